@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * msg.h - publish and subscribe over RDMA, in buffers the fabric itself owns.
+ *
+ * A publisher lends out empty buffers and takes them back filled; a subscriber
+ * hands out received messages and takes them back read.  No call here copies a
+ * payload, but for the two that say so (msg_publish, msg_subscriber_copy).
+ *
+ *     node        where this process meets the network: one lane
+ *      ├─ publisher     loan ─> fill ─> send     (or queue … flush, or abandon)
+ *      ├─ subscriber    take ─> read ─> release  (take 0: arm, poll the fd)
+ *      └─ directory     who announces which topic
+ *
+ * Every contract below is stated in the same order:
+ *
+ *   Returns  0 or a count; on failure a listed code of enum msg_error, negated,
+ *            and then nothing has changed, no output was written and nothing
+ *            needs undoing.  A call that lists no code cannot fail.
+ *   Threads  "any": any thread, at any time; "one": one thread at a time per
+ *            object (different objects need no care of yours).
+ *   Path     "steady": no lock, no allocation, no system call of our own (a
+ *            software lane makes some: kernel UDP one sendmmsg or recvmmsg);
+ *            "setup": may block and allocate.
+ *   Source   the page, specification or measurement behind the rule.
+ *
+ * Strings are UTF-8, copied by the call that takes them.  Sizes are bytes.
+ * The library never exits, touches no signal, writes to no descriptor of
+ * yours, and starts no thread unless MSG_NODE_PROGRESS_THREAD asks for one.
+ */
+#ifndef MSG_MSG_H
+#define MSG_MSG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define MSG_API __attribute__((visibility("default")))
+#define MSG_MUST_CHECK __attribute__((warn_unused_result))
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct msg_node;       /* This process on one lane. */
+struct msg_publisher;  /* One topic, outgoing. */
+struct msg_subscriber; /* One topic or pattern, incoming. */
+struct msg_directory;  /* What others announce. */
+
+/* ---- errors ------------------------------------------------------------ */
+
+enum msg_error {             /* Values never change; new ones are appended. */
+	MSG_ERROR_ARGUMENT = 1,  /* An argument or option is out of its range. */
+	MSG_ERROR_MEMORY = 2,    /* Memory or the locked-memory limit ran out. */
+	MSG_ERROR_AGAIN = 3,     /* Not now; the same call may succeed later. */
+	MSG_ERROR_BUSY = 4,      /* Loans, views or children are still out. */
+	MSG_ERROR_FABRIC = 5,    /* The device, the group or the lane failed. */
+	MSG_ERROR_DEVICE = 6,    /* No such device or interface, or not usable. */
+	MSG_ERROR_TOO_LARGE = 7, /* More bytes than this topic may carry. */
+	MSG_ERROR_TIMEOUT = 8,   /* The time given is over. */
+};
+
+/* Why this thread's last failed setup call failed, as one line that names the
+ * next step ("interface eth7 does not exist; try lo or eth0").  Never NULL;
+ * "" before the first failure.  Valid until the thread's next setup call.
+ * Steady calls return only codes.  Threads any.  Path setup. */
+MSG_API const char *msg_error_text(void);
+
+/* The name of a code, negated or not: "MSG_ERROR_AGAIN"; "MSG_ERROR_UNKNOWN"
+ * for anything else.  Never NULL, static.  Threads any.  Path steady. */
+MSG_API const char *msg_error_name(int code);
+
+/* The version of the library that runs, "MAJOR.MINOR.PATCH".  Static.
+ * Threads any.  Path steady. */
+MSG_API const char *msg_version(void);
+
+/* ---- topics ------------------------------------------------------------ */
+
+/* A topic is tokens joined by dots, 1 to 255 bytes in all: "md.acme.bid".  A
+ * token is one or more bytes of UTF-8 other than dot, '*', '>', space and
+ * control characters.  A pattern may hold '*' for one whole token and end in
+ * '>' for one or more: "md.*.bid", "md.>".
+ * Source: the subject grammar of NATS, as its users know it. */
+
+/* Whether `topic` matches `pattern`.  Returns 1 or 0; ARGUMENT when either is
+ * malformed (msg_error_text says where).  Threads any.  Path setup. */
+MSG_API MSG_MUST_CHECK int msg_topic_match(
+	const char *pattern, const char *topic);
+
+/* ---- node -------------------------------------------------------------- */
+
+enum msg_lane {
+	MSG_LANE_DEFAULT = 0, /* As msg_node_open chooses. */
+	MSG_LANE_VERBS = 1,   /* UD multicast on an RDMA device (SoftRoCE too). */
+	MSG_LANE_UDP = 2,     /* Kernel UDP multicast, loopback unless told. */
+};
+
+enum msg_node_flags {
+	/* Announce this node's publishers from a thread of the library.  Without
+	 * it the calls on publishers do that, and a publisher that makes none
+	 * for some seconds fades from other nodes' directories. */
+	MSG_NODE_PROGRESS_THREAD = 1u << 0,
+};
+
+enum msg_log_level {
+	MSG_LOG_ERROR = 1,
+	MSG_LOG_WARNING = 2,
+	MSG_LOG_INFO = 3,
+	MSG_LOG_DEBUG = 4,
+};
+
+/* Where messages about rare events go.  `id` is stable ("announce-malformed"),
+ * `text` is one line.  Called on the thread whose call noticed the event, or
+ * on the progress thread; must not call the library back. */
+typedef void msg_log_fn(void *context, enum msg_log_level level,
+	const char *id, const char *text);
+
+/* A zero field means its default; fields may be appended, never changed.
+ * An environment variable named here applies where the field is zero. */
+struct msg_node_options {
+	size_t struct_bytes;   /* Set by the initializer below. */
+	const char *interface; /* Name or IP address; MSG_INTERFACE. */
+	const char *device;    /* RDMA device ("rxe0"); MSG_DEVICE. */
+	const char *groups;    /* "ADDRESS+COUNT"; MSG_GROUPS; 239.255.77.0+64,
+	                          COUNT 1 to 4096; IPv6 too ("ff15::4d00+64").
+	                          The first is the directory's. */
+	uint32_t port;         /* UDP port of the groups; MSG_PORT; 7400. */
+	uint32_t ttl;          /* Multicast hops, 1 to 255; MSG_TTL; 1. */
+	uint32_t frame_bytes;  /* Largest datagram payload, 256 to 65507; what
+	                          the path takes, 16384 at most, by default. */
+	uint32_t lane;         /* enum msg_lane; MSG_LANE=verbs|udp. */
+	uint32_t flags;        /* enum msg_node_flags, or-ed. */
+	uint32_t announce_ms;  /* Between announcements, 10 to 60000; 1000. */
+	msg_log_fn *log;       /* NULL: silent. */
+	void *log_context;     /* Handed to `log`. */
+};
+#define MSG_NODE_OPTIONS \
+	{ sizeof(struct msg_node_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/* What a node stands on; strings live as long as the node. */
+struct msg_node_info {
+	enum msg_lane lane;       /* VERBS or UDP. */
+	const char *device;       /* "rxe0"; "" on the UDP lane. */
+	const char *interface;    /* "lo", "eth0". */
+	const char *address;      /* The interface's address, as text. */
+	const char *groups;       /* "239.255.77.0+64". */
+	const char *reason;       /* Why this lane: one clause for people. */
+	uint32_t port;
+	uint32_t frame_bytes;     /* Datagram payload, our header included. */
+};
+
+/* Open a node.  options may be NULL.  The lane: `device` or `interface` or
+ * `lane` when given; else the RDMA device when exactly one is active; else
+ * kernel UDP on loopback, so that leaving the machine is always a choice.
+ * Loads libfabric on first use, which takes some 0.3 s.
+ * Returns 0; ARGUMENT, MEMORY, DEVICE, FABRIC.  Threads any.  Path setup. */
+MSG_API MSG_MUST_CHECK int msg_node_open(
+	const struct msg_node_options *options, struct msg_node **node);
+
+/* Describe the lane.  Never fails.  Threads any.  Path steady. */
+MSG_API void msg_node_describe(
+	const struct msg_node *node, struct msg_node_info *info);
+
+/* Send the announcements that are due.  Needed only in a process that wants
+ * neither the progress thread nor to call its publishers for seconds on end;
+ * call it a few times per `announce_ms`.  Threads any.  Path setup. */
+MSG_API void msg_node_progress(struct msg_node *node);
+
+/* Close; NULL is allowed.  Returns 0; BUSY while a publisher, subscriber or
+ * directory of it is open.  Threads one.  Path setup. */
+MSG_API int msg_node_close(struct msg_node *node);
+
+/* ---- publisher --------------------------------------------------------- */
+
+/* The largest message of any topic: 16 MiB. */
+#define MSG_MESSAGE_BYTES_MAX (16u << 20)
+
+struct msg_publisher_options {
+	size_t struct_bytes;        /* Set by the initializer below. */
+	const char *topic;          /* No wildcards; required. */
+	uint32_t message_bytes_max; /* Up to MSG_MESSAGE_BYTES_MAX; what one
+	                               frame holds by default.  Above that,
+	                               messages travel in fragments. */
+	uint32_t loan_count_max;    /* Buffers, 2 to 65536; by default 256, or
+	                               as many as fit 32 MiB if that is less. */
+};
+#define MSG_PUBLISHER_OPTIONS { sizeof(struct msg_publisher_options), 0, 0, 0 }
+
+/* An empty buffer in the caller's hands. */
+struct msg_loan {
+	void *data;      /* Registered memory, 8-byte aligned, not zeroed; on a
+	                    cache line when the message is first in its frame. */
+	size_t capacity; /* Bytes that may be written, at least those asked. */
+	uint64_t opaque; /* Slot and generation; leave as it is. */
+	uint64_t reserved;
+};
+
+/* Open a publisher: joins nothing, registers memory, announces the topic.
+ * Returns 0; ARGUMENT, MEMORY, FABRIC.  Threads any.  Path setup. */
+MSG_API MSG_MUST_CHECK int msg_publisher_open(struct msg_node *node,
+	const struct msg_publisher_options *options,
+	struct msg_publisher **publisher);
+
+/* Borrow a buffer for a message of up to `bytes`, together with the right to
+ * send it: back-pressure shows here and nowhere else.  The caller holds it
+ * until send, queue or abandon; several may be out, sent in any order.
+ * Returns 0; AGAIN (all buffers are out or on the wire), TOO_LARGE, FABRIC.
+ * Threads one.  Path steady.
+ * Source libmsg/pool/README.md, "admitted once". */
+MSG_API MSG_MUST_CHECK int msg_publisher_loan(
+	struct msg_publisher *publisher, size_t bytes, struct msg_loan *loan);
+
+/* Send the first `bytes` of a loan, after all that was queued, at once.  The
+ * loan is spent whatever the result: *loan is cleared and nothing is left to
+ * free.  The message has its sequence number from here on.  A message of
+ * several frames is posted whole before this returns.
+ * Returns 0; ARGUMENT (not a loan, or more bytes than its capacity: nothing
+ * was sent), FABRIC (not sent).  Threads one.  Path steady. */
+MSG_API int msg_publisher_send(
+	struct msg_publisher *publisher, struct msg_loan *loan, size_t bytes);
+
+/* As msg_publisher_send, but more follows: small messages share a frame and
+ * frames a system call or doorbell.  What is queued leaves when a frame is
+ * full, and at the latest with the next send or flush; the library holds
+ * nothing back that was not queued.
+ * Returns, Threads, Path: as msg_publisher_send. */
+MSG_API int msg_publisher_queue(
+	struct msg_publisher *publisher, struct msg_loan *loan, size_t bytes);
+
+/* Send what is queued.  Returns 0; AGAIN (the lane is full; the rest leaves
+ * with the next call on this publisher), FABRIC.  Threads one.  Path steady. */
+MSG_API int msg_publisher_flush(struct msg_publisher *publisher);
+
+/* Hand a loan back unsent; *loan is cleared.  A loan already spent is refused
+ * and counted.  Threads one.  Path steady. */
+MSG_API void msg_publisher_abandon(
+	struct msg_publisher *publisher, struct msg_loan *loan);
+
+/* Loan, copy `data`, send.  Returns 0; AGAIN, TOO_LARGE, FABRIC, ARGUMENT.
+ * Threads one.  Path steady, and one copy. */
+MSG_API MSG_MUST_CHECK int msg_publish(
+	struct msg_publisher *publisher, const void *data, size_t bytes);
+
+/* This opening of the topic, as in msg_view.publisher: a restarted publisher
+ * is another.  Threads any.  Path steady. */
+MSG_API uint64_t msg_publisher_id(const struct msg_publisher *publisher);
+
+/* Close; NULL is allowed.  Sends what is queued (waiting up to a second) and
+ * says goodbye.  Returns 0; BUSY while loans are out, and then nothing is
+ * closed.  Threads one.  Path setup. */
+MSG_API int msg_publisher_close(struct msg_publisher *publisher);
+
+/* ---- subscriber -------------------------------------------------------- */
+
+struct msg_subscriber_options {
+	size_t struct_bytes;          /* Set by the initializer below. */
+	const char *topic;            /* A topic or a pattern; required. */
+	uint32_t message_bytes_max;   /* Larger messages are counted, dropped;
+	                                 1 MiB. */
+	uint32_t buffer_count;        /* Receive buffers of one frame each, 16
+	                                 to 65536; 1024 or more, as
+	                                 message_bytes_max needs. */
+	uint32_t publisher_count_max; /* Streams followed at once, 1 to 65536;
+	                                 256.  More are counted, refused. */
+	uint32_t reorder_us;          /* How long a gap may wait for a late
+	                                 frame before it counts as loss, up to
+	                                 1000000; by default 200, 5000 on a
+	                                 software RDMA device. */
+};
+#define MSG_SUBSCRIBER_OPTIONS \
+	{ sizeof(struct msg_subscriber_options), 0, 0, 0, 0, 0 }
+
+/* A received message in the caller's hands; one cache line, for good. */
+struct msg_view {
+	const void *data;       /* Read-only; the first segment. */
+	size_t bytes;           /* The whole message. */
+	uint64_t publisher;     /* Who sent it: msg_publisher_id there. */
+	uint64_t sequence;      /* Per publisher, from 0, one per message. */
+	uint64_t lost_before;   /* Messages of this publisher lost between the
+	                           view before and this one. */
+	uint64_t opaque;        /* Slot and generation; leave as it is. */
+	uint32_t segment_count; /* 1: data is the whole message. */
+	uint32_t topic;         /* For msg_subscriber_topic. */
+	uint64_t reserved;      /* Zero; room for a field to come. */
+};
+
+/* A piece of a message, in place. */
+struct msg_segment {
+	const void *data;
+	size_t bytes;
+};
+
+/* Open a subscriber: joins the topic's group, posts its buffers.  Messages
+ * sent after this returns arrive or are counted as lost.  A pattern follows
+ * the directory and joins a topic when it is announced.
+ * Returns 0; ARGUMENT, MEMORY, DEVICE, FABRIC.  Threads any.  Path setup. */
+MSG_API MSG_MUST_CHECK int msg_subscriber_open(struct msg_node *node,
+	const struct msg_subscriber_options *options,
+	struct msg_subscriber **subscriber);
+
+/* Take up to `count` messages, oldest first per publisher; the caller holds
+ * them until release.  A view held back is a receive buffer missing.
+ * Returns how many, 0 when none wait; ARGUMENT, FABRIC.  Threads one.
+ * Path steady. */
+MSG_API MSG_MUST_CHECK int msg_subscriber_take(
+	struct msg_subscriber *subscriber, struct msg_view *views, int count);
+
+/* Give views back, in any order.  A view given back before is refused and
+ * counted (MSG_COUNTER_RELEASE_REFUSED).  Threads any, also during a take.
+ * Path steady. */
+MSG_API void msg_subscriber_release(struct msg_subscriber *subscriber,
+	const struct msg_view *views, int count);
+
+/* The descriptor to poll for POLLIN, the same until close; never read, write
+ * or close it.  Threads any.  Path steady. */
+MSG_API int msg_subscriber_fd(const struct msg_subscriber *subscriber);
+
+/* Ask for one wake-up on the descriptor.  Sleep only after a 0.
+ * Returns 0 (safe to sleep); AGAIN (messages wait, or will in some µs: take
+ * first), FABRIC.  Threads one.  Path: at most one system call.
+ * Source fi_trywait in fi_poll(3), ibv_req_notify_cq(3). */
+MSG_API MSG_MUST_CHECK int msg_subscriber_arm(
+	struct msg_subscriber *subscriber);
+
+/* Arm and sleep until messages wait or `timeout_ns` is over (negative: no
+ * limit).  Returns 0 (take now; rarely there is nothing after all); TIMEOUT,
+ * FABRIC.  Threads one.  Path: sleeps. */
+MSG_API MSG_MUST_CHECK int msg_subscriber_wait(
+	struct msg_subscriber *subscriber, int64_t timeout_ns);
+
+/* The pieces of a view that has more than one segment, in order, in place;
+ * valid until its release.  Returns how many were written, at most `count`;
+ * ARGUMENT (not a view in hand).  Threads any.  Path steady. */
+MSG_API MSG_MUST_CHECK int msg_subscriber_segments(
+	const struct msg_subscriber *subscriber, const struct msg_view *view,
+	struct msg_segment *segments, int count);
+
+/* Copy a view, however many segments, into `data` of `capacity` bytes.
+ * Returns 0; TOO_LARGE (capacity < view->bytes), ARGUMENT.  Threads any.
+ * Path steady, and one copy. */
+MSG_API MSG_MUST_CHECK int msg_subscriber_copy(
+	const struct msg_subscriber *subscriber, const struct msg_view *view,
+	void *data, size_t capacity);
+
+/* The topic of a view: for patterns.  Never NULL; "" for what is not a view
+ * in hand.  Valid until close.  Threads one.  Path steady. */
+MSG_API const char *msg_subscriber_topic(
+	const struct msg_subscriber *subscriber, const struct msg_view *view);
+
+/* Close; NULL is allowed.  Returns 0; BUSY while views are out, and then
+ * nothing is closed.  Threads one.  Path setup. */
+MSG_API int msg_subscriber_close(struct msg_subscriber *subscriber);
+
+/* ---- directory --------------------------------------------------------- */
+
+/* What a publisher says of itself; strings live until the next read. */
+struct msg_topic_info {
+	const char *topic;
+	const char *host;           /* Host name. */
+	const char *program;        /* Program name, at most 63 bytes. */
+	uint64_t publisher;         /* As in msg_view.publisher. */
+	uint64_t message_count;     /* Messages sent when it last announced. */
+	uint64_t age_ns;            /* Since it last announced, by our clock. */
+	double rate;                /* Messages/s between its announcements. */
+	uint32_t pid;               /* On its host. */
+	uint32_t uid;               /* User, on its host. */
+	uint32_t message_bytes_max;
+	uint32_t frame_bytes;
+};
+
+/* Listen to announcements of topics that match `pattern` (NULL: all).
+ * Returns 0; ARGUMENT, MEMORY, DEVICE, FABRIC.  Threads any.  Path setup. */
+MSG_API MSG_MUST_CHECK int msg_directory_open(struct msg_node *node,
+	const char *pattern, struct msg_directory **directory);
+
+/* Wait up to `timeout_ns` for news, then describe up to `count` live
+ * publishers, ordered by topic.  One that has been silent for five of its
+ * periods is left out.  What they say of themselves is unverified.
+ * Returns how many are known, which may exceed `count`; ARGUMENT, FABRIC.
+ * Threads one.  Path setup. */
+MSG_API MSG_MUST_CHECK int msg_directory_read(struct msg_directory *directory,
+	int64_t timeout_ns, struct msg_topic_info *infos, int count);
+
+/* Close; NULL is allowed.  Returns 0.  Threads one.  Path setup. */
+MSG_API int msg_directory_close(struct msg_directory *directory);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

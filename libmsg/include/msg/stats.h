@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * stats.h - what publishers and subscribers count, and what a count means.
+ *
+ * One table, MSG_COUNTERS, is the only list of counters: it makes the enum,
+ * the descriptions that tools print, and the tests that walk them.  A counter
+ * never goes backwards and starts at zero when its object opens.
+ */
+#ifndef MSG_STATS_H
+#define MSG_STATS_H
+
+#include <msg/msg.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* X(enumerator, name, what it counts, what to do when it grows) */
+#define MSG_COUNTERS(X)                                                        \
+	X(MESSAGES, "messages", "Messages sent, or delivered to take.",            \
+		"Nothing: this is the work done.")                                     \
+	X(BYTES, "bytes", "Payload bytes of those messages.",                      \
+		"Nothing: this is the work done.")                                     \
+	X(FRAMES, "frames", "Frames sent or received on this topic.",              \
+		"Far more frames than needed: queue messages instead of sending "      \
+		"each by itself.")                                                     \
+	X(LOST, "lost", "Messages of a followed publisher that never came.",       \
+		"Take faster, raise buffer_count or the socket buffer "                \
+		"(net.core.rmem_max), or send slower.")                                \
+	X(LATE, "late", "Frames that came after their place was counted lost, "    \
+		"or twice.", "The path reorders: raise reorder_us.")                   \
+	X(REORDERED, "reordered", "Frames that came early and were put right.",    \
+		"Nothing: the path reorders within the allowance.")                    \
+	X(FOREIGN, "foreign", "Frames of other topics that share the group.",      \
+		"Widen the group range (groups) if they cost too much.")               \
+	X(MALFORMED, "malformed", "Frames and announcements that broke the "       \
+		"protocol, dropped.",                                                  \
+		"Find the sender: somebody else uses this group and port.")            \
+	X(TRUNCATED, "truncated", "Frames larger than our buffers, dropped.",      \
+		"Give both sides the same frame_bytes, or the path's MTU.")            \
+	X(TOO_LARGE, "too_large", "Messages above message_bytes_max, dropped "     \
+		"and counted as lost.", "Raise message_bytes_max here.")               \
+	X(STARVED, "starved", "Turns that found every receive buffer in the "      \
+		"hands of the application.",                                           \
+		"Release views sooner or raise buffer_count.")                         \
+	X(PUBLISHERS, "publishers", "Publishers (incarnations) heard.",            \
+		"Many: somebody restarts often.")                                      \
+	X(PUBLISHERS_REFUSED, "publishers_refused", "Frames of publishers "        \
+		"beyond publisher_count_max, dropped.",                                \
+		"Raise publisher_count_max.")                                          \
+	X(RELEASE_REFUSED, "release_refused", "Views or loans given back that "    \
+		"were not out: a double release.",                                     \
+		"A bug of the application: it gives something back twice.")            \
+	X(LOAN_REFUSED, "loan_refused", "Loans refused because every buffer was "  \
+		"out or on the wire.",                                                 \
+		"Send slower or raise loan_count_max.")                                \
+	X(SEND_FAILED, "send_failed", "Messages the lane refused to send.",        \
+		"See the device and msg doctor.")
+
+enum msg_counter_index {
+#define MSG_COUNTER_ENUM(id, name, meaning, remedy) MSG_COUNTER_##id,
+	MSG_COUNTERS(MSG_COUNTER_ENUM)
+#undef MSG_COUNTER_ENUM
+	MSG_COUNTER_COUNT
+};
+
+struct msg_counter {
+	const char *name;    /* As tools print it. */
+	const char *meaning; /* One sentence. */
+	const char *remedy;  /* One sentence. */
+};
+
+/* Describe a counter.  NULL beyond the last one this library knows: a newer
+ * library may know more.  Static.  Threads any.  Path steady. */
+MSG_API const struct msg_counter *msg_counter_describe(int index);
+
+/* Read one counter; 0 for one that the object does not keep.
+ * Threads any.  Path steady. */
+MSG_API uint64_t msg_publisher_counter(
+	const struct msg_publisher *publisher, int index);
+MSG_API uint64_t msg_subscriber_counter(
+	const struct msg_subscriber *subscriber, int index);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

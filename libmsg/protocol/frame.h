@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * frame.h - the 24 bytes in front of every datagram.
+ *
+ * Exactly 24, so that a verbs receive (GRH 40 + 24) puts the payload on a
+ * cache line.  Little-endian.  proto/README.md draws it bit by bit and the
+ * golden files in proto/golden pin it.
+ *
+ *     0  version:4 | type:4 << 4     version in the low nibble
+ *     1  flags (zero in version 1)
+ *     2  length, the whole frame, header included (RoCE pads, so it is here)
+ *     4  tag: which topic, hashed     8  publisher: which incarnation
+ *    12  transmission: frames sent by this publisher so far, modulo 2^32
+ *    16  sequence of the frame's (first) message, 64 bits
+ *
+ * Pure: bytes in, fields or a named fault out.  Whatever comes from the wire
+ * is hostile: length is checked against what arrived before anything is used.
+ * Test: tests/unit/protocol/test_frame.c, fuzz: tests/fuzz/fuzz_frame.c.
+ */
+#ifndef MSG_PROTOCOL_FRAME_H
+#define MSG_PROTOCOL_FRAME_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define MSG_FRAME_VERSION 1
+#define MSG_FRAME_HEADER_BYTES 24u
+#define MSG_FRAME_BYTES_MAX 65507u /* UDP over IPv4: 65535 - 20 - 8. */
+
+enum msg_frame_type {
+	MSG_FRAME_SINGLE = 1,   /* One message: the body. */
+	MSG_FRAME_PACKED = 2,   /* Several messages, see pack.h. */
+	MSG_FRAME_FRAGMENT = 3, /* Part of one message, see fragment.h. */
+	MSG_FRAME_ANNOUNCE = 4, /* A protobuf Announcement, see topic/announce.h. */
+};
+
+enum msg_frame_fault {
+	MSG_FRAME_OK = 0,
+	MSG_FRAME_FAULT_SHORT,   /* Fewer bytes than a header. */
+	MSG_FRAME_FAULT_VERSION, /* Not version 1. */
+	MSG_FRAME_FAULT_TYPE,    /* No such type. */
+	MSG_FRAME_FAULT_FLAGS,   /* Flags that version 1 does not know. */
+	MSG_FRAME_FAULT_LENGTH,  /* Longer than what arrived, or than itself. */
+};
+
+struct msg_frame {
+	uint8_t type;   /* enum msg_frame_type */
+	uint16_t bytes; /* Whole frame, header included. */
+	uint32_t tag;
+	uint32_t publisher;
+	uint32_t transmission;
+	uint64_t sequence;
+};
+
+/* Write the header into `header`, MSG_FRAME_HEADER_BYTES of it. */
+void msg_frame_write(uint8_t *header, const struct msg_frame *frame);
+
+/* Read and check the header of `bytes` that arrived; *frame only on OK. */
+enum msg_frame_fault msg_frame_read(
+	const uint8_t *data, size_t bytes, struct msg_frame *frame);
+
+/* "length", "version", … for logs. */
+const char *msg_frame_fault_name(enum msg_frame_fault fault);
+
+#endif

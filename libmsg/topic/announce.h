@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * announce.h - what a publisher says of itself, as protobuf (proto2).
+ *
+ * The body of an ANNOUNCE frame is one Announcement of proto/control.proto.
+ * Decoding is hostile-input code: the body is bounded, unpacking allocates
+ * from a fixed arena on the stack (a message that wants more is refused), and
+ * every field is checked before it is copied out.
+ * Test: tests/unit/topic/test_announce.c, fuzz: tests/fuzz/fuzz_announce.c.
+ */
+#ifndef MSG_TOPIC_ANNOUNCE_H
+#define MSG_TOPIC_ANNOUNCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "topic/name.h"
+
+#define MSG_ANNOUNCE_BYTES_MAX 900u /* Fits a 1024-byte path with its header. */
+#define MSG_ANNOUNCE_TEXT_MAX 63u   /* Host, program, address. */
+
+struct msg_announcement {
+	char topic[MSG_TOPIC_BYTES_MAX + 1];
+	char host[MSG_ANNOUNCE_TEXT_MAX + 1];
+	char program[MSG_ANNOUNCE_TEXT_MAX + 1];
+	uint64_t incarnation;   /* 64 random bits; their low half is `publisher`. */
+	uint32_t publisher;
+	uint64_t next_sequence; /* Messages below this were sent. */
+	uint32_t pid;
+	uint32_t uid;
+	uint32_t message_bytes_max;
+	uint32_t frame_bytes;
+	uint32_t period_ms;     /* 10 to 60000. */
+	bool closing;           /* Goodbye: nothing follows. */
+};
+
+/* Pack into `body`; returns the bytes, at most MSG_ANNOUNCE_BYTES_MAX (host
+ * and program longer than their maximum cannot occur in the struct). */
+size_t msg_announce_pack(
+	const struct msg_announcement *announcement, uint8_t *body);
+
+/* Unpack and check; false if malformed in any way, and then nothing was
+ * written.  Text fields that are not UTF-8 or hold control characters are
+ * malformed: they are shown on terminals. */
+bool msg_announce_unpack(struct msg_announcement *announcement,
+	const uint8_t *body, size_t bytes);
+
+#endif
