@@ -18,10 +18,23 @@
  *     next(now)  ─> a held frame whose turn has come, or news of a loss
  *
  * A message some parts of which are missing is lost as a whole; its other
- * parts are LATE.  A stream starts with the first span heard: what was sent
- * before is not ours and not lost; but a start in the middle of a message
- * starts at the next one.  Sequences wrap modulo 2^64, and comparisons are by
- * signed difference.
+ * parts are LATE.  A span that overlaps what was delivered or what is held is
+ * LATE as a whole: an honest publisher sends none but duplicates.  A stream
+ * starts with the first span heard: what was sent before is not ours and not
+ * lost; but a start in the middle of a message starts at the next one.
+ * Sequences wrap modulo 2^64, and comparisons are by signed difference; what
+ * is 2^61 or more ahead is LATE too.
+ *
+ * The books balance, modulo 2^64, whatever the wire says:
+ *
+ *     sequence == first sequence + messages delivered + lost_total
+ *     frames arrived == frames delivered + late_total + held_count
+ *
+ * Time.  A gap is noticed when the first frame behind it arrives (or evidence
+ * of it does), and each gap has the allowance from then on, so that several
+ * gaps run out side by side and not one after the other.  `now` of arrive is
+ * the clock; `now` of next should be when the link was last seen empty, for
+ * the frame that fills a gap may lie unread in a reader that was stalled.
  *
  * Pure: no clock, no allocation; time comes as an argument.  The caller's
  * frames are tokens here.
@@ -33,6 +46,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "protocol/fragment.h"
+
 #define MSG_SEQUENCE_WINDOW 32u
 
 struct msg_span {
@@ -42,24 +57,58 @@ struct msg_span {
 	uint32_t end_offset;
 };
 
+/* The span of a SINGLE (count 1) or a PACKED. */
+static inline struct msg_span msg_span_messages(
+	uint64_t sequence, uint32_t count)
+{
+	return (struct msg_span){sequence, sequence + count, 0, 0};
+}
+
+/* The span of a FRAGMENT that msg_fragment_read found good. */
+static inline struct msg_span msg_span_fragment(
+	uint64_t sequence, const struct msg_fragment *fragment)
+{
+	uint32_t end = fragment->offset + fragment->bytes;
+
+	if (end == fragment->total)
+		return (struct msg_span){
+			sequence, sequence + 1, fragment->offset, 0};
+	return (struct msg_span){sequence, sequence, fragment->offset, end};
+}
+
 struct msg_sequence_held {
 	struct msg_span span;
+	uint64_t since; /* When it arrived. */
 	uint32_t token;
 };
 
+/* Evidence: messages below `next` were sent by the time `since`. */
+struct msg_sequence_told {
+	uint64_t next;
+	uint64_t since;
+};
+
 struct msg_sequence {
-	uint64_t sequence;  /* Position expected: message, … */
-	uint32_t offset;    /* … and byte in it. */
-	uint32_t held_count;
-	uint64_t evidence;  /* Messages below this were sent, we were told. */
-	uint64_t lost;      /* Counted lost and not yet taken by a delivery. */
+	uint64_t sequence; /* Position expected: message, … */
+	uint32_t offset;   /* … and byte in it. */
+	bool calm;         /* Started, and nothing held, told or fresh. */
+	bool started;
+	bool fresh;           /* Started by evidence, and nothing since. */
+	uint32_t held_count;  /* At most the window and one. */
+	uint32_t held_first;  /* Where in `held` they begin. */
+	uint32_t told_count;  /* Evidence ahead of the position. */
+	uint64_t lost;        /* Counted lost and not yet taken by a delivery. */
 	uint64_t lost_total;
-	uint64_t gap_since; /* When the present gap was noticed; 0: no gap. */
+	uint64_t deadline;    /* When next() has work; UINT64_MAX: never. */
 	uint64_t allowance_ns;
 	uint64_t late_total;
-	uint64_t reordered_total;
-	bool started;
-	struct msg_sequence_held held[MSG_SEQUENCE_WINDOW]; /* In order. */
+	uint64_t reordered_total; /* Frames that came after a later one, in time. */
+	/* The older of the two keeps its time while newer evidence raises the
+	 * other, so that steady announcements cannot put a loss off for good. */
+	struct msg_sequence_told told[2];
+	/* By position.  One more than the window: the frame that fills the gap
+	 * finds room even when 32 wait for it. */
+	struct msg_sequence_held held[MSG_SEQUENCE_WINDOW + 1];
 };
 
 enum msg_sequence_verdict {
@@ -70,31 +119,57 @@ enum msg_sequence_verdict {
 
 void msg_sequence_start(struct msg_sequence *sequence, uint64_t allowance_ns);
 
-/* A data frame arrived.  `torn` of DELIVER: see msg_sequence_next. */
+/* Whether a span is the very next one and nothing waits: then its arrival is
+ * DELIVER whatever the time, so the caller may save reading the clock. */
+static inline bool msg_sequence_in_order(
+	const struct msg_sequence *sequence, const struct msg_span *span)
+{
+	return sequence->started && sequence->held_count == 0 &&
+	       span->sequence == sequence->sequence &&
+	       span->offset == sequence->offset;
+}
+
+/* A data frame arrived.  After HELD, next() must run until NOTHING before the
+ * following arrive: the window has room for one frame too many, not two. */
 enum msg_sequence_verdict msg_sequence_arrive(struct msg_sequence *sequence,
 	const struct msg_span *span, uint32_t token, uint64_t now);
 
 /* An announcement says that messages below `next` were sent.  A stream not
- * yet started starts there: nothing before is ours. */
+ * yet started starts there; but announcements and data travel apart, so if the
+ * first frame to come is an earlier one, the stream starts with that. */
 void msg_sequence_evidence(
 	struct msg_sequence *sequence, uint64_t next, uint64_t now);
 
 enum msg_sequence_step {
 	MSG_SEQUENCE_NOTHING, /* Wait for more. */
-	MSG_SEQUENCE_FRAME,   /* *token is next: deliver it. */
+	MSG_SEQUENCE_FRAME,   /* *token is next: deliver it, as after DELIVER. */
 	MSG_SEQUENCE_DROP,    /* *token turned out to be late: drop it. */
 };
 
 /* What comes next without a further arrival.  Call after HELD, and when
- * msg_sequence_deadline has passed, until NOTHING. */
+ * msg_sequence_deadline has passed, until NOTHING.  *token is written unless
+ * NOTHING.  With `now` UINT64_MAX every gap is given up: at the end of a
+ * stream that brings all tokens home. */
 enum msg_sequence_step msg_sequence_next(
 	struct msg_sequence *sequence, uint64_t now, uint32_t *token);
 
-/* When the present gap is given up; UINT64_MAX when there is none. */
-uint64_t msg_sequence_deadline(const struct msg_sequence *sequence);
+/* When next() has something to say without a further arrival: the present gap
+ * is given up then.  UINT64_MAX when there is none. */
+static inline uint64_t msg_sequence_deadline(
+	const struct msg_sequence *sequence)
+{
+	return sequence->deadline;
+}
 
 /* Messages lost before the frame just delivered; counts from zero again.
- * If it is not zero, a message in assembly before it is torn: drop it. */
-uint64_t msg_sequence_lost(struct msg_sequence *sequence);
+ * If it is not zero, a message in assembly before it is torn: drop it, and
+ * add its own lost_before, if it had one, to this. */
+static inline uint64_t msg_sequence_lost(struct msg_sequence *sequence)
+{
+	uint64_t lost = sequence->lost;
+
+	sequence->lost = 0;
+	return lost;
+}
 
 #endif

@@ -35,13 +35,15 @@ struct msg_announcement {
 	bool closing;           /* Goodbye: nothing follows. */
 };
 
-/* Pack into `body`; returns the bytes, at most MSG_ANNOUNCE_BYTES_MAX (host
- * and program longer than their maximum cannot occur in the struct). */
+/* Pack into `body`; returns the bytes, at most MSG_ANNOUNCE_BYTES_MAX.  Host
+ * and program come from outside: what a receiver would refuse in them is sent
+ * as '?', so that an odd program name cannot make a publisher invisible. */
 size_t msg_announce_pack(
 	const struct msg_announcement *announcement, uint8_t *body);
 
 /* Unpack and check; false if malformed in any way, and then nothing was
- * written.  Text fields that are not UTF-8 or hold control characters are
+ * written.  The trail stays as it is.  `publisher` is the low half of the
+ * incarnation: the caller compares it with the frame's.  Text fields that are not UTF-8 or hold control characters are
  * malformed: they are shown on terminals. */
 bool msg_announce_unpack(struct msg_announcement *announcement,
 	const uint8_t *body, size_t bytes);

@@ -20,6 +20,10 @@
 int msg_name_check_topic(const char *topic);
 int msg_name_check_pattern(const char *pattern);
 
+/* The same without words: the trail stays as it is.  For what comes from the
+ * wire, where a malformed name is a fact to count and not a failed call. */
+bool msg_name_is_topic(const char *topic);
+
 /* Whether a checked pattern holds wildcards. */
 bool msg_name_is_pattern(const char *pattern);
 

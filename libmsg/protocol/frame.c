@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * frame.c - the header in front of every datagram; see frame.h for the layout.
+ *
+ * The reader checks in the order in which a later version could still be told
+ * apart from noise: is there a header, is it ours, do we know the type, and
+ * only then the fields whose meaning the version fixes.
+ */
+#include "protocol/frame.h"
+
+#include <assert.h>
+
+#include "protocol/bytes.h"
+
+void msg_frame_write(uint8_t *header, const struct msg_frame *frame)
+{
+	assert(frame->type >= MSG_FRAME_SINGLE);
+	assert(frame->type <= MSG_FRAME_ANNOUNCE);
+	assert(frame->bytes >= MSG_FRAME_HEADER_BYTES);
+
+	header[0] = (uint8_t)(MSG_FRAME_VERSION | frame->type << 4);
+	header[1] = 0;
+	msg_store16(header + 2, frame->bytes);
+	msg_store32(header + 4, frame->tag);
+	msg_store32(header + 8, frame->publisher);
+	msg_store32(header + 12, frame->transmission);
+	msg_store64(header + 16, frame->sequence);
+}
+
+enum msg_frame_fault msg_frame_read(
+	const uint8_t *data, size_t bytes, struct msg_frame *frame)
+{
+	uint8_t type;
+	uint16_t length;
+
+	if (bytes < MSG_FRAME_HEADER_BYTES)
+		return MSG_FRAME_FAULT_SHORT;
+	if ((data[0] & 15) != MSG_FRAME_VERSION)
+		return MSG_FRAME_FAULT_VERSION;
+	type = data[0] >> 4;
+	if (type < MSG_FRAME_SINGLE || type > MSG_FRAME_ANNOUNCE)
+		return MSG_FRAME_FAULT_TYPE;
+	if (data[1] != 0)
+		return MSG_FRAME_FAULT_FLAGS;
+	length = msg_load16(data + 2);
+	if (length < MSG_FRAME_HEADER_BYTES || length > MSG_FRAME_BYTES_MAX ||
+		length > bytes)
+		return MSG_FRAME_FAULT_LENGTH;
+
+	frame->type = type;
+	frame->bytes = length;
+	frame->tag = msg_load32(data + 4);
+	frame->publisher = msg_load32(data + 8);
+	frame->transmission = msg_load32(data + 12);
+	frame->sequence = msg_load64(data + 16);
+	return MSG_FRAME_OK;
+}
+
+const char *msg_frame_fault_name(enum msg_frame_fault fault)
+{
+	switch (fault) {
+	case MSG_FRAME_OK:
+		return "ok";
+	case MSG_FRAME_FAULT_SHORT:
+		return "short";
+	case MSG_FRAME_FAULT_VERSION:
+		return "version";
+	case MSG_FRAME_FAULT_TYPE:
+		return "type";
+	case MSG_FRAME_FAULT_FLAGS:
+		return "flags";
+	case MSG_FRAME_FAULT_LENGTH:
+		return "length";
+	}
+	return "unknown";
+}
