@@ -22,9 +22,8 @@
 
 enum fault {
 	FAULT_NONE,
-	FAULT_NULL,
 	FAULT_EMPTY,
-	FAULT_LONG,
+	FAULT_LONG, /* The last of those that are of the whole name. */
 	FAULT_TOKEN,
 	FAULT_UTF8,
 	FAULT_SPACE,
@@ -39,7 +38,6 @@ static const struct {
 	const char *problem;
 	const char *remedy;
 } words[] = {
-	[FAULT_NULL] = {"is missing", "give it a name such as md.acme.bid"},
 	[FAULT_EMPTY] = {"is empty", "give it a name such as md.acme.bid"},
 	[FAULT_LONG] = {"is longer than 255 bytes", "shorten it"},
 	[FAULT_TOKEN] = {"has an empty token",
@@ -97,15 +95,11 @@ static enum fault find_fault(const char *name, bool pattern, size_t *at)
 	size_t bytes, token = 0;
 
 	*at = 0;
-	if (!name)
-		return FAULT_NULL;
-	if (name[0] == '\0')
+	if (!name || name[0] == '\0')
 		return FAULT_EMPTY;
 	bytes = strnlen(name, MSG_TOPIC_BYTES_MAX + 1);
-	if (bytes > MSG_TOPIC_BYTES_MAX) {
-		*at = MSG_TOPIC_BYTES_MAX;
+	if (bytes > MSG_TOPIC_BYTES_MAX)
 		return FAULT_LONG;
-	}
 	while (*at < bytes) {
 		enum fault fault = FAULT_NONE;
 		unsigned step = 1;
@@ -147,6 +141,7 @@ static void quote(char *text, const char *name)
 
 static int check(const char *name, bool pattern)
 {
+	const char *what = pattern ? "pattern" : "topic";
 	char text[QUOTE_BYTES];
 	size_t at;
 	enum fault fault = find_fault(name, pattern, &at);
@@ -154,9 +149,11 @@ static int check(const char *name, bool pattern)
 	if (fault == FAULT_NONE)
 		return 0;
 	quote(text, name ? name : "");
-	return msg_fail(MSG_ERROR_ARGUMENT, "%s '%s' %s at byte %zu; %s",
-		pattern ? "pattern" : "topic", text, words[fault].problem, at,
-		words[fault].remedy);
+	if (fault <= FAULT_LONG)
+		return msg_fail(MSG_ERROR_ARGUMENT, "%s '%s' %s; %s", what,
+			text, words[fault].problem, words[fault].remedy);
+	return msg_fail(MSG_ERROR_ARGUMENT, "%s '%s' %s at byte %zu; %s", what,
+		text, words[fault].problem, at, words[fault].remedy);
 }
 
 int msg_name_check_topic(const char *topic)
