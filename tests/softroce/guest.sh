@@ -17,6 +17,7 @@
 # environment, side, address, mtu, memlock_kb, shared, out.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 job=/run/softroce/job
+# shellcheck disable=SC2154 # the job's variables
 # shellcheck source=/dev/null
 . "$job/job"
 
@@ -64,14 +65,17 @@ mount_all() {
 network_up() {
 	hostname "${side:-softroce}"
 	ip link set lo up
-	ip link set eth0 mtu "$mtu" up &&
-		ip addr add "$address/24" dev eth0 &&
-		ip route add default dev eth0 || fail "cannot set up eth0"
+	{
+		ip link set eth0 mtu "$mtu" up &&
+			ip addr add "$address/24" dev eth0 &&
+			ip route add default dev eth0
+	} || fail "cannot set up eth0"
 	rdma link add rxe0 type rxe netdev eth0 || fail "cannot make rxe0"
 }
 
-# Runs the command in a child whose limits and environment are the job's.
-run_command() (
+# Becomes the command, with the limits and environment of the job; call it in a
+# child.
+run_command() {
 	exec 3>&-
 	cd "$directory" || exit 126
 	local drop=()
@@ -85,7 +89,7 @@ run_command() (
 	exec env -i PATH="$PATH" HOME=/root LANG=C.UTF-8 \
 		SOFTROCE_SIDE="$side" SOFTROCE_ADDRESS="$address" \
 		"${environment[@]}" "${drop[@]}" "${command[@]}"
-)
+}
 
 mount_all
 stdout=$(port stdout) stderr=$(port stderr) result=$(port result)
@@ -98,7 +102,8 @@ cat /run/softroce/stderr >"$stderr" &
 carrier_err=$!
 echo ready >&3
 
-run_command </dev/null >/run/softroce/stdout 2>/run/softroce/stderr
+run_command </dev/null >/run/softroce/stdout 2>/run/softroce/stderr &
+wait $!
 status=$?
 
 # A process left behind may hold a pipe open for ever: wait a little only.

@@ -178,6 +178,8 @@ mac=52:54:00:77:00:01
 [ "$side" != right ] || mac=52:54:00:77:00:02
 [ -z "$wire" ] || network=dgram,id=wire,$wire
 
+# tsc=reliable: the emulated counters agree, the kernel only cannot tell; with
+# hpet instead a reading of the clock costs 0.9 us in place of 0.14.
 say "booting"
 # `timeout` ends the machine; the death signals end it should we be killed.
 setpriv --pdeathsig TERM timeout -k 5 "$timeout" \
@@ -185,7 +187,7 @@ setpriv --pdeathsig TERM timeout -k 5 "$timeout" \
 	-nodefaults -no-user-config -no-reboot -display none -monitor none \
 	-machine pc,accel=tcg -cpu max -smp "$cpus" -m "$memory" \
 	-kernel "$boot/vmlinuz" -initrd "$boot/initrd" \
-	-append "console=ttyS0 quiet loglevel=5 panic=-1 mitigations=off" \
+	-append "console=ttyS0 quiet loglevel=5 panic=-1 mitigations=off tsc=reliable" \
 	-serial "file:$tmp/console" \
 	-netdev "$network" \
 	-device "virtio-net-pci,netdev=wire,mac=$mac,romfile=" \
