@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * completion.c - the completion queue.
+ *
+ *	transport --push--> ring[size] --copy in the caller's format--> fi_cq_read
+ *
+ * fi_cq_read first hands out what the ring holds and only progresses the bound
+ * endpoints when it is empty, so one system call serves a batch of reads.  A
+ * transport pushes only while there is room: a small queue delays completions
+ * (they wait in the send queue or in the socket) and loses none.
+ *
+ * Sleeping: the descriptor is an epoll over everything that can complete, plus
+ * an eventfd for fi_cq_signal.  Its levels are right by themselves once
+ * fi_trywait has said 0: arm() brings the watched events in line with what is
+ * posted, so a receiver with no buffer does not spin on a readable socket.
+ *
+ * Neighbours: udmc_ep_ops.progress and .arm of the transports.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core.h"
+
+static inline struct udmc_cq *to_cq(struct fid_cq *cq)
+{
+	return container_of(cq, struct udmc_cq, cq);
+}
+
+static inline void progress(struct udmc_cq *cq)
+{
+	for (uint32_t i = 0; i < cq->binding_count; i++) {
+		struct udmc_ep *ep = cq->binding[i].ep;
+
+		ep->ops->progress(ep, cq->binding[i].sides);
+	}
+}
+
+static inline void *copy_out(void *to, const struct udmc_completion *from,
+		enum fi_cq_format format)
+{
+	struct fi_cq_tagged_entry entry = {
+		.op_context = from->context,
+		.flags = from->flags,
+		.len = from->len,
+		.buf = from->buf,
+	};
+
+	/* The formats are prefixes of each other. */
+	switch (format) {
+	case FI_CQ_FORMAT_CONTEXT:
+		memcpy(to, &entry, sizeof(struct fi_cq_entry));
+		return (struct fi_cq_entry *)to + 1;
+	case FI_CQ_FORMAT_MSG:
+		memcpy(to, &entry, sizeof(struct fi_cq_msg_entry));
+		return (struct fi_cq_msg_entry *)to + 1;
+	case FI_CQ_FORMAT_DATA:
+		memcpy(to, &entry, sizeof(struct fi_cq_data_entry));
+		return (struct fi_cq_data_entry *)to + 1;
+	default:
+		memcpy(to, &entry, sizeof(struct fi_cq_tagged_entry));
+		return (struct fi_cq_tagged_entry *)to + 1;
+	}
+}
+
+static ssize_t cq_readfrom(struct fid_cq *fid, void *buf, size_t count,
+		fi_addr_t *source)
+{
+	struct udmc_cq *cq = to_cq(fid);
+	size_t n = 0;
+
+	if (cq->head == cq->tail) {
+		progress(cq);
+		if (cq->head == cq->tail)
+			return -FI_EAGAIN;
+	}
+	while (n < count && cq->tail != cq->head) {
+		const struct udmc_completion *entry =
+				&cq->ring[cq->tail & cq->mask];
+
+		if (UDMC_UNLIKELY(entry->err))
+			return n ? (ssize_t)n : -FI_EAVAIL;
+		buf = copy_out(buf, entry, cq->format);
+		if (source)
+			source[n] = entry->source;
+		cq->tail++;
+		n++;
+	}
+	return (ssize_t)n;
+}
+
+static ssize_t cq_read(struct fid_cq *fid, void *buf, size_t count)
+{
+	return cq_readfrom(fid, buf, count, NULL);
+}
+
+/* The caller's struct may be older (shorter) or newer than ours: write the
+ * fields its API version has, one by one. */
+static ssize_t cq_readerr(struct fid_cq *fid, struct fi_cq_err_entry *out,
+		uint64_t flags)
+{
+	struct udmc_cq *cq = to_cq(fid);
+	const struct udmc_completion *entry = &cq->ring[cq->tail & cq->mask];
+
+	(void)flags;
+	if (cq->tail == cq->head || !entry->err)
+		return -FI_EAGAIN;
+	out->op_context = entry->context;
+	out->flags = entry->flags;
+	out->len = entry->len;
+	out->buf = entry->buf;
+	out->data = 0;
+	out->tag = 0;
+	out->olen = entry->excess;
+	out->err = entry->err;
+	out->prov_errno = entry->prov_errno;
+	if (cq->domain->fabric->fabric.api_version >= FI_VERSION(1, 5))
+		out->err_data_size = 0;
+	else
+		out->err_data = NULL;
+	cq->tail++;
+	return 1;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static bool take_signal(struct udmc_cq *cq)
+{
+	uint64_t value;
+
+	return read(cq->signal_fd, &value, sizeof(value)) == sizeof(value);
+}
+
+static ssize_t cq_sreadfrom(struct fid_cq *fid, void *buf, size_t count,
+		fi_addr_t *source, const void *cond, int timeout)
+{
+	struct udmc_cq *cq = to_cq(fid);
+	int64_t end = timeout < 0 ? 0 : now_ms() + timeout;
+	struct pollfd fd = {.fd = cq->wait_fd, .events = POLLIN};
+
+	(void)cond; /* FI_CQ_COND_NONE is all cq_open accepts. */
+	if (cq->wait_fd < 0) {
+		UDMC_INFO(CQ, "a queue opened with FI_WAIT_NONE cannot sleep\n");
+		return -FI_ENOSYS;
+	}
+	for (;;) {
+		ssize_t n = cq_readfrom(fid, buf, count, source);
+		int64_t left = timeout < 0 ? -1 : end - now_ms();
+
+		if (n != -FI_EAGAIN)
+			return n;
+		if (udmc_cq_trywait(cq))
+			continue;
+		if (timeout >= 0 && left < 0)
+			return -FI_EAGAIN;
+		if (poll(&fd, 1, (int)left) < 0)
+			return errno == EINTR ? -FI_EINTR : -errno;
+		if (take_signal(cq))
+			return -FI_EAGAIN;
+		if (timeout >= 0 && now_ms() >= end)
+			return cq_readfrom(fid, buf, count, source);
+	}
+}
+
+static ssize_t cq_sread(struct fid_cq *fid, void *buf, size_t count,
+		const void *cond, int timeout)
+{
+	return cq_sreadfrom(fid, buf, count, NULL, cond, timeout);
+}
+
+static int cq_signal(struct fid_cq *fid)
+{
+	struct udmc_cq *cq = to_cq(fid);
+	uint64_t one = 1;
+
+	if (cq->signal_fd < 0)
+		return -FI_ENOSYS;
+	return write(cq->signal_fd, &one, sizeof(one)) == sizeof(one) ?
+			0 : -errno;
+}
+
+static const char *cq_strerror(struct fid_cq *cq, int prov_errno,
+		const void *err_data, char *buf, size_t len)
+{
+	const char *text = strerror(prov_errno);
+
+	(void)cq;
+	(void)err_data;
+	if (buf && len) {
+		strncpy(buf, text, len - 1);
+		buf[len - 1] = '\0';
+		return buf;
+	}
+	return text;
+}
+
+int udmc_cq_trywait(struct udmc_cq *cq)
+{
+	int ret;
+
+	if (cq->wait_fd < 0)
+		return -FI_ENOSYS;
+	for (uint32_t i = 0; i < cq->binding_count; i++) {
+		struct udmc_ep *ep = cq->binding[i].ep;
+
+		ret = ep->ops->arm(ep, cq, cq->binding[i].sides);
+		if (ret)
+			return ret;
+	}
+	return cq->head == cq->tail ? 0 : -FI_EAGAIN;
+}
+
+int udmc_cq_bind(struct udmc_cq *cq, struct udmc_ep *ep, unsigned int sides)
+{
+	struct udmc_cq_binding *more;
+
+	for (uint32_t i = 0; i < cq->binding_count; i++) {
+		if (cq->binding[i].ep == ep) {
+			cq->binding[i].sides |= sides;
+			return 0;
+		}
+	}
+	more = realloc(cq->binding,
+			(cq->binding_count + 1) * sizeof(*cq->binding));
+	if (!more)
+		return -FI_ENOMEM;
+	cq->binding = more;
+	more[cq->binding_count++] =
+			(struct udmc_cq_binding){.ep = ep, .sides = sides};
+	atomic_fetch_add(&cq->users, 1);
+	return 0;
+}
+
+void udmc_cq_unbind(struct udmc_cq *cq, struct udmc_ep *ep)
+{
+	for (uint32_t i = 0; i < cq->binding_count; i++) {
+		if (cq->binding[i].ep != ep)
+			continue;
+		cq->binding[i] = cq->binding[--cq->binding_count];
+		atomic_fetch_sub(&cq->users, 1);
+		return;
+	}
+}
+
+static int cq_control(struct fid *fid, int command, void *arg)
+{
+	struct udmc_cq *cq = container_of(fid, struct udmc_cq, cq.fid);
+
+	switch (command) {
+	case FI_GETWAIT:
+		if (cq->wait_fd < 0)
+			return -FI_ENODATA;
+		*(int *)arg = cq->wait_fd;
+		return 0;
+	case FI_GETWAITOBJ:
+		*(enum fi_wait_obj *)arg =
+				cq->wait_fd < 0 ? FI_WAIT_NONE : FI_WAIT_FD;
+		return 0;
+	default:
+		return -FI_ENOSYS;
+	}
+}
+
+static void cq_free(struct udmc_cq *cq)
+{
+	if (cq->signal_fd >= 0)
+		close(cq->signal_fd);
+	if (cq->wait_fd >= 0)
+		close(cq->wait_fd);
+	free(cq->binding);
+	free(cq->ring);
+	free(cq);
+}
+
+static int cq_close(struct fid *fid)
+{
+	struct udmc_cq *cq = container_of(fid, struct udmc_cq, cq.fid);
+
+	if (atomic_load(&cq->users))
+		return -FI_EBUSY;
+	cq->domain->device.transport->cq_close(cq);
+	atomic_fetch_sub(&cq->domain->users, 1);
+	cq_free(cq);
+	return 0;
+}
+
+static struct fi_ops cq_fi_ops = {
+	.size = sizeof(struct fi_ops),
+	.close = cq_close,
+	.bind = udmc_no_bind,
+	.control = cq_control,
+	.ops_open = udmc_no_ops_open,
+	.tostr = udmc_no_tostr,
+	.ops_set = udmc_no_ops_set,
+};
+
+static struct fi_ops_cq cq_ops = {
+	.size = sizeof(struct fi_ops_cq),
+	.read = cq_read,
+	.readfrom = cq_readfrom,
+	.readerr = cq_readerr,
+	.sread = cq_sread,
+	.sreadfrom = cq_sreadfrom,
+	.signal = cq_signal,
+	.strerror = cq_strerror,
+};
+
+static int check_attr(const struct fi_cq_attr *attr)
+{
+	if (attr->flags & ~FI_AFFINITY)
+		return -FI_EBADFLAGS;
+	if (attr->size > UDMC_QUEUE_MAX)
+		return -FI_EINVAL;
+	if (attr->format > FI_CQ_FORMAT_TAGGED)
+		return -FI_EINVAL;
+	if (attr->wait_obj != FI_WAIT_NONE && attr->wait_obj != FI_WAIT_FD &&
+			attr->wait_obj != FI_WAIT_UNSPEC) {
+		UDMC_INFO(CQ, "wait object %d is not offered: use FI_WAIT_FD\n",
+				(int)attr->wait_obj);
+		return -FI_ENOSYS;
+	}
+	if (attr->wait_obj != FI_WAIT_NONE &&
+			attr->wait_cond != FI_CQ_COND_NONE) {
+		UDMC_INFO(CQ, "no wait conditions: use FI_CQ_COND_NONE\n");
+		return -FI_ENOSYS;
+	}
+	return 0;
+}
+
+static int open_wait(struct udmc_cq *cq)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	cq->wait_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (cq->wait_fd < 0)
+		return -errno;
+	cq->signal_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (cq->signal_fd < 0)
+		return -errno;
+	if (epoll_ctl(cq->wait_fd, EPOLL_CTL_ADD, cq->signal_fd, &event))
+		return -errno;
+	return 0;
+}
+
+int udmc_cq_open(struct fid_domain *domain, struct fi_cq_attr *attr,
+		struct fid_cq **cq, void *context)
+{
+	struct udmc_cq *self;
+	int ret = check_attr(attr);
+
+	if (ret)
+		return ret;
+	self = calloc(1, sizeof(*self));
+	if (!self)
+		return -FI_ENOMEM;
+	self->domain = container_of(domain, struct udmc_domain, domain);
+	self->wait_fd = -1;
+	self->signal_fd = -1;
+	self->size = attr->size ? (uint32_t)attr->size : UDMC_QUEUE_CQ;
+	self->mask = udmc_power_of_two(self->size) - 1;
+	self->format = attr->format ? attr->format : FI_CQ_FORMAT_CONTEXT;
+	self->ring = calloc((size_t)self->mask + 1, sizeof(*self->ring));
+	ret = self->ring ? 0 : -FI_ENOMEM;
+	if (!ret && attr->wait_obj != FI_WAIT_NONE)
+		ret = open_wait(self);
+	if (!ret)
+		ret = self->domain->device.transport->cq_open(self);
+	if (ret) {
+		cq_free(self);
+		return ret;
+	}
+	self->cq.fid.fclass = FI_CLASS_CQ;
+	self->cq.fid.context = context;
+	self->cq.fid.ops = &cq_fi_ops;
+	self->cq.ops = &cq_ops;
+	atomic_fetch_add(&self->domain->users, 1);
+	*cq = &self->cq;
+	return 0;
+}
