@@ -52,13 +52,11 @@ void msg_pack_add(struct msg_pack *pack, uint32_t bytes)
 	pack->used += padded(bytes);
 }
 
-uint32_t msg_pack_finish(const struct msg_pack *pack, uint8_t *body)
+uint32_t msg_pack_table(
+	const struct msg_pack *pack, uint8_t *body, uint8_t *table)
 {
-	uint8_t *table = body + pack->used;
 	uint32_t offset = 0;
 
-	if (pack->count < 2)
-		return pack->count ? pack->lengths[0] : 0;
 	for (uint32_t i = 0; i < pack->count; i++) {
 		uint32_t bytes = pack->lengths[i];
 
@@ -67,7 +65,14 @@ uint32_t msg_pack_finish(const struct msg_pack *pack, uint8_t *body)
 		msg_store16(table + i * LENGTH_BYTES, pack->lengths[i]);
 	}
 	msg_store16(table + pack->count * LENGTH_BYTES, (uint16_t)pack->count);
-	return pack->used + table_bytes(pack->count);
+	return table_bytes(pack->count);
+}
+
+uint32_t msg_pack_finish(const struct msg_pack *pack, uint8_t *body)
+{
+	if (pack->count < 2)
+		return pack->count ? pack->lengths[0] : 0;
+	return pack->used + msg_pack_table(pack, body, body + pack->used);
 }
 
 int msg_pack_open(

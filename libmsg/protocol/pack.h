@@ -45,6 +45,11 @@ void msg_pack_add(struct msg_pack *pack, uint32_t bytes);
  * one message nothing is written: send that as a SINGLE frame. */
 uint32_t msg_pack_finish(const struct msg_pack *pack, uint8_t *body);
 
+/* The same with the table elsewhere, to be gathered behind the payloads: for
+ * when its place is taken.  Returns the table's bytes. */
+uint32_t msg_pack_table(
+	const struct msg_pack *pack, uint8_t *body, uint8_t *table);
+
 /* A body being read; `body` must stay as it is (or be hostile only in its
  * payloads: lengths are read through `table` again at each step and checked
  * against `end`, so that no step leaves the body even then). */

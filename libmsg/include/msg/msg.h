@@ -217,10 +217,11 @@ MSG_API MSG_MUST_CHECK int msg_publisher_loan(
 MSG_API int msg_publisher_send(
 	struct msg_publisher *publisher, struct msg_loan *loan, size_t bytes);
 
-/* As msg_publisher_send, but more follows: small messages share a frame and
- * frames a system call or doorbell.  What is queued leaves when a frame is
- * full, and at the latest with the next send or flush; the library holds
- * nothing back that was not queued.
+/* As msg_publisher_send, but more follows: small messages share a frame, and
+ * frames a system call or doorbell.  Messages share a frame when each is
+ * borrowed after the one before was queued.  Full frames leave by themselves,
+ * some together; the rest leaves with the next send or flush.  The library
+ * holds nothing back that was not queued.
  * Returns, Threads, Path: as msg_publisher_send. */
 MSG_API int msg_publisher_queue(
 	struct msg_publisher *publisher, struct msg_loan *loan, size_t bytes);
@@ -254,7 +255,7 @@ struct msg_subscriber_options {
 	size_t struct_bytes;          /* Set by the initializer below. */
 	const char *topic;            /* A topic or a pattern; required. */
 	uint32_t message_bytes_max;   /* Larger messages are counted, dropped;
-	                                 1 MiB. */
+	                                 at least one frame; 1 MiB. */
 	uint32_t buffer_count;        /* Receive buffers of one frame each, 16
 	                                 to 65536; 1024 or more, as
 	                                 message_bytes_max needs. */

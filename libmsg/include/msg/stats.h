@@ -48,6 +48,9 @@ extern "C" {
 	X(PUBLISHERS_REFUSED, "publishers_refused", "Frames of publishers "        \
 		"beyond publisher_count_max, dropped.",                                \
 		"Raise publisher_count_max.")                                          \
+	X(TOPICS_REFUSED, "topics_refused", "Announced topics that match the "     \
+		"pattern but were not followed: the table is full or the join "        \
+		"failed.", "Narrow the pattern; see msg doctor for joins.")            \
 	X(RELEASE_REFUSED, "release_refused", "Views or loans given back that "    \
 		"were not out: a double release.",                                     \
 		"A bug of the application: it gives something back twice.")            \

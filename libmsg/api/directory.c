@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * directory.c - listening to the directory's group: a receiver that accepts
+ * no topic, and a roster of what is announced.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <msg/msg.h>
+
+#include "api/node.h"
+#include "api/wait.h"
+#include "base/trail.h"
+#include "engine/receive.h"
+#include "topic/announce.h"
+#include "topic/name.h"
+#include "topic/roster.h"
+
+#define BUFFER_COUNT 256u
+
+struct msg_directory {
+	struct msg_node *node;
+	struct msg_link *link;
+	struct msg_receiver receiver;
+	struct msg_roster roster;
+	uint32_t handle;
+	bool joined;
+	bool news;
+	char pattern[MSG_TOPIC_BYTES_MAX + 1];
+};
+
+static void announced(void *context, const struct msg_frame *frame,
+	const uint8_t *body, uint32_t bytes)
+{
+	struct msg_directory *d = context;
+	struct msg_announcement said;
+
+	if (!msg_announce_unpack(&said, body, bytes) ||
+		said.publisher != frame->publisher) {
+		msg_counter_add(
+			&d->receiver.counters[MSG_COUNTER_MALFORMED], 1);
+		return;
+	}
+	if (msg_name_match(d->pattern, said.topic) &&
+		msg_roster_note(&d->roster, &said, msg_clock_ns()))
+		d->news = true;
+}
+
+static void close_rooms(struct msg_directory *d)
+{
+	if (d->joined)
+		d->link->ops->leave(d->link, d->handle);
+	if (d->link)
+		msg_node_link_close(d->node, d->link);
+	msg_receiver_close(&d->receiver);
+	msg_roster_close(&d->roster);
+	free(d);
+}
+
+static int open_rooms(struct msg_directory *d)
+{
+	struct msg_receive_options receive = {
+		.frame_bytes = d->node->domain->frame_bytes,
+		.buffer_count = BUFFER_COUNT,
+		.message_bytes_max = d->node->domain->frame_bytes,
+		.publisher_count_max = 1,
+		.topic_count_max = 1,
+		.announce = announced,
+		.announce_context = d,
+	};
+	struct msg_link_options options = {
+		.receive_count = BUFFER_COUNT,
+		.port = d->node->port,
+	};
+	struct sockaddr_storage group;
+	char text[MSG_LINK_TEXT_BYTES] = "";
+	int result = msg_roster_open(&d->roster);
+
+	if (result == 0)
+		result = msg_receiver_open(&d->receiver, &receive);
+	if (result < 0)
+		return result;
+	options.memory = d->receiver.pool.region.base;
+	options.memory_bytes = d->receiver.pool.region.bytes;
+	result = msg_node_link_open(d->node, &options, &d->link);
+	if (result == 0)
+		result = msg_receiver_start(&d->receiver, d->link);
+	if (result < 0)
+		return result;
+	msg_groups_address(&d->node->groups, 0, &group);
+	result = d->link->ops->join(d->link, (struct sockaddr *)&group,
+		MSG_LINK_JOIN_RECEIVE, &d->handle, text);
+	if (result < 0)
+		return msg_fail(-result, "directory: %s", text);
+	d->joined = true;
+	return 0;
+}
+
+int msg_directory_open(struct msg_node *node, const char *pattern,
+	struct msg_directory **out)
+{
+	struct msg_directory *d;
+	int result;
+
+	if (!node || !out)
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"node and directory must not be NULL");
+	if (!pattern)
+		pattern = ">";
+	result = msg_name_check_pattern(pattern);
+	if (result < 0)
+		return result;
+	d = calloc(1, sizeof *d);
+	if (!d)
+		return msg_fail(MSG_ERROR_MEMORY, "no memory for a directory");
+	d->node = node;
+	memcpy(d->pattern, pattern, strlen(pattern));
+	result = open_rooms(d);
+	if (result < 0) {
+		close_rooms(d);
+		return result;
+	}
+	*out = d;
+	return 0;
+}
+
+int msg_directory_read(struct msg_directory *d, int64_t timeout_ns,
+	struct msg_topic_info *infos, int count)
+{
+	uint64_t deadline = msg_wait_deadline(timeout_ns);
+	int result = 0;
+
+	if (count < 0 || (count > 0 && !infos))
+		return -MSG_ERROR_ARGUMENT;
+	d->news = false;
+	while (!d->news && result == 0) {
+		result = msg_receiver_progress(&d->receiver);
+		if (result == 0 && !d->news)
+			result = msg_receiver_wait(&d->receiver, deadline);
+		/* Frames of topics may share the group and keep coming. */
+		if (msg_clock_ns() >= deadline)
+			break;
+	}
+	if (result < 0 && result != -MSG_ERROR_TIMEOUT)
+		return result;
+	return msg_roster_read(&d->roster, msg_clock_ns(), infos, count);
+}
+
+int msg_directory_close(struct msg_directory *d)
+{
+	if (d)
+		close_rooms(d);
+	return 0;
+}

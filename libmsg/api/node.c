@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * node.c - opening a lane: options and environment in, a link domain out.
+ * It decides nothing: the choice of a lane is link/fabric's.
+ */
+#include "api/node.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/options.h"
+#include "base/trail.h"
+#include "link/module.h"
+#include "protocol/frame.h"
+
+#define PORT_DEFAULT 7400
+#define FRAME_BYTES_LEAST 256
+
+static int take_lane(uint32_t *lane)
+{
+	const char *text = msg_options_text(NULL, "MSG_LANE");
+
+	if (*lane > MSG_LANE_UDP)
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"lane is %u; give MSG_LANE_VERBS, MSG_LANE_UDP or 0",
+			*lane);
+	if (*lane != MSG_LANE_DEFAULT || !text)
+		return 0;
+	if (strcmp(text, "verbs") == 0)
+		*lane = MSG_LANE_VERBS;
+	else if (strcmp(text, "udp") == 0)
+		*lane = MSG_LANE_UDP;
+	else
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"MSG_LANE='%s'; set it to verbs or udp, or unset it",
+			text);
+	return 0;
+}
+
+/* Check and complete; strings still belong to the caller. */
+static int complete(struct msg_node_options *o)
+{
+	int result;
+
+	if (o->flags & ~(uint32_t)MSG_NODE_PROGRESS_THREAD)
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"flags 0x%x hold a bit that means nothing; use "
+			"enum msg_node_flags",
+			o->flags);
+	o->interface = msg_options_text(o->interface, "MSG_INTERFACE");
+	o->device = msg_options_text(o->device, "MSG_DEVICE");
+	o->groups = msg_options_text(o->groups, "MSG_GROUPS");
+	if (!o->groups)
+		o->groups = MSG_GROUPS_DEFAULT;
+	result = take_lane(&o->lane);
+	if (result == 0)
+		result = msg_options_number(&o->port, "port", "MSG_PORT",
+			PORT_DEFAULT, 1, 65535);
+	if (result == 0)
+		result = msg_options_number(
+			&o->ttl, "ttl", "MSG_TTL", 1, 1, 255);
+	if (result == 0 && o->frame_bytes != 0)
+		result = msg_options_number(&o->frame_bytes, "frame_bytes",
+			NULL, 0, FRAME_BYTES_LEAST, MSG_FRAME_BYTES_MAX);
+	if (result == 0)
+		result = msg_options_number(&o->announce_ms, "announce_ms",
+			NULL, 1000, 10, 60000);
+	return result;
+}
+
+static int open_lane(struct msg_node *node, const struct msg_node_options *o)
+{
+	struct msg_link_domain_options options = {
+		.lane = (enum msg_lane)o->lane,
+		.interface = o->interface,
+		.device = o->device,
+		.frame_bytes = o->frame_bytes,
+		.ttl = o->ttl,
+		.family = node->groups.first.ss_family,
+	};
+	const struct msg_link_domain_ops *ops;
+	char text[MSG_LINK_TEXT_BYTES] = "";
+	int result = msg_link_module_load(&ops);
+
+	if (result < 0)
+		return result;
+	result = ops->open(&options, &node->domain, text);
+	if (result < 0)
+		return msg_fail(-result, "%s", text);
+	return 0;
+}
+
+int msg_node_open(
+	const struct msg_node_options *options, struct msg_node **out)
+{
+	struct msg_node_options o;
+	struct msg_node *node;
+	int result;
+
+	if (!out)
+		return msg_fail(MSG_ERROR_ARGUMENT, "node must not be NULL");
+	result = msg_options_copy(
+		&o, sizeof o, options, "MSG_NODE_OPTIONS");
+	if (result == 0)
+		result = complete(&o);
+	if (result < 0)
+		return result;
+	node = calloc(1, sizeof *node);
+	if (!node)
+		return msg_fail(MSG_ERROR_MEMORY, "no memory for a node");
+	node->port = (uint16_t)o.port;
+	node->announce_ms = o.announce_ms;
+	node->log = o.log;
+	node->log_context = o.log_context;
+	snprintf(node->groups_text, sizeof node->groups_text, "%s", o.groups);
+	gethostname(node->host, sizeof node->host - 1);
+	result = msg_groups_parse(&node->groups, o.groups, node->port);
+	if (result == 0)
+		result = open_lane(node, &o);
+	if (result < 0)
+		goto fail;
+	result = msg_announcer_open(&node->announcer, &node->groups,
+		node->announce_ms, o.flags & MSG_NODE_PROGRESS_THREAD);
+	if (result < 0) {
+		node->domain->ops->close(node->domain);
+		goto fail;
+	}
+	pthread_mutex_init(&node->lock, NULL);
+	msg_node_log(node, MSG_LOG_INFO, "node-open", "%s on %s: %s",
+		node->domain->lane == MSG_LANE_VERBS ? "verbs" : "kernel UDP",
+		node->domain->interface, node->domain->reason);
+	*out = node;
+	return 0;
+fail:
+	free(node);
+	return result;
+}
+
+void msg_node_describe(const struct msg_node *node, struct msg_node_info *info)
+{
+	*info = (struct msg_node_info){
+		.lane = node->domain->lane,
+		.device = node->domain->device,
+		.interface = node->domain->interface,
+		.address = node->domain->address,
+		.groups = node->groups_text,
+		.reason = node->domain->reason,
+		.port = node->port,
+		.frame_bytes = node->domain->frame_bytes,
+	};
+}
+
+void msg_node_progress(struct msg_node *node)
+{
+	msg_announcer_tick(&node->announcer);
+}
+
+int msg_node_close(struct msg_node *node)
+{
+	uint32_t children;
+
+	if (!node)
+		return 0;
+	pthread_mutex_lock(&node->lock);
+	children = node->children;
+	pthread_mutex_unlock(&node->lock);
+	if (children > 0)
+		return msg_fail(MSG_ERROR_BUSY,
+			"the node has %u open publishers, subscribers or "
+			"directories; close them first",
+			children);
+	msg_announcer_close(&node->announcer);
+	node->domain->ops->close(node->domain);
+	pthread_mutex_destroy(&node->lock);
+	free(node);
+	return 0;
+}
+
+int msg_node_link_open(struct msg_node *node,
+	const struct msg_link_options *options, struct msg_link **link)
+{
+	char text[MSG_LINK_TEXT_BYTES] = "";
+	int result;
+
+	pthread_mutex_lock(&node->lock);
+	result = node->domain->ops->link_open(
+		node->domain, options, link, text);
+	if (result == 0)
+		node->children++;
+	pthread_mutex_unlock(&node->lock);
+	return result < 0 ? msg_fail(-result, "%s", text) : 0;
+}
+
+void msg_node_link_close(struct msg_node *node, struct msg_link *link)
+{
+	pthread_mutex_lock(&node->lock);
+	link->ops->close(link);
+	node->children--;
+	pthread_mutex_unlock(&node->lock);
+}
+
+void msg_node_log(const struct msg_node *node, enum msg_log_level level,
+	const char *id, const char *format, ...)
+{
+	char text[MSG_TRAIL_BYTES];
+	va_list args;
+
+	if (!node->log)
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	node->log(node->log_context, level, id, text);
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * subscriber.c - the subscriber's front door: checks and defaults.  The work
+ * is engine/receive's; which topics, topic/follow's.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <msg/msg.h>
+#include <msg/stats.h>
+
+#include "api/node.h"
+#include "api/options.h"
+#include "api/wait.h"
+#include "base/trail.h"
+#include "engine/receive.h"
+#include "protocol/fragment.h"
+#include "protocol/frame.h"
+#include "topic/follow.h"
+#include "topic/name.h"
+
+#define BUFFER_COUNT_DEFAULT 1024u
+#define BUFFER_COUNT_MAX 65536u
+/* Beyond two messages in fragments: what small messages need meanwhile. */
+#define BUFFER_COUNT_SPARE 256u
+
+struct msg_subscriber {
+	struct msg_node *node;
+	struct msg_link *link;
+	struct msg_receiver receiver;
+	struct msg_follow follow;
+};
+
+/* Buffers for two messages of the largest size, one in assembly and one in
+ * the application's hands, and some more. */
+static uint32_t buffers_for(uint32_t message_bytes, uint32_t frame_bytes)
+{
+	uint32_t part = (frame_bytes - MSG_FRAME_HEADER_BYTES -
+				MSG_FRAGMENT_HEADER_BYTES) &
+			~63u;
+	uint32_t need = BUFFER_COUNT_SPARE +
+			2 * msg_fragment_count(message_bytes, part);
+
+	if (need < BUFFER_COUNT_DEFAULT)
+		need = BUFFER_COUNT_DEFAULT;
+	return need < BUFFER_COUNT_MAX ? need : BUFFER_COUNT_MAX;
+}
+
+static int complete(
+	struct msg_subscriber_options *o, const struct msg_link_domain *domain)
+{
+	int result;
+
+	if (!o->topic)
+		return msg_fail(
+			MSG_ERROR_ARGUMENT, "topic is missing; set it");
+	result = msg_name_check_pattern(o->topic);
+	if (result == 0)
+		result = msg_options_number(&o->message_bytes_max,
+			"message_bytes_max", NULL, 1u << 20, 1,
+			MSG_MESSAGE_BYTES_MAX);
+	if (o->message_bytes_max < domain->frame_bytes)
+		o->message_bytes_max = domain->frame_bytes;
+	if (result == 0)
+		result = msg_options_number(&o->buffer_count, "buffer_count",
+			NULL,
+			buffers_for(o->message_bytes_max, domain->frame_bytes),
+			16, BUFFER_COUNT_MAX);
+	if (result == 0)
+		result = msg_options_number(&o->publisher_count_max,
+			"publisher_count_max", NULL, 256, 1, 65536);
+	if (result == 0)
+		result = msg_options_number(&o->reorder_us, "reorder_us",
+			NULL, domain->software ? 5000 : 200, 1, 1000000);
+	return result;
+}
+
+static int connect_link(struct msg_subscriber *s)
+{
+	struct msg_link_options options = {
+		.memory = s->receiver.pool.region.base,
+		.memory_bytes = s->receiver.pool.region.bytes,
+		.receive_count = s->receiver.pool.count,
+		.port = s->node->port,
+	};
+	int result = msg_node_link_open(s->node, &options, &s->link);
+
+	if (result < 0)
+		return result;
+	/* Buffers first: from the join on, frames arrive. */
+	result = msg_receiver_start(&s->receiver, s->link);
+	if (result == 0)
+		result = msg_follow_start(&s->follow);
+	if (result < 0) {
+		msg_follow_close(&s->follow);
+		msg_node_link_close(s->node, s->link);
+	}
+	return result;
+}
+
+static int open_rooms(
+	struct msg_subscriber *s, const struct msg_subscriber_options *o)
+{
+	struct msg_receive_options options = {
+		.frame_bytes = s->node->domain->frame_bytes,
+		.buffer_count = o->buffer_count,
+		.message_bytes_max = o->message_bytes_max,
+		.publisher_count_max = o->publisher_count_max,
+		.topic_count_max = msg_name_is_pattern(o->topic)
+					   ? MSG_FOLLOW_TOPICS_MAX
+					   : 1,
+		.reorder_ns = o->reorder_us * MSG_NS_PER_US,
+		.announce = msg_follow_announced,
+		.announce_context = &s->follow,
+	};
+	int result = msg_receiver_open(&s->receiver, &options);
+
+	if (result < 0)
+		return result;
+	result = msg_follow_open(
+		&s->follow, &s->receiver, &s->node->groups, o->topic);
+	if (result == 0)
+		result = connect_link(s);
+	if (result < 0) {
+		s->receiver.link = NULL;
+		msg_follow_close(&s->follow);
+		msg_receiver_close(&s->receiver);
+	}
+	return result;
+}
+
+int msg_subscriber_open(struct msg_node *node,
+	const struct msg_subscriber_options *options,
+	struct msg_subscriber **out)
+{
+	struct msg_subscriber_options o;
+	struct msg_subscriber *s;
+	int result;
+
+	if (!node || !options || !out)
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"node, options and subscriber must not be NULL");
+	result = msg_options_copy(
+		&o, sizeof o, options, "MSG_SUBSCRIBER_OPTIONS");
+	if (result == 0)
+		result = complete(&o, node->domain);
+	if (result < 0)
+		return result;
+	s = calloc(1, sizeof *s);
+	if (!s)
+		return msg_fail(
+			MSG_ERROR_MEMORY, "no memory for a subscriber");
+	s->node = node;
+	result = open_rooms(s, &o);
+	if (result < 0) {
+		free(s);
+		return result;
+	}
+	*out = s;
+	return 0;
+}
+
+int msg_subscriber_take(
+	struct msg_subscriber *s, struct msg_view *views, int count)
+{
+	if (count < 1 || !views)
+		return -MSG_ERROR_ARGUMENT;
+	return msg_receiver_take(&s->receiver, views, count);
+}
+
+void msg_subscriber_release(
+	struct msg_subscriber *s, const struct msg_view *views, int count)
+{
+	msg_receive_release(&s->receiver.pool, views, count);
+}
+
+int msg_subscriber_fd(const struct msg_subscriber *s)
+{
+	return s->link->fd;
+}
+
+int msg_subscriber_arm(struct msg_subscriber *s)
+{
+	return msg_receiver_arm(&s->receiver);
+}
+
+int msg_subscriber_wait(struct msg_subscriber *s, int64_t timeout_ns)
+{
+	return msg_receiver_wait(&s->receiver, msg_wait_deadline(timeout_ns));
+}
+
+int msg_subscriber_segments(const struct msg_subscriber *s,
+	const struct msg_view *view, struct msg_segment *segments, int count)
+{
+	return msg_receiver_segments(&s->receiver, view, segments, count);
+}
+
+int msg_subscriber_copy(const struct msg_subscriber *s,
+	const struct msg_view *view, void *data, size_t capacity)
+{
+	return msg_receiver_copy(&s->receiver, view, data, capacity);
+}
+
+const char *msg_subscriber_topic(
+	const struct msg_subscriber *s, const struct msg_view *view)
+{
+	if (msg_receive_find(&s->receiver.pool, view->opaque) ==
+		MSG_RECEIVE_NONE)
+		return "";
+	return msg_follow_topic(&s->follow, view->topic);
+}
+
+uint64_t msg_subscriber_counter(const struct msg_subscriber *s, int index)
+{
+	if (index < 0 || index >= MSG_COUNTER_COUNT)
+		return 0;
+	if (index == MSG_COUNTER_RELEASE_REFUSED)
+		return msg_counter_get(&s->receiver.pool.refused);
+	return msg_counter_get(&s->receiver.counters[index]);
+}
+
+int msg_subscriber_close(struct msg_subscriber *s)
+{
+	if (!s)
+		return 0;
+	if (msg_receiver_busy(&s->receiver))
+		return msg_fail(MSG_ERROR_BUSY,
+			"views of '%s' are out; release them first",
+			s->follow.pattern);
+	msg_follow_close(&s->follow);
+	msg_node_link_close(s->node, s->link);
+	msg_receiver_close(&s->receiver);
+	free(s);
+	return 0;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * wait.c - arm, sleep, and wake for whatever comes first: a frame, the end of
+ * a gap that waits for a late frame, or the caller's patience.
+ */
+#include "api/wait.h"
+
+#include <errno.h>
+#include <poll.h>
+
+#include "base/clock.h"
+
+uint64_t msg_wait_deadline(int64_t timeout_ns)
+{
+	uint64_t now = msg_clock_ns();
+
+	if (timeout_ns < 0 || (uint64_t)timeout_ns > UINT64_MAX - 1 - now)
+		return UINT64_MAX;
+	return now + (uint64_t)timeout_ns;
+}
+
+/* Returns what ppoll does; an interruption by a signal counts as a wake. */
+static int sleep_until(int fd, uint64_t deadline)
+{
+	struct pollfd wake = {.fd = fd, .events = POLLIN};
+	uint64_t now = msg_clock_ns();
+	uint64_t left = deadline > now ? deadline - now : 0;
+	struct timespec limit = {
+		.tv_sec = (time_t)(left / MSG_NS_PER_S),
+		.tv_nsec = (long)(left % MSG_NS_PER_S),
+	};
+
+	return ppoll(&wake, 1, deadline == UINT64_MAX ? NULL : &limit, NULL);
+}
+
+int msg_receiver_wait(struct msg_receiver *r, uint64_t deadline)
+{
+	for (;;) {
+		uint64_t gap = msg_receiver_deadline(r);
+		int result = msg_receiver_arm_link(r);
+
+		if (result == -MSG_ERROR_AGAIN)
+			return 0;
+		if (result < 0)
+			return result;
+		result = sleep_until(
+			r->link->fd, gap < deadline ? gap : deadline);
+		if (result > 0 || (result < 0 && errno == EINTR))
+			return 0;
+		if (result < 0)
+			return -MSG_ERROR_FABRIC;
+		/* Time is over: the gap's, or the caller's. */
+		if (gap <= deadline && gap != UINT64_MAX) {
+			result = msg_receiver_progress(r);
+			if (result != 0)
+				return result < 0 ? result : 0;
+		} else {
+			return -MSG_ERROR_TIMEOUT;
+		}
+	}
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * deliver.c - from frames in any order to messages in order; see receive.h.
+ *
+ * The order itself is protocol/sequence's; here its verdicts meet the slots:
+ * what is delivered becomes a ready entry, what is held keeps its slot, what
+ * is late gives it back.  A frame that comes out of the window is read again
+ * from its slot: that memory is ours and nobody writes there meanwhile.
+ */
+#include "engine/receive_internal.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "protocol/fragment.h"
+
+static void push_ready(struct msg_receiver *r, const struct msg_stream *s,
+	const struct msg_ready *entry)
+{
+	struct msg_ready *at = &r->ready[r->ready_tail & r->ready_mask];
+
+	assert(r->ready_tail - r->ready_head <= r->ready_mask);
+	*at = *entry;
+	at->publisher = s->publisher;
+	at->topic = s->topic;
+	r->ready_tail++;
+}
+
+static void drop_assembly(struct msg_receiver *r, struct msg_stream *s)
+{
+	struct msg_assembly *a = &s->assembly;
+
+	r->held_slots -= a->slot_count;
+	r->assembly_slots -= a->slot_count;
+	msg_receive_put_chain(&r->pool, a->first);
+	a->first = MSG_RECEIVE_NONE;
+	a->slot_count = 0;
+	a->skipping = false;
+}
+
+/* A message that never became whole for a reason of ours is lost, too. */
+static void give_up(struct msg_receiver *r, struct msg_stream *s)
+{
+	drop_assembly(r, s);
+	s->assembly.skipping = true;
+	s->lost++;
+	count(r, MSG_COUNTER_LOST, 1);
+}
+
+/* Room for one more fragment: at need, at the cost of the stream that has
+ * been silent longest in the middle of a message. */
+static bool make_room(struct msg_receiver *r, const struct msg_stream *mine)
+{
+	struct msg_stream *oldest = NULL;
+
+	if (r->assembly_slots < r->assembly_slots_max)
+		return true;
+	for (uint32_t i = 0; i < r->streams.count; i++) {
+		struct msg_stream *s = &r->streams.streams[i];
+
+		if (s != mine && s->used && s->assembly.slot_count > 0 &&
+			(!oldest || s->heard_ns < oldest->heard_ns))
+			oldest = s;
+	}
+	if (!oldest)
+		return false;
+	give_up(r, oldest);
+	return true;
+}
+
+static void finish_message(struct msg_receiver *r, struct msg_stream *s,
+	uint64_t sequence)
+{
+	struct msg_assembly *a = &s->assembly;
+	struct msg_ready ready = {
+		.sequence = sequence,
+		.lost = s->lost,
+		.slot = a->first,
+		.views = 1,
+		.segments = a->slot_count,
+		.bytes = a->total,
+	};
+
+	s->lost = 0;
+	r->pool.slots[a->first].total_bytes = a->total;
+	r->held_slots -= a->slot_count;
+	r->assembly_slots -= a->slot_count;
+	msg_receive_out(&r->pool, a->first, 1);
+	push_ready(r, s, &ready);
+	a->first = MSG_RECEIVE_NONE;
+	a->slot_count = 0;
+}
+
+static void append_part(struct msg_receiver *r, struct msg_assembly *a,
+	uint32_t slot, const struct msg_fragment *part)
+{
+	struct msg_receive_slot *m = &r->pool.slots[slot];
+
+	m->data_offset = MSG_LINK_HEADROOM + MSG_FRAME_HEADER_BYTES +
+			 MSG_FRAGMENT_HEADER_BYTES;
+	m->data_bytes = part->bytes;
+	m->next = MSG_RECEIVE_NONE;
+	if (a->slot_count == 0)
+		a->first = slot;
+	else
+		r->pool.slots[a->last].next = slot;
+	a->last = slot;
+	a->slot_count++;
+	r->held_slots++;
+	r->assembly_slots++;
+}
+
+/* The next part, in order, of the message in assembly. */
+static void deliver_fragment(struct msg_receiver *r, struct msg_stream *s,
+	const struct msg_frame *frame, uint32_t slot)
+{
+	struct msg_assembly *a = &s->assembly;
+	struct msg_fragment part;
+	bool last;
+
+	/* Checked when it arrived; read again, not remembered. */
+	if (!msg_fragment_read(msg_receive_data(&r->pool, slot) +
+				       MSG_LINK_HEADROOM +
+				       MSG_FRAME_HEADER_BYTES,
+		    frame->bytes - MSG_FRAME_HEADER_BYTES, &part)) {
+		msg_receive_put(&r->pool, slot);
+		return;
+	}
+	last = part.offset + part.bytes == part.total;
+	if (part.offset == 0) {
+		drop_assembly(r, s);
+		a->total = part.total;
+		if (part.total > r->options.message_bytes_max) {
+			count(r, MSG_COUNTER_TOO_LARGE, 1);
+			give_up(r, s);
+		}
+	}
+	if (!a->skipping && part.total != a->total) {
+		count(r, MSG_COUNTER_MALFORMED, 1);
+		give_up(r, s);
+	}
+	if (!a->skipping && !make_room(r, s))
+		give_up(r, s);
+	if (a->skipping) {
+		msg_receive_put(&r->pool, slot);
+		a->skipping = !last;
+		return;
+	}
+	append_part(r, a, slot, &part);
+	if (last)
+		finish_message(r, s, frame->sequence);
+}
+
+static void deliver_whole(struct msg_receiver *r, struct msg_stream *s,
+	const struct msg_frame *frame, uint32_t slot)
+{
+	struct msg_ready ready = {
+		.sequence = frame->sequence,
+		.lost = s->lost,
+		.slot = slot,
+		.views = 1,
+		.segments = 1,
+		.bytes = frame->bytes - MSG_FRAME_HEADER_BYTES,
+	};
+	struct msg_receive_slot *m = &r->pool.slots[slot];
+
+	if (frame->type == MSG_FRAME_PACKED) {
+		struct msg_pack_reader reader;
+		int n = msg_pack_open(&reader,
+			msg_receive_data(&r->pool, slot) + MSG_LINK_HEADROOM +
+				MSG_FRAME_HEADER_BYTES,
+			ready.bytes);
+
+		if (n < 0) {
+			msg_receive_put(&r->pool, slot);
+			return;
+		}
+		ready.views = (uint32_t)n;
+	}
+	s->lost = 0;
+	m->data_offset = MSG_LINK_HEADROOM + MSG_FRAME_HEADER_BYTES;
+	m->data_bytes = ready.bytes;
+	m->next = MSG_RECEIVE_NONE;
+	msg_receive_out(&r->pool, slot, ready.views);
+	push_ready(r, s, &ready);
+}
+
+static void note_loss(struct msg_receiver *r, struct msg_stream *s)
+{
+	uint64_t lost = msg_sequence_lost(&s->sequence);
+
+	if (lost == 0)
+		return;
+	drop_assembly(r, s);
+	s->lost += lost;
+	count(r, MSG_COUNTER_LOST, lost);
+}
+
+static void deliver(struct msg_receiver *r, struct msg_stream *s,
+	const struct msg_frame *frame, uint32_t slot)
+{
+	note_loss(r, s);
+	if (frame->type == MSG_FRAME_FRAGMENT)
+		deliver_fragment(r, s, frame, slot);
+	else
+		deliver_whole(r, s, frame, slot);
+}
+
+void msg_receiver_drain(struct msg_receiver *r, struct msg_stream *s)
+{
+	uint32_t slot;
+
+	for (;;) {
+		enum msg_sequence_step step = msg_sequence_next(
+			&s->sequence, r->empty_ns, &slot);
+		struct msg_frame frame;
+
+		if (step == MSG_SEQUENCE_NOTHING)
+			break;
+		r->held_slots--;
+		if (step == MSG_SEQUENCE_DROP ||
+			msg_frame_read(msg_receive_data(&r->pool, slot) +
+					       MSG_LINK_HEADROOM,
+				r->options.frame_bytes,
+				&frame) != MSG_FRAME_OK) {
+			count(r, MSG_COUNTER_LATE, 1);
+			msg_receive_put(&r->pool, slot);
+			continue;
+		}
+		count(r, MSG_COUNTER_REORDERED, 1);
+		deliver(r, s, &frame, slot);
+	}
+	/* A loss with nothing behind it: count it now, report it later. */
+	note_loss(r, s);
+	if (msg_sequence_deadline(&s->sequence) < r->deadline)
+		r->deadline = msg_sequence_deadline(&s->sequence);
+}
+
+void msg_receiver_arrived(struct msg_receiver *r, struct msg_stream *s,
+	const struct msg_frame *frame, const struct msg_span *span,
+	uint32_t slot)
+{
+	bool quiet = msg_sequence_in_order(&s->sequence, span);
+
+	s->heard_ns = msg_clock_coarse_ns();
+	switch (msg_sequence_arrive(
+		&s->sequence, span, slot, quiet ? 0 : turn_now(r))) {
+	case MSG_SEQUENCE_DELIVER:
+		deliver(r, s, frame, slot);
+		break;
+	case MSG_SEQUENCE_HELD:
+		r->held_slots++;
+		break;
+	case MSG_SEQUENCE_LATE:
+		count(r, MSG_COUNTER_LATE, 1);
+		msg_receive_put(&r->pool, slot);
+		break;
+	}
+	if (!quiet || r->deadline != UINT64_MAX)
+		msg_receiver_drain(r, s);
+}
+
+void msg_receiver_expire(struct msg_receiver *r)
+{
+	r->deadline = UINT64_MAX;
+	for (uint32_t i = 0; i < r->streams.count; i++)
+		if (r->streams.streams[i].used)
+			msg_receiver_drain(r, &r->streams.streams[i]);
+}
+
+void msg_receiver_evict(void *receiver, struct msg_stream *s)
+{
+	struct msg_receiver *r = receiver;
+
+	drop_assembly(r, s);
+	/* Silent for seconds, so nothing can be waiting in its window; but a
+	 * clock may jump over both limits at once. */
+	for (uint32_t i = 0; i < s->sequence.held_count; i++) {
+		msg_receive_put(&r->pool, s->sequence.held[i].token);
+		r->held_slots--;
+	}
+	s->sequence.held_count = 0;
+}

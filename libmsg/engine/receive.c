@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* receive.c - arrival: post, poll, check; see receive.h. */
+#include "engine/receive_internal.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/trail.h"
+#include "protocol/fragment.h"
+
+#define TURN_EVENTS 64
+
+int msg_receiver_open(struct msg_receiver *r,
+	const struct msg_receive_options *options)
+{
+	uint32_t size = 1;
+	uint32_t tags = 4;
+	int result;
+
+	memset(r, 0, sizeof *r);
+	r->options = *options;
+	result = msg_receive_open(&r->pool, options->buffer_count,
+		MSG_LINK_HEADROOM + options->frame_bytes);
+	if (result < 0)
+		return result;
+	result = msg_stream_table_open(
+		&r->streams, options->publisher_count_max);
+	if (result < 0)
+		goto fail;
+	while (size < options->buffer_count)
+		size *= 2;
+	while (tags < 2 * options->topic_count_max)
+		tags *= 2;
+	r->ready = calloc(size, sizeof *r->ready);
+	r->tags = calloc(tags, sizeof *r->tags);
+	if (!r->ready || !r->tags) {
+		result = msg_fail(MSG_ERROR_MEMORY,
+			"no memory for a queue of %u frames", size);
+		goto fail;
+	}
+	r->ready_mask = size - 1;
+	r->tag_mask = tags - 1;
+	/* The rest stays for small messages while large ones are assembled. */
+	r->assembly_slots_max = options->buffer_count -
+				options->buffer_count / 8;
+	r->deadline = UINT64_MAX;
+	return 0;
+fail:
+	msg_receiver_close(r);
+	return result;
+}
+
+/* Post every free slot that the link still takes. */
+static int post(struct msg_receiver *r)
+{
+	while (r->posted < r->link->receive_count) {
+		uint32_t slot = msg_receive_get(&r->pool);
+		bool more;
+		int result;
+
+		if (slot == MSG_RECEIVE_NONE)
+			break;
+		more = r->pool.free_count > 0 &&
+		       r->posted + 1 < r->link->receive_count;
+		result = r->link->ops->post(r->link,
+			msg_receive_data(&r->pool, slot) + MSG_LINK_HEADROOM,
+			r->options.frame_bytes, slot, more);
+		if (result < 0) {
+			msg_receive_put(&r->pool, slot);
+			return result == -MSG_ERROR_AGAIN ? 0 : result;
+		}
+		r->posted++;
+	}
+	return 0;
+}
+
+int msg_receiver_start(struct msg_receiver *r, struct msg_link *link)
+{
+	int result;
+
+	r->link = link;
+	result = post(r);
+	if (result < 0)
+		return msg_fail(-result, "cannot post receive buffers");
+	return 0;
+}
+
+void msg_receiver_close(struct msg_receiver *r)
+{
+	free(r->ready);
+	free(r->tags);
+	r->ready = NULL;
+	r->tags = NULL;
+	msg_stream_table_close(&r->streams);
+	msg_receive_close(&r->pool);
+}
+
+/* ---- which topics ------------------------------------------------------ */
+
+bool msg_receiver_accept(
+	struct msg_receiver *r, uint32_t tag, uint32_t topic)
+{
+	uint32_t at = (uint32_t)msg_hash_mix(tag) & r->tag_mask;
+
+	if (r->tag_count == r->options.topic_count_max)
+		return false;
+	while (r->tags[at].used) {
+		if (r->tags[at].tag == tag)
+			return false;
+		at = (at + 1) & r->tag_mask;
+	}
+	r->tags[at] = (struct msg_receive_tag){
+		.tag = tag, .topic = topic, .used = true};
+	r->tag_count++;
+	return true;
+}
+
+static const struct msg_receive_tag *find_tag(
+	const struct msg_receiver *r, uint32_t tag)
+{
+	uint32_t at = (uint32_t)msg_hash_mix(tag) & r->tag_mask;
+
+	for (; r->tags[at].used; at = (at + 1) & r->tag_mask)
+		if (r->tags[at].tag == tag)
+			return &r->tags[at];
+	return NULL;
+}
+
+uint32_t msg_receiver_topic(const struct msg_receiver *r, uint32_t tag)
+{
+	const struct msg_receive_tag *found = find_tag(r, tag);
+
+	return found ? found->topic : UINT32_MAX;
+}
+
+static struct msg_stream *add_stream(struct msg_receiver *r,
+	const struct msg_frame *frame, uint32_t topic)
+{
+	struct msg_stream *s = msg_stream_add(&r->streams, frame->publisher,
+		frame->tag, msg_clock_coarse_ns(), msg_receiver_evict, r);
+
+	if (!s) {
+		count(r, MSG_COUNTER_PUBLISHERS_REFUSED, 1);
+		return NULL;
+	}
+	s->topic = topic;
+	msg_sequence_start(&s->sequence, r->options.reorder_ns);
+	count(r, MSG_COUNTER_PUBLISHERS, 1);
+	return s;
+}
+
+/* The stream of a frame; NULL: not ours, or no room (both counted). */
+static struct msg_stream *find_stream(
+	struct msg_receiver *r, const struct msg_frame *frame)
+{
+	struct msg_stream *s =
+		msg_stream_find(&r->streams, frame->publisher, frame->tag);
+	const struct msg_receive_tag *tag;
+
+	if (s && !s->foreign)
+		return s;
+	tag = s ? NULL : find_tag(r, frame->tag);
+	if (tag)
+		return add_stream(r, frame, tag->topic);
+	count(r, MSG_COUNTER_FOREIGN, 1);
+	return NULL;
+}
+
+void msg_receiver_evidence(struct msg_receiver *r,
+	const struct msg_frame *frame, uint64_t incarnation,
+	uint64_t next_sequence, bool ours)
+{
+	struct msg_stream *s =
+		msg_stream_find(&r->streams, frame->publisher, frame->tag);
+	const struct msg_receive_tag *tag = find_tag(r, frame->tag);
+
+	if (!s && tag)
+		s = add_stream(r, frame, tag->topic);
+	if (!s)
+		return;
+	s->foreign = !ours;
+	s->incarnation = incarnation;
+	if (!ours)
+		return;
+	msg_sequence_evidence(&s->sequence, next_sequence, turn_now(r));
+	msg_receiver_drain(r, s);
+}
+
+/* ---- one frame --------------------------------------------------------- */
+
+/* Check the body and say what span of the stream it covers. */
+static bool check_body(const struct msg_frame *frame, const uint8_t *body,
+	struct msg_span *span)
+{
+	uint32_t bytes = frame->bytes - MSG_FRAME_HEADER_BYTES;
+	struct msg_pack_reader reader;
+	struct msg_fragment part;
+	int n;
+
+	span->sequence = frame->sequence;
+	span->end_sequence = frame->sequence + 1;
+	span->offset = 0;
+	span->end_offset = 0;
+	switch (frame->type) {
+	case MSG_FRAME_SINGLE:
+		return true;
+	case MSG_FRAME_PACKED:
+		n = msg_pack_open(&reader, body, bytes);
+		span->end_sequence = frame->sequence + (uint64_t)n;
+		return n > 0;
+	case MSG_FRAME_FRAGMENT:
+		if (!msg_fragment_read(body, bytes, &part))
+			return false;
+		span->offset = part.offset;
+		if (part.offset + part.bytes < part.total) {
+			span->end_sequence = frame->sequence;
+			span->end_offset = part.offset + part.bytes;
+		}
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Returns true when somebody took the slot over. */
+static bool arrived(struct msg_receiver *r, uint32_t slot, uint32_t bytes)
+{
+	const uint8_t *data = msg_receive_data(&r->pool, slot) +
+			      MSG_LINK_HEADROOM;
+	const uint8_t *body = data + MSG_FRAME_HEADER_BYTES;
+	struct msg_stream *stream;
+	struct msg_frame frame;
+	struct msg_span span;
+
+	if (msg_frame_read(data, bytes, &frame) != MSG_FRAME_OK) {
+		count(r, MSG_COUNTER_MALFORMED, 1);
+		return false;
+	}
+	if (frame.type == MSG_FRAME_ANNOUNCE) {
+		if (r->options.announce)
+			r->options.announce(r->options.announce_context,
+				&frame, body,
+				frame.bytes - MSG_FRAME_HEADER_BYTES);
+		return false;
+	}
+	stream = find_stream(r, &frame);
+	if (!stream)
+		return false;
+	if (!check_body(&frame, body, &span)) {
+		count(r, MSG_COUNTER_MALFORMED, 1);
+		return false;
+	}
+	count(r, MSG_COUNTER_FRAMES, 1);
+	msg_receiver_arrived(r, stream, &frame, &span, slot);
+	return true;
+}
+
+static void event(struct msg_receiver *r, const struct msg_link_event *e)
+{
+	assert(e->token < r->pool.count && r->posted > 0);
+	r->posted--;
+	if (e->type == MSG_LINK_RECEIVED && arrived(r, e->token, e->bytes))
+		return;
+	if (e->type == MSG_LINK_RECEIVE_FAILED)
+		count(r, MSG_COUNTER_TRUNCATED, 1);
+	msg_receive_put(&r->pool, e->token);
+}
+
+int msg_receiver_turn(struct msg_receiver *r)
+{
+	struct msg_link_event events[TURN_EVENTS];
+	uint64_t before;
+	int result;
+	int n;
+
+	r->now = 0;
+	msg_receive_reclaim(&r->pool);
+	result = post(r);
+	if (result < 0)
+		return result;
+	if (r->posted == 0)
+		count(r, MSG_COUNTER_STARVED, 1);
+	/* A gap runs out by the time the link was last seen empty: after a
+	 * stall the frame that fills it may still lie there unread. */
+	before = r->deadline == UINT64_MAX ? 0 : turn_now(r);
+	n = r->link->ops->poll(r->link, events, TURN_EVENTS);
+	for (int i = 0; i < n; i++)
+		event(r, &events[i]);
+	if (n >= 0 && n < TURN_EVENTS && before > 0) {
+		r->empty_ns = before;
+		if (before >= r->deadline)
+			msg_receiver_expire(r);
+	}
+	return n;
+}
+
+int msg_receiver_progress(struct msg_receiver *r)
+{
+	int n = msg_receiver_turn(r);
+
+	return n < 0 ? n : r->ready_head != r->ready_tail;
+}
+
+int msg_receiver_arm_link(struct msg_receiver *r)
+{
+	int result;
+
+	if (r->ready_head != r->ready_tail)
+		return -MSG_ERROR_AGAIN;
+	msg_receive_reclaim(&r->pool);
+	result = post(r);
+	if (result < 0)
+		return result;
+	return r->link->ops->arm(r->link);
+}
+
+int msg_receiver_arm(struct msg_receiver *r)
+{
+	if (r->deadline != UINT64_MAX)
+		return -MSG_ERROR_AGAIN;
+	return msg_receiver_arm_link(r);
+}
+
+uint64_t msg_receiver_deadline(const struct msg_receiver *r)
+{
+	return r->deadline;
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * receive.h - a subscriber's turn: link -> protocol -> views.
+ *
+ *     reclaim   slots the application gave back are posted again
+ *     poll      frames that arrived: check header, tag, body
+ *     order     the stream's msg_sequence: deliver, hold, or drop as late
+ *     assemble  fragments become a chain of slots
+ *     ready     a queue of frames and chains, which take turns into views
+ *
+ * Nothing here copies a payload: a view points into the slot that the link
+ * wrote.  Nothing here allocates after opening, and what a peer can make us
+ * hold (streams, assemblies, held frames) is bounded by the tables made then.
+ * Neighbours: called by topic/ and api/; calls protocol/, pool/ and a link.
+ * Test: tests/conformance, tests/contract, tests/unit/engine.
+ */
+#ifndef MSG_ENGINE_RECEIVE_H
+#define MSG_ENGINE_RECEIVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <msg/msg.h>
+#include <msg/stats.h>
+
+#include "base/counter.h"
+#include "engine/stream.h"
+#include "link/link.h"
+#include "pool/receive.h"
+#include "protocol/frame.h"
+#include "protocol/pack.h"
+
+/* An ANNOUNCE frame came in; its body is unchecked. */
+typedef void msg_receive_announce_fn(void *context,
+	const struct msg_frame *frame, const uint8_t *body, uint32_t bytes);
+
+struct msg_receive_options {
+	uint32_t frame_bytes;
+	uint32_t buffer_count;
+	uint32_t message_bytes_max;
+	uint32_t publisher_count_max;
+	uint32_t topic_count_max;
+	uint64_t reorder_ns;
+	msg_receive_announce_fn *announce; /* Or NULL. */
+	void *announce_context;
+};
+
+/* A topic's tag we accept, and the caller's number for it. */
+struct msg_receive_tag {
+	uint32_t tag;
+	uint32_t topic;
+	bool used;
+};
+
+/* A frame or chain whose turn has come. */
+struct msg_ready {
+	uint64_t sequence; /* Of its first message. */
+	uint64_t lost;
+	uint32_t publisher;
+	uint32_t topic;
+	uint32_t slot;
+	uint32_t views; /* 1, or the messages of a packed frame. */
+	uint32_t segments;
+	uint32_t bytes; /* Of the message, or of the packed body. */
+};
+
+struct msg_receiver {
+	struct msg_link *link;
+	struct msg_receive_pool pool;
+	struct msg_stream_table streams;
+	struct msg_receive_options options;
+
+	struct msg_receive_tag *tags; /* Open addressing. */
+	uint32_t tag_mask;
+	uint32_t tag_count;
+
+	struct msg_ready *ready; /* A queue as long as the pool. */
+	uint32_t ready_mask;
+	uint32_t ready_head;
+	uint32_t ready_tail;
+	struct msg_pack_reader reader; /* Of the packed frame being taken. */
+	uint32_t reader_index;         /* Views taken of it; 0: not begun. */
+
+	uint32_t posted;
+	uint32_t held_slots;       /* In windows and assemblies. */
+	uint32_t assembly_slots;
+	uint32_t assembly_slots_max;
+	uint64_t now;              /* Read once a turn, when first needed. */
+	uint64_t empty_ns;         /* When the link was last seen empty. */
+	uint64_t deadline;         /* Earliest end of a gap. */
+	msg_counter_t counters[MSG_COUNTER_COUNT];
+};
+
+/* The link is opened by the caller over receiver->pool.region, between open
+ * and start. */
+int msg_receiver_open(struct msg_receiver *receiver,
+	const struct msg_receive_options *options);
+int msg_receiver_start(struct msg_receiver *receiver, struct msg_link *link);
+void msg_receiver_close(struct msg_receiver *receiver);
+
+/* Whether the application holds views. */
+bool msg_receiver_busy(struct msg_receiver *receiver);
+
+/* Accept frames with this tag from now on; false when there is no room.
+ * One topic a tag: the first one stays. */
+bool msg_receiver_accept(
+	struct msg_receiver *receiver, uint32_t tag, uint32_t topic);
+
+/* A checked announcement: loss evidence for its stream.  `ours`: its topic is
+ * one of those accepted, and not only its tag. */
+void msg_receiver_evidence(struct msg_receiver *receiver,
+	const struct msg_frame *frame, uint64_t incarnation,
+	uint64_t next_sequence, bool ours);
+
+int msg_receiver_take(
+	struct msg_receiver *receiver, struct msg_view *views, int count);
+int msg_receiver_arm(struct msg_receiver *receiver);
+
+/* One turn without taking; whether messages are ready, or a negated error. */
+int msg_receiver_progress(struct msg_receiver *receiver);
+
+/* As arm, but a gap that still waits is the caller's care: it must come back
+ * by msg_receiver_deadline. */
+int msg_receiver_arm_link(struct msg_receiver *receiver);
+
+/* The number given to accept for a tag; UINT32_MAX: not accepted. */
+uint32_t msg_receiver_topic(
+	const struct msg_receiver *receiver, uint32_t tag);
+
+/* When the engine wants a turn even if nothing arrives; UINT64_MAX: never. */
+uint64_t msg_receiver_deadline(const struct msg_receiver *receiver);
+
+int msg_receiver_segments(const struct msg_receiver *receiver,
+	const struct msg_view *view, struct msg_segment *segments, int count);
+int msg_receiver_copy(const struct msg_receiver *receiver,
+	const struct msg_view *view, void *data, size_t capacity);
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * stream.h - what a subscriber remembers of each publisher it follows.
+ *
+ * A fixed table with a hash index over it, filled at most to its size: a peer
+ * cannot make it grow.  When it is full, the stream that has been silent
+ * longest makes room, if that is at least some seconds; else the newcomer is
+ * refused (and counted by the caller).
+ * Test: tests/unit/engine/test_stream.c.
+ */
+#ifndef MSG_ENGINE_STREAM_H
+#define MSG_ENGINE_STREAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "protocol/sequence.h"
+
+/* A stream silent for this long may lose its place to a newcomer. */
+#define MSG_STREAM_SILENT_NS 5000000000ull
+
+/* A message that is being put together from fragments. */
+struct msg_assembly {
+	uint32_t first; /* Slots, chained; MSG_RECEIVE_NONE: none. */
+	uint32_t last;
+	uint32_t slot_count;
+	uint32_t total;
+	bool skipping; /* Too large: its parts are dropped. */
+};
+
+struct msg_stream {
+	uint32_t publisher;
+	uint32_t tag;
+	uint32_t topic;       /* Index the subscriber gave to the tag. */
+	bool used;
+	bool foreign;         /* Its tag is ours, its topic is another. */
+	uint64_t heard_ns;    /* Coarse clock. */
+	uint64_t lost;        /* To be reported with the next message. */
+	uint64_t incarnation; /* From an announcement; 0: none heard. */
+	struct msg_assembly assembly;
+	struct msg_sequence sequence;
+};
+
+struct msg_stream_table {
+	uint32_t count_max;
+	uint32_t count;
+	uint32_t index_mask;
+	uint32_t *index; /* Place of a stream + 1; 0: empty. */
+	struct msg_stream *streams;
+	struct msg_stream *latest; /* Most frames come from the same one. */
+};
+
+int msg_stream_table_open(struct msg_stream_table *table, uint32_t count_max);
+void msg_stream_table_close(struct msg_stream_table *table);
+
+/* NULL when it is not there. */
+struct msg_stream *msg_stream_find(
+	struct msg_stream_table *table, uint32_t publisher, uint32_t tag);
+
+/* Make a place for a stream that is not there.  NULL when the table is full
+ * and nobody has been silent for long.  Where a silent stream has to go,
+ * `evict` is called with it first, to give back what it holds. */
+struct msg_stream *msg_stream_add(struct msg_stream_table *table,
+	uint32_t publisher, uint32_t tag, uint64_t now,
+	void (*evict)(void *context, struct msg_stream *stream), void *context);
+
+#endif

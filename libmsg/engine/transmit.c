@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* transmit.c - loans, frames and what is in flight; see transmit.h. */
+#include "engine/transmit.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/trail.h"
+#include "protocol/fragment.h"
+#include "protocol/frame.h"
+
+/* A fragment's two headers, on a cache line of their own. */
+#define HEADER_STRIDE 64u
+/* A post that the link refuses for this long has failed. */
+#define STUCK_NS (1 * MSG_NS_PER_S)
+/* Frames that a queue without end may hold back before they leave. */
+#define UNFLUSHED_MAX 32u
+#define EVENTS 32
+
+static void count(
+	struct msg_transmitter *t, enum msg_counter_index index, uint64_t n)
+{
+	msg_counter_add(&t->counters[index], n);
+}
+
+uint32_t msg_transmitter_depth(const struct msg_transmitter *t)
+{
+	uint32_t depth = 64;
+
+	while (depth < t->options.loan_count_max)
+		depth *= 2;
+	return depth;
+}
+
+int msg_transmitter_open(struct msg_transmitter *t,
+	const struct msg_transmit_options *options)
+{
+	uint32_t depth;
+	uint32_t capacity;
+	int result;
+
+	memset(t, 0, sizeof *t);
+	t->options = *options;
+	t->open = MSG_TRANSMIT_NONE;
+	t->sequence = options->first_sequence;
+	atomic_init(&t->sent, options->first_sequence);
+	t->body_max = options->frame_bytes - MSG_FRAME_HEADER_BYTES;
+	/* Parts are whole cache lines, so that each lands as aligned as the
+	 * message itself. */
+	t->part_max = (t->body_max - MSG_FRAGMENT_HEADER_BYTES) & ~63u;
+	depth = msg_transmitter_depth(t);
+	t->flight_mask = depth - 1;
+	capacity = options->message_bytes_max > t->body_max
+			   ? options->message_bytes_max
+			   : t->body_max;
+	result = msg_transmit_open(&t->pool, options->loan_count_max, capacity,
+		(size_t)depth * HEADER_STRIDE);
+	if (result < 0)
+		return result;
+	t->flight = calloc(depth, sizeof *t->flight);
+	if (!t->flight) {
+		msg_transmitter_close(t);
+		return msg_fail(MSG_ERROR_MEMORY,
+			"no memory for %u frames in flight", depth);
+	}
+	return 0;
+}
+
+int msg_transmitter_start(
+	struct msg_transmitter *t, struct msg_link *link, uint32_t group)
+{
+	uint32_t least = link->send_count < t->pool.count ? link->send_count
+							  : t->pool.count;
+
+	t->link = link;
+	t->group = group;
+	t->signal_every = least / 4 > 0 ? least / 4 : 1;
+	return 0;
+}
+
+void msg_transmitter_close(struct msg_transmitter *t)
+{
+	free(t->flight);
+	t->flight = NULL;
+	msg_transmit_close(&t->pool);
+}
+
+/* ---- in flight --------------------------------------------------------- */
+
+static uint32_t in_flight(const struct msg_transmitter *t)
+{
+	return t->flight_head - t->flight_tail;
+}
+
+/* Free the slots of frames up to `frame`, which is done. */
+static void done(struct msg_transmitter *t, uint32_t frame)
+{
+	if (frame - t->flight_tail >= in_flight(t))
+		return;
+	while (t->flight_tail != frame + 1) {
+		msg_transmit_drop(
+			&t->pool, t->flight[t->flight_tail & t->flight_mask]);
+		t->flight_tail++;
+	}
+}
+
+static int poll_link(struct msg_transmitter *t)
+{
+	struct msg_link_event events[EVENTS];
+	int n = t->link->ops->poll(t->link, events, EVENTS);
+
+	for (int i = 0; i < n; i++) {
+		if (events[i].type == MSG_LINK_SEND_FAILED)
+			count(t, MSG_COUNTER_SEND_FAILED, 1);
+		done(t, events[i].token);
+	}
+	return n;
+}
+
+/* The link has no place: make it find one, for a while.  Returns 0 to try
+ * again. */
+static int wait_for_link(struct msg_transmitter *t, uint64_t *deadline)
+{
+	uint64_t now = msg_clock_ns();
+	int n = poll_link(t);
+
+	if (n < 0)
+		return n;
+	if (*deadline == 0)
+		*deadline = now + STUCK_NS;
+	return now < *deadline ? 0 : -MSG_ERROR_FABRIC;
+}
+
+/* The last frame before a pause is always reported, so nothing waits for a
+ * report that nobody asked for; of a train, a few suffice. */
+static bool wants_signal(struct msg_transmitter *t, bool more)
+{
+	if (more && ++t->unsignalled < t->signal_every)
+		return false;
+	t->unsignalled = 0;
+	return true;
+}
+
+/* Post one frame of `slot`; takes a reference for as long as it flies. */
+static int post(struct msg_transmitter *t, struct msg_link_send *send,
+	uint32_t slot, bool more)
+{
+	uint64_t deadline = 0;
+	int result;
+
+	while (in_flight(t) > t->flight_mask) {
+		result = wait_for_link(t, &deadline);
+		if (result < 0)
+			goto fail;
+	}
+	send->group = t->group;
+	send->token = t->flight_head;
+	send->more = more && ++t->unflushed < UNFLUSHED_MAX;
+	send->signal = wants_signal(t, send->more);
+	if (!send->more)
+		t->unflushed = 0;
+	while ((result = t->link->ops->send(t->link, send)) ==
+		-MSG_ERROR_AGAIN) {
+		result = wait_for_link(t, &deadline);
+		if (result < 0)
+			goto fail;
+	}
+	if (result < 0)
+		goto fail;
+	t->flight[t->flight_head & t->flight_mask] = slot;
+	msg_transmit_hold(&t->pool, slot);
+	t->flight_head++;
+	count(t, MSG_COUNTER_FRAMES, 1);
+	return 0;
+fail:
+	return -MSG_ERROR_FABRIC;
+}
+
+static void write_header(struct msg_transmitter *t, uint8_t *header,
+	enum msg_frame_type type, uint32_t body_bytes, uint64_t sequence)
+{
+	struct msg_frame frame = {
+		.type = (uint8_t)type,
+		.bytes = (uint16_t)(MSG_FRAME_HEADER_BYTES + body_bytes),
+		.tag = t->options.tag,
+		.publisher = t->options.publisher,
+		.transmission = t->flight_head,
+		.sequence = sequence,
+	};
+
+	msg_frame_write(header, &frame);
+}
+
+/* ---- the frame being filled -------------------------------------------- */
+
+/* Post it.  On failure its messages are lost, and the gap in the sequence
+ * says so to every subscriber. */
+static int close_frame(struct msg_transmitter *t, bool more)
+{
+	uint32_t slot = t->open;
+	uint8_t *payload = msg_transmit_payload(&t->pool, slot);
+	uint8_t *header = payload - MSG_FRAME_HEADER_BYTES;
+	struct msg_link_send send = {.iov_count = 1};
+	uint32_t messages = t->pack.count;
+	uint32_t bytes;
+	int result;
+
+	send.iov[0].iov_base = header;
+	if (messages == 1) {
+		bytes = t->pack.lengths[0];
+		write_header(t, header, MSG_FRAME_SINGLE, bytes,
+			t->open_sequence);
+		send.iov[0].iov_len = MSG_FRAME_HEADER_BYTES + bytes;
+	} else if (!t->pool.slots[slot].loan_out) {
+		bytes = msg_pack_finish(&t->pack, payload);
+		write_header(t, header, MSG_FRAME_PACKED, bytes,
+			t->open_sequence);
+		send.iov[0].iov_len = MSG_FRAME_HEADER_BYTES + bytes;
+	} else {
+		/* A loan stands where the table would. */
+		uint8_t *table = msg_transmit_scratch(&t->pool, slot);
+		uint32_t table_bytes = msg_pack_table(
+			&t->pack, payload, table);
+
+		bytes = t->pack.used + table_bytes;
+		write_header(t, header, MSG_FRAME_PACKED, bytes,
+			t->open_sequence);
+		send.iov[0].iov_len = MSG_FRAME_HEADER_BYTES + t->pack.used;
+		send.iov[1].iov_base = table;
+		send.iov[1].iov_len = table_bytes;
+		send.iov_count = 2;
+	}
+	t->open = MSG_TRANSMIT_NONE;
+	result = post(t, &send, slot, more);
+	if (result < 0)
+		count(t, MSG_COUNTER_SEND_FAILED, messages);
+	msg_transmit_drop(&t->pool, slot);
+	return result;
+}
+
+/* Bytes that one more message may have in the frame being filled. */
+static uint32_t room(const struct msg_transmitter *t)
+{
+	uint32_t table = 2 * (t->pack.count + 2);
+	uint32_t taken = t->pack.used + table;
+
+	if (t->pack.count == MSG_PACK_COUNT_MAX || taken > t->body_max)
+		return 0;
+	return (t->body_max - taken) & ~(MSG_PACK_ALIGN - 1);
+}
+
+/* ---- the three ways a message leaves ----------------------------------- */
+
+static int send_fragments(struct msg_transmitter *t, uint32_t slot,
+	uint32_t bytes, bool more)
+{
+	const uint8_t *payload = msg_transmit_payload(&t->pool, slot);
+	struct msg_fragment part = {.total = bytes};
+	int result = 0;
+
+	for (; part.offset < bytes && result == 0; part.offset += part.bytes) {
+		uint8_t *header = t->pool.headers +
+				  (size_t)(t->flight_head & t->flight_mask) *
+					  HEADER_STRIDE;
+		struct msg_link_send send = {.iov_count = 2};
+
+		/* The header's place may still be in flight. */
+		uint64_t deadline = 0;
+		while (in_flight(t) > t->flight_mask && result == 0)
+			result = wait_for_link(t, &deadline);
+		if (result < 0)
+			break;
+		part.bytes = bytes - part.offset < t->part_max
+				     ? bytes - part.offset
+				     : t->part_max;
+		write_header(t, header, MSG_FRAME_FRAGMENT,
+			MSG_FRAGMENT_HEADER_BYTES + part.bytes, t->sequence);
+		msg_fragment_write(header + MSG_FRAME_HEADER_BYTES, &part);
+		send.iov[0].iov_base = header;
+		send.iov[0].iov_len = MSG_FRAME_HEADER_BYTES +
+				      MSG_FRAGMENT_HEADER_BYTES;
+		send.iov[1].iov_base = (void *)(uintptr_t)(payload + part.offset);
+		send.iov[1].iov_len = part.bytes;
+		result = post(t, &send, slot,
+			more || part.offset + part.bytes < bytes);
+	}
+	return result;
+}
+
+/* A message in the middle of a slot whose frame has left without it. */
+static int send_stray(struct msg_transmitter *t, uint32_t slot,
+	uint32_t offset, uint32_t bytes, bool more)
+{
+	uint8_t *header = t->pool.headers +
+			  (size_t)(t->flight_head & t->flight_mask) *
+				  HEADER_STRIDE;
+	struct msg_link_send send = {.iov_count = 2};
+
+	write_header(t, header, MSG_FRAME_SINGLE, bytes, t->sequence);
+	send.iov[0].iov_base = header;
+	send.iov[0].iov_len = MSG_FRAME_HEADER_BYTES;
+	send.iov[1].iov_base = msg_transmit_payload(&t->pool, slot) + offset;
+	send.iov[1].iov_len = bytes;
+	return post(t, &send, slot, more);
+}
+
+static void start_frame(struct msg_transmitter *t, uint32_t slot)
+{
+	t->open = slot;
+	t->open_sequence = t->sequence;
+	msg_pack_start(&t->pack, t->body_max);
+	msg_transmit_hold(&t->pool, slot);
+}
+
+/* Put a loan that came home where it belongs. */
+static int place(struct msg_transmitter *t, uint32_t slot, uint32_t bytes,
+	bool more)
+{
+	uint32_t offset = t->pool.slots[slot].loan_offset;
+	int result = 0;
+
+	if (slot == t->open) {
+		msg_pack_add(&t->pack, bytes);
+		return 0;
+	}
+	if (t->open != MSG_TRANSMIT_NONE)
+		result = close_frame(t, true);
+	if (bytes > t->body_max)
+		result = send_fragments(t, slot, bytes, more);
+	else if (offset > 0)
+		result = send_stray(t, slot, offset, bytes, more);
+	else {
+		start_frame(t, slot);
+		msg_pack_add(&t->pack, bytes);
+	}
+	return result;
+}
+
+/* ---- the calls --------------------------------------------------------- */
+
+/* Make slots free: what is done, then what only waits to be sent. */
+static int find_slot(struct msg_transmitter *t, uint32_t *slot)
+{
+	int result;
+
+	*slot = msg_transmit_get(&t->pool);
+	if (*slot != MSG_TRANSMIT_NONE)
+		return 0;
+	result = poll_link(t);
+	if (result < 0)
+		return result;
+	*slot = msg_transmit_get(&t->pool);
+	if (*slot != MSG_TRANSMIT_NONE)
+		return 0;
+	result = msg_transmitter_flush(t);
+	if (result == 0)
+		result = poll_link(t);
+	*slot = msg_transmit_get(&t->pool);
+	if (*slot != MSG_TRANSMIT_NONE)
+		return 0;
+	count(t, MSG_COUNTER_LOAN_REFUSED, 1);
+	return result < 0 ? result : -MSG_ERROR_AGAIN;
+}
+
+int msg_transmitter_lend(
+	struct msg_transmitter *t, size_t bytes, struct msg_loan *loan)
+{
+	uint32_t slot;
+	int result;
+
+	if (bytes > t->options.message_bytes_max)
+		return -MSG_ERROR_TOO_LARGE;
+	if (t->open != MSG_TRANSMIT_NONE && !t->pool.slots[t->open].loan_out &&
+		t->pack.count < MSG_PACK_COUNT_MAX && room(t) >= bytes &&
+		room(t) > 0) {
+		uint32_t capacity = room(t);
+
+		if (capacity > t->options.message_bytes_max)
+			capacity = t->options.message_bytes_max;
+		msg_transmit_lend(
+			&t->pool, t->open, t->pack.used, capacity, loan);
+		return 0;
+	}
+	/* Now and then, before it must: so that it seldom must. */
+	if (in_flight(t) >= 2 * t->signal_every) {
+		result = poll_link(t);
+		if (result < 0)
+			return result;
+	}
+	result = find_slot(t, &slot);
+	if (result < 0)
+		return result;
+	msg_transmit_lend(
+		&t->pool, slot, 0, t->options.message_bytes_max, loan);
+	return 0;
+}
+
+static int give(struct msg_transmitter *t, struct msg_loan *loan,
+	size_t bytes, bool more)
+{
+	uint32_t slot = msg_transmit_find(&t->pool, loan);
+	int result;
+
+	if (slot == MSG_TRANSMIT_NONE) {
+		count(t, MSG_COUNTER_RELEASE_REFUSED, 1);
+		return -MSG_ERROR_ARGUMENT;
+	}
+	memset(loan, 0, sizeof *loan);
+	msg_transmit_return(&t->pool, slot);
+	if (bytes > t->pool.slots[slot].loan_capacity) {
+		msg_transmit_drop(&t->pool, slot);
+		return -MSG_ERROR_ARGUMENT;
+	}
+	result = place(t, slot, (uint32_t)bytes, more);
+	t->sequence++;
+	msg_transmit_drop(&t->pool, slot);
+	if (result < 0) {
+		count(t, MSG_COUNTER_SEND_FAILED, 1);
+		return result;
+	}
+	count(t, MSG_COUNTER_MESSAGES, 1);
+	count(t, MSG_COUNTER_BYTES, bytes);
+	return 0;
+}
+
+int msg_transmitter_queue(
+	struct msg_transmitter *t, struct msg_loan *loan, size_t bytes)
+{
+	return give(t, loan, bytes, true);
+}
+
+int msg_transmitter_send(
+	struct msg_transmitter *t, struct msg_loan *loan, size_t bytes)
+{
+	int result = give(t, loan, bytes, false);
+	int flushed;
+
+	if (result < 0)
+		return result;
+	flushed = msg_transmitter_flush(t);
+	return flushed == -MSG_ERROR_AGAIN ? 0 : flushed;
+}
+
+int msg_transmitter_flush(struct msg_transmitter *t)
+{
+	int result = 0;
+
+	if (t->open != MSG_TRANSMIT_NONE)
+		result = close_frame(t, false);
+	else if (t->unflushed > 0) {
+		t->unflushed = 0;
+		result = t->link->ops->flush(t->link);
+	}
+	/* Release, by way of being an atomic store after the send: whoever
+	 * announces this number announces nothing that has not left. */
+	atomic_store_explicit(&t->sent, t->sequence, memory_order_release);
+	return result;
+}
+
+void msg_transmitter_abandon(struct msg_transmitter *t, struct msg_loan *loan)
+{
+	uint32_t slot = msg_transmit_find(&t->pool, loan);
+
+	if (slot == MSG_TRANSMIT_NONE) {
+		count(t, MSG_COUNTER_RELEASE_REFUSED, 1);
+		return;
+	}
+	memset(loan, 0, sizeof *loan);
+	msg_transmit_return(&t->pool, slot);
+	msg_transmit_drop(&t->pool, slot);
+}
+
+void msg_transmitter_linger(struct msg_transmitter *t, uint64_t limit_ns)
+{
+	uint64_t deadline = msg_clock_ns() + limit_ns;
+
+	msg_transmitter_flush(t);
+	while (in_flight(t) > 0 && msg_clock_ns() < deadline)
+		if (poll_link(t) < 0)
+			break;
+}

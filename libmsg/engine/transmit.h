@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * transmit.h - a publisher's turn: loan -> frame -> link.
+ *
+ *     lend   a message's place: in the frame being filled, if it fits there
+ *            and no other loan stands in it; else in a fresh slot
+ *     queue  the message joins the frame being filled
+ *     flush  the frame leaves
+ *
+ * "Admitted once": a loan is a buffer and the right to send it.  Whatever can
+ * be short (slots, places in the link's queue) is short at lend, so that send
+ * has no "try again".  Frames are numbered as they are posted; completions
+ * come in that order, so only some ask to be reported, and one report frees
+ * all frames up to its own.
+ * Neighbours: called by api/; calls protocol/, pool/ and a link.
+ * Test: tests/unit/engine/test_transmit.c, tests/conformance.
+ */
+#ifndef MSG_ENGINE_TRANSMIT_H
+#define MSG_ENGINE_TRANSMIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <msg/msg.h>
+#include <msg/stats.h>
+
+#include "base/counter.h"
+#include "link/link.h"
+#include "pool/transmit.h"
+#include "protocol/pack.h"
+
+struct msg_transmit_options {
+	uint32_t frame_bytes;
+	uint32_t message_bytes_max;
+	uint32_t loan_count_max;
+	uint32_t tag;
+	uint32_t publisher;
+	uint64_t first_sequence; /* 0 but in tests of the wrap. */
+};
+
+struct msg_transmitter {
+	struct msg_link *link;
+	uint32_t group; /* The link's handle. */
+	struct msg_transmit_options options;
+	struct msg_transmit_pool pool;
+
+	uint32_t body_max; /* Bytes of a frame behind its header. */
+	uint32_t part_max; /* Bytes of a message in a fragment. */
+
+	uint32_t open;          /* Slot of the frame being filled, or NONE. */
+	uint64_t open_sequence; /* Of its first message. */
+	struct msg_pack pack;
+
+	uint64_t sequence;     /* Of the next message. */
+	uint32_t flight_mask;
+	uint32_t flight_head;  /* Number of the next frame. */
+	uint32_t flight_tail;  /* Oldest frame not known to be done. */
+	uint32_t signal_every;
+	uint32_t unsignalled;
+	uint32_t unflushed;    /* Frames posted with `more` since a flush. */
+	uint32_t *flight;      /* Slot of each frame in flight. */
+
+	msg_counter_t sent; /* Messages whose send is over: for announcing. */
+	msg_counter_t counters[MSG_COUNTER_COUNT];
+};
+
+/* The link is opened by the caller over transmitter->pool.region, between open
+ * and start; `depth` below is what to ask it for. */
+int msg_transmitter_open(struct msg_transmitter *transmitter,
+	const struct msg_transmit_options *options);
+uint32_t msg_transmitter_depth(const struct msg_transmitter *transmitter);
+int msg_transmitter_start(struct msg_transmitter *transmitter,
+	struct msg_link *link, uint32_t group);
+void msg_transmitter_close(struct msg_transmitter *transmitter);
+
+int msg_transmitter_lend(struct msg_transmitter *transmitter, size_t bytes,
+	struct msg_loan *loan);
+int msg_transmitter_queue(struct msg_transmitter *transmitter,
+	struct msg_loan *loan, size_t bytes);
+int msg_transmitter_send(struct msg_transmitter *transmitter,
+	struct msg_loan *loan, size_t bytes);
+int msg_transmitter_flush(struct msg_transmitter *transmitter);
+void msg_transmitter_abandon(
+	struct msg_transmitter *transmitter, struct msg_loan *loan);
+
+/* Wait until all is on the wire, `limit_ns` at most. */
+void msg_transmitter_linger(
+	struct msg_transmitter *transmitter, uint64_t limit_ns);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fabric.h - links over libfabric, with libfabric's own nouns.
+ *
+ * Only this folder knows libfabric.  It is built as a module of its own
+ * (libmsg-fabric.so) around the provider udmc, whose getinfo it calls
+ * directly: no environment variable, and none of the other providers'
+ * start-up.
+ *
+ *     lane.c      which device, and why
+ *     domain.c    fabric and domain of a node: link_domain
+ *     endpoint.c  endpoint, queues, memory and groups: link
+ *     module.c    the one symbol
+ */
+#ifndef MSG_LINK_FABRIC_FABRIC_H
+#define MSG_LINK_FABRIC_FABRIC_H
+
+#include <rdma/fabric.h>
+#include <rdma/fi_domain.h>
+#include <rdma/fi_endpoint.h>
+
+#include "link/link.h"
+
+/* The libfabric API we speak. */
+#define MSG_FABRIC_API FI_VERSION(1, 17)
+
+struct fabric_domain {
+	struct msg_link_domain link;
+	struct fi_info *info;
+	struct fid_fabric *fabric;
+	struct fid_domain *domain;
+	uint32_t ttl;
+};
+
+/* Pick the info of one device out of `list`; fill in lane, device, interface,
+ * address and reason.  *info points into the list. */
+int fabric_lane_choose(struct fi_info *list,
+	const struct msg_link_domain_options *options,
+	struct msg_link_domain *link, struct fi_info **info, char *text);
+
+int fabric_domain_open(const struct msg_link_domain_options *options,
+	struct msg_link_domain **domain, char *text);
+void fabric_domain_close(struct msg_link_domain *domain);
+
+int fabric_endpoint_open(struct msg_link_domain *domain,
+	const struct msg_link_options *options, struct msg_link **link,
+	char *text);
+
+/* Write the reason; returns -code. */
+int fabric_fail(char *text, int code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* module.c - what libmsg finds in libmsg-fabric.so; see link/module.h. */
+#include "link/fabric/fabric.h"
+#include "link/module.h"
+
+extern const struct msg_link_domain_ops msg_link_module;
+
+__attribute__((visibility("default")))
+const struct msg_link_domain_ops msg_link_module = {
+	.abi = MSG_LINK_ABI,
+	.open = fabric_domain_open,
+	.link_open = fabric_endpoint_open,
+	.close = fabric_domain_close,
+};

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* module.c - dlopen of the fabric room, once per process; see module.h. */
+#include "link/module.h"
+
+#include <dlfcn.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/trail.h"
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static const struct msg_link_domain_ops *loaded;
+
+/* The folder of the object that holds this code, or false. */
+static bool own_folder(char *folder)
+{
+	Dl_info info;
+	char path[PATH_MAX];
+	char *slash;
+
+	if (!dladdr((void *)&loaded, &info) || !info.dli_fname ||
+		!realpath(info.dli_fname, path))
+		return false;
+	slash = strrchr(path, '/');
+	if (!slash)
+		return false;
+	*slash = '\0';
+	snprintf(folder, PATH_MAX, "%s", path);
+	return true;
+}
+
+/* Try one folder.  The first failure worth reporting is kept in `why`. */
+static void *try_folder(const char *folder, const char *below, char *why)
+{
+	char path[PATH_MAX + 64];
+	void *module;
+
+	snprintf(path, sizeof path, "%s%s/%s", folder, below,
+		MSG_LINK_MODULE_FILE);
+	if (access(path, F_OK) != 0)
+		return NULL;
+	module = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+	if (!module && !*why)
+		snprintf(why, MSG_TRAIL_BYTES, "%s", dlerror());
+	return module;
+}
+
+static void *find_module(char *why)
+{
+	const char *named = secure_getenv("MSG_MODULE_DIR");
+	char folder[PATH_MAX];
+	void *module = NULL;
+
+	if (named)
+		module = try_folder(named, "", why);
+	if (!module && own_folder(folder)) {
+		module = try_folder(folder, "/msg", why);
+		if (!module)
+			module = try_folder(folder, "/../libmsg/msg", why);
+	}
+	if (!module)
+		module = try_folder(MSG_MODULE_DIR_DEFAULT, "", why);
+	return module;
+}
+
+static int load(void)
+{
+	char why[MSG_TRAIL_BYTES] = "";
+	void *module = find_module(why);
+	const struct msg_link_domain_ops *ops;
+
+	if (!module && *why)
+		return msg_fail(MSG_ERROR_FABRIC,
+			"cannot load %s: %s; install libfabric1, librdmacm1 and "
+			"libibverbs1",
+			MSG_LINK_MODULE_FILE, why);
+	if (!module)
+		return msg_fail(MSG_ERROR_FABRIC,
+			"%s is neither beside libmsg nor in %s; install it there or "
+			"name its folder in MSG_MODULE_DIR",
+			MSG_LINK_MODULE_FILE, MSG_MODULE_DIR_DEFAULT);
+	ops = dlsym(module, MSG_LINK_MODULE_SYMBOL);
+	if (!ops || ops->abi != MSG_LINK_ABI)
+		return msg_fail(MSG_ERROR_FABRIC,
+			"%s is of another version than libmsg; install both from "
+			"one build",
+			MSG_LINK_MODULE_FILE);
+	loaded = ops;
+	return 0;
+}
+
+int msg_link_module_load(const struct msg_link_domain_ops **ops)
+{
+	int result = 0;
+
+	pthread_mutex_lock(&lock);
+	if (!loaded)
+		result = load();
+	if (result == 0)
+		*ops = loaded;
+	pthread_mutex_unlock(&lock);
+	return result;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * transmit.h - the buffers a publisher lends out, and their lives.
+ *
+ *     FREE ──get──> in use: refs counts who needs it
+ *      ^              · the frame being filled in it        (1)
+ *      │              · a loan in the application's hands   (1)
+ *      │              · each frame of it that is on the wire (1 each)
+ *      └── refs == 0 ─┘
+ *
+ * One thread at a time, so these are plain numbers.  A loan's handle carries
+ * the generation of its issue, so a spent loan cannot be spent again.
+ *
+ * A slot:  [ 40 | header 24 | payload … capacity | table scratch ]
+ * The table of a packed frame normally follows its last payload; it goes to
+ * the scratch only while a loan still stands in that place.
+ * Test: tests/unit/pool/test_transmit.c.
+ */
+#ifndef MSG_POOL_TRANSMIT_H
+#define MSG_POOL_TRANSMIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <msg/msg.h>
+
+#include "pool/region.h"
+
+#define MSG_TRANSMIT_NONE UINT32_MAX
+#define MSG_TRANSMIT_PAYLOAD 64u /* Headroom 40 and header 24. */
+
+struct msg_transmit_slot {
+	uint32_t refs;
+	uint32_t generation; /* Of the latest loan. */
+	uint32_t loan_offset;   /* Of its data in the payload. */
+	uint32_t loan_capacity;
+	bool loan_out;
+};
+
+struct msg_transmit_pool {
+	struct msg_region region;
+	uint8_t *headers; /* Behind the slots, in the same region. */
+	size_t stride;
+	uint32_t count;
+	uint32_t capacity; /* Payload bytes of a slot. */
+	uint32_t free_count;
+	uint32_t loan_count; /* Out at this moment. */
+	uint32_t *free;
+	struct msg_transmit_slot *slots;
+};
+
+/* `header_bytes` more are laid behind the slots, for whoever sends. */
+int msg_transmit_open(struct msg_transmit_pool *pool, uint32_t count,
+	uint32_t capacity, size_t header_bytes);
+void msg_transmit_close(struct msg_transmit_pool *pool);
+
+static inline uint8_t *msg_transmit_payload(
+	const struct msg_transmit_pool *pool, uint32_t slot)
+{
+	return pool->region.base + (size_t)slot * pool->stride +
+	       MSG_TRANSMIT_PAYLOAD;
+}
+
+/* Where a slot's table scratch stands. */
+uint8_t *msg_transmit_scratch(
+	const struct msg_transmit_pool *pool, uint32_t slot);
+
+/* A free slot, with no reference yet; MSG_TRANSMIT_NONE when there is none. */
+uint32_t msg_transmit_get(struct msg_transmit_pool *pool);
+
+static inline void msg_transmit_hold(
+	struct msg_transmit_pool *pool, uint32_t slot)
+{
+	pool->slots[slot].refs++;
+}
+
+/* Drop a reference; the last one frees the slot. */
+void msg_transmit_drop(struct msg_transmit_pool *pool, uint32_t slot);
+
+/* Lend out part of a slot (takes a reference). */
+void msg_transmit_lend(struct msg_transmit_pool *pool, uint32_t slot,
+	uint32_t offset, uint32_t capacity, struct msg_loan *loan);
+
+/* The slot of a loan that is out, else MSG_TRANSMIT_NONE. */
+uint32_t msg_transmit_find(
+	const struct msg_transmit_pool *pool, const struct msg_loan *loan);
+
+/* The loan of a slot comes home (its reference stays: drop it when done). */
+void msg_transmit_return(struct msg_transmit_pool *pool, uint32_t slot);
+
+#endif

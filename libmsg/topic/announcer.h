@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * announcer.h - a node says, every now and then, what it publishes.
+ *
+ * One announcement a publisher and period, on the topic's own group (loss
+ * evidence for who listens there) and on the directory's (for patterns and
+ * lists).  It has a link of its own, so the data path shares nothing with it
+ * but one atomic deadline; a lock guards the rest, which only set-up calls and
+ * the turn itself take.
+ *
+ * Who turns it: the node's progress thread when asked for; else the calls on
+ * publishers, when the deadline has passed; or msg_node_progress.
+ * Test: tests/conformance (announced, goodbye, late joiner).
+ */
+#ifndef MSG_TOPIC_ANNOUNCER_H
+#define MSG_TOPIC_ANNOUNCER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/counter.h"
+#include "link/link.h"
+#include "pool/region.h"
+#include "topic/announce.h"
+#include "topic/groups.h"
+
+/* One publisher, as announced. */
+struct msg_announce_source {
+	struct msg_announce_source *next;
+	struct msg_announcement text; /* Fixed but for next_sequence. */
+	const msg_counter_t *sent;
+	uint32_t group; /* Index in the range. */
+};
+
+struct msg_announcer {
+	struct msg_link *link; /* Opened with the first source. */
+	const struct msg_groups *groups;
+	struct msg_region region;
+	uint32_t *handles; /* Of groups joined to send, + 1; 0: not yet. */
+	uint32_t transmission;
+	uint32_t token;
+	uint64_t period_ns;
+	struct msg_announce_source *sources;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	pthread_t thread;
+	bool threaded;
+	bool stop;
+	_Atomic uint64_t due; /* Coarse clock; UINT64_MAX: nobody to announce,
+	                         or the thread does it. */
+};
+
+int msg_announcer_open(struct msg_announcer *announcer,
+	const struct msg_groups *groups, uint32_t period_ms, bool threaded);
+void msg_announcer_close(struct msg_announcer *announcer);
+
+/* Announce `source` now and from now on. */
+int msg_announcer_add(struct msg_announcer *announcer,
+	struct msg_link_domain *domain, struct msg_announce_source *source);
+/* Say goodbye for it. */
+void msg_announcer_remove(struct msg_announcer *announcer,
+	struct msg_announce_source *source);
+
+/* Announce what is due. */
+void msg_announcer_turn(struct msg_announcer *announcer);
+
+/* The steady path's share: one load, and a clock read that is no system call.
+ * Relaxed: the deadline guards nothing but itself. */
+static inline void msg_announcer_tick(struct msg_announcer *announcer)
+{
+	uint64_t due =
+		atomic_load_explicit(&announcer->due, memory_order_relaxed);
+
+	if (due != UINT64_MAX && msg_clock_coarse_ns() >= due)
+		msg_announcer_turn(announcer);
+}
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * follow.h - which topics a subscriber receives, as announcements come in.
+ *
+ * An exact subscription joins its group at once and needs no announcement;
+ * those it hears tell it of tail loss, and of another topic that happens to
+ * have the same tag.  A pattern joins the directory's group, and a topic's
+ * when its first announcement matches.
+ *
+ * What strangers announce costs a bounded table, made when opening.
+ * Test: tests/conformance (wildcards, late join, tag collision).
+ */
+#ifndef MSG_TOPIC_FOLLOW_H
+#define MSG_TOPIC_FOLLOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/receive.h"
+#include "topic/groups.h"
+#include "topic/name.h"
+
+/* Topics that one pattern follows at most. */
+#define MSG_FOLLOW_TOPICS_MAX 1024u
+
+struct msg_follow {
+	struct msg_receiver *receiver;
+	const struct msg_groups *groups;
+	char pattern[MSG_TOPIC_BYTES_MAX + 1];
+	bool wildcard;
+	uint32_t topic_count;
+	char (*topics)[MSG_TOPIC_BYTES_MAX + 1]; /* By number. */
+	uint32_t *handles; /* Of groups joined, + 1; 0: not joined. */
+};
+
+/* The pattern is checked already. */
+int msg_follow_open(struct msg_follow *follow, struct msg_receiver *receiver,
+	const struct msg_groups *groups, const char *pattern);
+
+/* Join what the pattern needs from the start; the receiver's link is there. */
+int msg_follow_start(struct msg_follow *follow);
+void msg_follow_close(struct msg_follow *follow);
+
+/* For msg_receive_options.announce, with the follow as context. */
+void msg_follow_announced(void *follow, const struct msg_frame *frame,
+	const uint8_t *body, uint32_t bytes);
+
+/* The name of a topic number; "" for one that was never given. */
+const char *msg_follow_topic(const struct msg_follow *follow, uint32_t topic);
+
+#endif

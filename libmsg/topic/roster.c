@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* roster.c - who announces what; see roster.h. */
+#include "topic/roster.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/trail.h"
+
+#define CAPACITY_FIRST 64u
+
+int msg_roster_open(struct msg_roster *roster)
+{
+	memset(roster, 0, sizeof *roster);
+	roster->entries = calloc(CAPACITY_FIRST, sizeof *roster->entries);
+	if (!roster->entries)
+		return msg_fail(MSG_ERROR_MEMORY, "no memory for a directory");
+	roster->capacity = CAPACITY_FIRST;
+	return 0;
+}
+
+void msg_roster_close(struct msg_roster *roster)
+{
+	free(roster->entries);
+	roster->entries = NULL;
+}
+
+static bool gone(const struct msg_roster_entry *e, uint64_t now)
+{
+	return now - e->heard_ns >
+	       MSG_ROSTER_PERIODS * e->said.period_ms * MSG_NS_PER_MS;
+}
+
+static void forget_gone(struct msg_roster *roster, uint64_t now)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < roster->count; i++)
+		if (!gone(&roster->entries[i], now))
+			roster->entries[kept++] = roster->entries[i];
+	roster->count = kept;
+}
+
+static struct msg_roster_entry *find(
+	struct msg_roster *roster, uint64_t incarnation)
+{
+	for (uint32_t i = 0; i < roster->count; i++)
+		if (roster->entries[i].said.incarnation == incarnation)
+			return &roster->entries[i];
+	return NULL;
+}
+
+static bool make_room(struct msg_roster *roster, uint64_t now)
+{
+	struct msg_roster_entry *grown;
+	uint32_t capacity = roster->capacity * 2;
+
+	if (roster->count < roster->capacity)
+		return true;
+	forget_gone(roster, now);
+	if (roster->count < roster->capacity)
+		return true;
+	if (capacity > MSG_ROSTER_MAX)
+		return false;
+	grown = realloc(roster->entries, capacity * sizeof *grown);
+	if (!grown)
+		return false;
+	roster->entries = grown;
+	roster->capacity = capacity;
+	return true;
+}
+
+bool msg_roster_note(struct msg_roster *roster,
+	const struct msg_announcement *said, uint64_t now)
+{
+	struct msg_roster_entry *e = find(roster, said->incarnation);
+	uint64_t elapsed;
+
+	if (said->closing) {
+		if (e)
+			*e = roster->entries[--roster->count];
+		return e != NULL;
+	}
+	if (!e) {
+		if (!make_room(roster, now))
+			return false;
+		e = &roster->entries[roster->count++];
+		*e = (struct msg_roster_entry){.said = *said, .heard_ns = now};
+		return true;
+	}
+	elapsed = now - e->heard_ns;
+	/* The same announcement comes by two groups: no time has passed. */
+	if (elapsed > MSG_NS_PER_MS) {
+		uint64_t more = said->next_sequence - e->said.next_sequence;
+
+		e->rate = (double)more * 1e9 / (double)elapsed;
+		e->heard_ns = now;
+		e->said = *said;
+	}
+	return true;
+}
+
+static int by_topic(const void *a, const void *b)
+{
+	const struct msg_roster_entry *x = a, *y = b;
+	int order = strcmp(x->said.topic, y->said.topic);
+
+	if (order)
+		return order;
+	return (x->said.incarnation > y->said.incarnation) -
+	       (x->said.incarnation < y->said.incarnation);
+}
+
+int msg_roster_read(struct msg_roster *roster, uint64_t now,
+	struct msg_topic_info *infos, int count)
+{
+	forget_gone(roster, now);
+	qsort(roster->entries, roster->count, sizeof *roster->entries,
+		by_topic);
+	for (int i = 0; i < count && i < (int)roster->count; i++) {
+		const struct msg_roster_entry *e = &roster->entries[i];
+
+		infos[i] = (struct msg_topic_info){
+			.topic = e->said.topic,
+			.host = e->said.host,
+			.program = e->said.program,
+			.publisher = e->said.publisher,
+			.message_count = e->said.next_sequence,
+			.age_ns = now - e->heard_ns,
+			.rate = e->rate,
+			.pid = e->said.pid,
+			.uid = e->said.uid,
+			.message_bytes_max = e->said.message_bytes_max,
+			.frame_bytes = e->said.frame_bytes,
+		};
+	}
+	return (int)roster->count;
+}
