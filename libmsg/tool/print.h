@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * print.h - the forms in which `msg echo` shows a message.
+ */
+#ifndef TOOL_PRINT_H
+#define TOOL_PRINT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <msg/msg.h>
+
+enum print_form {
+	PRINT_AUTO, /* Text when it reads as text, else hex. */
+	PRINT_TEXT,
+	PRINT_HEX,
+	PRINT_RAW,
+	PRINT_JSON,
+};
+
+struct print {
+	enum print_form form;
+	bool bare;       /* Payload alone. */
+	bool no_payload; /* All but the payload. */
+	uint64_t messages;
+	uint64_t bytes;
+	char *whole;     /* Room to put a message in pieces together. */
+	size_t capacity;
+};
+
+void print_view(struct print *print, const struct msg_subscriber *subscriber,
+	const struct msg_view *view);
+void print_json_summary(const struct print *print, uint64_t lost,
+	uint64_t publishers, double seconds);
+void print_close(struct print *print);
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* stop.c - end well; see stop.h. */
+#include "stop.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pace.h"
+
+static volatile sig_atomic_t asked;
+static int wake[2] = { -1, -1 };
+
+static void on_signal(int number)
+{
+	(void)number;
+	asked = 1;
+	if (wake[1] >= 0) {
+		ssize_t written = write(wake[1], "", 1);
+
+		(void)written; /* Full is as good: it is readable. */
+	}
+}
+
+void stop_catch(void)
+{
+	struct sigaction action;
+
+	if (wake[0] < 0 && pipe2(wake, O_CLOEXEC | O_NONBLOCK) < 0)
+		wake[0] = wake[1] = -1;
+	memset(&action, 0, sizeof action);
+	action.sa_handler = on_signal;
+	action.sa_flags = (int)SA_RESETHAND;
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	action.sa_handler = SIG_IGN;
+	action.sa_flags = 0;
+	sigaction(SIGPIPE, &action, NULL);
+}
+
+bool stop_asked(void)
+{
+	return asked != 0;
+}
+
+bool stop_output_closed(void)
+{
+	struct pollfd output = { .fd = STDOUT_FILENO };
+
+	if (ferror(stdout))
+		return true;
+	return poll(&output, 1, 0) > 0 &&
+		(output.revents & (POLLERR | POLLNVAL));
+}
+
+struct pollfd stop_output_watch(void)
+{
+	return (struct pollfd){ .fd = STDOUT_FILENO };
+}
+
+void stop_poll(struct pollfd *fds, int count, uint64_t until_ns)
+{
+	struct timespec left;
+	uint64_t now = clock_ns();
+
+	if (until_ns != 0) {
+		if (now >= until_ns)
+			return;
+		left.tv_sec = (time_t)((until_ns - now) / 1000000000u);
+		left.tv_nsec = (long)((until_ns - now) % 1000000000u);
+	}
+	fds[count] = (struct pollfd){ .fd = wake[0], .events = POLLIN };
+	ppoll(fds, (nfds_t)count + 1, until_ns != 0 ? &left : NULL, NULL);
+}
+
+void stop_sleep(uint64_t until_ns)
+{
+	struct pollfd fd = { .fd = wake[0], .events = POLLIN };
+
+	while (!stop_asked()) {
+		uint64_t now = clock_ns();
+		struct timespec left;
+
+		if (now >= until_ns)
+			return;
+		left.tv_sec = (time_t)((until_ns - now) / 1000000000u);
+		left.tv_nsec = (long)((until_ns - now) % 1000000000u);
+		ppoll(&fd, 1, &left, NULL);
+	}
+}
