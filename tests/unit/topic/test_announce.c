@@ -1,0 +1,550 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test_announce.c - announcements, to bytes and back; see topic/announce.h.
+ *
+ * Bodies are made by hand here, field by field, so that they can say what the
+ * packer never would.
+ */
+#include "topic/announce.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/trail.h"
+#include "check_main.h"
+
+/* ---- bodies by hand ---------------------------------------------------- */
+
+struct body {
+	size_t bytes;
+	uint8_t data[70000];
+};
+
+static struct body body;
+
+enum field { /* Numbers of control.proto. */
+	TOPIC = 1,
+	INCARNATION,
+	NEXT_SEQUENCE,
+	MESSAGE_BYTES_MAX,
+	FRAME_BYTES,
+	PERIOD_MS,
+	HOST,
+	PROGRAM,
+	PID,
+	UID,
+	CLOSING,
+	UNKNOWN,
+};
+
+enum wire {
+	VARINT = 0,
+	FIXED64 = 1,
+	BYTES = 2
+};
+
+static void put(uint8_t byte)
+{
+	body.data[body.bytes++] = byte;
+}
+
+static void put_varint(uint64_t value)
+{
+	for (; value > 127; value >>= 7)
+		put((uint8_t)(value | 128));
+	put((uint8_t)value);
+}
+
+static void put_number(enum field field, uint64_t value)
+{
+	put_varint((uint64_t)field << 3 | VARINT);
+	put_varint(value);
+}
+
+static void put_fixed(enum field field, uint64_t value)
+{
+	put_varint((uint64_t)field << 3 | FIXED64);
+	for (unsigned i = 0; i < 64; i += 8)
+		put((uint8_t)(value >> i));
+}
+
+static void put_bytes(enum field field, const void *data, size_t bytes)
+{
+	put_varint((uint64_t)field << 3 | BYTES);
+	put_varint(bytes);
+	memcpy(body.data + body.bytes, data, bytes);
+	body.bytes += bytes;
+}
+
+static void put_text(enum field field, const char *text)
+{
+	put_bytes(field, text, strlen(text));
+}
+
+/* All that is required, but for one field, which is left for the test. */
+static void put_all_but(enum field left_out)
+{
+	body.bytes = 0;
+	if (left_out != TOPIC)
+		put_text(TOPIC, "md.acme.bid");
+	if (left_out != INCARNATION)
+		put_fixed(INCARNATION, 0x1122334455667788);
+	if (left_out != NEXT_SEQUENCE)
+		put_number(NEXT_SEQUENCE, 99);
+	if (left_out != MESSAGE_BYTES_MAX)
+		put_number(MESSAGE_BYTES_MAX, 1000);
+	if (left_out != FRAME_BYTES)
+		put_number(FRAME_BYTES, 1472);
+	if (left_out != PERIOD_MS)
+		put_number(PERIOD_MS, 1000);
+}
+
+static struct msg_announcement found;
+
+static bool unpack(void)
+{
+	/* Of the exact size, so that a sanitizer sees a byte too far. */
+	uint8_t *exact = malloc(body.bytes ? body.bytes : 1);
+	bool good;
+
+	ck_assert_ptr_nonnull(exact);
+	memcpy(exact, body.data, body.bytes);
+	msg_fail(1, "untouched");
+	good = msg_announce_unpack(&found, exact, body.bytes);
+	ck_assert_str_eq(msg_trail_text(), "untouched");
+	free(exact);
+	return good;
+}
+
+static void refused(void)
+{
+	struct msg_announcement before;
+
+	memset(&found, 0x5a, sizeof found);
+	before = found;
+	ck_assert(!unpack());
+	ck_assert_mem_eq(&found, &before, sizeof found);
+}
+
+/* ---- round trip -------------------------------------------------------- */
+
+static struct msg_announcement example(void)
+{
+	struct msg_announcement announcement = {
+		.topic = "md.acme.bid",
+		.host = "node-7.example",
+		.program = "feed",
+		.incarnation = 0x0123456789abcdef,
+		.publisher = 0x89abcdef,
+		.next_sequence = 1234567890123,
+		.pid = 4242,
+		.uid = 1000,
+		.message_bytes_max = 65536,
+		.frame_bytes = 1472,
+		.period_ms = 1000,
+		.closing = true,
+	};
+
+	return announcement;
+}
+
+static void pack(const struct msg_announcement *announcement)
+{
+	body.bytes = msg_announce_pack(announcement, body.data);
+	ck_assert_uint_le(body.bytes, MSG_ANNOUNCE_BYTES_MAX);
+}
+
+static void expect_same(const struct msg_announcement *a)
+{
+	ck_assert(unpack());
+	ck_assert_str_eq(found.topic, a->topic);
+	ck_assert_str_eq(found.host, a->host);
+	ck_assert_str_eq(found.program, a->program);
+	ck_assert_uint_eq(found.incarnation, a->incarnation);
+	ck_assert_uint_eq(found.publisher, a->publisher);
+	ck_assert_uint_eq(found.next_sequence, a->next_sequence);
+	ck_assert_uint_eq(found.pid, a->pid);
+	ck_assert_uint_eq(found.uid, a->uid);
+	ck_assert_uint_eq(found.message_bytes_max, a->message_bytes_max);
+	ck_assert_uint_eq(found.frame_bytes, a->frame_bytes);
+	ck_assert_uint_eq(found.period_ms, a->period_ms);
+	ck_assert(found.closing == a->closing);
+}
+
+START_TEST(what_was_packed_is_unpacked)
+{
+	struct msg_announcement announcement = example();
+
+	pack(&announcement);
+	expect_same(&announcement);
+	announcement.closing = false;
+	pack(&announcement);
+	expect_same(&announcement);
+}
+END_TEST
+
+START_TEST(the_largest_announcement_fits)
+{
+	struct msg_announcement announcement = example();
+
+	memset(announcement.topic, 't', MSG_TOPIC_BYTES_MAX);
+	memset(announcement.host, 'h', MSG_ANNOUNCE_TEXT_MAX);
+	memset(announcement.program, 'p', MSG_ANNOUNCE_TEXT_MAX);
+	announcement.incarnation = UINT64_MAX;
+	announcement.publisher = UINT32_MAX;
+	announcement.next_sequence = UINT64_MAX;
+	announcement.pid = announcement.uid = UINT32_MAX;
+	announcement.message_bytes_max = 16u << 20;
+	announcement.frame_bytes = 65507;
+	announcement.period_ms = 60000;
+	pack(&announcement);
+	expect_same(&announcement);
+}
+END_TEST
+
+START_TEST(the_smallest_announcement_fits)
+{
+	struct msg_announcement announcement = {.topic = "a",
+		.message_bytes_max = 1,
+		.frame_bytes = 256,
+		.period_ms = 10};
+
+	pack(&announcement);
+	expect_same(&announcement);
+}
+END_TEST
+
+START_TEST(an_odd_host_or_program_is_packed_readable)
+{
+	struct msg_announcement announcement = example();
+
+	strcpy(announcement.host, "a\x1b[31mb\xff\xc2\x9b\n");
+	/* Cut in the middle of a character by a careless copy. */
+	memset(announcement.program, 'x', MSG_ANNOUNCE_TEXT_MAX);
+	announcement.program[MSG_ANNOUNCE_TEXT_MAX - 1] = '\xc3';
+	pack(&announcement);
+	strcpy(announcement.host, "a?[31mb????");
+	announcement.program[MSG_ANNOUNCE_TEXT_MAX - 1] = '?';
+	expect_same(&announcement);
+}
+END_TEST
+
+START_TEST(text_not_ended_is_packed_within_its_bounds)
+{
+	struct msg_announcement announcement = example();
+
+	memset(announcement.host, 'h', sizeof announcement.host);
+	memset(announcement.program, 'p', sizeof announcement.program);
+	pack(&announcement);
+	announcement.host[MSG_ANNOUNCE_TEXT_MAX] = '\0';
+	announcement.program[MSG_ANNOUNCE_TEXT_MAX] = '\0';
+	expect_same(&announcement);
+}
+END_TEST
+
+/* ---- what a receiver takes --------------------------------------------- */
+
+START_TEST(optional_fields_default_to_nothing)
+{
+	put_all_but(UNKNOWN);
+	ck_assert(unpack());
+	ck_assert_str_eq(found.topic, "md.acme.bid");
+	ck_assert_str_eq(found.host, "");
+	ck_assert_str_eq(found.program, "");
+	ck_assert_uint_eq(found.incarnation, 0x1122334455667788);
+	ck_assert_uint_eq(found.publisher, 0x55667788);
+	ck_assert_uint_eq(found.pid, 0);
+	ck_assert_uint_eq(found.uid, 0);
+	ck_assert(!found.closing);
+}
+END_TEST
+
+START_TEST(a_field_left_out_is_refused_if_required)
+{
+	for (enum field field = TOPIC; field <= PERIOD_MS; field++) {
+		put_all_but(field);
+		refused();
+	}
+	body.bytes = 0;
+	refused();
+}
+END_TEST
+
+START_TEST(numbers_out_of_range_are_refused)
+{
+	static const struct {
+		enum field field;
+		uint64_t least, most;
+	} ranges[] = {
+		{MESSAGE_BYTES_MAX, 1, 16u << 20},
+		{FRAME_BYTES, 256, 65507},
+		{PERIOD_MS, 10, 60000},
+	};
+
+	for (unsigned i = 0; i < 3; i++) {
+		const uint64_t good[] = {ranges[i].least, ranges[i].most};
+		const uint64_t bad[] = {
+			0, ranges[i].least - 1, ranges[i].most + 1, UINT32_MAX};
+
+		for (unsigned j = 0; j < 2; j++) {
+			put_all_but(ranges[i].field);
+			put_number(ranges[i].field, good[j]);
+			ck_assert(unpack());
+		}
+		for (unsigned j = 0; j < 4; j++) {
+			put_all_but(ranges[i].field);
+			put_number(ranges[i].field, bad[j]);
+			refused();
+		}
+	}
+}
+END_TEST
+
+START_TEST(a_malformed_topic_is_refused)
+{
+	static const char *const bad[] = {
+		"", "a..b", "a.*", ">", "a b", "\xff", "a\x1b"};
+	char text[MSG_TOPIC_BYTES_MAX + 2];
+
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		put_all_but(TOPIC);
+		put_text(TOPIC, bad[i]);
+		refused();
+	}
+	put_all_but(TOPIC);
+	put_bytes(TOPIC, "ab\0cd", 5);
+	refused();
+	memset(text, 'x', sizeof text);
+	put_all_but(TOPIC);
+	put_bytes(TOPIC, text, sizeof text);
+	refused();
+	put_all_but(TOPIC);
+	put_bytes(TOPIC, text, MSG_TOPIC_BYTES_MAX + 1);
+	refused();
+	put_all_but(TOPIC);
+	put_bytes(TOPIC, text, MSG_TOPIC_BYTES_MAX);
+	ck_assert(unpack());
+}
+END_TEST
+
+START_TEST(text_not_fit_for_a_terminal_is_refused)
+{
+	static const char *const bad[] = {"\x1b[2J", "a\nb", "\x7f", "\xc2\x9b",
+		"\xff", "\xc3", "\xed\xa0\x80"};
+	char text[MSG_ANNOUNCE_TEXT_MAX + 1];
+
+	for (enum field field = HOST; field <= PROGRAM; field++) {
+		for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+			put_all_but(UNKNOWN);
+			put_text(field, bad[i]);
+			refused();
+		}
+		put_all_but(UNKNOWN);
+		put_bytes(field, "a\0b", 3);
+		refused();
+		memset(text, 'x', sizeof text);
+		put_all_but(UNKNOWN);
+		put_bytes(field, text, sizeof text);
+		refused();
+		put_all_but(UNKNOWN);
+		put_bytes(field, text, MSG_ANNOUNCE_TEXT_MAX);
+		ck_assert(unpack());
+		put_all_but(UNKNOWN);
+		put_text(field, "\xe6\xb8\xac two words");
+		ck_assert(unpack());
+	}
+}
+END_TEST
+
+START_TEST(a_field_said_twice_counts_as_said_last)
+{
+	put_all_but(UNKNOWN);
+	put_text(TOPIC, "other");
+	put_number(PERIOD_MS, 50);
+	ck_assert(unpack());
+	ck_assert_str_eq(found.topic, "other");
+	ck_assert_uint_eq(found.period_ms, 50);
+	put_number(PERIOD_MS, 5);
+	refused();
+}
+END_TEST
+
+START_TEST(fields_of_later_versions_are_skipped)
+{
+	put_all_but(UNKNOWN);
+	put_number(UNKNOWN, 1);
+	put_text(UNKNOWN + 1, "later");
+	put_fixed(1000, 7);
+	ck_assert(unpack());
+	ck_assert_uint_eq(found.next_sequence, 99);
+}
+END_TEST
+
+/* ---- hostile bodies ---------------------------------------------------- */
+
+START_TEST(a_body_cut_anywhere_is_refused)
+{
+	struct msg_announcement announcement = example();
+	size_t whole, good = 0;
+
+	pack(&announcement);
+	whole = body.bytes;
+	for (body.bytes = 0; body.bytes < whole; body.bytes++) {
+		memset(&found, 0, sizeof found);
+		if (unpack()) {
+			/* Only optional fields at the end may be missing. */
+			good++;
+			ck_assert_uint_eq(found.period_ms, 1000);
+		}
+	}
+	ck_assert_uint_le(good, 5);
+}
+END_TEST
+
+START_TEST(a_body_above_the_maximum_is_refused)
+{
+	char text[900];
+
+	memset(text, 'x', sizeof text);
+	put_all_but(UNKNOWN);
+	put_bytes(UNKNOWN, text, MSG_ANNOUNCE_BYTES_MAX - body.bytes - 3);
+	ck_assert_uint_eq(body.bytes, MSG_ANNOUNCE_BYTES_MAX);
+	ck_assert(unpack());
+	put_all_but(UNKNOWN);
+	put_bytes(UNKNOWN, text, MSG_ANNOUNCE_BYTES_MAX - body.bytes - 2);
+	ck_assert_uint_eq(body.bytes, MSG_ANNOUNCE_BYTES_MAX + 1);
+	refused();
+	body.bytes = sizeof body.data;
+	refused();
+}
+END_TEST
+
+/* Two bytes of wire cost protobuf-c some 64 of memory each. */
+START_TEST(many_small_fields_run_out_of_arena)
+{
+	put_all_but(UNKNOWN);
+	while (body.bytes + 2 <= MSG_ANNOUNCE_BYTES_MAX)
+		put_number(UNKNOWN, 1);
+	refused();
+}
+END_TEST
+
+START_TEST(some_thirty_fields_more_than_now_are_no_trouble)
+{
+	put_all_but(UNKNOWN);
+	put_text(HOST, "host");
+	for (unsigned i = 0; i < 30; i++)
+		put_number(UNKNOWN + i, i);
+	ck_assert(unpack());
+}
+END_TEST
+
+START_TEST(a_topic_said_often_runs_out_of_arena)
+{
+	char text[100];
+
+	memset(text, 'x', sizeof text);
+	put_all_but(UNKNOWN);
+	while (body.bytes + 102 <= MSG_ANNOUNCE_BYTES_MAX)
+		put_bytes(TOPIC, text, sizeof text);
+	unpack(); /* Eight copies fit; there is no more to a body than that. */
+	put_all_but(UNKNOWN);
+	while (body.bytes + 3 <= MSG_ANNOUNCE_BYTES_MAX)
+		put_bytes(TOPIC, text, 1);
+	refused();
+}
+END_TEST
+
+START_TEST(lengths_that_lie_are_refused)
+{
+	static const uint64_t lengths[] = {
+		12, 900, 0x7fffffff, 0xffffffff, 0x100000000, UINT64_MAX};
+
+	for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+		put_all_but(TOPIC);
+		put_varint(TOPIC << 3 | BYTES);
+		put_varint(lengths[i]);
+		memcpy(body.data + body.bytes, "md.acme.bid", 11);
+		body.bytes += 11;
+		refused();
+	}
+}
+END_TEST
+
+START_TEST(wrong_wire_types_and_groups_are_refused)
+{
+	put_all_but(TOPIC);
+	put_number(TOPIC, 7);
+	refused();
+	put_all_but(PERIOD_MS);
+	put_text(PERIOD_MS, "1000");
+	refused();
+	for (unsigned wire = 3; wire < 8; wire++) {
+		if (wire == 5)
+			continue;
+		put_all_but(UNKNOWN);
+		put((uint8_t)(UNKNOWN << 3 | wire));
+		put(0);
+		refused();
+	}
+	put_all_but(UNKNOWN);
+	put(0); /* Field number 0. */
+	put(0);
+	refused();
+	put_all_but(UNKNOWN);
+	memset(body.data + body.bytes, 0xff, 20); /* An endless varint. */
+	body.bytes += 20;
+	refused();
+}
+END_TEST
+
+START_TEST(flipped_bits_never_lead_astray)
+{
+	struct random_stream random = {check_seed()};
+	struct msg_announcement announcement = example();
+
+	for (unsigned i = 0; i < 50000; i++) {
+		unsigned flips = 1 + (unsigned)random_below(&random, 8);
+
+		pack(&announcement);
+		while (flips-- > 0)
+			body.data[random_below(&random, body.bytes)] ^=
+				(uint8_t)(1u << random_below(&random, 8));
+		if (unpack())
+			ck_assert(msg_name_is_topic(found.topic) &&
+				  found.period_ms >= 10 &&
+				  found.frame_bytes <= 65507);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("announce");
+	TCase *trip = check_case(suite, "round trip", 10);
+	TCase *take = check_case(suite, "take", 10);
+	TCase *hostile = check_case(suite, "hostile", 60);
+
+	tcase_add_test(trip, what_was_packed_is_unpacked);
+	tcase_add_test(trip, the_largest_announcement_fits);
+	tcase_add_test(trip, the_smallest_announcement_fits);
+	tcase_add_test(trip, an_odd_host_or_program_is_packed_readable);
+	tcase_add_test(trip, text_not_ended_is_packed_within_its_bounds);
+	tcase_add_test(take, optional_fields_default_to_nothing);
+	tcase_add_test(take, a_field_left_out_is_refused_if_required);
+	tcase_add_test(take, numbers_out_of_range_are_refused);
+	tcase_add_test(take, a_malformed_topic_is_refused);
+	tcase_add_test(take, text_not_fit_for_a_terminal_is_refused);
+	tcase_add_test(take, a_field_said_twice_counts_as_said_last);
+	tcase_add_test(take, fields_of_later_versions_are_skipped);
+	tcase_add_test(hostile, a_body_cut_anywhere_is_refused);
+	tcase_add_test(hostile, a_body_above_the_maximum_is_refused);
+	tcase_add_test(hostile, many_small_fields_run_out_of_arena);
+	tcase_add_test(
+		hostile, some_thirty_fields_more_than_now_are_no_trouble);
+	tcase_add_test(hostile, a_topic_said_often_runs_out_of_arena);
+	tcase_add_test(hostile, lengths_that_lie_are_refused);
+	tcase_add_test(hostile, wrong_wire_types_and_groups_are_refused);
+	tcase_add_test(hostile, flipped_bits_never_lead_astray);
+	return check_main(suite, NULL);
+}
