@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,24 @@ static bool own_folder(char *folder)
 	return true;
 }
 
+/* Debian's libfabric pulls in libraries (libinfinipath) whose constructors
+ * install handlers for SIGSEGV and others.  A library touches no signal, so
+ * the application's dispositions are put back. */
+static void *open_quietly(const char *path)
+{
+	struct sigaction before[NSIG];
+	void *module;
+
+	for (int i = 1; i < NSIG; i++)
+		if (sigaction(i, NULL, &before[i]) != 0)
+			before[i].sa_handler = SIG_ERR;
+	module = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+	for (int i = 1; i < NSIG; i++)
+		if (before[i].sa_handler != SIG_ERR)
+			sigaction(i, &before[i], NULL);
+	return module;
+}
+
 /* Try one folder.  The first failure worth reporting is kept in `why`. */
 static void *try_folder(const char *folder, const char *below, char *why)
 {
@@ -43,7 +62,7 @@ static void *try_folder(const char *folder, const char *below, char *why)
 		MSG_LINK_MODULE_FILE);
 	if (access(path, F_OK) != 0)
 		return NULL;
-	module = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+	module = open_quietly(path);
 	if (!module && !*why)
 		snprintf(why, MSG_TRAIL_BYTES, "%s", dlerror());
 	return module;

@@ -119,6 +119,7 @@ int fabric_domain_open(const struct msg_link_domain_options *options,
 
 	if (!d)
 		return fabric_fail(text, MSG_ERROR_MEMORY, "no memory");
+	d->link.ops = &msg_link_module;
 	d->ttl = options->ttl;
 	result = open_device(d, options, text);
 	if (result < 0) {

@@ -32,6 +32,9 @@ struct fabric_domain {
 	uint32_t ttl;
 };
 
+/* The table the module exports. */
+extern const struct msg_link_domain_ops msg_link_module;
+
 /* Pick the info of one device out of `list`; fill in lane, device, interface,
  * address and reason.  *info points into the list. */
 int fabric_lane_choose(struct fi_info *list,

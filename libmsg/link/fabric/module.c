@@ -3,8 +3,6 @@
 #include "link/fabric/fabric.h"
 #include "link/module.h"
 
-extern const struct msg_link_domain_ops msg_link_module;
-
 __attribute__((visibility("default")))
 const struct msg_link_domain_ops msg_link_module = {
 	.abi = MSG_LINK_ABI,
