@@ -50,6 +50,10 @@ static int complete(struct msg_node_options *o)
 			"flags 0x%x hold a bit that means nothing; use "
 			"enum msg_node_flags",
 			o->flags);
+	if (o->broker > MSG_BROKER_NEVER)
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"broker is %u; this libmsg knows MSG_BROKER_NEVER only",
+			o->broker);
 	o->interface = msg_options_text(o->interface, "MSG_INTERFACE");
 	o->device = msg_options_text(o->device, "MSG_DEVICE");
 	o->groups = msg_options_text(o->groups, "MSG_GROUPS");

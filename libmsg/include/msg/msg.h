@@ -93,6 +93,12 @@ enum msg_lane {
 	MSG_LANE_UDP = 2,     /* Kernel UDP multicast, loopback unless told. */
 };
 
+/* Whether to receive through the host's broker. */
+enum msg_broker_policy {
+	MSG_BROKER_DEFAULT = 0, /* This version: as NEVER. */
+	MSG_BROKER_NEVER = 1,   /* Straight from the lane. */
+};
+
 enum msg_node_flags {
 	/* Announce this node's publishers from a thread of the library.  Without
 	 * it the calls on publishers do that, and a publisher that makes none
@@ -127,13 +133,14 @@ struct msg_node_options {
 	uint32_t frame_bytes;  /* Largest datagram payload, 256 to 65507; what
 	                          the path takes, 16384 at most, by default. */
 	uint32_t lane;         /* enum msg_lane; MSG_LANE=verbs|udp. */
+	uint32_t broker;       /* enum msg_broker_policy. */
 	uint32_t flags;        /* enum msg_node_flags, or-ed. */
 	uint32_t announce_ms;  /* Between announcements, 10 to 60000; 1000. */
 	msg_log_fn *log;       /* NULL: silent. */
 	void *log_context;     /* Handed to `log`. */
 };
 #define MSG_NODE_OPTIONS \
-	{ sizeof(struct msg_node_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+	{ sizeof(struct msg_node_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* What a node stands on; strings live as long as the node. */
 struct msg_node_info {
