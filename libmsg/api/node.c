@@ -5,7 +5,6 @@
  */
 #include "api/node.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,8 +116,7 @@ int msg_node_open(
 		return msg_fail(MSG_ERROR_MEMORY, "no memory for a node");
 	node->port = (uint16_t)o.port;
 	node->announce_ms = o.announce_ms;
-	node->log = o.log;
-	node->log_context = o.log_context;
+	node->log = (struct msg_log){o.log, o.log_context};
 	snprintf(node->groups_text, sizeof node->groups_text, "%s", o.groups);
 	gethostname(node->host, sizeof node->host - 1);
 	result = msg_groups_parse(&node->groups, o.groups, node->port);
@@ -133,7 +131,7 @@ int msg_node_open(
 		goto fail;
 	}
 	pthread_mutex_init(&node->lock, NULL);
-	msg_node_log(node, MSG_LOG_INFO, "node-open", "%s on %s: %s",
+	msg_log(&node->log, MSG_LOG_INFO, "node-open", "%s on %s: %s",
 		node->domain->lane == MSG_LANE_VERBS ? "verbs" : "kernel UDP",
 		node->domain->interface, node->domain->reason);
 	*out = node;
@@ -204,18 +202,4 @@ void msg_node_link_close(struct msg_node *node, struct msg_link *link)
 	link->ops->close(link);
 	node->children--;
 	pthread_mutex_unlock(&node->lock);
-}
-
-void msg_node_log(const struct msg_node *node, enum msg_log_level level,
-	const char *id, const char *format, ...)
-{
-	char text[MSG_TRAIL_BYTES];
-	va_list args;
-
-	if (!node->log)
-		return;
-	va_start(args, format);
-	vsnprintf(text, sizeof text, format, args);
-	va_end(args);
-	node->log(node->log_context, level, id, text);
 }

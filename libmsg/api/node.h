@@ -9,6 +9,7 @@
 
 #include <msg/msg.h>
 
+#include "base/log.h"
 #include "link/link.h"
 #include "topic/announcer.h"
 #include "topic/groups.h"
@@ -21,8 +22,7 @@ struct msg_node {
 	uint16_t port;
 	char groups_text[80];
 	char host[MSG_ANNOUNCE_TEXT_MAX + 1];
-	msg_log_fn *log;
-	void *log_context;
+	struct msg_log log;
 	pthread_mutex_t lock; /* Of domain calls and `children`. */
 	uint32_t children;
 };
@@ -31,10 +31,5 @@ struct msg_node {
 int msg_node_link_open(struct msg_node *node,
 	const struct msg_link_options *options, struct msg_link **link);
 void msg_node_link_close(struct msg_node *node, struct msg_link *link);
-
-/* Log if the node has a log. */
-void msg_node_log(const struct msg_node *node, enum msg_log_level level,
-	const char *id, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
 
 #endif

@@ -120,8 +120,8 @@ static int open_rooms(
 
 	if (result < 0)
 		return result;
-	result = msg_follow_open(
-		&s->follow, &s->receiver, &s->node->groups, o->topic);
+	result = msg_follow_open(&s->follow, &s->receiver, &s->node->groups,
+		&s->node->log, o->topic);
 	if (result == 0)
 		result = connect_link(s);
 	if (result < 0) {

@@ -168,6 +168,15 @@ static struct msg_stream *find_stream(
 	return NULL;
 }
 
+bool msg_receiver_knows(struct msg_receiver *r,
+	const struct msg_frame *frame, uint64_t incarnation)
+{
+	const struct msg_stream *s =
+		msg_stream_find(&r->streams, frame->publisher, frame->tag);
+
+	return s && s->incarnation == incarnation;
+}
+
 void msg_receiver_evidence(struct msg_receiver *r,
 	const struct msg_frame *frame, uint64_t incarnation,
 	uint64_t next_sequence, bool ours)

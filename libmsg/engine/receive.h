@@ -106,6 +106,10 @@ bool msg_receiver_busy(struct msg_receiver *receiver);
 bool msg_receiver_accept(
 	struct msg_receiver *receiver, uint32_t tag, uint32_t topic);
 
+/* Whether this incarnation of the frame's publisher was announced before. */
+bool msg_receiver_knows(struct msg_receiver *receiver,
+	const struct msg_frame *frame, uint64_t incarnation);
+
 /* A checked announcement: loss evidence for its stream.  `ours`: its topic is
  * one of those accepted, and not only its tag. */
 void msg_receiver_evidence(struct msg_receiver *receiver,

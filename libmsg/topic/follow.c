@@ -10,13 +10,15 @@
 #include "topic/announce.h"
 
 int msg_follow_open(struct msg_follow *f, struct msg_receiver *receiver,
-	const struct msg_groups *groups, const char *pattern)
+	const struct msg_groups *groups, const struct msg_log *log,
+	const char *pattern)
 {
 	uint32_t topics;
 
 	memset(f, 0, sizeof *f);
 	f->receiver = receiver;
 	f->groups = groups;
+	f->log = log;
 	snprintf(f->pattern, sizeof f->pattern, "%s", pattern);
 	f->wildcard = msg_name_is_pattern(pattern);
 	topics = f->wildcard ? MSG_FOLLOW_TOPICS_MAX : 1;
@@ -83,17 +85,51 @@ int msg_follow_start(struct msg_follow *f)
 	return 0;
 }
 
+static void tally(struct msg_follow *f, enum msg_counter_index index)
+{
+	msg_counter_add(&f->receiver->counters[index], 1);
+}
+
 /* A topic of the pattern that was not known: follow it from here on. */
 static void discover(struct msg_follow *f, const char *topic, uint32_t tag)
 {
-	if (f->topic_count == MSG_FOLLOW_TOPICS_MAX ||
-		join(f, msg_name_group(topic, f->groups->count)) < 0) {
-		msg_counter_add(&f->receiver->counters
-					 [MSG_COUNTER_TOPICS_REFUSED],
-			1);
+	bool full = f->topic_count == MSG_FOLLOW_TOPICS_MAX;
+
+	if (!full && join(f, msg_name_group(topic, f->groups->count)) == 0) {
+		add_topic(f, topic, tag);
 		return;
 	}
-	add_topic(f, topic, tag);
+	tally(f, MSG_COUNTER_TOPICS_REFUSED);
+	msg_log(f->log, MSG_LOG_WARNING, "topic-refused",
+		"topic '%s' is not followed: %s", topic,
+		full ? "the pattern matches too many; narrow it"
+		     : msg_trail_text());
+}
+
+/* An announcement of a topic we follow, or of one with the same tag. */
+static void note(struct msg_follow *f, const struct msg_frame *frame,
+	const struct msg_announcement *said, const char *topic)
+{
+	bool ours = strcmp(topic, said->topic) == 0;
+	uint32_t room = f->receiver->options.frame_bytes;
+
+	/* Once a publisher: with its first announcement it becomes known. */
+	if (!msg_receiver_knows(f->receiver, frame, said->incarnation)) {
+		if (!ours)
+			msg_log(f->log, MSG_LOG_WARNING, "tag-taken",
+				"topic '%s' has the tag of '%s' and is "
+				"filtered; rename one of them",
+				said->topic, topic);
+		else if (said->frame_bytes > room)
+			msg_log(f->log, MSG_LOG_WARNING, "frame-too-large",
+				"'%s' on host '%s' sends frames of up to %u "
+				"bytes, our buffers take %u: give both sides "
+				"the same frame_bytes",
+				said->topic, said->host, said->frame_bytes,
+				room);
+	}
+	msg_receiver_evidence(f->receiver, frame, said->incarnation,
+		said->next_sequence, ours);
 }
 
 void msg_follow_announced(void *follow, const struct msg_frame *frame,
@@ -106,22 +142,19 @@ void msg_follow_announced(void *follow, const struct msg_frame *frame,
 	if (!msg_announce_unpack(&said, body, bytes) ||
 		said.publisher != frame->publisher ||
 		frame->tag != msg_name_tag(said.topic)) {
-		msg_counter_add(
-			&f->receiver->counters[MSG_COUNTER_MALFORMED], 1);
+		tally(f, MSG_COUNTER_MALFORMED);
+		msg_log(f->log, MSG_LOG_INFO, "announce-malformed",
+			"an announcement of %u bytes was dropped", bytes);
 		return;
 	}
 	number = msg_receiver_topic(f->receiver, frame->tag);
-	if (number == UINT32_MAX) {
-		/* What was sent before we joined is not ours, so this first
+	if (number != UINT32_MAX)
+		note(f, frame, &said, f->topics[number]);
+	else if (f->wildcard && !said.closing &&
+		 msg_name_match(f->pattern, said.topic))
+		/* What was sent before we join is not ours, so this first
 		 * announcement is no evidence. */
-		if (f->wildcard && !said.closing &&
-			msg_name_match(f->pattern, said.topic))
-			discover(f, said.topic, frame->tag);
-		return;
-	}
-	msg_receiver_evidence(f->receiver, frame, said.incarnation,
-		said.next_sequence,
-		strcmp(f->topics[number], said.topic) == 0);
+		discover(f, said.topic, frame->tag);
 }
 
 const char *msg_follow_topic(const struct msg_follow *f, uint32_t topic)

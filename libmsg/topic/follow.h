@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/log.h"
 #include "engine/receive.h"
 #include "topic/groups.h"
 #include "topic/name.h"
@@ -26,6 +27,7 @@
 struct msg_follow {
 	struct msg_receiver *receiver;
 	const struct msg_groups *groups;
+	const struct msg_log *log;
 	char pattern[MSG_TOPIC_BYTES_MAX + 1];
 	bool wildcard;
 	uint32_t topic_count;
@@ -35,7 +37,8 @@ struct msg_follow {
 
 /* The pattern is checked already. */
 int msg_follow_open(struct msg_follow *follow, struct msg_receiver *receiver,
-	const struct msg_groups *groups, const char *pattern);
+	const struct msg_groups *groups, const struct msg_log *log,
+	const char *pattern);
 
 /* Join what the pattern needs from the start; the receiver's link is there. */
 int msg_follow_start(struct msg_follow *follow);

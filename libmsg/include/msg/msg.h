@@ -113,9 +113,16 @@ enum msg_log_level {
 	MSG_LOG_DEBUG = 4,
 };
 
-/* Where messages about rare events go.  `id` is stable ("announce-malformed"),
- * `text` is one line.  Called on the thread whose call noticed the event, or
- * on the progress thread; must not call the library back. */
+/* Where messages about rare events go; `text` is one line, `id` is stable:
+ *
+ *   node-open           the lane taken, and why
+ *   announce-malformed  an announcement broke the protocol and was dropped
+ *   frame-too-large     a publisher's frames exceed our buffers: all are lost
+ *   tag-taken           another topic has our topic's tag: it is filtered
+ *   topic-refused       a topic that matches a pattern cannot be followed
+ *
+ * Called on the thread whose call noticed the event; must not call the
+ * library back. */
 typedef void msg_log_fn(void *context, enum msg_log_level level,
 	const char *id, const char *text);
 
