@@ -56,7 +56,7 @@ int msg_transmitter_open(struct msg_transmitter *t,
 			   ? options->message_bytes_max
 			   : t->body_max;
 	result = msg_transmit_open(&t->pool, options->loan_count_max, capacity,
-		(size_t)depth * HEADER_STRIDE);
+		MSG_PACK_TABLE_BYTES_MAX, (size_t)depth * HEADER_STRIDE);
 	if (result < 0)
 		return result;
 	t->flight = calloc(depth, sizeof *t->flight);

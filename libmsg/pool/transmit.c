@@ -7,19 +7,16 @@
 #include <string.h>
 
 #include "base/trail.h"
-#include "protocol/pack.h"
-
-#define TABLE_BYTES ((MSG_PACK_COUNT_MAX + 1) * 2)
 
 int msg_transmit_open(struct msg_transmit_pool *pool, uint32_t count,
-	uint32_t capacity, size_t header_bytes)
+	uint32_t capacity, uint32_t scratch_bytes, size_t header_bytes)
 {
 	int result;
 
 	memset(pool, 0, sizeof *pool);
 	pool->capacity = (capacity + 7) & ~7u;
 	pool->stride = msg_region_stride(
-		MSG_TRANSMIT_PAYLOAD + pool->capacity + TABLE_BYTES);
+		MSG_TRANSMIT_PAYLOAD + pool->capacity + scratch_bytes);
 	result = msg_region_open(
 		&pool->region, pool->stride * count + header_bytes);
 	if (result < 0)

@@ -49,9 +49,10 @@ struct msg_transmit_pool {
 	struct msg_transmit_slot *slots;
 };
 
-/* `header_bytes` more are laid behind the slots, for whoever sends. */
+/* Each slot has `scratch_bytes` behind its payload, and `header_bytes` are laid
+ * behind all slots: for whoever sends. */
 int msg_transmit_open(struct msg_transmit_pool *pool, uint32_t count,
-	uint32_t capacity, size_t header_bytes);
+	uint32_t capacity, uint32_t scratch_bytes, size_t header_bytes);
 void msg_transmit_close(struct msg_transmit_pool *pool);
 
 static inline uint8_t *msg_transmit_payload(

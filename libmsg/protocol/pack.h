@@ -23,6 +23,7 @@
 
 #define MSG_PACK_COUNT_MAX 1024u
 #define MSG_PACK_ALIGN 8u
+#define MSG_PACK_TABLE_BYTES_MAX (2u * (MSG_PACK_COUNT_MAX + 1))
 
 /* A body being filled. */
 struct msg_pack {
