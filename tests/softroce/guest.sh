@@ -14,10 +14,11 @@
 # and a `cat` carries them over: /dev/stdout stays usable.
 #
 # `job` is written by run.sh and holds bash assignments: command, directory,
-# environment, side, address, mtu, memlock_kb, shared, out.
-export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+# environment, side, address, peer, mtu, memlock_kb, shared, out.  Its folder
+# also holds the helpers of a pair, hence the end of PATH.
+# shellcheck disable=SC2154
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/softroce/job
 job=/run/softroce/job
-# shellcheck disable=SC2154 # the job's variables
 # shellcheck source=/dev/null
 . "$job/job"
 
@@ -55,9 +56,10 @@ mount_all() {
 	local options=trans=virtio,version=9p2000.L,msize=512000
 	[ -z "$out" ] || mount -t 9p -o "$options" out /out ||
 		fail "cannot mount /out"
-	mkdir -p /run/softroce/shared
-	[ -z "$shared" ] ||
-		mount -t 9p -o "$options" shared /run/softroce/shared ||
+	[ -n "$shared" ] || return 0
+	shared=/run/softroce/shared
+	mkdir -p "$shared"
+	mount -t 9p -o "$options" shared "$shared" ||
 		fail "cannot mount the shared folder"
 }
 
@@ -88,6 +90,7 @@ run_command() {
 	fi
 	exec env -i PATH="$PATH" HOME=/root LANG=C.UTF-8 \
 		SOFTROCE_SIDE="$side" SOFTROCE_ADDRESS="$address" \
+		SOFTROCE_PEER="$peer" SOFTROCE_SHARED="$shared" \
 		"${environment[@]}" "${drop[@]}" "${command[@]}"
 }
 

@@ -146,11 +146,15 @@ trap 'exit 129' HUP
 
 # The job: what guest.sh reads, as bash assignments quoted by bash.
 mkdir "$tmp/job"
-cp "$here/guest.sh" "$tmp/job/"
-chmod 755 "$tmp/job/guest.sh"
-command=("$@") directory=$PWD address=10.77.0.1
-[ "$side" != right ] || address=10.77.0.2
-declare -p command directory environment side address mtu memlock_kb \
+cp "$here"/{guest,barrier,wire}.sh "$tmp/job/"
+chmod 755 "$tmp"/job/*.sh
+command=("$@") directory=$PWD address=10.77.0.1 peer=
+mac=52:54:00:77:00:01
+case $side in
+left) peer=10.77.0.2 ;;
+right) address=10.77.0.2 peer=10.77.0.1 mac=52:54:00:77:00:02 ;;
+esac
+declare -p command directory environment side address peer mtu memlock_kb \
 	shared out >"$tmp/job/job"
 touch "$tmp"/{stdout,stderr,result,console}
 
@@ -174,8 +178,6 @@ done
 
 # A lone card sits on the emulated user network, which lets nothing out.
 network=user,id=wire,restrict=on,ipv6=off
-mac=52:54:00:77:00:01
-[ "$side" != right ] || mac=52:54:00:77:00:02
 [ -z "$wire" ] || network=dgram,id=wire,$wire
 
 # tsc=reliable: the emulated counters agree, the kernel only cannot tell; with
