@@ -113,6 +113,7 @@ void receiver_start(struct receiver *r, uint64_t allowance_ns,
 void receiver_frame(
 	struct receiver *r, const struct msg_span *span, uint64_t now)
 {
+	bool in_order = msg_sequence_in_order(&r->sequence, span);
 	uint32_t token = token_take(r, span);
 
 	r->arrived++;
@@ -121,6 +122,7 @@ void receiver_frame(
 		deliver(r, token);
 		break;
 	case MSG_SEQUENCE_HELD:
+		MUST(!in_order);
 		drain(r, now);
 		break;
 	case MSG_SEQUENCE_LATE:

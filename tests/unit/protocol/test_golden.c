@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test_golden.c - the frames of proto/golden mean what they say they mean.
+ *
+ * A file holds a frame in hex; its lines that start with "#=" say what a
+ * receiver finds in it.  The test decodes the frame, writes down what it found
+ * in the same words, and compares; then it encodes that again and compares the
+ * bytes.  The files were made by an independent program from the specification,
+ * so that an encoder and a decoder that are wrong together do not pass.
+ */
+#include <dirent.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check_main.h"
+#include "protocol/fragment.h"
+#include "protocol/frame.h"
+#include "protocol/pack.h"
+#include "topic/announce.h"
+
+struct golden {
+	char expected[4096]; /* The "#=" lines. */
+	char found[4096];    /* What we say instead. */
+	uint8_t data[4096];  /* The frame, as it arrived. */
+	size_t bytes;
+	uint8_t again[4096]; /* The frame, as we write it. */
+	size_t again_bytes;  /* 0: malformed, nothing to write. */
+};
+
+/* ---- the file ---------------------------------------------------------- */
+
+static void load(struct golden *golden, const char *path)
+{
+	FILE *file = fopen(path, "r");
+	char line[512];
+
+	ck_assert_msg(file != NULL, "%s", path);
+	memset(golden, 0, sizeof *golden);
+	while (fgets(line, sizeof line, file)) {
+		char *at = line, *end;
+
+		if (strncmp(line, "#= ", 3) == 0)
+			strcat(golden->expected, line + 3);
+		if (line[0] == '#')
+			continue;
+		for (;; at = end) {
+			unsigned long byte = strtoul(at, &end, 16);
+
+			if (end == at)
+				break;
+			ck_assert_uint_le(byte, 255);
+			golden->data[golden->bytes++] = (uint8_t)byte;
+		}
+	}
+	fclose(file);
+}
+
+/* ---- our words for it -------------------------------------------------- */
+
+static void say(struct golden *golden, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void say(struct golden *golden, const char *format, ...)
+{
+	size_t used = strlen(golden->found);
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(golden->found + used, sizeof golden->found - used, format,
+		args);
+	va_end(args);
+}
+
+static const char *type_name(unsigned type)
+{
+	static const char *const names[] = {
+		"", "single", "packed", "fragment", "announce"};
+
+	return names[type];
+}
+
+static void say_header(struct golden *golden, const struct msg_frame *frame)
+{
+	say(golden, "bytes %u\n", frame->bytes);
+	say(golden, "tag 0x%08" PRIx32 "\n", frame->tag);
+	say(golden, "publisher 0x%08" PRIx32 "\n", frame->publisher);
+	say(golden, "transmission %" PRIu32 "\n", frame->transmission);
+	say(golden, "sequence %" PRIu64 "\n", frame->sequence);
+}
+
+/* Each of these reads a body, says what it found, and writes the body again;
+ * it returns the bytes written, or -1 if the body is malformed. */
+
+static int packed_body(struct golden *golden, const struct msg_frame *frame,
+	const uint8_t *body, uint32_t bytes, uint8_t *again)
+{
+	struct msg_pack_reader reader;
+	const uint8_t *data;
+	struct msg_pack pack;
+	uint32_t length;
+
+	if (msg_pack_open(&reader, body, bytes) < 0)
+		return -1;
+	say_header(golden, frame);
+	msg_pack_start(&pack, bytes);
+	while (msg_pack_next(&reader, &data, &length)) {
+		say(golden, "message %u \"%.*s\"\n", pack.count, (int)length,
+			(const char *)data);
+		memcpy(again + pack.used, data, length);
+		msg_pack_add(&pack, length);
+	}
+	return (int)msg_pack_finish(&pack, again);
+}
+
+static int fragment_body(struct golden *golden, const struct msg_frame *frame,
+	const uint8_t *body, uint32_t bytes, uint8_t *again)
+{
+	struct msg_fragment fragment;
+	const uint8_t *part = body + MSG_FRAGMENT_HEADER_BYTES;
+
+	if (!msg_fragment_read(body, bytes, &fragment))
+		return -1;
+	say_header(golden, frame);
+	say(golden, "total %" PRIu32 "\n", fragment.total);
+	say(golden, "offset %" PRIu32 "\n", fragment.offset);
+	say(golden, "part \"%.*s\"\n", (int)fragment.bytes, (const char *)part);
+	msg_fragment_write(again, &fragment);
+	memcpy(again + MSG_FRAGMENT_HEADER_BYTES, part, fragment.bytes);
+	return (int)(MSG_FRAGMENT_HEADER_BYTES + fragment.bytes);
+}
+
+static int announce_body(struct golden *golden, const struct msg_frame *frame,
+	const uint8_t *body, uint32_t bytes, uint8_t *again)
+{
+	struct msg_announcement a;
+
+	if (!msg_announce_unpack(&a, body, bytes))
+		return -1;
+	ck_assert_uint_eq(a.publisher, frame->publisher);
+	say_header(golden, frame);
+	say(golden, "topic \"%s\"\n", a.topic);
+	say(golden, "incarnation 0x%016" PRIx64 "\n", a.incarnation);
+	say(golden, "next_sequence %" PRIu64 "\n", a.next_sequence);
+	say(golden, "message_bytes_max %" PRIu32 "\n", a.message_bytes_max);
+	say(golden, "frame_bytes %" PRIu32 "\n", a.frame_bytes);
+	say(golden, "period_ms %" PRIu32 "\n", a.period_ms);
+	say(golden, "host \"%s\"\n", a.host);
+	say(golden, "program \"%s\"\n", a.program);
+	say(golden, "pid %" PRIu32 "\n", a.pid);
+	say(golden, "uid %" PRIu32 "\n", a.uid);
+	say(golden, "closing %d\n", a.closing);
+	return (int)msg_announce_pack(&a, again);
+}
+
+static int single_body(struct golden *golden, const struct msg_frame *frame,
+	const uint8_t *body, uint32_t bytes, uint8_t *again)
+{
+	say_header(golden, frame);
+	say(golden, "message 0 \"%.*s\"\n", (int)bytes, (const char *)body);
+	memcpy(again, body, bytes);
+	return (int)bytes;
+}
+
+static void decode(struct golden *golden)
+{
+	static int (*const readers[])(struct golden *, const struct msg_frame *,
+		const uint8_t *, uint32_t, uint8_t *) = {
+		NULL, single_body, packed_body, fragment_body, announce_body};
+	const uint8_t *body = golden->data + MSG_FRAME_HEADER_BYTES;
+	struct msg_frame frame;
+	enum msg_frame_fault fault =
+		msg_frame_read(golden->data, golden->bytes, &frame);
+	int bytes;
+
+	say(golden, "fault %s\n", msg_frame_fault_name(fault));
+	if (fault != MSG_FRAME_OK)
+		return;
+	say(golden, "type %s\n", type_name(frame.type));
+	bytes = readers[frame.type](golden, &frame, body,
+		frame.bytes - MSG_FRAME_HEADER_BYTES,
+		golden->again + MSG_FRAME_HEADER_BYTES);
+	if (bytes < 0) {
+		say(golden, "body malformed\n");
+		return;
+	}
+	if (frame.bytes < golden->bytes)
+		say(golden, "trailing %zu\n", golden->bytes - frame.bytes);
+	golden->again_bytes = MSG_FRAME_HEADER_BYTES + (size_t)bytes;
+	ck_assert_uint_eq(golden->again_bytes, frame.bytes);
+	msg_frame_write(golden->again, &frame);
+}
+
+START_TEST(golden_frames_decode_as_stated_and_encode_to_the_same_bytes)
+{
+	static struct golden golden;
+	DIR *folder = opendir(GOLDEN_DIR);
+	struct dirent *entry;
+	unsigned good = 0, bad = 0;
+
+	ck_assert_ptr_nonnull(folder);
+	while ((entry = readdir(folder))) {
+		char path[4096];
+
+		if (!strstr(entry->d_name, ".hex"))
+			continue;
+		snprintf(path, sizeof path, GOLDEN_DIR "/%s", entry->d_name);
+		load(&golden, path);
+		decode(&golden);
+		ck_assert_msg(strcmp(golden.found, golden.expected) == 0,
+			"%s says\n%sbut we found\n%s", entry->d_name,
+			golden.expected, golden.found);
+		ck_assert_msg(memcmp(golden.again, golden.data,
+				      golden.again_bytes) == 0,
+			"%s encodes to other bytes", entry->d_name);
+		*(golden.again_bytes ? &good : &bad) += 1;
+	}
+	closedir(folder);
+	ck_assert_uint_ge(good, 7);
+	ck_assert_uint_ge(bad, 15);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("golden");
+	TCase *golden = check_case(suite, "golden", 10);
+
+	tcase_add_test(golden,
+		golden_frames_decode_as_stated_and_encode_to_the_same_bytes);
+	return check_main(suite, NULL);
+}
