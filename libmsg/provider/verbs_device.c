@@ -223,12 +223,13 @@ static int domain_open(struct udmc_domain *domain)
 
 static int mr_open(struct udmc_mr *mr, void *buf, size_t len, uint64_t access)
 {
-	/* What is only ever sent may lie in read-only memory. */
-	int flags = access && !(access & (FI_RECV | FI_READ)) ?
-			0 : (int)IBV_ACCESS_LOCAL_WRITE;
-	struct ibv_mr *ibv = ibv_reg_mr(udmc_verbs_domain(mr->domain)->pd, buf,
-			len, flags);
+	struct ibv_pd *pd = udmc_verbs_domain(mr->domain)->pd;
+	bool sent_only = access && !(access & (FI_RECV | FI_READ));
+	struct ibv_mr *ibv;
 
+	/* What is only ever sent may lie in read-only memory. */
+	ibv = sent_only ? ibv_reg_mr(pd, buf, len, 0) :
+			ibv_reg_mr(pd, buf, len, IBV_ACCESS_LOCAL_WRITE);
 	if (!ibv) {
 		UDMC_WARN(MR, "register %zu bytes: %s (the limit on locked "
 				"memory is `ulimit -l`)\n", len,
