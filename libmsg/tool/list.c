@@ -3,7 +3,7 @@
  * list.c - `msg list [PATTERN]`: who publishes what.
  *
  * Publishers announce themselves once a second unless told otherwise, so one
- * look takes a little more than that.  What they say of themselves is
+ * look takes two of those periods.  What they say of themselves is
  * unverified and is shown escaped.
  */
 #include "command.h"
@@ -22,8 +22,9 @@
 #include "stop.h"
 #include "text.h"
 
-/* 1.2 of the default period: everybody had a turn, and some to spare. */
-#define WAIT_SECONDS 1.2
+/* 2.2 of the default period: a rate takes two announcements of a publisher;
+ * after one it is unknown and the library says 0. */
+#define WAIT_SECONDS 2.2
 #define COLUMNS 9
 
 enum { OPTION_JSON = OPTION_LONG };
@@ -31,8 +32,8 @@ enum { OPTION_JSON = OPTION_LONG };
 static const struct option_spec options[] = {
 	{ OPTION_JSON, "json", NULL, "one JSON object per publisher" },
 	{ 'w', "watch", NULL, "show again whenever something changes" },
-	{ 't', "wait", "SEC", "how long to listen (1.2: a little more than "
-		"the usual period)" },
+	{ 't', "wait", "SEC", "how long to listen (2.2: two of the usual "
+		"periods, for the rates)" },
 	OPTION_END,
 };
 

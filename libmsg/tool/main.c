@@ -8,6 +8,7 @@
  * that the API is enough.  Tests: tests/local.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,12 +18,14 @@
 
 #include "command.h"
 #include "options.h"
+#include "stop.h"
 #include "text.h"
 
 static const struct command *const commands[] = {
 	&command_pub, &command_echo, &command_list, &command_bench,
 	&command_doctor, &command_counters, &command_version,
 };
+static void (*pipe_action)(int); /* As it was when we were started. */
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 
 static void print_help(FILE *file)
@@ -65,6 +68,7 @@ static void run_external(const char *name, char **argv)
 			(int)sizeof program)
 		return;
 	argv[0] = program;
+	signal(SIGPIPE, pipe_action); /* An ignored signal stays ignored. */
 	execvp(program, argv);
 	if (errno != ENOENT && errno != EACCES && errno != ENOTDIR) {
 		complain("cannot run %s: %s", program, strerror(errno));
@@ -138,12 +142,14 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	int code = run(argc, argv);
+	int code;
 
+	pipe_action = signal(SIGPIPE, SIG_IGN);
+	code = run(argc, argv);
 	/* A reader that went away has had enough; a full disk is an error. */
-	if ((fflush(stdout) || ferror(stdout)) && errno != EPIPE &&
+	if ((fflush(stdout) || ferror(stdout)) && !stop_reader_gone() &&
 		code == TOOL_EXIT_OK) {
-		complain("cannot write: %s", strerror(errno));
+		complain("cannot write to standard output");
 		return TOOL_EXIT_UNMET;
 	}
 	return code;

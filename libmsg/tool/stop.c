@@ -36,9 +36,6 @@ void stop_catch(void)
 	action.sa_flags = (int)SA_RESETHAND;
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
-	action.sa_handler = SIG_IGN;
-	action.sa_flags = 0;
-	sigaction(SIGPIPE, &action, NULL);
 }
 
 bool stop_asked(void)
@@ -48,10 +45,13 @@ bool stop_asked(void)
 
 bool stop_output_closed(void)
 {
+	return ferror(stdout) || stop_reader_gone();
+}
+
+bool stop_reader_gone(void)
+{
 	struct pollfd output = { .fd = STDOUT_FILENO };
 
-	if (ferror(stdout))
-		return true;
 	return poll(&output, 1, 0) > 0 &&
 		(output.revents & (POLLERR | POLLNVAL));
 }

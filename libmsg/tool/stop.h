@@ -4,7 +4,7 @@
  *
  * The first signal sets a flag and makes a descriptor readable, so that both
  * a spinning loop and one in poll() notice; the second one ends the program
- * as it would any other.  SIGPIPE is ignored: a reader that went away (as in
+ * as it would any other.  main ignores SIGPIPE: a reader that went away (as in
  * `msg echo t | head -1`) is an end, not an error.
  */
 #ifndef TOOL_STOP_H
@@ -17,8 +17,10 @@
 void stop_catch(void);
 bool stop_asked(void);
 
-/* Whether nobody reads stdout any more. */
+/* Whether nobody reads stdout any more: writing failed, or the other end of
+ * the pipe is gone. */
 bool stop_output_closed(void);
+bool stop_reader_gone(void);
 
 /* Sleep until one of the descriptors is ready, a stop is asked, or `until_ns`
  * (CLOCK_MONOTONIC; 0: no limit) has come.  A last descriptor may be that of

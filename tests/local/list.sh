@@ -1,0 +1,53 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# list.sh - topics are listed with who publishes them, and disappear.
+. "${BASH_SOURCE%/*}/lib.sh"
+
+publish() {
+	exec "$MSG" pub "$1" --size 8 --rate 50 --count 100000 --wait-ms 0
+}
+start one publish list.one
+start two publish list.two
+one=${pids[one]}
+
+listed() { # listed PATTERN COUNT [SECONDS]
+	"$MSG" list -q "$1" --json --wait "${3:-0.3}" >"$work/list.json" &&
+		[ "$(wc -l <"$work/list.json")" = "$2" ]
+}
+await 15 listed 'list.>' 2
+check "JSON" json_valid "$work/list.json" lines
+check "topic and pid" grep -q '"topic":"list.one".*"pid":'"$one,\"uid\":$(id -u)," \
+	"$work/list.json"
+check "program" grep -q '"program":"msg"' "$work/list.json"
+check "host" grep -qF "\"host\":\"$(uname -n)\"" "$work/list.json"
+await 15 listed list.two 1
+check "only what matches" grep -q '"topic":"list.two"' "$work/list.json"
+
+# Messages and rate are those of the publisher.
+counting() {
+	listed list.one 1 2.2 && grep -Eq '"rate":[1-9].*"messages":[1-9]' \
+		"$work/list.json"
+}
+await 15 counting
+rate=$(sed 's/.*"rate":\([0-9]*\).*/\1/' "$work/list.json")
+[ "$rate" -ge 25 ] && [ "$rate" -le 75 ] ||
+	fail "rate is $rate/s, published at 50/s"
+
+"$MSG" list 'list.>' >"$work/table" || fail "list: exit $?"
+is "table rows" 3 "$(wc -l <"$work/table")"
+check "title" grep -q '^TOPIC .*PUBLISHER .*HOST .*PROGRAM .*AGE' "$work/table"
+check "row" grep -Eq "^list\.one +[0-9a-f]{16} +[^ ]+ +msg +$one " "$work/table"
+
+# A topic closed in order is gone soon, long before its silence would be noted.
+kill -INT "${pids[one]}"
+finish one
+is "publisher's exit" 0 $code
+await 3 listed 'list.>' 1
+check "the other stays" grep -q '"topic":"list.two"' "$work/list.json"
+kill -INT "${pids[two]}"
+finish two
+await 3 listed 'list.>' 0
+"$MSG" list 'list.>' --wait 0.2 >"$work/table" 2>"$work/none.err" ||
+	fail "an empty list is no error: exit $?"
+is "empty table" "" "$(cat "$work/table")"
+check "says that there is none" grep -q 'no publisher' "$work/none.err"

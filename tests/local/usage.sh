@@ -1,0 +1,93 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# usage.sh - a bad command line: exit 2, the problem named, nothing on stdout.
+. "${BASH_SOURCE%/*}/lib.sh"
+
+rows=0
+refused() { # refused SENTENCE ARGUMENTS...
+	local sentence=$1
+	shift
+	timeout 10 "$MSG" "$@" >"$work/bad.out" 2>"$work/bad.err" </dev/null
+	is "exit of: msg $*" 2 $?
+	grep -qF -- "$sentence" "$work/bad.err" ||
+		fail "msg $*: wanted '$sentence', got '$(cat "$work/bad.err")'"
+	is "stdout of: msg $*" "" "$(cat "$work/bad.out")"
+	rows=$((rows + 1))
+}
+
+refused "Usage: msg COMMAND"
+refused "unknown command 'ecko'; did you mean 'echo'?" ecko t
+refused "unknown command 'puub'; did you mean 'pub'?" puub
+refused "unknown command 'xyzzy'" xyzzy
+refused "unknown option '--frobnicate' before a command" --frobnicate
+refused "unknown command 'dcotor'; did you mean 'doctor'?" help dcotor
+
+refused "TOPIC is missing" pub
+refused "too many arguments" pub a.b c.d
+refused "unknown option '--mesage'; did you mean '--message'?" pub t --mesage x
+refused "unknown option '--zzz'" pub t --zzz
+refused "unknown option '-Z'" pub t -Z
+refused "option '--message' needs a value" pub t --message
+refused "--count '0x10' is not a whole number" pub t --count 0x10
+refused "--count '-3' is not a whole number" pub t --count -3
+refused "--count '1.5' is not a whole number" pub t --count 1.5
+refused "--count 0 is out of range: 1 to" pub t --count 0
+refused "--size 17Mi is out of range: 0 to 16777216" pub t --size 17Mi
+refused "--rate 'fast' is not a rate" pub t --size 8 --rate fast
+refused "--rate 'inf' is not a rate" pub t --size 8 --rate inf
+refused "exclude each other" pub t --size 8 --message x
+refused "exclude each other" pub t --message x --file y
+refused "topic" pub a..b --message x
+refused "topic" pub 'a.*' --message x
+refused "topic" pub $'a.\033[31m' --message x
+
+refused "PATTERN is missing" echo
+refused "exclude each other" echo t --raw --json
+refused "exclude each other" echo t --raw --no-payload
+refused "--timeout 'soon' is not a time" echo t --timeout soon
+refused "option '--json=yes' takes no value" echo t --json=yes
+refused "--buffers 3 is out of range: 16 to 65536" echo t --buffers 3
+refused "--require 'los' is none of loss, messages; did you mean 'loss'?" \
+	echo t --require los=0
+refused "--require 'loss' is not NAME=VALUE" echo t --require loss
+refused "pattern" echo 'a.>.b'
+
+refused "only PATTERN is expected" list a b
+refused "--wait 'x' is not a time" list --wait x
+
+refused "MODE (throughput, latency or roundtrip) is missing" bench
+refused "did you mean 'latency'?" bench latencyy
+refused "--size 4 is out of range: 8 to" bench latency --size 4
+refused "--spin and --block exclude each other" bench latency --spin --block
+refused "--role is for roundtrip" bench latency --role ping
+refused "did you mean 'pong'?" bench roundtrip --role pogn
+refused "--subscribers 65 is out of range: 1 to 64" \
+	bench throughput --subscribers 65
+refused "--window 4 is smaller than --batch 32" bench throughput --window 4
+refused "--require 'p99' is none of loss, loss_percent, rate" \
+	bench throughput --require p99=1ms
+refused "--require p99 'quick' is not a time" bench latency --require p99=quick
+refused "only nothing is expected" doctor what
+refused "only nothing is expected" counters what
+
+refused "--lane 'verb' is none of verbs, udp; did you mean 'verbs'?" \
+	echo t --lane verb
+refused "--port 70000 is out of range: 1 to 65535" echo t --port 70000
+refused "--ttl 0 is out of range: 1 to 255" echo t --ttl 0
+refused "--frame-bytes 12 is out of range: 256 to 65507" \
+	echo t --frame-bytes 12
+refused "groups" echo t --groups 10.0.0.1+4
+refused "groups" echo t --groups nonsense
+
+# What is shown of the command line is escaped too.
+refused "unknown command '\\x1b[31m'" $'\033[31m'
+refused "unknown option '--\\x1b]0;x'" echo t $'--\033]0;x'
+
+# A lane that does not exist is not bad usage: exit 3, with the next step.
+timeout 10 "$MSG" echo t --interface nosuch0 2>"$work/lane.err"
+is "exit with an unknown interface" 3 $?
+check "names the interface" grep -q nosuch0 "$work/lane.err"
+env -u MSG_INTERFACE -u MSG_LANE timeout 10 "$MSG" echo t --device nosuch_rxe 2>"$work/lane.err"
+is "exit with an unknown device" 3 $?
+check "names the device" grep -q nosuch_rxe "$work/lane.err"
+echo "$rows bad command lines"
