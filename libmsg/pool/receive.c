@@ -110,10 +110,14 @@ void msg_receive_out(
 {
 	struct msg_receive_slot *s = &pool->slots[slot];
 	_Atomic uint64_t *word = &pool->bits[(size_t)slot * MSG_RECEIVE_WORDS];
-	uint64_t tag = (uint64_t)++s->generation << 32;
+	uint64_t tag;
 	uint32_t words = 0;
 
 	assert(views > 0 && views <= MSG_RECEIVE_WORDS * MSG_RECEIVE_WORD_BITS);
+	/* Never 0: a cleared view must not become somebody's. */
+	if (++s->generation == 0)
+		s->generation = 1;
+	tag = (uint64_t)s->generation << 32;
 	while (views > 0) {
 		uint32_t here = views < MSG_RECEIVE_WORD_BITS
 					? views

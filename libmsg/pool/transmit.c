@@ -72,7 +72,9 @@ void msg_transmit_lend(struct msg_transmit_pool *pool, uint32_t slot,
 
 	assert(!s->loan_out);
 	s->refs++;
-	s->generation++;
+	/* Never 0: a cleared loan must not become somebody's. */
+	if (++s->generation == 0)
+		s->generation = 1;
 	s->loan_out = true;
 	s->loan_offset = offset;
 	s->loan_capacity = capacity;
