@@ -13,6 +13,8 @@
 #define FRAMES_IN_FLIGHT 16u
 /* An announcement that the lane does not take by then is left out. */
 #define SEND_LIMIT_NS (50 * MSG_NS_PER_MS)
+#define GOODBYES 3
+#define GOODBYE_PAUSE_NS ((long)(5 * MSG_NS_PER_MS))
 
 static void *thread_main(void *argument);
 
@@ -223,22 +225,42 @@ int msg_announcer_add(struct msg_announcer *a,
 	return result;
 }
 
+/* Whether it was there. */
+static bool unlink_source(
+	struct msg_announcer *a, struct msg_announce_source *source)
+{
+	struct msg_announce_source **at = &a->sources;
+
+	while (*at && *at != source)
+		at = &(*at)->next;
+	if (!*at)
+		return false;
+	*at = source->next;
+	if (!a->sources)
+		set_due(a);
+	return true;
+}
+
+/* The goodbye tells how many messages there were, which is all that a
+ * subscriber learns of a loss at the very end.  It goes to the same full
+ * buffer that lost them, so it is said again a little later. */
 void msg_announcer_remove(
 	struct msg_announcer *a, struct msg_announce_source *source)
 {
-	struct msg_announce_source **at;
+	const struct timespec pause = {.tv_nsec = GOODBYE_PAUSE_NS};
+	bool found;
 
 	pthread_mutex_lock(&a->lock);
-	for (at = &a->sources; *at; at = &(*at)->next)
-		if (*at == source) {
-			*at = source->next;
-			source->text.closing = true;
-			announce(a, source);
-			break;
-		}
-	if (!a->sources)
-		set_due(a);
+	found = unlink_source(a, source);
 	pthread_mutex_unlock(&a->lock);
+	source->text.closing = true;
+	for (int i = 0; found && i < GOODBYES; i++) {
+		if (i > 0)
+			nanosleep(&pause, NULL);
+		pthread_mutex_lock(&a->lock);
+		announce(a, source);
+		pthread_mutex_unlock(&a->lock);
+	}
 }
 
 static void announce_all(struct msg_announcer *a)
