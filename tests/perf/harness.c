@@ -1,0 +1,643 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* harness.c - processes, pacing, percentiles; see harness.h. */
+#include "harness.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Silence after the last send that ends a run. */
+#define QUIET_NS 200000000u
+/* A window that has not moved for this long waits for what was lost. */
+#define STUCK_NS 20000000u
+/* Of a run, at its beginning, not measured. */
+#define WARM_PART 10u
+#define READY_NS 20000000000u
+#define RUN_SECONDS_MAX 60u
+#define COUNT_MAX 10000000u
+
+struct process {
+	double cpu_ns; /* User and system, while measured. */
+	uint64_t count;
+};
+
+/* Shared by parent, sender and receiver; each line has one writer. */
+struct shared {
+	_Alignas(128) _Atomic int ready;
+	_Alignas(128) _Atomic int done;
+	struct process sender;
+	_Alignas(128) _Atomic uint64_t seen;
+	struct process receiver;
+	uint64_t measured; /* Rate: messages, and in which time. */
+	uint64_t measured_ns;
+	uint64_t sample_count;
+	uint32_t samples[];
+};
+
+static double cpu_ns(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return 1e9 * (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+	       1e3 * (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+}
+
+/* ---- where a process runs ---------------------------------------------- */
+
+static int enter_netns(const char *name)
+{
+	char path[256];
+	int fd, result;
+
+	snprintf(path, sizeof path, "/run/netns/%s", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || setns(fd, CLONE_NEWNET) != 0) {
+		fprintf(stderr, "network namespace %s: %s\n", name,
+			strerror(errno));
+		result = -1;
+	} else {
+		result = 0;
+	}
+	if (fd >= 0)
+		close(fd);
+	return result;
+}
+
+static int settle(const struct perf_side *side)
+{
+	cpu_set_t cpus;
+
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	prctl(PR_SET_TIMERSLACK, 1ul);
+	if (side->netns && enter_netns(side->netns) != 0)
+		return -1;
+	if (side->cpu >= 0) {
+		CPU_ZERO(&cpus);
+		CPU_SET((size_t)side->cpu, &cpus);
+		/* A machine with one processor measures, too. */
+		sched_setaffinity(0, sizeof cpus, &cpus);
+	}
+	/* Whatever happens, it ends. */
+	alarm(RUN_SECONDS_MAX);
+	return 0;
+}
+
+/* Wait until both sides are here and then, on a machine that others use as
+ * well, ask to be left alone.  Not before: who spins with such a priority
+ * keeps the other side from ever getting to its own processor. */
+static int meet(const struct perf_plan *plan, struct shared *shared)
+{
+	struct sched_param priority = {.sched_priority = 1};
+	uint64_t limit = perf_now() + READY_NS;
+
+	atomic_fetch_add(&shared->ready, 1);
+	while (atomic_load(&shared->ready) < 2) {
+		if (perf_now() > limit)
+			return -1;
+		usleep(1000);
+	}
+	if (plan->fifo && sched_setscheduler(0, SCHED_FIFO, &priority) != 0)
+		perror("warning: --fifo");
+	return 0;
+}
+
+/* ---- sender ------------------------------------------------------------ */
+
+static void wait_until(const struct perf_plan *plan, uint64_t due)
+{
+	struct timespec at = {
+		.tv_sec = (time_t)(due / 1000000000u),
+		.tv_nsec = (long)(due % 1000000000u),
+	};
+
+	if (plan->block) {
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
+		return;
+	}
+	while (perf_now() < due)
+		;
+}
+
+static int send_paced(const struct perf_plan *plan, struct shared *shared,
+	const struct perf_lane *lane, void *sender)
+{
+	uint64_t start = perf_now();
+
+	for (uint64_t i = 0; i < plan->count; i++) {
+		wait_until(plan, start + (uint64_t)((double)i * 1e9 /
+						 plan->rate));
+		if (lane->send(sender, perf_now(), 1) < 0)
+			return -1;
+		shared->sender.count++;
+	}
+	return 0;
+}
+
+/* Wait for room in the window; `gone` grows by what must have been lost. */
+static void wait_for_room(const struct perf_plan *plan, struct shared *shared,
+	uint64_t *gone)
+{
+	uint64_t sent = shared->sender.count;
+	uint64_t last = 0, since = 0;
+
+	for (;;) {
+		uint64_t seen = atomic_load_explicit(
+			&shared->seen, memory_order_relaxed);
+
+		if (sent + plan->batch <= seen + *gone + plan->window)
+			return;
+		if (since == 0 || seen != last)
+			since = perf_now();
+		else if (perf_now() - since > STUCK_NS)
+			*gone = sent - seen;
+		last = seen;
+	}
+}
+
+static int send_flood(const struct perf_plan *plan, struct shared *shared,
+	const struct perf_lane *lane, void *sender)
+{
+	uint64_t end = perf_now() + (uint64_t)(plan->seconds * 1e9);
+	uint64_t gone = 0;
+	int n;
+
+	for (uint64_t now = 0; (now = perf_now()) < end;) {
+		if (plan->window)
+			wait_for_room(plan, shared, &gone);
+		n = lane->send(sender, now, plan->batch);
+		if (n < 0)
+			return -1;
+		shared->sender.count += (uint64_t)n;
+	}
+	return 0;
+}
+
+static int run_sender(const struct perf_plan *plan, struct shared *shared,
+	const struct perf_lane *lane)
+{
+	double cpu;
+	void *sender;
+	int result;
+
+	if (settle(&plan->sender) != 0 ||
+		lane->sender_open(plan, &sender) != 0 ||
+		meet(plan, shared) != 0)
+		return 1;
+	cpu = cpu_ns();
+	result = plan->latency ? send_paced(plan, shared, lane, sender)
+			       : send_flood(plan, shared, lane, sender);
+	shared->sender.cpu_ns = cpu_ns() - cpu;
+	/* Partner: the acquire in over(). */
+	atomic_store_explicit(&shared->done, 1, memory_order_release);
+	lane->sender_close(sender);
+	return result == 0 ? 0 : 1;
+}
+
+/* ---- receiver ---------------------------------------------------------- */
+
+static bool over(const struct shared *shared, uint64_t received,
+	uint64_t quiet_since)
+{
+	/* Partner: the release in run_sender. */
+	if (!atomic_load_explicit(&shared->done, memory_order_acquire))
+		return false;
+	return received >= shared->sender.count ||
+	       perf_now() - quiet_since > QUIET_NS;
+}
+
+static void take_samples(const struct perf_plan *plan, struct shared *shared,
+	const uint64_t *stamps, int n, uint64_t now)
+{
+	uint64_t first = shared->receiver.count;
+
+	for (int i = 0; i < n; i++) {
+		if (first + (uint64_t)i < plan->count / WARM_PART)
+			continue;
+		if (shared->sample_count < plan->count)
+			shared->samples[shared->sample_count++] =
+				(uint32_t)(now - stamps[i]);
+	}
+}
+
+struct span {
+	uint64_t warm;  /* When the warm-up is over; 0: nothing came yet. */
+	uint64_t begin; /* Of what is measured. */
+	uint64_t last;
+	uint64_t before; /* Messages before `begin`. */
+	double cpu;
+};
+
+static void note_arrival(const struct perf_plan *plan, struct span *span,
+	uint64_t received, uint64_t now)
+{
+	span->last = now;
+	if (span->warm == 0)
+		span->warm = now +
+			     (uint64_t)(plan->seconds * 1e9 / WARM_PART);
+	if (span->begin == 0 && (plan->latency || now >= span->warm)) {
+		span->begin = now;
+		span->before = received;
+		span->cpu = cpu_ns();
+	}
+}
+
+static int receive_all(const struct perf_plan *plan, struct shared *shared,
+	const struct perf_lane *lane, void *receiver)
+{
+	struct process *me = &shared->receiver;
+	uint64_t stamps[PERF_RECEIVE_MAX];
+	struct span span = {.last = perf_now()};
+
+	for (;;) {
+		int n = lane->receive(receiver, stamps);
+		uint64_t now;
+
+		if (n < 0)
+			return -1;
+		if (n == 0) {
+			if (over(shared, me->count, span.last))
+				break;
+			if (plan->block && lane->wait(receiver) < 0)
+				return -1;
+			continue;
+		}
+		now = perf_now();
+		if (plan->latency)
+			take_samples(plan, shared, stamps, n, now);
+		if (lane->release)
+			lane->release(receiver);
+		me->count += (uint64_t)n;
+		note_arrival(plan, &span, me->count, now);
+		atomic_store_explicit(
+			&shared->seen, me->count, memory_order_relaxed);
+	}
+	shared->measured = me->count - span.before;
+	shared->measured_ns = span.last - span.begin;
+	me->cpu_ns = cpu_ns() - span.cpu;
+	return 0;
+}
+
+static int run_receiver(const struct perf_plan *plan, struct shared *shared,
+	const struct perf_lane *lane)
+{
+	void *receiver;
+	int result;
+
+	if (settle(&plan->receiver) != 0 ||
+		lane->receiver_open(plan, &receiver) != 0 ||
+		meet(plan, shared) != 0)
+		return 1;
+	result = receive_all(plan, shared, lane, receiver);
+	lane->receiver_close(receiver);
+	return result == 0 ? 0 : 1;
+}
+
+/* ---- results ----------------------------------------------------------- */
+
+static int compare(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static uint32_t percentile(const struct shared *shared, double part)
+{
+	uint64_t at = (uint64_t)(part * (double)shared->sample_count);
+
+	if (shared->sample_count == 0)
+		return 0;
+	if (at >= shared->sample_count)
+		at = shared->sample_count - 1;
+	return shared->samples[at];
+}
+
+/* A thousand points are enough for a picture. */
+static int write_samples(const struct perf_plan *plan,
+	const struct shared *shared)
+{
+	FILE *file = fopen(plan->samples, "w");
+
+	if (!file) {
+		fprintf(stderr, "%s: %s\n", plan->samples, strerror(errno));
+		return -1;
+	}
+	for (int i = 0; i < 1000; i++)
+		fprintf(file, "%u\t%.4f\n", percentile(shared, i / 1000.0),
+			i / 1000.0);
+	return fclose(file) == 0 ? 0 : -1;
+}
+
+static double each(double sum, uint64_t count)
+{
+	return count ? sum / (double)count : 0;
+}
+
+static int report(const struct perf_plan *plan, struct shared *shared,
+	const struct perf_lane *lane)
+{
+	uint64_t sent = shared->sender.count;
+	uint64_t received = shared->receiver.count;
+	double rate = shared->measured_ns ? 1e9 * (double)shared->measured /
+						(double)shared->measured_ns
+					  : 0;
+
+	qsort(shared->samples, shared->sample_count, sizeof *shared->samples,
+		compare);
+	printf("%s\t%s\t%s\t%s\t%u\t%u\t%llu\t%llu\t%lld\t%.0f\t%u\t%u\t%u"
+	       "\t%u\t%u\t%.0f\t%.0f\n",
+		lane->name, plan->style ? plan->style : "-",
+		plan->latency ? "latency" : "rate",
+		plan->block ? "block" : "spin", plan->bytes, plan->batch,
+		(unsigned long long)sent, (unsigned long long)received,
+		(long long)(sent - received), rate, percentile(shared, 0),
+		percentile(shared, 0.5), percentile(shared, 0.9),
+		percentile(shared, 0.99), percentile(shared, 1),
+		each(shared->sender.cpu_ns, sent),
+		each(shared->receiver.cpu_ns, shared->measured));
+	if (received == 0) {
+		fprintf(stderr, "%s: nothing arrived\n", lane->name);
+		return 1;
+	}
+	return plan->samples && write_samples(plan, shared) != 0;
+}
+
+static pid_t start(const struct perf_plan *plan, struct shared *shared,
+	const struct perf_lane *lane,
+	int (*run)(const struct perf_plan *, struct shared *,
+		const struct perf_lane *))
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(run(plan, shared, lane));
+	return pid;
+}
+
+static int run_both(const struct perf_plan *plan, struct shared *shared,
+	const struct perf_lane *lane)
+{
+	pid_t pids[2] = {start(plan, shared, lane, run_receiver),
+		start(plan, shared, lane, run_sender)};
+	int failed = 0;
+
+	for (int left = 2; left > 0; left--) {
+		int status;
+		pid_t pid = wait(&status);
+
+		if (pid < 0)
+			return 1;
+		if (status == 0)
+			continue;
+		/* The other one would wait for what will not come. */
+		failed = 1;
+		kill(pid == pids[0] ? pids[1] : pids[0], SIGTERM);
+	}
+	return failed;
+}
+
+/* ---- arguments --------------------------------------------------------- */
+
+static const char usage[] =
+	"usage: %s latency|rate [OPTION...]\n"
+	"  --block              the receiver sleeps; without: both spin\n"
+	"  --fifo               with real-time priority, where that is allowed\n"
+	"  --bytes N            of a message (64)\n"
+	"  --batch N            messages a push (rate: 64)\n"
+	"  --window N           most messages under way, 0: no limit (512)\n"
+	"  --count N, --rate R  latency: messages, and how many a second\n"
+	"  --seconds S          rate: how long (1)\n"
+	"  --interface IF       of both; or --sender-interface IF,\n"
+	"                       --receiver-interface IF (lo)\n"
+	"  --sender-netns NS, --receiver-netns NS\n"
+	"  --sender-cpu N, --receiver-cpu N   (1, 0); -1: not pinned\n"
+	"  --device DEV         RDMA device\n"
+	"  --group ADDR, --port N\n"
+	"  --frame-bytes N, --buffers N       libmsg only\n"
+	"  --style S            raw only: lone, batch (default), gso\n"
+	"  --samples FILE       latencies for a picture\n"
+	"  --columns            print the names of the columns and stop\n";
+
+static const char columns[] =
+	"program\tstyle\tmode\twait\tbytes\tbatch\tsent\treceived\tlost\trate"
+	"\tmin_ns\tp50_ns\tp90_ns\tp99_ns\tmax_ns\tsender_cpu_ns"
+	"\treceiver_cpu_ns\n";
+
+enum {
+	OPT_BLOCK = 256,
+	OPT_FIFO,
+	OPT_BYTES,
+	OPT_BATCH,
+	OPT_WINDOW,
+	OPT_COUNT,
+	OPT_RATE,
+	OPT_SECONDS,
+	OPT_INTERFACE,
+	OPT_SENDER_INTERFACE,
+	OPT_RECEIVER_INTERFACE,
+	OPT_SENDER_NETNS,
+	OPT_RECEIVER_NETNS,
+	OPT_SENDER_CPU,
+	OPT_RECEIVER_CPU,
+	OPT_DEVICE,
+	OPT_GROUP,
+	OPT_PORT,
+	OPT_FRAME_BYTES,
+	OPT_BUFFERS,
+	OPT_STYLE,
+	OPT_SAMPLES,
+	OPT_COLUMNS,
+};
+
+static const struct option options[] = {
+	{"block", no_argument, NULL, OPT_BLOCK},
+	{"fifo", no_argument, NULL, OPT_FIFO},
+	{"bytes", required_argument, NULL, OPT_BYTES},
+	{"batch", required_argument, NULL, OPT_BATCH},
+	{"window", required_argument, NULL, OPT_WINDOW},
+	{"count", required_argument, NULL, OPT_COUNT},
+	{"rate", required_argument, NULL, OPT_RATE},
+	{"seconds", required_argument, NULL, OPT_SECONDS},
+	{"interface", required_argument, NULL, OPT_INTERFACE},
+	{"sender-interface", required_argument, NULL, OPT_SENDER_INTERFACE},
+	{"receiver-interface", required_argument, NULL,
+		OPT_RECEIVER_INTERFACE},
+	{"sender-netns", required_argument, NULL, OPT_SENDER_NETNS},
+	{"receiver-netns", required_argument, NULL, OPT_RECEIVER_NETNS},
+	{"sender-cpu", required_argument, NULL, OPT_SENDER_CPU},
+	{"receiver-cpu", required_argument, NULL, OPT_RECEIVER_CPU},
+	{"device", required_argument, NULL, OPT_DEVICE},
+	{"group", required_argument, NULL, OPT_GROUP},
+	{"port", required_argument, NULL, OPT_PORT},
+	{"frame-bytes", required_argument, NULL, OPT_FRAME_BYTES},
+	{"buffers", required_argument, NULL, OPT_BUFFERS},
+	{"style", required_argument, NULL, OPT_STYLE},
+	{"samples", required_argument, NULL, OPT_SAMPLES},
+	{"columns", no_argument, NULL, OPT_COLUMNS},
+	{NULL, 0, NULL, 0},
+};
+
+static uint32_t number(const char *text)
+{
+	return (uint32_t)strtoul(text, NULL, 0);
+}
+
+static bool take_number(struct perf_plan *plan, int option, const char *text)
+{
+	switch (option) {
+	case OPT_BYTES:
+		plan->bytes = number(text);
+		return true;
+	case OPT_BATCH:
+		plan->batch = number(text);
+		return true;
+	case OPT_WINDOW:
+		plan->window = number(text);
+		return true;
+	case OPT_COUNT:
+		plan->count = number(text);
+		return true;
+	case OPT_RATE:
+		plan->rate = atof(text);
+		return true;
+	case OPT_SECONDS:
+		plan->seconds = atof(text);
+		return true;
+	case OPT_SENDER_CPU:
+		plan->sender.cpu = atoi(text);
+		return true;
+	case OPT_RECEIVER_CPU:
+		plan->receiver.cpu = atoi(text);
+		return true;
+	case OPT_PORT:
+		plan->port = number(text);
+		return true;
+	case OPT_FRAME_BYTES:
+		plan->frame_bytes = number(text);
+		return true;
+	case OPT_BUFFERS:
+		plan->buffer_count = number(text);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool take_text(struct perf_plan *plan, int option, const char *text)
+{
+	switch (option) {
+	case OPT_BLOCK:
+		plan->block = true;
+		return true;
+	case OPT_FIFO:
+		plan->fifo = true;
+		return true;
+	case OPT_INTERFACE:
+		plan->sender.interface = plan->receiver.interface = text;
+		return true;
+	case OPT_SENDER_INTERFACE:
+		plan->sender.interface = text;
+		return true;
+	case OPT_RECEIVER_INTERFACE:
+		plan->receiver.interface = text;
+		return true;
+	case OPT_SENDER_NETNS:
+		plan->sender.netns = text;
+		return true;
+	case OPT_RECEIVER_NETNS:
+		plan->receiver.netns = text;
+		return true;
+	case OPT_DEVICE:
+		plan->device = text;
+		return true;
+	case OPT_GROUP:
+		plan->group = text;
+		return true;
+	case OPT_STYLE:
+		plan->style = text;
+		return true;
+	case OPT_SAMPLES:
+		plan->samples = text;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int check(const struct perf_plan *plan)
+{
+	if (plan->bytes < 8 || plan->bytes > 16u << 20 || plan->batch < 1 ||
+		plan->batch > 65536 ||
+		(plan->window && plan->window < plan->batch) ||
+		plan->count < 1 || plan->count > COUNT_MAX ||
+		!(plan->rate > 0) || !(plan->seconds > 0))
+		return -1;
+	return 0;
+}
+
+/* 0: run; 1: wrong; 2: all is said. */
+static int parse(int argc, char **argv, struct perf_plan *plan)
+{
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option == OPT_COLUMNS) {
+			fputs(columns, stdout);
+			return 2;
+		}
+		if (!take_number(plan, option, optarg) &&
+			!take_text(plan, option, optarg))
+			return 1;
+	}
+	if (optind + 1 != argc)
+		return 1;
+	plan->latency = strcmp(argv[optind], "latency") == 0;
+	if (!plan->latency && strcmp(argv[optind], "rate") != 0)
+		return 1;
+	return check(plan) == 0 ? 0 : 1;
+}
+
+int perf_main(int argc, char **argv, const struct perf_lane *lane)
+{
+	struct perf_plan plan = {
+		.bytes = 64,
+		.batch = 64,
+		.window = 512,
+		.count = 20000,
+		.rate = 20000,
+		.seconds = 1,
+		.sender = {"lo", NULL, 1},
+		.receiver = {"lo", NULL, 0},
+		.group = "239.255.78.1",
+		.port = 7478,
+	};
+	struct shared *shared;
+	size_t bytes;
+	int result = parse(argc, argv, &plan);
+
+	if (result == 1)
+		fprintf(stderr, usage, argv[0]);
+	if (result != 0)
+		return result == 2 ? 0 : 2;
+	bytes = sizeof *shared +
+		(plan.latency ? plan.count : 1) * sizeof shared->samples[0];
+	shared = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (shared == MAP_FAILED) {
+		perror("mmap");
+		return 1;
+	}
+	result = run_both(&plan, shared, lane);
+	return result == 0 ? report(&plan, shared, lane) : result;
+}
