@@ -10,10 +10,10 @@
 # file in the folder both machines share and waits for the other's; nothing
 # goes over the wire, so a lossy or cut wire does not matter.
 #
-# Exits 0 when both are here, 1 after SECONDS (60), 2 outside of a pair.
+# Exits 0 when both are here, 1 after SECONDS (120), 2 outside of a pair.
 set -euo pipefail
 
-name=${1:?usage: barrier.sh NAME [SECONDS]} seconds=${2:-60}
+name=${1:?usage: barrier.sh NAME [SECONDS]} seconds=${2:-120}
 case ${SOFTROCE_SIDE:-} in
 left) other=right ;;
 right) other=left ;;
