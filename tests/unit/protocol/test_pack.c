@@ -30,6 +30,9 @@ START_TEST(two_messages_are_laid_out_as_specified)
 	const uint8_t expected[] = {1, 1, 1, 0, 0, 0, 0, 0, /* "111" */
 		2, 2, 2, 2, 2, 2, 2, 2, 3, 0, 8, 0, 2, 0};
 
+	for (uint32_t i = 0; i < 3; i++)
+		add(13); /* What a pack held before is of no account. */
+	setup();
 	add(3);
 	add(8);
 	ck_assert_uint_eq(msg_pack_finish(&pack, body), sizeof expected);
@@ -222,6 +225,21 @@ START_TEST(a_table_changed_after_opening_leads_nowhere)
 	ck_assert(msg_pack_next(&reader, &data, &bytes));
 	body[18] = 9;
 	ck_assert(!msg_pack_next(&reader, &data, &bytes));
+	body[18] = 8;
+	ck_assert(!msg_pack_next(&reader, &data, &bytes));
+}
+END_TEST
+
+START_TEST(a_count_changed_after_opening_makes_no_further_message)
+{
+	struct msg_pack_reader reader;
+	const uint8_t *data;
+	uint32_t bytes;
+
+	ck_assert_int_eq(msg_pack_open(&reader, body, build(16, 2, 8)), 2);
+	memset(body + 20, 0, 100); /* As lengths these would be good. */
+	ck_assert(msg_pack_next(&reader, &data, &bytes));
+	ck_assert(msg_pack_next(&reader, &data, &bytes));
 	ck_assert(!msg_pack_next(&reader, &data, &bytes));
 }
 END_TEST
@@ -275,6 +293,8 @@ int main(void)
 	tcase_add_test(read, a_body_too_short_for_its_table_is_refused);
 	tcase_add_test(read, lengths_that_do_not_add_up_are_refused);
 	tcase_add_test(read, a_table_changed_after_opening_leads_nowhere);
+	tcase_add_test(
+		read, a_count_changed_after_opening_makes_no_further_message);
 	tcase_add_test(read, random_bodies_never_lead_outside);
 	return check_main(suite, NULL);
 }
