@@ -359,15 +359,23 @@ static int make_info(struct endpoint *e,
  * a few are its own); what is not posted waits in the pool. */
 #define QUEUE_MAX 8192u
 
+/* On the kernel lane a posted buffer is only where the next recvmmsg writes;
+ * what arrives meanwhile waits in the socket.  Two batches are enough, and so
+ * few stay in the nearest caches (README of tests/perf, posted buffers). */
+#define UDP_RECEIVE_MAX 128u
+
+static uint32_t least(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
 static void limit_counts(
 	struct endpoint *e, const struct msg_link_options *options)
 {
-	e->link.receive_count = options->receive_count < QUEUE_MAX
-					? options->receive_count
-					: QUEUE_MAX;
-	e->link.send_count = options->send_count < QUEUE_MAX
-				     ? options->send_count
-				     : QUEUE_MAX;
+	e->link.receive_count = least(options->receive_count,
+		e->domain->link.lane == MSG_LANE_UDP ? UDP_RECEIVE_MAX
+						     : QUEUE_MAX);
+	e->link.send_count = least(options->send_count, QUEUE_MAX);
 }
 
 static int open_queues(
