@@ -1,0 +1,20 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# docstrings.sh - every public function states its contract; docstrings.awk
+# says what belongs in it.
+# shellcheck source=tests/tidy/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+mapfile -t headers < <(files '^libmsg/include/msg/.*\.h$')
+[ ${#headers[@]} -gt 0 ] || complain "libmsg/include/msg:1: no header there"
+# msg.h comes first: it holds the codes.
+first=libmsg/include/msg/msg.h
+rest=()
+for header in "${headers[@]}"; do
+	[ "$header" = $first ] || rest+=("$header")
+done
+if [ -f $first ]; then
+	complain_all < <(awk -f "$here/docstrings.awk" $first "${rest[@]}")
+fi
+verdict "contracts of ${#headers[@]} headers"
