@@ -11,7 +11,7 @@ start two publish list.two
 one=${pids[one]}
 
 listed() { # listed PATTERN COUNT [SECONDS]
-	"$MSG" list -q "$1" --json --wait "${3:-0.3}" >"$work/list.json" &&
+	"$MSG" list -q "$1" --json --wait "${3:-1.2}" >"$work/list.json" &&
 		[ "$(wc -l <"$work/list.json")" = "$2" ]
 }
 await 15 listed 'list.>' 2
@@ -38,15 +38,28 @@ is "table rows" 3 "$(wc -l <"$work/table")"
 check "title" grep -q '^TOPIC .*PUBLISHER .*HOST .*PROGRAM .*AGE' "$work/table"
 check "row" grep -Eq "^list\.one +[0-9a-f]{16} +[^ ]+ +msg +$one " "$work/table"
 
-# A topic closed in order is gone soon, long before its silence would be noted.
+# Whoever listens sees a topic that closed in order go at once: a silent one
+# would stay for five seconds.
+start watch "$MSG" list -q 'list.>' --json --watch
+watching() { tail -2 "$work/watch.out" | grep -q list.one; }
+gone() { # The last three lines, so at least two looks.
+	[ "$(tail -n "+$shown" "$work/watch.out" | wc -l)" -ge 3 ] &&
+		! tail -3 "$work/watch.out" | grep -q list.one
+}
+await 15 watching
 kill -INT "${pids[one]}"
 finish one
 is "publisher's exit" 0 $code
-await 3 listed 'list.>' 1
-check "the other stays" grep -q '"topic":"list.two"' "$work/list.json"
+shown=$(($(wc -l <"$work/watch.out") + 1))
+await 4 gone
+check "the other stays" grep -q '"topic":"list.two"' \
+	<(tail -1 "$work/watch.out")
+kill -INT "${pids[watch]}"
+finish watch
+is "exit of the watching list" 0 $code
+check "JSON" json_valid "$work/watch.out" lines
 kill -INT "${pids[two]}"
 finish two
-await 3 listed 'list.>' 0
 "$MSG" list 'list.>' --wait 0.2 >"$work/table" 2>"$work/none.err" ||
 	fail "an empty list is no error: exit $?"
 is "empty table" "" "$(cat "$work/table")"

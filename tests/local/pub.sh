@@ -36,15 +36,17 @@ is "texts" "a|b|a|b|a|" "$(tr '\n' '|' <"$work/texts.out")"
 # Messages larger than a frame arrive whole.
 head -c 700000 /dev/urandom >"$work/large"
 start large "$MSG" echo pub.large --raw --count 1 --timeout 20
-start small "$MSG" echo pub.large --raw --count 1 --timeout 3 --max-bytes 70000
+start small "$MSG" echo pub.large --raw --count 1 --timeout 20 --max-bytes 70000
 listening large
 listening small
 "$MSG" pub -q pub.large -f "$work/large" || fail "pub: exit $?"
 finish large
 is "exit" 0 $code
 check "a large message is not byte-exact" cmp "$work/large" "$work/large.out"
+"$MSG" pub -q pub.large -m after || fail "pub: exit $?"
 finish small
-is "too large for its subscriber" 1 $code
+is "too large for its subscriber" after "$(cat "$work/small.out")"
+check "counted" grep -q 'too_large: 1' "$work/small.err"
 
 # What cannot be sent is said, and the rest is sent.
 start rest "$MSG" echo pub.rest --bare --count 2 --timeout 20

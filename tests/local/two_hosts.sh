@@ -26,7 +26,7 @@ done
 # The directory and round trips cross as well.
 start linger on "$a" pub two.listed --interface veth0 -m x --linger 60
 listed() {
-	(on "$b" list -q two.listed --interface veth0 --wait 0.3) |
+	(on "$b" list -q two.listed --interface veth0 --wait 1.2) |
 		grep -q '^two.listed'
 }
 await 15 listed
