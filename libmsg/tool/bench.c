@@ -46,31 +46,40 @@ enum {
 };
 
 static const struct option_spec options[] = {
-	{ 's', "size", "N", "bytes per message, 8 or more (64)" },
-	{ 'r', "rate", "N[k|M][/s]", "messages a second; 0: as fast as "
-		"possible (latency: 10k, else 0)" },
-	{ 'n', "count", "N", "measure N messages" },
-	{ OPTION_SECONDS, "seconds", "SEC", "measure that long (2)" },
-	{ OPTION_WARMUP, "warmup", "SEC", "run before measuring, not counted "
-		"(0.3)" },
-	{ OPTION_BATCH, "batch", "N", "messages queued per flush (throughput: "
-		"32, else 1)" },
-	{ OPTION_SUBSCRIBERS, "subscribers", "N", "subscriber processes, up "
-		"to 64 (1)" },
-	{ OPTION_SPIN, "spin", NULL, "only the spinning run" },
-	{ OPTION_BLOCK, "block", NULL, "only the blocking run" },
-	{ OPTION_WINDOW, "window", "N", "throughput: wait while the slowest "
-		"subscriber is N behind (0: never)" },
-	{ OPTION_BUFFERS, "buffers", "N", "receive buffers of a subscriber" },
-	{ OPTION_ROLE, "role", "ping|pong", "roundtrip: be only this end; the "
-		"other runs elsewhere" },
-	{ OPTION_TOPIC, "topic", "TOPIC", "topic, or its beginning (roundtrip "
-		"with --role: bench.roundtrip)" },
-	{ OPTION_HISTOGRAM, "histogram", "FILE", "write the latencies as "
-		"columns for plotting" },
-	{ OPTION_REQUIRE, "require", "LIST", "exit 1 unless met: p99=50us,"
-		"loss=0,rate=1M" },
-	{ OPTION_JSON, "json", NULL, "one JSON document instead of the table" },
+	{'s', "size", "N", "bytes per message, 8 or more (64)"},
+	{'r', "rate", "N[k|M][/s]",
+		"messages a second; 0: as fast as "
+		"possible (latency: 10k, else 0)"},
+	{'n', "count", "N", "measure N messages"},
+	{OPTION_SECONDS, "seconds", "SEC", "measure that long (2)"},
+	{OPTION_WARMUP, "warmup", "SEC",
+		"run before measuring, not counted "
+		"(0.3)"},
+	{OPTION_BATCH, "batch", "N",
+		"messages queued per flush (throughput: "
+		"32, else 1)"},
+	{OPTION_SUBSCRIBERS, "subscribers", "N",
+		"subscriber processes, up "
+		"to 64 (1)"},
+	{OPTION_SPIN, "spin", NULL, "only the spinning run"},
+	{OPTION_BLOCK, "block", NULL, "only the blocking run"},
+	{OPTION_WINDOW, "window", "N",
+		"throughput: wait while the slowest "
+		"subscriber is N behind (0: never)"},
+	{OPTION_BUFFERS, "buffers", "N", "receive buffers of a subscriber"},
+	{OPTION_ROLE, "role", "ping|pong",
+		"roundtrip: be only this end; the "
+		"other runs elsewhere"},
+	{OPTION_TOPIC, "topic", "TOPIC",
+		"topic, or its beginning (roundtrip "
+		"with --role: bench.roundtrip)"},
+	{OPTION_HISTOGRAM, "histogram", "FILE",
+		"write the latencies as "
+		"columns for plotting"},
+	{OPTION_REQUIRE, "require", "LIST",
+		"exit 1 unless met: p99=50us,"
+		"loss=0,rate=1M"},
+	{OPTION_JSON, "json", NULL, "one JSON document instead of the table"},
 	OPTION_END,
 };
 
@@ -94,7 +103,7 @@ struct bench {
 
 static void take_option(struct bench *bench, int id)
 {
-	static const char *const roles[] = { "ping", "pong", NULL };
+	static const char *const roles[] = {"ping", "pong", NULL};
 	struct bench_plan *plan = &bench->plan;
 
 	switch (id) {
@@ -120,8 +129,8 @@ static void take_option(struct bench *bench, int id)
 		bench->batch_given = true;
 		break;
 	case OPTION_SUBSCRIBERS:
-		plan->subscribers = (int)value_count("--subscribers", optarg,
-			1, BENCH_SUBSCRIBERS_MAX);
+		plan->subscribers = (int)value_count(
+			"--subscribers", optarg, 1, BENCH_SUBSCRIBERS_MAX);
 		break;
 	case OPTION_SPIN:
 		bench->spin_only = true;
@@ -133,12 +142,13 @@ static void take_option(struct bench *bench, int id)
 		plan->window = value_count("--window", optarg, 0, 1u << 30);
 		break;
 	case OPTION_BUFFERS:
-		plan->buffers = (uint32_t)value_count("--buffers", optarg, 16,
-			65536);
+		plan->buffers =
+			(uint32_t)value_count("--buffers", optarg, 16, 65536);
 		break;
 	case OPTION_ROLE:
-		plan->role = value_choice("--role", optarg, roles) == 0 ?
-			BENCH_ROLE_PING : BENCH_ROLE_PONG;
+		plan->role = value_choice("--role", optarg, roles) == 0
+				     ? BENCH_ROLE_PING
+				     : BENCH_ROLE_PONG;
 		break;
 	case OPTION_TOPIC:
 		snprintf(plan->topic, sizeof plan->topic, "%s", optarg);
@@ -166,7 +176,7 @@ static void check_options(const struct bench *bench)
 
 	if (bench->spin_only && bench->block_only)
 		usage_fail("--spin and --block exclude each other; without "
-			"either both are run");
+			   "either both are run");
 	if (plan->role != BENCH_ROLE_BOTH && plan->mode != BENCH_ROUNDTRIP)
 		usage_fail("--role is for roundtrip");
 	if (plan->mode == BENCH_ROUNDTRIP && plan->subscribers != 1)
@@ -189,13 +199,12 @@ static void check_options(const struct bench *bench)
  * is looked at when all are read. */
 static void set_mode(struct bench *bench, int argc, char **argv)
 {
-	static const char *const modes[] = { "throughput", "latency",
-		"roundtrip", NULL };
+	static const char *const modes[] = {
+		"throughput", "latency", "roundtrip", NULL};
 	struct bench_plan *plan = &bench->plan;
 
 	options_operands(argc, 1, "MODE (throughput, latency or roundtrip)");
-	plan->mode = (enum bench_mode)value_choice("mode", argv[optind],
-		modes);
+	plan->mode = (enum bench_mode)value_choice("mode", argv[optind], modes);
 	if (!bench->rate_given && plan->mode == BENCH_LATENCY)
 		plan->rate = 10000;
 	if (!bench->batch_given)
@@ -214,19 +223,19 @@ static void set_mode(struct bench *bench, int argc, char **argv)
 /* ---- processes --------------------------------------------------------- */
 
 /* The body of worker `index`; 0 publishes or pings. */
-static int work(const struct bench_plan *plan, struct bench_shared *shared,
-	int index)
+static int work(
+	const struct bench_plan *plan, struct bench_shared *shared, int index)
 {
 	if (plan->mode == BENCH_ROUNDTRIP)
-		return index == 0 ? bench_ping(plan, shared) :
-				    bench_pong(plan, shared);
-	return index == 0 ? bench_publisher(plan, shared) :
-			    bench_subscriber(plan, shared,
-				    &shared->workers[index]);
+		return index == 0 ? bench_ping(plan, shared)
+				  : bench_pong(plan, shared);
+	return index == 0 ? bench_publisher(plan, shared)
+			  : bench_subscriber(
+				    plan, shared, &shared->workers[index]);
 }
 
-static bool start_worker(struct bench *bench, struct bench_shared *shared,
-	int index)
+static bool start_worker(
+	struct bench *bench, struct bench_shared *shared, int index)
 {
 	pid_t parent = getpid(), pid = fork();
 
@@ -299,7 +308,7 @@ static void kill_workers(struct bench *bench, int *code)
 
 static void nap(void)
 {
-	struct timespec pause = { 0, 2000000 };
+	struct timespec pause = {0, 2000000};
 
 	nanosleep(&pause, NULL);
 }
@@ -312,7 +321,7 @@ static int await_workers(struct bench *bench, struct bench_shared *shared)
 	while (alive(bench) > 0) {
 		reap(bench, shared, &code);
 		if (!ending && (atomic_load(&shared->done) ||
-				atomic_load(&shared->stop)))
+				       atomic_load(&shared->stop)))
 			ending = clock_ns();
 		if (ending && ending != UINT64_MAX &&
 			clock_ns() > ending + GRACE_NS) {
@@ -325,8 +334,8 @@ static int await_workers(struct bench *bench, struct bench_shared *shared)
 }
 
 /* Start the first worker, and the others when it has the lane. */
-static bool start_workers(struct bench *bench, struct bench_shared *shared,
-	int *code)
+static bool start_workers(
+	struct bench *bench, struct bench_shared *shared, int *code)
 {
 	enum bench_role role = bench->plan.role;
 
@@ -338,7 +347,8 @@ static bool start_workers(struct bench *bench, struct bench_shared *shared,
 		nap();
 	}
 	for (int i = 1; role == BENCH_ROLE_BOTH && *code == TOOL_EXIT_OK &&
-		!stop_asked() && i <= bench->plan.subscribers; i++)
+			!stop_asked() && i <= bench->plan.subscribers;
+		i++)
 		if (!start_worker(bench, shared, i))
 			return false;
 	return true;
@@ -371,17 +381,17 @@ static double per_million(double seconds, uint64_t count)
 static void collect_subscriber(struct bench_run *run,
 	const struct bench_worker *worker, int index, int count)
 {
-	double rate = per_second(worker->received, worker->first_ns,
-		worker->last_ns);
+	double rate =
+		per_second(worker->received, worker->first_ns, worker->last_ns);
 
 	run->subscriber_received[index] = worker->received;
 	run->received += worker->received;
-	run->lost += run->sent > worker->received ?
-		run->sent - worker->received : 0;
+	run->lost +=
+		run->sent > worker->received ? run->sent - worker->received : 0;
 	if (index == 0 || rate < run->receive_rate)
 		run->receive_rate = rate;
-	run->subscriber_cpu += per_million(worker->cpu_seconds,
-		worker->received) / count;
+	run->subscriber_cpu +=
+		per_million(worker->cpu_seconds, worker->received) / count;
 	histogram_merge(&run->latency, &worker->latency);
 }
 
@@ -395,23 +405,23 @@ static void collect(const struct bench *bench,
 	run->spin = plan->spin;
 	run->sent = atomic_load(&shared->sent);
 	run->failed = shared->failed;
-	run->send_rate = per_second(run->sent, shared->begin_ns,
-		shared->end_ns);
+	run->send_rate =
+		per_second(run->sent, shared->begin_ns, shared->end_ns);
 	run->publisher_cpu = per_million(first->cpu_seconds, run->sent);
 	if (plan->mode == BENCH_ROUNDTRIP) {
 		run->received = first->received;
 		run->subscriber_received[0] = first->received;
 		run->lost = run->sent - first->received;
-		run->receive_rate = per_second(run->received,
-			shared->begin_ns, shared->end_ns);
+		run->receive_rate = per_second(
+			run->received, shared->begin_ns, shared->end_ns);
 		run->subscriber_cpu = per_million(
 			shared->workers[1].cpu_seconds, run->received);
 		histogram_merge(&run->latency, &first->latency);
 		return;
 	}
 	for (int i = 0; i < plan->subscribers; i++)
-		collect_subscriber(run, &shared->workers[i + 1], i,
-			plan->subscribers);
+		collect_subscriber(
+			run, &shared->workers[i + 1], i, plan->subscribers);
 }
 
 static int run_once(struct bench *bench, bool spin)
@@ -482,8 +492,8 @@ static int conclude(struct bench *bench)
 	if (bench->histogram)
 		code = write_histograms(bench);
 	for (int i = 0; i < bench->run_count; i++)
-		if (!bench_judge(&bench->plan, &bench->runs[i],
-				&bench->require))
+		if (!bench_judge(
+			    &bench->plan, &bench->runs[i], &bench->require))
 			code = TOOL_EXIT_UNMET;
 	return code;
 }
@@ -493,15 +503,19 @@ static int run(const struct command *command, int argc, char **argv)
 	static struct bench bench; /* Its histograms are large. */
 	int id, code = TOOL_EXIT_OK, end;
 
-	bench.plan = (struct bench_plan){ .lane = LANE_CHOICE, .size = 64,
-		.seconds = 2, .warmup = 0.3, .batch = 1, .subscribers = 1 };
+	bench.plan = (struct bench_plan){.lane = LANE_CHOICE,
+		.size = 64,
+		.seconds = 2,
+		.warmup = 0.3,
+		.batch = 1,
+		.subscribers = 1};
 	while ((id = options_next(command, &bench.plan.lane, argc, argv)) >= 0)
 		take_option(&bench, id);
 	set_mode(&bench, argc, argv);
 	machine_read(&bench.machine);
 	stop_catch();
-	if (!bench.block_only && !(bench.plan.role == BENCH_ROLE_PONG &&
-				 !bench.spin_only))
+	if (!bench.block_only &&
+		!(bench.plan.role == BENCH_ROLE_PONG && !bench.spin_only))
 		code = run_once(&bench, true);
 	if (!bench.spin_only && code == TOOL_EXIT_OK && !stop_asked())
 		code = run_once(&bench, false);
@@ -510,7 +524,8 @@ static int run(const struct command *command, int argc, char **argv)
 }
 
 const struct command command_bench = {
-	"bench", "MODE [OPTION...]",
+	"bench",
+	"MODE [OPTION...]",
 	"Measure throughput, latency and round trips.",
 	"Modes:\n"
 	"  throughput  one publisher, --subscribers N, as fast as possible "
@@ -524,5 +539,7 @@ const struct command command_bench = {
 	"Requirements: rate (messages/s, the slowest subscriber's), loss "
 	"(messages),\nloss_percent, and for latency and roundtrip also min "
 	"mean p50 p90 p99 p99.9 max.",
-	options, true, run,
+	options,
+	true,
+	run,
 };

@@ -35,10 +35,22 @@
 #define BENCH_SUBSCRIBERS_MAX 64
 #define BENCH_STAMP_BYTES 8u
 
-enum bench_mode { BENCH_THROUGHPUT, BENCH_LATENCY, BENCH_ROUNDTRIP };
-enum bench_role { BENCH_ROLE_BOTH, BENCH_ROLE_PING, BENCH_ROLE_PONG };
+enum bench_mode {
+	BENCH_THROUGHPUT,
+	BENCH_LATENCY,
+	BENCH_ROUNDTRIP
+};
+enum bench_role {
+	BENCH_ROLE_BOTH,
+	BENCH_ROLE_PING,
+	BENCH_ROLE_PONG
+};
 
-enum bench_phase { PHASE_WARM = 0, PHASE_MEASURE = 1, PHASE_END = 2 };
+enum bench_phase {
+	PHASE_WARM = 0,
+	PHASE_MEASURE = 1,
+	PHASE_END = 2
+};
 
 struct bench_plan {
 	enum bench_mode mode;
@@ -60,9 +72,9 @@ struct bench_plan {
 
 /* What one process found. */
 struct bench_worker {
-	uint64_t received; /* Measured messages. */
+	uint64_t received;          /* Measured messages. */
 	uint64_t first_ns, last_ns; /* The first and last of them. */
-	uint64_t counted_lost; /* By the library, warm-up included. */
+	uint64_t counted_lost;      /* By the library, warm-up included. */
 	double cpu_seconds;
 	_Atomic uint64_t seen; /* For the window: next sequence expected. */
 	struct histogram latency;
@@ -84,23 +96,22 @@ struct bench_shared {
 struct bench_run {
 	bool spin;
 	uint64_t sent, failed, received, lost;
-	double send_rate, receive_rate; /* The slowest subscriber's. */
+	double send_rate, receive_rate;       /* The slowest subscriber's. */
 	double publisher_cpu, subscriber_cpu; /* Seconds per million. */
 	struct histogram latency;
 	uint64_t subscriber_received[BENCH_SUBSCRIBERS_MAX];
 };
 
 /* Bodies of the forked processes: the exit code. */
-int bench_publisher(const struct bench_plan *plan,
-	struct bench_shared *shared);
-int bench_subscriber(const struct bench_plan *plan,
-	struct bench_shared *shared, struct bench_worker *worker);
+int bench_publisher(const struct bench_plan *plan, struct bench_shared *shared);
+int bench_subscriber(const struct bench_plan *plan, struct bench_shared *shared,
+	struct bench_worker *worker);
 int bench_ping(const struct bench_plan *plan, struct bench_shared *shared);
 int bench_pong(const struct bench_plan *plan, struct bench_shared *shared);
 
 /* Pieces both kinds of worker use. */
-struct msg_node *bench_open_node(const struct bench_plan *plan,
-	struct bench_shared *shared, int *code);
+struct msg_node *bench_open_node(
+	const struct bench_plan *plan, struct bench_shared *shared, int *code);
 struct msg_publisher *bench_open_publisher(const struct bench_plan *plan,
 	struct msg_node *node, const char *topic, int *code);
 struct msg_subscriber *bench_open_subscriber(const struct bench_plan *plan,

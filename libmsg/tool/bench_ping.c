@@ -41,13 +41,13 @@ static int open_ends(struct ends *ends, const char *out, const char *in)
 	if (!ends->node)
 		return code;
 	snprintf(topic, sizeof topic, "%s.%s", ends->plan->topic, in);
-	ends->subscriber = bench_open_subscriber(ends->plan, ends->node,
-		topic, &code);
+	ends->subscriber =
+		bench_open_subscriber(ends->plan, ends->node, topic, &code);
 	if (!ends->subscriber)
 		return code;
 	snprintf(topic, sizeof topic, "%s.%s", ends->plan->topic, out);
-	ends->publisher = bench_open_publisher(ends->plan, ends->node, topic,
-		&code);
+	ends->publisher =
+		bench_open_publisher(ends->plan, ends->node, topic, &code);
 	atomic_store(&ends->shared->lane_known, 1);
 	return code;
 }
@@ -93,12 +93,12 @@ static bool take_reply(struct ends *ends, uint64_t stamp, int *error)
 
 /* Send one and wait for it: 1 when it came back (*latency), 0 when it was
  * lost, negative on a failure or stop. */
-static int ping_once(struct ends *ends, enum bench_phase phase,
-	uint64_t due, uint64_t *latency)
+static int ping_once(struct ends *ends, enum bench_phase phase, uint64_t due,
+	uint64_t *latency)
 {
 	uint64_t stamp = bench_stamp(phase, due), sent_at = clock_ns();
-	int error = bench_send(ends->plan, ends->shared, ends->publisher,
-		stamp, false);
+	int error = bench_send(
+		ends->plan, ends->shared, ends->publisher, stamp, false);
 
 	while (error >= 0) {
 		uint64_t now;
@@ -168,8 +168,8 @@ static int ping_all(struct ends *ends)
 	if (!find_partner(ends)) {
 		if (!bench_stopped(shared))
 			complain("no pong answered on %s.pong within 10 s; "
-				"start 'msg bench roundtrip --role pong' "
-				"there, with the same lane options",
+				 "start 'msg bench roundtrip --role pong' "
+				 "there, with the same lane options",
 				plan->topic);
 		return TOOL_EXIT_UNMET;
 	}
@@ -185,7 +185,7 @@ static int ping_all(struct ends *ends)
 
 int bench_ping(const struct bench_plan *plan, struct bench_shared *shared)
 {
-	struct ends ends = { .plan = plan, .shared = shared };
+	struct ends ends = {.plan = plan, .shared = shared};
 	int code = open_ends(&ends, "ping", "pong");
 
 	if (code == TOOL_EXIT_OK)
@@ -205,8 +205,8 @@ static int pong_all(struct ends *ends)
 
 	while (error >= 0 && answered >= 0 && !bench_stopped(ends->shared) &&
 		!atomic_load(&ends->shared->done)) {
-		int count = msg_subscriber_take(ends->subscriber, views,
-			TAKE_MAX);
+		int count =
+			msg_subscriber_take(ends->subscriber, views, TAKE_MAX);
 
 		for (int i = 0; i < count; i++) {
 			uint64_t stamp;
@@ -223,21 +223,21 @@ static int pong_all(struct ends *ends)
 			if (answered < 0)
 				break;
 		}
-		msg_subscriber_release(ends->subscriber, views,
-			count > 0 ? count : 0);
+		msg_subscriber_release(
+			ends->subscriber, views, count > 0 ? count : 0);
 		error = count == 0 ? rest(ends, 50000000) : count;
 	}
 	if (worker->received > 0)
 		worker->cpu_seconds = bench_cpu_seconds() - cpu;
 	if (error < 0)
 		return lane_fail("pong failed", error);
-	return answered < 0 && !bench_stopped(ends->shared) ?
-		TOOL_EXIT_UNMET : TOOL_EXIT_OK;
+	return answered < 0 && !bench_stopped(ends->shared) ? TOOL_EXIT_UNMET
+							    : TOOL_EXIT_OK;
 }
 
 int bench_pong(const struct bench_plan *plan, struct bench_shared *shared)
 {
-	struct ends ends = { .plan = plan, .shared = shared };
+	struct ends ends = {.plan = plan, .shared = shared};
 	int code = open_ends(&ends, "pong", "ping");
 
 	if (code == TOOL_EXIT_OK) {

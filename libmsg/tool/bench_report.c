@@ -13,14 +13,13 @@
 static const struct {
 	const char *name;
 	double percent;
-} percentiles[] = { { "p50", 50 }, { "p90", 90 }, { "p99", 99 },
-	{ "p99.9", 99.9 } };
+} percentiles[] = {{"p50", 50}, {"p90", 90}, {"p99", 99}, {"p99.9", 99.9}};
 #define PERCENTILE_COUNT (sizeof percentiles / sizeof *percentiles)
 
 const char *bench_mode_name(enum bench_mode mode)
 {
-	static const char *const names[] = { "throughput", "latency",
-		"roundtrip" };
+	static const char *const names[] = {
+		"throughput", "latency", "roundtrip"};
 
 	return names[mode];
 }
@@ -28,12 +27,17 @@ const char *bench_mode_name(enum bench_mode mode)
 const struct require_metric *bench_metrics(enum bench_mode mode)
 {
 	static const struct require_metric metrics[] = {
-		{ "min", REQUIRE_TIME }, { "mean", REQUIRE_TIME },
-		{ "p50", REQUIRE_TIME }, { "p90", REQUIRE_TIME },
-		{ "p99", REQUIRE_TIME }, { "p99.9", REQUIRE_TIME },
-		{ "max", REQUIRE_TIME }, { "loss", REQUIRE_AT_MOST },
-		{ "loss_percent", REQUIRE_AT_MOST },
-		{ "rate", REQUIRE_AT_LEAST }, { NULL, REQUIRE_TIME },
+		{"min", REQUIRE_TIME},
+		{"mean", REQUIRE_TIME},
+		{"p50", REQUIRE_TIME},
+		{"p90", REQUIRE_TIME},
+		{"p99", REQUIRE_TIME},
+		{"p99.9", REQUIRE_TIME},
+		{"max", REQUIRE_TIME},
+		{"loss", REQUIRE_AT_MOST},
+		{"loss_percent", REQUIRE_AT_MOST},
+		{"rate", REQUIRE_AT_LEAST},
+		{NULL, REQUIRE_TIME},
 	};
 
 	return mode == BENCH_THROUGHPUT ? metrics + 7 : metrics;
@@ -48,8 +52,8 @@ static double loss_percent(const struct bench_run *run)
 
 static double mean(const struct histogram *histogram)
 {
-	return histogram->total > 0 ?
-		histogram->sum / (double)histogram->total : 0;
+	return histogram->total > 0 ? histogram->sum / (double)histogram->total
+				    : 0;
 }
 
 static uint64_t smallest(const struct histogram *histogram)
@@ -90,15 +94,15 @@ void bench_head(const struct bench_plan *plan, const struct machine *machine,
 	fflush(stdout);
 }
 
-static void throughput_row(const struct bench_plan *plan,
-	const struct bench_run *run)
+static void throughput_row(
+	const struct bench_plan *plan, const struct bench_run *run)
 {
 	char sent[32], taken[32], volume[32];
 
 	text_scaled(run->send_rate, sent, sizeof sent);
 	text_scaled(run->receive_rate, taken, sizeof taken);
-	text_scaled(run->receive_rate * (double)plan->size, volume,
-		sizeof volume);
+	text_scaled(
+		run->receive_rate * (double)plan->size, volume, sizeof volume);
 	printf("%-6s %9s %9s %10s %10" PRIu64 " %8" PRIu64 " %8.3f",
 		run->spin ? "spin" : "block", sent, taken, volume, run->sent,
 		run->lost, loss_percent(run));
@@ -113,7 +117,8 @@ static void latency_row(const struct bench_run *run)
 		text_time((double)smallest(latency), text, sizeof text));
 	for (size_t i = 0; i < PERCENTILE_COUNT; i++)
 		printf(" %9s", text_time((double)histogram_percentile(latency,
-			percentiles[i].percent), text, sizeof text));
+						 percentiles[i].percent),
+				       text, sizeof text));
 	printf(" %9s %10" PRIu64 " %6" PRIu64,
 		text_time((double)latency->max, text, sizeof text),
 		run->received, run->lost);
@@ -138,8 +143,8 @@ static void json_latency(struct json *json, const struct histogram *latency)
 	json_count(json, "min", smallest(latency));
 	json_number(json, "mean", mean(latency));
 	for (size_t i = 0; i < PERCENTILE_COUNT; i++)
-		json_count(json, percentiles[i].name, histogram_percentile(
-			latency, percentiles[i].percent));
+		json_count(json, percentiles[i].name,
+			histogram_percentile(latency, percentiles[i].percent));
 	json_count(json, "max", latency->max);
 	json_close(json, '}');
 }
@@ -158,8 +163,7 @@ static void json_run(struct json *json, const struct bench_plan *plan,
 	json_number(json, "send_rate", run->send_rate);
 	json_number(json, "receive_rate", run->receive_rate);
 	json_number(json, "publisher_cpu_s_per_million", run->publisher_cpu);
-	json_number(json, "subscriber_cpu_s_per_million",
-		run->subscriber_cpu);
+	json_number(json, "subscriber_cpu_s_per_million", run->subscriber_cpu);
 	json_open(json, "received_by", '[');
 	for (int i = 0; i < plan->subscribers; i++)
 		json_count(json, NULL, run->subscriber_received[i]);
@@ -172,7 +176,7 @@ static void json_run(struct json *json, const struct bench_plan *plan,
 void bench_json(const struct bench_plan *plan, const struct machine *machine,
 	const char *lane, const struct bench_run *runs, int count)
 {
-	struct json json = { stdout, false };
+	struct json json = {stdout, false};
 
 	json_open(&json, NULL, '{');
 	json_text(&json, "bench", bench_mode_name(plan->mode));
@@ -209,18 +213,17 @@ bool bench_judge(const struct bench_plan *plan, const struct bench_run *run,
 		return false;
 	}
 	met &= require_check(require, "loss", (double)run->lost, where);
-	met &= require_check(require, "loss_percent", loss_percent(run),
-		where);
+	met &= require_check(require, "loss_percent", loss_percent(run), where);
 	met &= require_check(require, "rate", run->receive_rate, where);
 	if (plan->mode == BENCH_THROUGHPUT)
 		return met;
-	met &= require_check(require, "min", (double)smallest(latency),
-		where);
+	met &= require_check(require, "min", (double)smallest(latency), where);
 	met &= require_check(require, "mean", mean(latency), where);
 	met &= require_check(require, "max", (double)latency->max, where);
 	for (size_t i = 0; i < PERCENTILE_COUNT; i++)
 		met &= require_check(require, percentiles[i].name,
-			(double)histogram_percentile(latency,
-				percentiles[i].percent), where);
+			(double)histogram_percentile(
+				latency, percentiles[i].percent),
+			where);
 	return met;
 }

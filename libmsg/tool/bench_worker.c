@@ -29,7 +29,7 @@
 bool bench_stopped(struct bench_shared *shared)
 {
 	return atomic_load_explicit(&shared->stop, memory_order_relaxed) ||
-		stop_asked();
+	       stop_asked();
 }
 
 double bench_cpu_seconds(void)
@@ -38,11 +38,11 @@ double bench_cpu_seconds(void)
 
 	getrusage(RUSAGE_SELF, &usage);
 	return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-		(double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
-struct msg_node *bench_open_node(const struct bench_plan *plan,
-	struct bench_shared *shared, int *code)
+struct msg_node *bench_open_node(
+	const struct bench_plan *plan, struct bench_shared *shared, int *code)
 {
 	struct lane_choice lane = plan->lane;
 	struct msg_node_info info;
@@ -105,8 +105,8 @@ void bench_wait_until(const struct bench_plan *plan, uint64_t due_ns)
 
 	if (!plan->spin) {
 		if (clock_ns() < due_ns)
-			clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due,
-				NULL);
+			clock_nanosleep(
+				CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL);
 		return;
 	}
 	while (clock_ns() < due_ns)
@@ -191,8 +191,8 @@ static uint64_t send_phase(struct sending *sending, enum bench_phase phase,
 		if (first) {
 			if (bench_stopped(sending->shared))
 				break;
-			due = pace.period_ns > 0 ? pace_due(&pace, n) :
-						   clock_ns();
+			due = pace.period_ns > 0 ? pace_due(&pace, n)
+						 : clock_ns();
 			if (count == 0 && due >= end)
 				break;
 			keep_window(sending);
@@ -233,8 +233,8 @@ static void send_phases(struct sending *sending)
 }
 
 /* Until all subscribers listen; false on a stop. */
-static bool await_subscribers(const struct bench_plan *plan,
-	struct bench_shared *shared)
+static bool await_subscribers(
+	const struct bench_plan *plan, struct bench_shared *shared)
 {
 	while (atomic_load(&shared->ready) < (uint32_t)plan->subscribers) {
 		if (bench_stopped(shared))
@@ -244,17 +244,16 @@ static bool await_subscribers(const struct bench_plan *plan,
 	return true;
 }
 
-int bench_publisher(const struct bench_plan *plan,
-	struct bench_shared *shared)
+int bench_publisher(const struct bench_plan *plan, struct bench_shared *shared)
 {
-	struct sending sending = { .plan = plan, .shared = shared };
+	struct sending sending = {.plan = plan, .shared = shared};
 	int code = TOOL_EXIT_OK;
 	struct msg_node *node = bench_open_node(plan, shared, &code);
 
 	if (!node)
 		return code;
-	sending.publisher = bench_open_publisher(plan, node, plan->topic,
-		&code);
+	sending.publisher =
+		bench_open_publisher(plan, node, plan->topic, &code);
 	atomic_store(&shared->lane_known, 1);
 	if (sending.publisher && await_subscribers(plan, shared))
 		send_phases(&sending);
@@ -274,8 +273,8 @@ struct receiving {
 	uint64_t quiet_since;
 };
 
-static void receive_view(struct receiving *receiving,
-	const struct msg_view *view)
+static void receive_view(
+	struct receiving *receiving, const struct msg_view *view)
 {
 	struct bench_worker *worker = receiving->worker;
 	uint64_t stamp, now;
@@ -293,8 +292,8 @@ static void receive_view(struct receiving *receiving,
 			receiving->cpu_before = bench_cpu_seconds();
 		}
 		if (now > bench_time_of(stamp))
-			histogram_add(&worker->latency,
-				now - bench_time_of(stamp));
+			histogram_add(
+				&worker->latency, now - bench_time_of(stamp));
 	}
 	worker->received++;
 }
@@ -308,9 +307,9 @@ static bool drained(struct receiving *receiving)
 	/* Pairs with the release of `done` in send_phases. */
 	if (!atomic_load_explicit(&shared->done, memory_order_acquire))
 		return bench_stopped(shared) &&
-			now - receiving->quiet_since > DRAIN_NS;
+		       now - receiving->quiet_since > DRAIN_NS;
 	return receiving->worker->received >= atomic_load(&shared->sent) ||
-		now - receiving->quiet_since > DRAIN_NS;
+	       now - receiving->quiet_since > DRAIN_NS;
 }
 
 static int receive_all(struct receiving *receiving)
@@ -318,8 +317,8 @@ static int receive_all(struct receiving *receiving)
 	struct msg_view views[TAKE_MAX];
 
 	for (;;) {
-		int count = msg_subscriber_take(receiving->subscriber, views,
-			TAKE_MAX);
+		int count = msg_subscriber_take(
+			receiving->subscriber, views, TAKE_MAX);
 
 		if (count < 0)
 			return lane_fail("receiving failed", count);
@@ -331,15 +330,15 @@ static int receive_all(struct receiving *receiving)
 				memory_order_relaxed);
 			receiving->worker->last_ns = clock_ns();
 			receiving->quiet_since = receiving->worker->last_ns;
-			msg_subscriber_release(receiving->subscriber, views,
-				count);
+			msg_subscriber_release(
+				receiving->subscriber, views, count);
 			continue;
 		}
 		if (drained(receiving))
 			return TOOL_EXIT_OK;
 		if (!receiving->plan->spin)
-			count = msg_subscriber_wait(receiving->subscriber,
-				20000000);
+			count = msg_subscriber_wait(
+				receiving->subscriber, 20000000);
 		else if (receiving->plan->yield)
 			sched_yield();
 		if (count < 0 && count != -MSG_ERROR_TIMEOUT)
@@ -347,24 +346,24 @@ static int receive_all(struct receiving *receiving)
 	}
 }
 
-int bench_subscriber(const struct bench_plan *plan,
-	struct bench_shared *shared, struct bench_worker *worker)
+int bench_subscriber(const struct bench_plan *plan, struct bench_shared *shared,
+	struct bench_worker *worker)
 {
-	struct receiving receiving = { plan, shared, worker, NULL, 0, 0 };
+	struct receiving receiving = {plan, shared, worker, NULL, 0, 0};
 	int code = TOOL_EXIT_OK;
 	struct msg_node *node = bench_open_node(plan, shared, &code);
 
 	if (!node)
 		return code;
-	receiving.subscriber = bench_open_subscriber(plan, node, plan->topic,
-		&code);
+	receiving.subscriber =
+		bench_open_subscriber(plan, node, plan->topic, &code);
 	if (receiving.subscriber) {
 		atomic_fetch_add(&shared->ready, 1);
 		receiving.quiet_since = clock_ns();
 		code = receive_all(&receiving);
 		if (worker->received > 0)
-			worker->cpu_seconds = bench_cpu_seconds() -
-				receiving.cpu_before;
+			worker->cpu_seconds =
+				bench_cpu_seconds() - receiving.cpu_before;
 		worker->counted_lost = msg_subscriber_counter(
 			receiving.subscriber, MSG_COUNTER_LOST);
 	}

@@ -30,7 +30,10 @@ struct option_spec {
 
 /* Options without a short letter are numbered from here. */
 #define OPTION_LONG 256
-#define OPTION_END { 0, 0, 0, 0 }
+#define OPTION_END                                                             \
+	{                                                                      \
+		0, 0, 0, 0                                                     \
+	}
 
 struct command {
 	const char *name;

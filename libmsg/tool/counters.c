@@ -16,16 +16,18 @@
 #include "json.h"
 #include "options.h"
 
-enum { OPTION_JSON = OPTION_LONG };
+enum {
+	OPTION_JSON = OPTION_LONG
+};
 
 static const struct option_spec counters_options[] = {
-	{ OPTION_JSON, "json", NULL, "one JSON object per counter" },
+	{OPTION_JSON, "json", NULL, "one JSON object per counter"},
 	OPTION_END,
 };
 
 static void print_counter(const struct msg_counter *counter, bool as_json)
 {
-	struct json json = { stdout, false };
+	struct json json = {stdout, false};
 
 	if (!as_json) {
 		printf("%s\n    %s\n    When it grows: %s\n", counter->name,
@@ -55,8 +57,13 @@ static int run_counters(const struct command *command, int argc, char **argv)
 }
 
 const struct command command_counters = {
-	"counters", "[--json]", "What each counter means, and its remedy.",
-	NULL, counters_options, false, run_counters,
+	"counters",
+	"[--json]",
+	"What each counter means, and its remedy.",
+	NULL,
+	counters_options,
+	false,
+	run_counters,
 };
 
 static int run_version(const struct command *command, int argc, char **argv)
@@ -71,6 +78,11 @@ static int run_version(const struct command *command, int argc, char **argv)
 }
 
 const struct command command_version = {
-	"version", "", "The version of the library that runs.", NULL, NULL,
-	false, run_version,
+	"version",
+	"",
+	"The version of the library that runs.",
+	NULL,
+	NULL,
+	false,
+	run_version,
 };

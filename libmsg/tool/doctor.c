@@ -17,14 +17,16 @@
 #include "stop.h"
 #include "text.h"
 
-enum { OPTION_JSON = OPTION_LONG };
+enum {
+	OPTION_JSON = OPTION_LONG
+};
 
 static const struct option_spec options[] = {
-	{ OPTION_JSON, "json", NULL, "one JSON document" },
+	{OPTION_JSON, "json", NULL, "one JSON document"},
 	OPTION_END,
 };
 
-static const char *const status_names[] = { "ok", "note", "warn", "fail" };
+static const char *const status_names[] = {"ok", "note", "warn", "fail"};
 
 void finding(struct doctor *doctor, enum finding_status status,
 	const char *check, const char *fix, const char *format, ...)
@@ -54,7 +56,7 @@ static int count_of(const struct doctor *doctor, enum finding_status status)
 
 static void print_text(const struct doctor *doctor)
 {
-	static const char *const colours[] = { "32", "0", "33", "31" };
+	static const char *const colours[] = {"32", "0", "33", "31"};
 	bool colour = isatty(STDOUT_FILENO);
 
 	for (int i = 0; i < doctor->count; i++) {
@@ -78,14 +80,12 @@ static void print_text(const struct doctor *doctor)
 
 static void print_json(const struct doctor *doctor)
 {
-	struct json json = { stdout, false };
+	struct json json = {stdout, false};
 
 	json_open(&json, NULL, '{');
 	json_text(&json, "version", msg_version());
-	json_count(&json, "failed",
-		(uint64_t)count_of(doctor, FINDING_FAIL));
-	json_count(&json, "warnings",
-		(uint64_t)count_of(doctor, FINDING_WARN));
+	json_count(&json, "failed", (uint64_t)count_of(doctor, FINDING_FAIL));
+	json_count(&json, "warnings", (uint64_t)count_of(doctor, FINDING_WARN));
 	json_open(&json, "findings", '[');
 	for (int i = 0; i < doctor->count; i++) {
 		const struct finding *entry = &doctor->findings[i];
@@ -124,12 +124,16 @@ static int run(const struct command *command, int argc, char **argv)
 }
 
 const struct command command_doctor = {
-	"doctor", "[OPTION...]", "Check this machine, with a fix per finding.",
+	"doctor",
+	"[OPTION...]",
+	"Check this machine, with a fix per finding.",
 	"Opens the lane the options choose, sends a message to itself over "
 	"multicast, and\nlooks at devices, rights and limits.\n\n"
 	"Status: ok, note (worth knowing), warn (works, but worse than it "
 	"could), fail.\n"
 	"Exit: 0 all in order, 1 warnings only, 2 something failed (or bad "
 	"usage)",
-	options, true, run,
+	options,
+	true,
+	run,
 };

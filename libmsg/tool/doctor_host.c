@@ -66,8 +66,10 @@ static void check_interface(struct doctor *doctor, const char *interface)
 	}
 	snprintf(fix, sizeof fix, "ip link set %.40s multicast on", interface);
 	if (flags & IFF_LOOPBACK)
-		finding(doctor, FINDING_OK, "interface", NULL, "%s: loopback, "
-			"nothing leaves this machine", interface);
+		finding(doctor, FINDING_OK, "interface", NULL,
+			"%s: loopback, "
+			"nothing leaves this machine",
+			interface);
 	else if (!(flags & IFF_MULTICAST))
 		finding(doctor, FINDING_FAIL, "interface", fix,
 			"%s: multicast is off", interface);
@@ -87,7 +89,7 @@ static bool has_route(const char *interface)
 
 	while (file && fgets(line, sizeof line, file))
 		if (sscanf(line, "%63s %lx %*x %*x %*d %*d %*d %lx", name,
-				&destination, &mask) == 3 &&
+			    &destination, &mask) == 3 &&
 			strcmp(name, interface) == 0 &&
 			(group & mask & 0xff) == (destination & 0xff))
 			found = true;
@@ -131,13 +133,17 @@ static void check_buffers(struct doctor *doctor)
 	else if (may_force_buffers())
 		finding(doctor, FINDING_OK, "sockets", NULL,
 			"net.core.rmem_max is %sB, and this user may exceed "
-			"it (CAP_NET_ADMIN)", amount);
+			"it (CAP_NET_ADMIN)",
+			amount);
 	else
-		finding(doctor, FINDING_WARN, "sockets", "sysctl -w "
+		finding(doctor, FINDING_WARN, "sockets",
+			"sysctl -w "
 			"net.core.rmem_max=4194304 (for good: a file in "
-			"/etc/sysctl.d)", "net.core.rmem_max is only %sB: a "
+			"/etc/sysctl.d)",
+			"net.core.rmem_max is only %sB: a "
 			"burst overruns a subscriber that is away for "
-			"moments", amount);
+			"moments",
+			amount);
 }
 
 static void check_limits(struct doctor *doctor)
@@ -145,32 +151,39 @@ static void check_limits(struct doctor *doctor)
 	long groups = 0, option = 0;
 
 	if (file_number("/proc/sys/net/ipv4/igmp_max_memberships", &groups))
-		finding(doctor, FINDING_OK, "groups", NULL, "a socket may "
+		finding(doctor, FINDING_OK, "groups", NULL,
+			"a socket may "
 			"join %ld groups (igmp_max_memberships); more take "
-			"more sockets", groups);
+			"more sockets",
+			groups);
 	/* A membership costs some 50 bytes of it; 4 KiB is two sockets. */
 	if (file_number("/proc/sys/net/core/optmem_max", &option) &&
 		option < 4096)
-		finding(doctor, FINDING_WARN, "sockets", "sysctl -w "
-			"net.core.optmem_max=20480", "net.core.optmem_max is "
-			"%ld: joins may fail", option);
+		finding(doctor, FINDING_WARN, "sockets",
+			"sysctl -w "
+			"net.core.optmem_max=20480",
+			"net.core.optmem_max is "
+			"%ld: joins may fail",
+			option);
 }
 
 static void check_ipv6(struct doctor *doctor)
 {
 	bool wanted = strchr(doctor->groups, ':') != NULL ||
-		(doctor->lane.options.groups &&
-			strchr(doctor->lane.options.groups, ':'));
+		      (doctor->lane.options.groups &&
+			      strchr(doctor->lane.options.groups, ':'));
 	char line[128];
 
 	if (file_line("/proc/net/if_inet6", line, sizeof line))
 		finding(doctor, FINDING_OK, "ipv6", NULL, "there is IPv6");
 	else if (wanted)
-		finding(doctor, FINDING_FAIL, "ipv6", "sysctl -w "
+		finding(doctor, FINDING_FAIL, "ipv6",
+			"sysctl -w "
 			"net.ipv6.conf.all.disable_ipv6=0, or IPv4 groups",
 			"no IPv6 address, but the groups are IPv6");
 	else
-		finding(doctor, FINDING_NOTE, "ipv6", NULL, "no IPv6 address: "
+		finding(doctor, FINDING_NOTE, "ipv6", NULL,
+			"no IPv6 address: "
 			"only IPv4 groups can be used");
 }
 
@@ -182,16 +195,20 @@ static void check_machine(struct doctor *doctor)
 	if (strcmp(machine.clock, "hpet") == 0 ||
 		strcmp(machine.clock, "acpi_pm") == 0 ||
 		strcmp(machine.clock, "jiffies") == 0)
-		finding(doctor, FINDING_WARN, "clock", "boot with tsc=reliable "
-			"if the processor's counter is sound", "clock source "
+		finding(doctor, FINDING_WARN, "clock",
+			"boot with tsc=reliable "
+			"if the processor's counter is sound",
+			"clock source "
 			"%s: reading the time is a slow system call",
 			machine.clock);
 	else
 		finding(doctor, FINDING_OK, "clock", NULL, "clock source %s",
 			machine.clock);
 	if (machine.cores < 2)
-		finding(doctor, FINDING_WARN, "cpu", "use more processors, or "
-			"block instead of spinning", "%s, one core: a "
+		finding(doctor, FINDING_WARN, "cpu",
+			"use more processors, or "
+			"block instead of spinning",
+			"%s, one core: a "
 			"spinning publisher and subscriber take turns",
 			machine.cpu);
 	else
@@ -204,10 +221,11 @@ static void check_shm(struct doctor *doctor)
 	struct statvfs room;
 	char amount[32];
 
-	if (statvfs("/dev/shm", &room) < 0 ||
-		access("/dev/shm", W_OK) < 0) {
-		finding(doctor, FINDING_WARN, "shm", "mount -t tmpfs tmpfs "
-			"/dev/shm", "/dev/shm is missing or not writable");
+	if (statvfs("/dev/shm", &room) < 0 || access("/dev/shm", W_OK) < 0) {
+		finding(doctor, FINDING_WARN, "shm",
+			"mount -t tmpfs tmpfs "
+			"/dev/shm",
+			"/dev/shm is missing or not writable");
 		return;
 	}
 	text_scaled((double)room.f_bavail * (double)room.f_frsize, amount,
@@ -230,8 +248,8 @@ static void check_hugepages(struct doctor *doctor)
 
 void check_host(struct doctor *doctor)
 {
-	const char *interface = doctor->interface[0] ? doctor->interface :
-		doctor->lane.options.interface;
+	const char *interface =
+		doctor->interface[0] ? doctor->interface : doctor->lane.options.interface;
 
 	/* An address instead of a name cannot be looked up when the lane did
 	 * not open; the lane's own finding says what is wrong with it. */

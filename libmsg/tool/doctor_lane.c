@@ -79,8 +79,10 @@ static uint64_t exchange(struct msg_publisher *publisher,
 		got = clock_ns();
 		memcpy(&sent, view.data, sizeof sent);
 		*error = view.bytes == sizeof probe &&
-			!memcmp((const char *)view.data + 8, probe + 8,
-				sizeof probe - 8) ? 0 : -MSG_ERROR_FABRIC;
+					 !memcmp((const char *)view.data + 8,
+						 probe + 8, sizeof probe - 8)
+				 ? 0
+				 : -MSG_ERROR_FABRIC;
 		msg_subscriber_release(subscriber, &view, 1);
 		return *error == 0 ? got - sent : 0;
 	}
@@ -96,18 +98,22 @@ static void judge_exchange(struct doctor *doctor, uint64_t travel, int error)
 			"joined, sent and received: a message came back in %s",
 			text_time((double)travel, time, sizeof time));
 	else if (error < 0)
-		finding(doctor, FINDING_FAIL, "multicast", "see the device "
-			"and the findings below", "joined, but sending or "
-			"receiving failed: %s", msg_error_name(error));
+		finding(doctor, FINDING_FAIL, "multicast",
+			"see the device "
+			"and the findings below",
+			"joined, but sending or "
+			"receiving failed: %s",
+			msg_error_name(error));
 	else
-		finding(doctor, FINDING_FAIL, "multicast", "look for a "
+		finding(doctor, FINDING_FAIL, "multicast",
+			"look for a "
 			"firewall that drops UDP to the groups (nft list "
 			"ruleset), and at the route below",
 			"joined and sent, but nothing came back within 3 s");
 }
 
-static void probe(struct doctor *doctor, struct msg_node *node,
-	struct msg_node *other)
+static void probe(
+	struct doctor *doctor, struct msg_node *node, struct msg_node *other)
 {
 	struct msg_subscriber_options in = MSG_SUBSCRIBER_OPTIONS;
 	struct msg_publisher_options out = MSG_PUBLISHER_OPTIONS;
@@ -147,8 +153,8 @@ void check_lane(struct doctor *doctor)
 		return;
 	error = msg_node_open(&doctor->lane.options, &other);
 	if (error < 0) {
-		error_finding(doctor, "multicast", "no second node", error,
-			NULL);
+		error_finding(
+			doctor, "multicast", "no second node", error, NULL);
 	} else {
 		probe(doctor, node, other);
 		msg_node_close(other);

@@ -58,8 +58,8 @@ static bool gid_table_empty(const char *port)
 	return empty;
 }
 
-static void check_roce(struct doctor *doctor, const char *name,
-	const char *port)
+static void check_roce(
+	struct doctor *doctor, const char *name, const char *port)
 {
 	char path[512], netdev[64];
 	long mtu = 0;
@@ -74,24 +74,28 @@ static void check_roce(struct doctor *doctor, const char *name,
 	if (!file_number(path, &mtu))
 		return;
 	if (mtu >= 4096 + 128) {
-		finding(doctor, FINDING_OK, "rdma", NULL, "%s: on %s, MTU "
-			"%ld: frames of 4096 bytes", name, netdev, mtu);
+		finding(doctor, FINDING_OK, "rdma", NULL,
+			"%s: on %s, MTU "
+			"%ld: frames of 4096 bytes",
+			name, netdev, mtu);
 		return;
 	}
-	snprintf(path, sizeof path, "ip link set %s mtu 9000 (if the switch "
-		"allows)", netdev);
-	finding(doctor, FINDING_NOTE, "rdma", path, "%s: on %s, MTU %ld: "
+	snprintf(path, sizeof path,
+		"ip link set %s mtu 9000 (if the switch "
+		"allows)",
+		netdev);
+	finding(doctor, FINDING_NOTE, "rdma", path,
+		"%s: on %s, MTU %ld: "
 		"frames of %ld bytes; an MTU of 4224 or more carries 4096",
 		name, netdev, mtu, roce_mtu(mtu));
 }
 
-static void check_port(struct doctor *doctor, const char *device,
-	const char *number)
+static void check_port(
+	struct doctor *doctor, const char *device, const char *number)
 {
 	char port[256], path[512], name[128], state[64], layer[64], fix[96];
 
-	snprintf(port, sizeof port, CLASS "/%.60s/ports/%.20s", device,
-		number);
+	snprintf(port, sizeof port, CLASS "/%.60s/ports/%.20s", device, number);
 	snprintf(name, sizeof name, "%.60s port %.20s", device, number);
 	snprintf(path, sizeof path, "%s/state", port);
 	if (!file_line(path, state, sizeof state))
@@ -100,19 +104,23 @@ static void check_port(struct doctor *doctor, const char *device,
 	if (!file_line(path, layer, sizeof layer))
 		snprintf(layer, sizeof layer, "unknown");
 	if (!strstr(state, "ACTIVE")) {
-		snprintf(fix, sizeof fix, strcmp(layer, "Ethernet") == 0 ?
-			"ip link set DEV up, DEV being its interface" :
-			"check the cable, and that a subnet manager runs");
+		snprintf(fix, sizeof fix,
+			strcmp(layer, "Ethernet") == 0
+				? "ip link set DEV up, DEV being its interface"
+				: "check the cable, and that a subnet manager "
+				  "runs");
 		finding(doctor, FINDING_WARN, "rdma", fix,
 			"%s: %s, link layer %s", name, state, layer);
 		return;
 	}
 	doctor->rdma_active++;
-	finding(doctor, FINDING_OK, "rdma", NULL, "%s: %s, link layer %s",
-		name, state, layer);
+	finding(doctor, FINDING_OK, "rdma", NULL, "%s: %s, link layer %s", name,
+		state, layer);
 	if (gid_table_empty(port))
-		finding(doctor, FINDING_FAIL, "rdma", "ip address add ADDRESS "
-			"dev DEV", "%s: its GID table is empty", name);
+		finding(doctor, FINDING_FAIL, "rdma",
+			"ip address add ADDRESS "
+			"dev DEV",
+			"%s: its GID table is empty", name);
 	if (strcmp(layer, "Ethernet") == 0)
 		check_roce(doctor, name, port);
 }
@@ -147,7 +155,8 @@ static void check_devices(struct doctor *doctor)
 		return;
 	if (doctor->lane.options.device ||
 		doctor->lane.options.lane == MSG_LANE_VERBS)
-		finding(doctor, FINDING_FAIL, "rdma", "modprobe rdma_rxe && "
+		finding(doctor, FINDING_FAIL, "rdma",
+			"modprobe rdma_rxe && "
 			"rdma link add rxe0 type rxe netdev eth0 (SoftRoCE)",
 			"no RDMA device, but one was asked for");
 	else
@@ -157,21 +166,25 @@ static void check_devices(struct doctor *doctor)
 
 /* ---- rights ------------------------------------------------------------ */
 
-static void check_node_file(struct doctor *doctor, const char *name,
-	bool *world)
+static void check_node_file(
+	struct doctor *doctor, const char *name, bool *world)
 {
 	char path[128], fix[256];
 	struct stat file;
 
 	snprintf(path, sizeof path, "/dev/infiniband/%.60s", name);
 	if (stat(path, &file) < 0) {
-		finding(doctor, FINDING_FAIL, "rights", "modprobe rdma_ucm "
-			"ib_uverbs", "%s: %s", path, strerror(errno));
+		finding(doctor, FINDING_FAIL, "rights",
+			"modprobe rdma_ucm "
+			"ib_uverbs",
+			"%s: %s", path, strerror(errno));
 		return;
 	}
 	if (access(path, R_OK | W_OK) < 0) {
-		snprintf(fix, sizeof fix, "give this user's group read and "
-			"write access to %s (a udev rule)", path);
+		snprintf(fix, sizeof fix,
+			"give this user's group read and "
+			"write access to %s (a udev rule)",
+			path);
 		finding(doctor, FINDING_FAIL, "rights", fix, "%s: %s", path,
 			strerror(errno));
 		return;
@@ -198,9 +211,11 @@ static void check_rights(struct doctor *doctor)
 	if (doctor->count > before)
 		return;
 	if (world)
-		finding(doctor, FINDING_NOTE, "rights", "to keep users out: a "
+		finding(doctor, FINDING_NOTE, "rights",
+			"to keep users out: a "
 			"udev rule with MODE=0660 and a GROUP for "
-			"/dev/infiniband/*", "/dev/infiniband is world-"
+			"/dev/infiniband/*",
+			"/dev/infiniband is world-"
 			"writable, as is usual: any local user may join a "
 			"group and read its messages");
 	else
@@ -221,15 +236,19 @@ static void check_memlock(struct doctor *doctor)
 	}
 	text_scaled((double)limit.rlim_cur, amount, sizeof amount);
 	if (doctor->rdma_devices == 0)
-		finding(doctor, FINDING_NOTE, "memlock", NULL, "%sB may be "
-			"locked; kernel UDP needs none", amount);
+		finding(doctor, FINDING_NOTE, "memlock", NULL,
+			"%sB may be "
+			"locked; kernel UDP needs none",
+			amount);
 	else if (limit.rlim_cur >= MEMLOCK_ENOUGH || geteuid() == 0)
 		finding(doctor, FINDING_OK, "memlock", NULL,
 			"%sB may be locked%s", amount,
-			limit.rlim_cur < MEMLOCK_ENOUGH ?
-			", and root is not held to it" : "");
+			limit.rlim_cur < MEMLOCK_ENOUGH
+				? ", and root is not held to it"
+				: "");
 	else
-		finding(doctor, FINDING_WARN, "memlock", "ulimit -l unlimited; "
+		finding(doctor, FINDING_WARN, "memlock",
+			"ulimit -l unlimited; "
 			"for good: '* - memlock unlimited' in "
 			"/etc/security/limits.d/msg.conf",
 			"only %sB may be locked: pools will not fit", amount);

@@ -41,35 +41,44 @@ enum {
 };
 
 static const struct option_spec options[] = {
-	{ OPTION_TEXT, "text", NULL, "payloads as text, escaped" },
-	{ OPTION_HEX, "hex", NULL, "payloads as a hex dump" },
-	{ OPTION_RAW, "raw", NULL, "the bytes of the payloads and nothing "
-		"else, unescaped" },
-	{ OPTION_JSON, "json", NULL, "one JSON object per message, and one "
-		"summary" },
-	{ OPTION_BARE, "bare", NULL, "payloads without topic, publisher and "
-		"sequence" },
-	{ OPTION_NO_PAYLOAD, "no-payload", NULL, "the size instead of the "
-		"payload" },
-	{ 'n', "count", "N", "end after N messages" },
-	{ 't', "timeout", "SEC", "end after that long; exit 1 when --count "
-		"was not reached" },
-	{ OPTION_REQUIRE, "require", "LIST", "exit 1 unless met: loss=0, "
-		"messages=100" },
-	{ OPTION_SPIN, "spin", NULL, "poll instead of sleeping" },
-	{ OPTION_MAX_BYTES, "max-bytes", "N", "largest message, up to 16Mi "
-		"(1Mi)" },
-	{ OPTION_BUFFERS, "buffers", "N", "receive buffers of one frame, 16 "
-		"to 65536" },
-	{ OPTION_REORDER_US, "reorder-us", "N", "how long a gap may wait for "
-		"a late frame" },
+	{OPTION_TEXT, "text", NULL, "payloads as text, escaped"},
+	{OPTION_HEX, "hex", NULL, "payloads as a hex dump"},
+	{OPTION_RAW, "raw", NULL,
+		"the bytes of the payloads and nothing "
+		"else, unescaped"},
+	{OPTION_JSON, "json", NULL,
+		"one JSON object per message, and one "
+		"summary"},
+	{OPTION_BARE, "bare", NULL,
+		"payloads without topic, publisher and "
+		"sequence"},
+	{OPTION_NO_PAYLOAD, "no-payload", NULL,
+		"the size instead of the "
+		"payload"},
+	{'n', "count", "N", "end after N messages"},
+	{'t', "timeout", "SEC",
+		"end after that long; exit 1 when --count "
+		"was not reached"},
+	{OPTION_REQUIRE, "require", "LIST",
+		"exit 1 unless met: loss=0, "
+		"messages=100"},
+	{OPTION_SPIN, "spin", NULL, "poll instead of sleeping"},
+	{OPTION_MAX_BYTES, "max-bytes", "N",
+		"largest message, up to 16Mi "
+		"(1Mi)"},
+	{OPTION_BUFFERS, "buffers", "N",
+		"receive buffers of one frame, 16 "
+		"to 65536"},
+	{OPTION_REORDER_US, "reorder-us", "N",
+		"how long a gap may wait for "
+		"a late frame"},
 	OPTION_END,
 };
 
 static const struct require_metric metrics[] = {
-	{ "loss", REQUIRE_AT_MOST },
-	{ "messages", REQUIRE_AT_LEAST },
-	{ NULL, REQUIRE_AT_MOST },
+	{"loss", REQUIRE_AT_MOST},
+	{"messages", REQUIRE_AT_LEAST},
+	{NULL, REQUIRE_AT_MOST},
 };
 
 struct echo {
@@ -92,7 +101,7 @@ static void set_form(struct echo *echo, enum print_form form)
 {
 	if (echo->print.form != PRINT_AUTO && echo->print.form != form)
 		usage_fail("--text, --hex, --raw and --json exclude each "
-			"other");
+			   "other");
 	echo->print.form = form;
 }
 
@@ -134,8 +143,8 @@ static void take_option(struct echo *echo, int id)
 			"--max-bytes", optarg, 1, MSG_MESSAGE_BYTES_MAX);
 		break;
 	case OPTION_BUFFERS:
-		echo->wanted.buffer_count = (uint32_t)value_count(
-			"--buffers", optarg, 16, 65536);
+		echo->wanted.buffer_count =
+			(uint32_t)value_count("--buffers", optarg, 16, 65536);
 		break;
 	case OPTION_REORDER_US:
 		echo->wanted.reorder_us = (uint32_t)value_count(
@@ -146,8 +155,8 @@ static void take_option(struct echo *echo, int id)
 	}
 }
 
-static void read_line(struct echo *echo, const struct command *command,
-	int argc, char **argv)
+static void read_line(
+	struct echo *echo, const struct command *command, int argc, char **argv)
 {
 	int id;
 
@@ -155,15 +164,15 @@ static void read_line(struct echo *echo, const struct command *command,
 		take_option(echo, id);
 	if (optind == argc)
 		usage_fail("PATTERN is missing (as demo.cpu, 'md.*.bid', "
-			"'md.>'; quote wildcards)");
+			   "'md.>'; quote wildcards)");
 	if (echo->print.form == PRINT_RAW && echo->print.no_payload)
 		usage_fail("--raw and --no-payload exclude each other");
 }
 
 /* ---- opening and closing ----------------------------------------------- */
 
-static int open_subscribers(struct echo *echo, struct msg_node *node,
-	char **patterns, int count)
+static int open_subscribers(
+	struct echo *echo, struct msg_node *node, char **patterns, int count)
 {
 	for (int i = 0; i < count; i++) {
 		struct msg_subscriber **at =
@@ -258,8 +267,8 @@ static int rest(struct echo *echo)
 static bool finished(const struct echo *echo)
 {
 	return (echo->count && echo->print.messages >= echo->count) ||
-		stop_asked() || ferror(stdout) ||
-		(echo->until_ns && clock_ns() >= echo->until_ns);
+	       stop_asked() || ferror(stdout) ||
+	       (echo->until_ns && clock_ns() >= echo->until_ns);
 }
 
 static int show(struct echo *echo)
@@ -286,9 +295,12 @@ static int show(struct echo *echo)
 static void say_counters(const struct echo *echo)
 {
 	static const int shown[] = {
-		MSG_COUNTER_LATE, MSG_COUNTER_MALFORMED,
-		MSG_COUNTER_TRUNCATED, MSG_COUNTER_TOO_LARGE,
-		MSG_COUNTER_STARVED, MSG_COUNTER_PUBLISHERS_REFUSED,
+		MSG_COUNTER_LATE,
+		MSG_COUNTER_MALFORMED,
+		MSG_COUNTER_TRUNCATED,
+		MSG_COUNTER_TOO_LARGE,
+		MSG_COUNTER_STARVED,
+		MSG_COUNTER_PUBLISHERS_REFUSED,
 	};
 
 	for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
@@ -326,7 +338,7 @@ static int judge(const struct echo *echo)
 	bool met = require_check(&echo->require, "loss", lost, "");
 
 	if (!require_check(&echo->require, "messages",
-			(double)echo->print.messages, ""))
+		    (double)echo->print.messages, ""))
 		met = false;
 	if (echo->count && echo->print.messages < echo->count &&
 		echo->until_ns && clock_ns() >= echo->until_ns) {
@@ -338,8 +350,8 @@ static int judge(const struct echo *echo)
 	return met ? TOOL_EXIT_OK : TOOL_EXIT_UNMET;
 }
 
-static int listen_to(struct echo *echo, struct msg_node *node,
-	char **patterns, int count)
+static int listen_to(
+	struct echo *echo, struct msg_node *node, char **patterns, int count)
 {
 	uint64_t begin = clock_ns();
 	int code = open_subscribers(echo, node, patterns, count);
@@ -358,16 +370,16 @@ static int listen_to(struct echo *echo, struct msg_node *node,
 
 static int run(const struct command *command, int argc, char **argv)
 {
-	struct echo echo = { .lane = LANE_CHOICE,
-		.wanted = MSG_SUBSCRIBER_OPTIONS };
+	struct echo echo = {
+		.lane = LANE_CHOICE, .wanted = MSG_SUBSCRIBER_OPTIONS};
 	struct msg_node *node;
 	int patterns, code = TOOL_EXIT_OK;
 
 	read_line(&echo, command, argc, argv);
 	patterns = argc - optind;
 	echo.subscribers = calloc((size_t)patterns, sizeof *echo.subscribers);
-	echo.fds = calloc((size_t)patterns + 1 + STOP_POLL_EXTRA,
-		sizeof *echo.fds);
+	echo.fds = calloc(
+		(size_t)patterns + 1 + STOP_POLL_EXTRA, sizeof *echo.fds);
 	if (!echo.subscribers || !echo.fds)
 		return TOOL_EXIT_UNMET;
 	stop_catch();
@@ -384,12 +396,15 @@ static int run(const struct command *command, int argc, char **argv)
 }
 
 const struct command command_echo = {
-	"echo", "[OPTION...] PATTERN...",
+	"echo",
+	"[OPTION...] PATTERN...",
 	"Show the messages of topics.",
 	"A line is: topic, publisher, sequence, payload, with one space "
 	"between.  A payload\nthat is text is shown as text, another as a hex "
 	"dump; control characters and\nbroken UTF-8 are escaped (\\n, \\x1b), "
 	"a backslash is doubled.  Where messages are\nmissing a line starting "
 	"with '!' says how many.",
-	options, true, run,
+	options,
+	true,
+	run,
 };

@@ -35,11 +35,10 @@ static uint64_t bucket_top(uint32_t index)
 	return ((uint64_t)(index - shift * HISTOGRAM_SUB + 1) << shift) - 1;
 }
 
-uint64_t histogram_percentile(
-	const struct histogram *histogram, double percent)
+uint64_t histogram_percentile(const struct histogram *histogram, double percent)
 {
-	uint64_t wanted = (uint64_t)ceil(
-		percent / 100 * (double)histogram->total);
+	uint64_t wanted =
+		(uint64_t)ceil(percent / 100 * (double)histogram->total);
 	uint64_t seen = 0;
 
 	if (histogram->total == 0)
@@ -65,7 +64,7 @@ void histogram_print(const struct histogram *histogram, FILE *file)
 			continue;
 		seen += histogram->counts[i];
 		fprintf(file, "%.3f %" PRIu64 " %" PRIu64 " %.6f\n",
-			(double)bucket_top(i) / 1e3, histogram->counts[i],
-			seen, 100.0 * (double)seen / (double)histogram->total);
+			(double)bucket_top(i) / 1e3, histogram->counts[i], seen,
+			100.0 * (double)seen / (double)histogram->total);
 	}
 }

@@ -35,15 +35,17 @@ void lane_format(const struct msg_node_info *info, char *text, size_t bytes)
 	text_escape(reason, sizeof reason, info->reason);
 	text_escape(device, sizeof device, info->device);
 	if (info->lane == MSG_LANE_VERBS)
-		snprintf(text, bytes, "RDMA device %s on %s (%s), groups %s, "
-			"port %u, frames of %u bytes: %s", device,
-			info->interface, info->address, info->groups,
+		snprintf(text, bytes,
+			"RDMA device %s on %s (%s), groups %s, "
+			"port %u, frames of %u bytes: %s",
+			device, info->interface, info->address, info->groups,
 			info->port, info->frame_bytes, reason);
 	else
-		snprintf(text, bytes, "kernel UDP on %s (%s), groups %s, "
-			"port %u, frames of %u bytes: %s", info->interface,
-			info->address, info->groups, info->port,
-			info->frame_bytes, reason);
+		snprintf(text, bytes,
+			"kernel UDP on %s (%s), groups %s, "
+			"port %u, frames of %u bytes: %s",
+			info->interface, info->address, info->groups,
+			info->port, info->frame_bytes, reason);
 }
 
 int lane_exit(int error)

@@ -14,7 +14,10 @@ struct lane_choice {
 	struct msg_node_options options;
 	bool verbose; /* Show the library's informational log too. */
 };
-#define LANE_CHOICE { MSG_NODE_OPTIONS, false }
+#define LANE_CHOICE                                                            \
+	{                                                                      \
+		MSG_NODE_OPTIONS, false                                        \
+	}
 
 /* Open, and say the lane on stderr unless -q.  NULL on failure, the reason
  * said and the exit code in *code. */

@@ -27,13 +27,16 @@
 #define WAIT_SECONDS 2.2
 #define COLUMNS 9
 
-enum { OPTION_JSON = OPTION_LONG };
+enum {
+	OPTION_JSON = OPTION_LONG
+};
 
 static const struct option_spec options[] = {
-	{ OPTION_JSON, "json", NULL, "one JSON object per publisher" },
-	{ 'w', "watch", NULL, "show again whenever something changes" },
-	{ 't', "wait", "SEC", "how long to listen (2.2: two of the usual "
-		"periods, for the rates)" },
+	{OPTION_JSON, "json", NULL, "one JSON object per publisher"},
+	{'w', "watch", NULL, "show again whenever something changes"},
+	{'t', "wait", "SEC",
+		"how long to listen (2.2: two of the usual "
+		"periods, for the rates)"},
 	OPTION_END,
 };
 
@@ -52,12 +55,12 @@ struct list {
 
 static int read_directory(struct list *list, int64_t timeout_ns)
 {
-	int known = msg_directory_read(list->directory, timeout_ns,
-		list->infos, list->capacity);
+	int known = msg_directory_read(
+		list->directory, timeout_ns, list->infos, list->capacity);
 
 	while (known > list->capacity) {
-		struct msg_topic_info *more = realloc(list->infos,
-			(size_t)known * sizeof *more);
+		struct msg_topic_info *more =
+			realloc(list->infos, (size_t)known * sizeof *more);
 
 		if (!more)
 			return -MSG_ERROR_MEMORY;
@@ -90,13 +93,12 @@ static int listen_until(struct list *list, uint64_t until_ns)
 
 typedef char cell_text[1100]; /* A topic of 255 bytes, each as \xHH. */
 
-static const char *const titles[COLUMNS] = { "TOPIC", "PUBLISHER", "HOST",
-	"PROGRAM", "PID", "UID", "RATE/S", "MESSAGES", "AGE" };
-static const bool right[COLUMNS] = { [4] = true, [5] = true, [6] = true,
-	[7] = true, [8] = true };
+static const char *const titles[COLUMNS] = {"TOPIC", "PUBLISHER", "HOST",
+	"PROGRAM", "PID", "UID", "RATE/S", "MESSAGES", "AGE"};
+static const bool right[COLUMNS] = {
+	[4] = true, [5] = true, [6] = true, [7] = true, [8] = true};
 
-static void cell(const struct msg_topic_info *info, int column,
-	cell_text *text)
+static void cell(const struct msg_topic_info *info, int column, cell_text *text)
 {
 	char *out = *text;
 	size_t size = sizeof *text;
@@ -134,8 +136,8 @@ static void cell(const struct msg_topic_info *info, int column,
 
 static void print_cell(const char *text, int column, size_t width)
 {
-	size_t blanks = width > text_columns(text) ?
-		width - text_columns(text) : 0;
+	size_t blanks =
+		width > text_columns(text) ? width - text_columns(text) : 0;
 
 	if (right[column])
 		printf("%*s", (int)blanks, "");
@@ -171,7 +173,7 @@ static void print_table(const struct list *list)
 
 static void print_json(const struct msg_topic_info *info)
 {
-	struct json json = { stdout, false };
+	struct json json = {stdout, false};
 
 	json_open(&json, NULL, '{');
 	json_text(&json, "topic", info->topic);
@@ -204,8 +206,8 @@ static void show(const struct list *list)
 
 static int list_once(struct list *list)
 {
-	int error = listen_until(list, clock_ns() +
-		(uint64_t)(list->wait * 1e9));
+	int error =
+		listen_until(list, clock_ns() + (uint64_t)(list->wait * 1e9));
 
 	if (error < 0)
 		return error;
@@ -229,8 +231,8 @@ static int list_watch(struct list *list)
 
 /* ---- the command ------------------------------------------------------- */
 
-static int list_node(struct list *list, struct msg_node *node,
-	const char *pattern)
+static int list_node(
+	struct list *list, struct msg_node *node, const char *pattern)
 {
 	int error = msg_directory_open(node, pattern, &list->directory);
 
@@ -245,8 +247,8 @@ static int list_node(struct list *list, struct msg_node *node,
 	return TOOL_EXIT_OK;
 }
 
-static void read_line(struct list *list, const struct command *command,
-	int argc, char **argv)
+static void read_line(
+	struct list *list, const struct command *command, int argc, char **argv)
 {
 	int id;
 
@@ -260,13 +262,13 @@ static void read_line(struct list *list, const struct command *command,
 	}
 	if (argc - optind > 1)
 		usage_fail("too many arguments: only PATTERN is expected "
-			"(quote wildcards)");
+			   "(quote wildcards)");
 }
 
 static int run(const struct command *command, int argc, char **argv)
 {
-	struct list list = { .lane = LANE_CHOICE, .wait = WAIT_SECONDS,
-		.capacity = 64 };
+	struct list list = {
+		.lane = LANE_CHOICE, .wait = WAIT_SECONDS, .capacity = 64};
 	struct msg_node *node;
 	int code = TOOL_EXIT_UNMET;
 
@@ -285,7 +287,11 @@ static int run(const struct command *command, int argc, char **argv)
 }
 
 const struct command command_list = {
-	"list", "[OPTION...] [PATTERN]", "List the topics that are announced.",
+	"list",
+	"[OPTION...] [PATTERN]",
+	"List the topics that are announced.",
 	"What publishers say of themselves is unverified.",
-	options, true, run,
+	options,
+	true,
+	run,
 };

@@ -69,13 +69,13 @@ void machine_read(struct machine *machine)
 
 	read_cpu(machine->cpu, sizeof machine->cpu);
 	if (uname(&name) == 0)
-		snprintf(machine->kernel, sizeof machine->kernel,
-			"%.60s %.60s", name.sysname, name.release);
+		snprintf(machine->kernel, sizeof machine->kernel, "%.60s %.60s",
+			name.sysname, name.release);
 	else
 		snprintf(machine->kernel, sizeof machine->kernel, "unknown");
 	if (!file_line("/sys/devices/system/clocksource/clocksource0/"
-		       "current_clocksource", machine->clock,
-		       sizeof machine->clock))
+		       "current_clocksource",
+		    machine->clock, sizeof machine->clock))
 		snprintf(machine->clock, sizeof machine->clock, "unknown");
 	machine->cores = usable_cores();
 }

@@ -22,8 +22,13 @@
 #include "text.h"
 
 static const struct command *const commands[] = {
-	&command_pub, &command_echo, &command_list, &command_bench,
-	&command_doctor, &command_counters, &command_version,
+	&command_pub,
+	&command_echo,
+	&command_list,
+	&command_bench,
+	&command_doctor,
+	&command_counters,
+	&command_version,
 };
 static void (*pipe_action)(int); /* As it was when we were started. */
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
@@ -32,7 +37,8 @@ static void print_help(FILE *file)
 {
 	fputs("Usage: msg COMMAND [OPTION...] [ARGUMENT...]\n\n"
 	      "Publish and subscribe over RDMA, and look at who does.\n\n"
-	      "Commands:\n", file);
+	      "Commands:\n",
+		file);
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		fprintf(file, "  %-10s %s\n", commands[i]->name,
 			commands[i]->summary);
@@ -93,15 +99,15 @@ static void unknown_command(const char *name)
 	if (name[0] == '-')
 		usage_fail("unknown option '%s' before a command", safe);
 	if (near)
-		usage_fail("unknown command '%s'; did you mean '%s'?", safe,
-			near);
+		usage_fail(
+			"unknown command '%s'; did you mean '%s'?", safe, near);
 	usage_fail("unknown command '%s'", safe);
 }
 
 static int help(char **argv)
 {
 	const struct command *command;
-	char *external[] = { NULL, (char[]){ "--help" }, NULL };
+	char *external[] = {NULL, (char[]){"--help"}, NULL};
 
 	if (!argv[1] || strcmp(argv[1], "help") == 0) {
 		print_help(stdout);

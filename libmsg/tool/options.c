@@ -22,23 +22,26 @@ enum {
 };
 
 static const struct option_spec lane_options[] = {
-	{ 'i', "interface", "NAME|IP", "network interface; lo or an RDMA device "
-		"unless told" },
-	{ LANE_DEVICE, "device", "NAME", "RDMA device, as rxe0" },
-	{ LANE_LANE, "lane", "verbs|udp", "kind of lane" },
-	{ LANE_GROUPS, "groups", "ADDRESS+COUNT", "multicast groups "
-		"(239.255.77.0+64)" },
-	{ LANE_PORT, "port", "N", "UDP port of the groups (7400)" },
-	{ LANE_TTL, "ttl", "N", "multicast hops, 1 to 255 (1)" },
-	{ LANE_FRAME_BYTES, "frame-bytes", "N", "largest datagram payload, 256 "
-		"to 65507" },
+	{'i', "interface", "NAME|IP",
+		"network interface; lo or an RDMA device "
+		"unless told"},
+	{LANE_DEVICE, "device", "NAME", "RDMA device, as rxe0"},
+	{LANE_LANE, "lane", "verbs|udp", "kind of lane"},
+	{LANE_GROUPS, "groups", "ADDRESS+COUNT",
+		"multicast groups "
+		"(239.255.77.0+64)"},
+	{LANE_PORT, "port", "N", "UDP port of the groups (7400)"},
+	{LANE_TTL, "ttl", "N", "multicast hops, 1 to 255 (1)"},
+	{LANE_FRAME_BYTES, "frame-bytes", "N",
+		"largest datagram payload, 256 "
+		"to 65507"},
 	OPTION_END,
 };
 
 static const struct option_spec common_options[] = {
-	{ 'q', "quiet", NULL, "say nothing on stderr but errors" },
-	{ 'v', "verbose", NULL, "say more on stderr" },
-	{ 'h', "help", NULL, "this text" },
+	{'q', "quiet", NULL, "say nothing on stderr but errors"},
+	{'v', "verbose", NULL, "say more on stderr"},
+	{'h', "help", NULL, "this text"},
 	OPTION_END,
 };
 
@@ -165,7 +168,8 @@ static size_t distance(const char *a, const char *b)
 			if (row[j - 1] + 1 < best)
 				best = row[j - 1] + 1;
 			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
-				a[i - 2] == b[j - 1] && before[j - 2] + 1 < best)
+				a[i - 2] == b[j - 1] &&
+				before[j - 2] + 1 < best)
 				best = before[j - 2] + 1;
 			row[j] = best;
 		}
@@ -178,7 +182,8 @@ static size_t distance(const char *a, const char *b)
 const char *closest_name(const char *name, const char *const *names)
 {
 	const char *best = NULL;
-	size_t least = strlen(name) / 3 + 1; /* About one slip in three letters. */
+	size_t least =
+		strlen(name) / 3 + 1; /* About one slip in three letters. */
 
 	for (; *names; names++) {
 		size_t apart = distance(name, *names);
@@ -227,15 +232,15 @@ static void refuse(int kind, const char *given)
 			usage_fail("option '%s' takes no value", safe);
 		unknown_option(given);
 	}
-	snprintf(safe, sizeof safe, "%c", optopt >= 0x20 && optopt < 0x7f ?
-		optopt : '?');
+	snprintf(safe, sizeof safe, "%c",
+		optopt >= 0x20 && optopt < 0x7f ? optopt : '?');
 	usage_fail("unknown option '-%s'", safe);
 }
 
 /* True when `id` was one of the lane's or common options. */
 static bool take_common(int id, struct lane_choice *lane)
 {
-	static const char *const lanes[] = { "verbs", "udp", NULL };
+	static const char *const lanes[] = {"verbs", "udp", NULL};
 	struct msg_node_options *options = &lane->options;
 
 	switch (id) {
@@ -246,22 +251,23 @@ static bool take_common(int id, struct lane_choice *lane)
 		options->device = optarg;
 		return true;
 	case LANE_LANE:
-		options->lane = value_choice("--lane", optarg, lanes) == 0 ?
-			MSG_LANE_VERBS : MSG_LANE_UDP;
+		options->lane = value_choice("--lane", optarg, lanes) == 0
+					? MSG_LANE_VERBS
+					: MSG_LANE_UDP;
 		return true;
 	case LANE_GROUPS:
 		options->groups = optarg;
 		return true;
 	case LANE_PORT:
-		options->port = (uint32_t)value_count("--port", optarg, 1,
-			65535);
+		options->port =
+			(uint32_t)value_count("--port", optarg, 1, 65535);
 		return true;
 	case LANE_TTL:
 		options->ttl = (uint32_t)value_count("--ttl", optarg, 1, 255);
 		return true;
 	case LANE_FRAME_BYTES:
-		options->frame_bytes = (uint32_t)value_count("--frame-bytes",
-			optarg, 256, 65507);
+		options->frame_bytes = (uint32_t)value_count(
+			"--frame-bytes", optarg, 256, 65507);
 		return true;
 	case 'q':
 		quiet = true;
@@ -280,8 +286,8 @@ int options_next(const struct command *command, struct lane_choice *lane,
 	int id;
 
 	opterr = 0;
-	while ((id = getopt_long(argc, argv, table.shorts, table.longs,
-			NULL)) != -1) {
+	while ((id = getopt_long(
+			argc, argv, table.shorts, table.longs, NULL)) != -1) {
 		if (id == '?' || id == ':')
 			refuse(id, argv[optind - 1]);
 		if (id == 'h') {
@@ -302,8 +308,8 @@ void options_operands(int argc, int count, const char *names)
 		usage_fail("too many arguments: only %s is expected", names);
 }
 
-static void help_options(FILE *file, const char *title,
-	const struct option_spec *spec)
+static void help_options(
+	FILE *file, const char *title, const struct option_spec *spec)
 {
 	char left[64];
 
@@ -333,7 +339,8 @@ void options_help(const struct command *command, FILE *file)
 	if (strcmp(command->name, "doctor") == 0)
 		return; /* Its detail has its own exit codes. */
 	fputs("\nExit: 0 done, 1 what was asked for failed or was not met,\n"
-	      "      2 bad usage, 3 no usable lane, device or interface\n", file);
+	      "      2 bad usage, 3 no usable lane, device or interface\n",
+		file);
 }
 
 /* ---- values ------------------------------------------------------------ */
@@ -343,9 +350,8 @@ bool scaled_parse(const char *text, double *value)
 	static const struct {
 		const char *suffix;
 		double factor;
-	} scales[] = { { "", 1 }, { "k", 1e3 }, { "K", 1e3 }, { "M", 1e6 },
-		{ "G", 1e9 }, { "Ki", 1024 }, { "Mi", 1048576 },
-		{ "Gi", 1073741824 } };
+	} scales[] = {{"", 1}, {"k", 1e3}, {"K", 1e3}, {"M", 1e6}, {"G", 1e9},
+		{"Ki", 1024}, {"Mi", 1048576}, {"Gi", 1073741824}};
 	char *end;
 
 	/* strtod would also read "inf", "0x1p3" and leading space. */
@@ -366,8 +372,8 @@ bool time_parse(const char *text, double bare, double *ns)
 	static const struct {
 		const char *suffix;
 		double factor;
-	} units[] = { { "ns", 1 }, { "us", 1e3 }, { "ms", 1e6 }, { "s", 1e9 },
-		{ "m", 60e9 } };
+	} units[] = {
+		{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"m", 60e9}};
 	char *end;
 
 	if (text[0] < '0' || text[0] > '9' || text[1] == 'x' || text[1] == 'X')
@@ -386,8 +392,8 @@ bool time_parse(const char *text, double bare, double *ns)
 	return false;
 }
 
-uint64_t value_count(const char *option, const char *text, uint64_t min,
-	uint64_t max)
+uint64_t value_count(
+	const char *option, const char *text, uint64_t min, uint64_t max)
 {
 	char safe[64];
 	double value;
@@ -436,8 +442,7 @@ double value_seconds(const char *option, const char *text)
 	return ns / 1e9;
 }
 
-int value_choice(const char *option, const char *text,
-	const char *const *names)
+int value_choice(const char *option, const char *text, const char *const *names)
 {
 	const char *near;
 	char safe[64], list[128] = "";

@@ -54,12 +54,12 @@ const char *closest_name(const char *name, const char *const *names);
  *   seconds   1.5, 200ms, 50us, 2s, 1m
  * time_parse returns nanoseconds, of a bare number times `bare`; it does not
  * exit but returns false. */
-uint64_t value_count(const char *option, const char *text, uint64_t min,
-	uint64_t max);
+uint64_t value_count(
+	const char *option, const char *text, uint64_t min, uint64_t max);
 double value_rate(const char *option, const char *text);
 double value_seconds(const char *option, const char *text);
-int value_choice(const char *option, const char *text,
-	const char *const *names);
+int value_choice(
+	const char *option, const char *text, const char *const *names);
 bool scaled_parse(const char *text, double *value);
 bool time_parse(const char *text, double bare, double *ns);
 

@@ -27,7 +27,7 @@ struct pace {
 
 static inline struct pace pace_from(uint64_t start_ns, double rate)
 {
-	struct pace pace = { start_ns, rate > 0 ? 1e9 / rate : 0 };
+	struct pace pace = {start_ns, rate > 0 ? 1e9 / rate : 0};
 
 	return pace;
 }

@@ -25,8 +25,8 @@ static const void *contiguous(struct print *print,
 		print->whole = room;
 		print->capacity = view->bytes;
 	}
-	if (msg_subscriber_copy(subscriber, view, print->whole,
-			print->capacity) < 0)
+	if (msg_subscriber_copy(
+		    subscriber, view, print->whole, print->capacity) < 0)
 		return NULL;
 	return print->whole;
 }
@@ -34,7 +34,7 @@ static const void *contiguous(struct print *print,
 static void print_json(const struct print *print, const char *topic,
 	const struct msg_view *view, const void *data)
 {
-	struct json json = { stdout, false };
+	struct json json = {stdout, false};
 
 	json_open(&json, NULL, '{');
 	json_text(&json, "event", "message");
@@ -75,8 +75,9 @@ static void print_loss(const struct print *print, const char *topic,
 
 	if (file == stderr && options_quiet())
 		return;
-	fprintf(file, "! lost %" PRIu64 " messages of publisher %016" PRIx64
-		" on ", view->lost_before, view->publisher);
+	fprintf(file,
+		"! lost %" PRIu64 " messages of publisher %016" PRIx64 " on ",
+		view->lost_before, view->publisher);
 	text_write(file, topic, strlen(topic));
 	fprintf(file, " before %" PRIu64 "\n", view->sequence);
 }
@@ -119,7 +120,7 @@ void print_view(struct print *print, const struct msg_subscriber *subscriber,
 void print_json_summary(const struct print *print, uint64_t lost,
 	uint64_t publishers, double seconds)
 {
-	struct json json = { stdout, false };
+	struct json json = {stdout, false};
 
 	json_open(&json, NULL, '{');
 	json_text(&json, "event", "summary");

@@ -25,7 +25,7 @@ struct print {
 	bool no_payload; /* All but the payload. */
 	uint64_t messages;
 	uint64_t bytes;
-	char *whole;     /* Room to put a message in pieces together. */
+	char *whole; /* Room to put a message in pieces together. */
 	size_t capacity;
 };
 

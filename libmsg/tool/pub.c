@@ -37,22 +37,27 @@ enum {
 };
 
 static const struct option_spec options[] = {
-	{ 'm', "message", "TEXT", "send this; may be given several times" },
-	{ 'f', "file", "FILE", "send a file as one message ('-': stdin); "
-		"further operands are files too" },
-	{ 's', "size", "N", "send made-up messages of N bytes" },
-	{ 'n', "count", "N", "stop after N messages; texts and files repeat" },
-	{ 'r', "rate", "N[k|M][/s]", "this many a second; 0: as fast as "
-		"possible (the default)" },
-	{ OPTION_BATCH, "batch", "N", "queue up to N messages, then flush (1)" },
-	{ OPTION_BUFFERS, "buffers", "N", "buffers to lend, 2 to 65536" },
-	{ OPTION_LINGER, "linger", "SEC", "stay announced that long at the "
-		"end (0)" },
-	{ OPTION_MAX_BYTES, "max-bytes", "N", "largest message, up to 16Mi "
-		"(64Ki for lines)" },
-	{ OPTION_WAIT_MS, "wait-ms", "N", "between announcing the topic and "
+	{'m', "message", "TEXT", "send this; may be given several times"},
+	{'f', "file", "FILE",
+		"send a file as one message ('-': stdin); "
+		"further operands are files too"},
+	{'s', "size", "N", "send made-up messages of N bytes"},
+	{'n', "count", "N", "stop after N messages; texts and files repeat"},
+	{'r', "rate", "N[k|M][/s]",
+		"this many a second; 0: as fast as "
+		"possible (the default)"},
+	{OPTION_BATCH, "batch", "N", "queue up to N messages, then flush (1)"},
+	{OPTION_BUFFERS, "buffers", "N", "buffers to lend, 2 to 65536"},
+	{OPTION_LINGER, "linger", "SEC",
+		"stay announced that long at the "
+		"end (0)"},
+	{OPTION_MAX_BYTES, "max-bytes", "N",
+		"largest message, up to 16Mi "
+		"(64Ki for lines)"},
+	{OPTION_WAIT_MS, "wait-ms", "N",
+		"between announcing the topic and "
 		"the first message, so that\n"
-		"                               patterns can follow (100)" },
+		"                               patterns can follow (100)"},
 	OPTION_END,
 };
 
@@ -101,8 +106,8 @@ static void take_option(struct pub *pub, int id)
 		break;
 	case 's':
 		choose(pub, SOURCE_SYNTHETIC);
-		pub->source.size = value_count("--size", optarg, 0,
-			MSG_MESSAGE_BYTES_MAX);
+		pub->source.size =
+			value_count("--size", optarg, 0, MSG_MESSAGE_BYTES_MAX);
 		break;
 	case 'n':
 		pub->count = value_count("--count", optarg, 1, UINT64_MAX / 2);
@@ -120,8 +125,8 @@ static void take_option(struct pub *pub, int id)
 		pub->linger = value_seconds("--linger", optarg);
 		break;
 	case OPTION_MAX_BYTES:
-		pub->max_bytes = value_count("--max-bytes", optarg, 1,
-			MSG_MESSAGE_BYTES_MAX);
+		pub->max_bytes = value_count(
+			"--max-bytes", optarg, 1, MSG_MESSAGE_BYTES_MAX);
 		break;
 	case OPTION_WAIT_MS:
 		pub->wait_ms = value_count("--wait-ms", optarg, 0, 3600000);
@@ -138,7 +143,7 @@ static void read_operands(struct pub *pub, int argc, char **argv)
 	pub->topic = argv[optind++];
 	if (optind < argc && pub->source.kind != SOURCE_FILES)
 		usage_fail("too many arguments: only TOPIC is expected "
-			"(quote it, or use --message or --file)");
+			   "(quote it, or use --message or --file)");
 	while (optind < argc)
 		add_item(pub, SOURCE_FILES, argv[optind++]);
 	if (pub->source.kind == SOURCE_LINES && isatty(STDIN_FILENO))
@@ -156,8 +161,7 @@ static int borrow(struct pub *pub, size_t bytes, struct msg_loan *loan)
 		error = msg_publisher_loan(pub->publisher, bytes, loan);
 		if (error != -MSG_ERROR_AGAIN)
 			return error;
-		if (pub->queued > 0 &&
-			msg_publisher_flush(pub->publisher) == 0)
+		if (pub->queued > 0 && msg_publisher_flush(pub->publisher) == 0)
 			pub->queued = 0;
 		if (tries < 100)
 			sched_yield();
@@ -201,7 +205,8 @@ static int loan_failed(int error, size_t bytes)
 		return TOOL_EXIT_OK; /* A stop was asked. */
 	if (error == -MSG_ERROR_TOO_LARGE)
 		complain("a message of %zu bytes is too large; raise "
-			"--max-bytes", bytes);
+			 "--max-bytes",
+			bytes);
 	else
 		complain("no buffer: %s", msg_error_name(error));
 	return lane_exit(error);
@@ -254,16 +259,17 @@ static void summary(const struct pub *pub, uint64_t begin_ns)
 {
 	double seconds = (double)(clock_ns() - begin_ns) / 1e9;
 	uint64_t messages = pub->source.number - pub->failed;
-	uint64_t refused = msg_publisher_counter(pub->publisher,
-		MSG_COUNTER_LOAN_REFUSED);
+	uint64_t refused =
+		msg_publisher_counter(pub->publisher, MSG_COUNTER_LOAN_REFUSED);
 	char rate[32], volume[32], speed[32];
 
 	text_scaled((double)messages / seconds, rate, sizeof rate);
 	text_scaled((double)pub->bytes, volume, sizeof volume);
 	text_scaled((double)pub->bytes / seconds, speed, sizeof speed);
 	say("%llu messages, %sB in %.3f s: %s messages/s, %sB/s; %llu loans "
-	    "refused, %llu messages failed", (unsigned long long)messages,
-		volume, seconds, rate, speed, (unsigned long long)refused,
+	    "refused, %llu messages failed",
+		(unsigned long long)messages, volume, seconds, rate, speed,
+		(unsigned long long)refused,
 		(unsigned long long)(pub->failed + pub->source.refused));
 }
 
@@ -276,8 +282,9 @@ static int open_publisher(struct pub *pub, struct msg_node *node)
 
 	msg_node_describe(node, &info);
 	if (pub->max_bytes == 0 && largest == 0)
-		pub->max_bytes = pub->source.kind == SOURCE_FILES ?
-			MSG_MESSAGE_BYTES_MAX : 65536;
+		pub->max_bytes = pub->source.kind == SOURCE_FILES
+					 ? MSG_MESSAGE_BYTES_MAX
+					 : 65536;
 	if (pub->max_bytes == 0)
 		pub->max_bytes = largest;
 	pub->source.bytes_max = pub->max_bytes;
@@ -313,7 +320,7 @@ static int publish(struct pub *pub, struct msg_node *node)
 
 static int run(const struct command *command, int argc, char **argv)
 {
-	struct pub pub = { .lane = LANE_CHOICE, .batch = 1, .wait_ms = 100 };
+	struct pub pub = {.lane = LANE_CHOICE, .batch = 1, .wait_ms = 100};
 	struct msg_node *node;
 	int id, code = TOOL_EXIT_OK;
 
@@ -338,9 +345,12 @@ static int run(const struct command *command, int argc, char **argv)
 }
 
 const struct command command_pub = {
-	"pub", "[OPTION...] TOPIC [FILE...]",
+	"pub",
+	"[OPTION...] TOPIC [FILE...]",
 	"Publish lines, files, texts or made-up messages.",
 	"Without --message, --file or --size, each line of standard input is "
 	"a message.\nThe summary goes to stderr.",
-	options, true, run,
+	options,
+	true,
+	run,
 };

@@ -31,8 +31,7 @@ static int find_metric(const struct require_metric *metrics, const char *name)
 	usage_fail("--require '%s' is none of %s", safe, list);
 }
 
-static double parse_limit(const struct require_metric *metric,
-	const char *text)
+static double parse_limit(const struct require_metric *metric, const char *text)
 {
 	char option[64], safe[64];
 	double limit;
@@ -47,8 +46,8 @@ static double parse_limit(const struct require_metric *metric,
 		return limit;
 	}
 	if (!time_parse(text, 1e3, &limit))
-		usage_fail("%s '%s' is not a time (as 50us, 1.5ms)", option,
-			safe);
+		usage_fail(
+			"%s '%s' is not a time (as 50us, 1.5ms)", option, safe);
 	return limit;
 }
 
@@ -84,8 +83,8 @@ void require_parse(struct require *require, const char *text,
 static void say_unmet(const struct require_metric *metric, double value,
 	double limit, const char *where)
 {
-	const char *side = metric->kind == REQUIRE_AT_LEAST ? "at least" :
-							      "at most";
+	const char *side =
+		metric->kind == REQUIRE_AT_LEAST ? "at least" : "at most";
 	char is[32], asked[32];
 
 	if (metric->kind == REQUIRE_TIME) {
@@ -95,8 +94,8 @@ static void say_unmet(const struct require_metric *metric, double value,
 		text_scaled(value, is, sizeof is);
 		text_scaled(limit, asked, sizeof asked);
 	}
-	complain("requirement not met: %s%s%s is %s, %s %s was required",
-		where, where[0] ? " " : "", metric->name, is, side, asked);
+	complain("requirement not met: %s%s%s is %s, %s %s was required", where,
+		where[0] ? " " : "", metric->name, is, side, asked);
 }
 
 bool require_check(const struct require *require, const char *metric,
@@ -111,8 +110,8 @@ bool require_check(const struct require *require, const char *metric,
 
 		if (strcmp(asked->name, metric) != 0)
 			continue;
-		if (asked->kind == REQUIRE_AT_LEAST ? value >= limit :
-						      value <= limit)
+		if (asked->kind == REQUIRE_AT_LEAST ? value >= limit
+						    : value <= limit)
 			continue;
 		say_unmet(asked, value, limit, where);
 		met = false;

@@ -31,7 +31,7 @@ size_t source_open(struct source *source)
 		if (source->kind == SOURCE_TEXTS)
 			bytes = strlen(source->items[i]);
 		else if (stat(source->items[i], &file) < 0 ||
-			!S_ISREG(file.st_mode))
+			 !S_ISREG(file.st_mode))
 			return 0;
 		else
 			bytes = (size_t)file.st_size;
@@ -85,8 +85,7 @@ static bool make_room(struct source *source)
 /* Read more; false at the end, on an error or when a stop is asked. */
 static bool read_more(struct source *source, int fd)
 {
-	struct pollfd fds[1 + STOP_POLL_EXTRA] = { { .fd = fd,
-		.events = POLLIN } };
+	struct pollfd fds[1 + STOP_POLL_EXTRA] = {{.fd = fd, .events = POLLIN}};
 	ssize_t got;
 
 	if (!make_room(source))
@@ -182,7 +181,8 @@ static int slurp(struct source *source, const char *name, size_t *bytes)
 	source->begin = source->end = 0;
 	while (read_more(source, source->fd))
 		if (source->end > source->bytes_max)
-			return refuse(source, name, "too large; raise "
+			return refuse(source, name,
+				"too large; raise "
 				"--max-bytes");
 	if (stop_asked())
 		return 0;
@@ -197,8 +197,8 @@ static int next_file(struct source *source, size_t *bytes)
 
 	if (source->fd > STDIN_FILENO)
 		close(source->fd);
-	source->fd = strcmp(name, "-") == 0 ? STDIN_FILENO :
-		open(name, O_RDONLY | O_CLOEXEC);
+	source->fd = strcmp(name, "-") == 0 ? STDIN_FILENO
+					    : open(name, O_RDONLY | O_CLOEXEC);
 	if (source->fd < 0 || fstat(source->fd, &file) < 0)
 		return refuse(source, name, strerror(errno));
 	if (S_ISDIR(file.st_mode))
@@ -221,14 +221,14 @@ static bool fill_file(struct source *source, char *data)
 		return true;
 	}
 	while (filled < source->next_bytes) {
-		ssize_t got = read(source->fd, data + filled,
-			source->next_bytes - filled);
+		ssize_t got = read(
+			source->fd, data + filled, source->next_bytes - filled);
 
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got <= 0) {
-			refuse(source, source->items[source->item - 1], got ?
-				strerror(errno) : "became shorter");
+			refuse(source, source->items[source->item - 1],
+				got ? strerror(errno) : "became shorter");
 			return false;
 		}
 		filled += (size_t)got;
@@ -244,15 +244,14 @@ static void fill_synthetic(const struct source *source, char *data)
 		(unsigned long long)source->number);
 
 	for (size_t i = 0; i < source->size; i++)
-		data[i] = i < (size_t)length ? head[i] :
-					       (char)('a' + i % 26);
+		data[i] = i < (size_t)length ? head[i] : (char)('a' + i % 26);
 }
 
 /* ---- the source -------------------------------------------------------- */
 
 bool source_ready(const struct source *source)
 {
-	struct pollfd input = { .fd = STDIN_FILENO, .events = POLLIN };
+	struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
 
 	if (source->kind != SOURCE_LINES)
 		return true;

@@ -25,16 +25,16 @@ struct source {
 	enum source_kind kind;
 	char **items; /* Files or texts. */
 	int item_count;
-	size_t size;       /* Of a synthetic message. */
-	size_t bytes_max;  /* Longer messages are refused. */
-	bool repeat;       /* Begin files or texts again at their end. */
-	uint64_t number;   /* Messages given so far. */
-	uint64_t refused;  /* Messages that could not be given. */
+	size_t size;      /* Of a synthetic message. */
+	size_t bytes_max; /* Longer messages are refused. */
+	bool repeat;      /* Begin files or texts again at their end. */
+	uint64_t number;  /* Messages given so far. */
+	uint64_t refused; /* Messages that could not be given. */
 
 	/* Private. */
 	int item;
-	int fd;            /* The open file, or -1. */
-	char *buffer;      /* Lines read ahead, or a file that has no size. */
+	int fd;       /* The open file, or -1. */
+	char *buffer; /* Lines read ahead, or a file that has no size. */
 	size_t capacity, begin, end;
 	size_t next_bytes;
 	bool ended;

@@ -12,7 +12,7 @@
 #include "pace.h"
 
 static volatile sig_atomic_t asked;
-static int wake[2] = { -1, -1 };
+static int wake[2] = {-1, -1};
 
 static void on_signal(int number)
 {
@@ -50,15 +50,15 @@ bool stop_output_closed(void)
 
 bool stop_reader_gone(void)
 {
-	struct pollfd output = { .fd = STDOUT_FILENO };
+	struct pollfd output = {.fd = STDOUT_FILENO};
 
 	return poll(&output, 1, 0) > 0 &&
-		(output.revents & (POLLERR | POLLNVAL));
+	       (output.revents & (POLLERR | POLLNVAL));
 }
 
 struct pollfd stop_output_watch(void)
 {
-	return (struct pollfd){ .fd = STDOUT_FILENO };
+	return (struct pollfd){.fd = STDOUT_FILENO};
 }
 
 void stop_poll(struct pollfd *fds, int count, uint64_t until_ns)
@@ -72,13 +72,13 @@ void stop_poll(struct pollfd *fds, int count, uint64_t until_ns)
 		left.tv_sec = (time_t)((until_ns - now) / 1000000000u);
 		left.tv_nsec = (long)((until_ns - now) % 1000000000u);
 	}
-	fds[count] = (struct pollfd){ .fd = wake[0], .events = POLLIN };
+	fds[count] = (struct pollfd){.fd = wake[0], .events = POLLIN};
 	ppoll(fds, (nfds_t)count + 1, until_ns != 0 ? &left : NULL, NULL);
 }
 
 void stop_sleep(uint64_t until_ns)
 {
-	struct pollfd fd = { .fd = wake[0], .events = POLLIN };
+	struct pollfd fd = {.fd = wake[0], .events = POLLIN};
 
 	while (!stop_asked()) {
 		uint64_t now = clock_ns();

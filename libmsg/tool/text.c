@@ -6,7 +6,7 @@
 
 size_t utf8_decode(const unsigned char *bytes, size_t count, uint32_t *code)
 {
-	static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
 	size_t length;
 	uint32_t value;
 
@@ -118,8 +118,8 @@ void text_write(FILE *file, const void *data, size_t bytes)
 	while (bytes > 0) {
 		size_t plain = 0, used;
 
-		while (plain < bytes && at[plain] >= 0x20 &&
-			at[plain] < 0x7f && at[plain] != '\\')
+		while (plain < bytes && at[plain] >= 0x20 && at[plain] < 0x7f &&
+			at[plain] != '\\')
 			plain++;
 		if (plain > 0) {
 			fwrite(at, 1, plain, file);
@@ -165,10 +165,11 @@ size_t text_columns(const char *text)
 
 const char *text_scaled(double value, char *out, size_t capacity)
 {
-	static const char *const prefixes[] = { "", " k", " M", " G", " T" };
+	static const char *const prefixes[] = {"", " k", " M", " G", " T"};
 	size_t prefix = 0;
 
-	while (value >= 999.5 && prefix + 1 < sizeof prefixes / sizeof *prefixes) {
+	while (value >= 999.5 &&
+		prefix + 1 < sizeof prefixes / sizeof *prefixes) {
 		value /= 1000;
 		prefix++;
 	}
@@ -192,8 +193,8 @@ const char *text_time(double ns, char *out, size_t capacity)
 	return out;
 }
 
-static void hex_line(FILE *file, const unsigned char *at, size_t offset,
-	size_t count)
+static void hex_line(
+	FILE *file, const unsigned char *at, size_t offset, size_t count)
 {
 	fprintf(file, "%08zx ", offset);
 	for (size_t i = 0; i < 16; i++) {
