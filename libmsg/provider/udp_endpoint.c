@@ -2,10 +2,10 @@
 /*
  * udp_endpoint.c - sockets of an endpoint: opening, options, watching.
  *
- * A port that was asked for is shared (SO_REUSEADDR and SO_REUSEPORT before
- * bind), which is what several receivers of one group on a host need.  A port
- * the kernel is to choose must be nobody else's, and with those flags set it
- * may choose a shared one: there they are set after bind.
+ * A port that was asked for is shared (SO_REUSEADDR before bind), which is
+ * what several receivers of one group on a host need.  A port the kernel is to
+ * choose must be nobody else's, and with that flag set it may choose a shared
+ * one: there it is set after bind.
  *
  * Neighbours: udp.h explains which socket hears what.
  */
@@ -74,11 +74,12 @@ static int set_interface(int fd, const struct udmc_device *device)
 			-errno : 0;
 }
 
+/* SO_REUSEADDR alone: with SO_REUSEPORT the kernel forms a group of the port's
+ * sockets and may hand a multicast that came in by one interface to a socket
+ * that joined on another. */
 static int set_sharing(int fd)
 {
-	int ret = set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-
-	return ret ? ret : set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	return set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 }
 
 static int configure(const struct udmc_udp_ep *ep, int fd, bool v6)
