@@ -168,9 +168,9 @@ run_child() {
 	shift
 	status=0
 	if [ "$log" = - ]; then
-		"$@" </dev/null &
+		setpriv --pdeathsig TERM "$@" </dev/null &
 	else
-		"$@" </dev/null >"$log" 2>&1 &
+		setpriv --pdeathsig TERM "$@" </dev/null >"$log" 2>&1 &
 	fi
 	child=$!
 	wait "$child" || status=$?
