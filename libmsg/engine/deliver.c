@@ -191,6 +191,10 @@ static void note_loss(struct msg_receiver *r, struct msg_stream *s)
 
 	if (lost == 0)
 		return;
+	/* The message being skipped was counted when it was given up, and the
+	 * gap, which begins inside of it, counts it again. */
+	if (s->assembly.skipping)
+		lost--;
 	drop_assembly(r, s);
 	s->lost += lost;
 	count(r, MSG_COUNTER_LOST, lost);
@@ -227,7 +231,6 @@ void msg_receiver_drain(struct msg_receiver *r, struct msg_stream *s)
 			msg_receive_put(&r->pool, slot);
 			continue;
 		}
-		count(r, MSG_COUNTER_REORDERED, 1);
 		deliver(r, s, &frame, slot);
 	}
 	/* A loss with nothing behind it: count it now, report it later. */
@@ -241,6 +244,7 @@ void msg_receiver_arrived(struct msg_receiver *r, struct msg_stream *s,
 	uint32_t slot)
 {
 	bool quiet = msg_sequence_in_order(&s->sequence, span);
+	uint64_t reordered = s->sequence.reordered_total;
 
 	s->heard_ns = msg_clock_coarse_ns();
 	switch (msg_sequence_arrive(
@@ -256,8 +260,23 @@ void msg_receiver_arrived(struct msg_receiver *r, struct msg_stream *s,
 		msg_receive_put(&r->pool, slot);
 		break;
 	}
+	count(r, MSG_COUNTER_REORDERED,
+		s->sequence.reordered_total - reordered);
 	if (!quiet || r->deadline != UINT64_MAX)
 		msg_receiver_drain(r, s);
+}
+
+void msg_receiver_look_ahead(struct msg_receiver *r)
+{
+	uint64_t deadline = UINT64_MAX;
+
+	for (uint32_t i = 0; i < r->streams.count; i++) {
+		const struct msg_stream *s = &r->streams.streams[i];
+
+		if (s->used && msg_sequence_deadline(&s->sequence) < deadline)
+			deadline = msg_sequence_deadline(&s->sequence);
+	}
+	r->deadline = deadline;
 }
 
 void msg_receiver_expire(struct msg_receiver *r)

@@ -328,6 +328,8 @@ int msg_receiver_arm_link(struct msg_receiver *r)
 int msg_receiver_arm(struct msg_receiver *r)
 {
 	if (r->deadline != UINT64_MAX)
+		msg_receiver_look_ahead(r);
+	if (r->deadline != UINT64_MAX)
 		return -MSG_ERROR_AGAIN;
 	return msg_receiver_arm_link(r);
 }

@@ -34,6 +34,11 @@ void msg_receiver_drain(struct msg_receiver *r, struct msg_stream *stream);
 /* deliver.c: hand on what waited long enough in any stream. */
 void msg_receiver_expire(struct msg_receiver *r);
 
+/* deliver.c: find the earliest end of a gap anew.  A gap that was filled leaves
+ * its end behind in receiver->deadline, which costs one idle turn at most when
+ * awake but must not keep anybody from sleeping. */
+void msg_receiver_look_ahead(struct msg_receiver *r);
+
 /* deliver.c: before a stream loses its place. */
 void msg_receiver_evict(void *receiver, struct msg_stream *stream);
 

@@ -143,24 +143,37 @@ static bool wants_signal(struct msg_transmitter *t, bool more)
 	return true;
 }
 
+/* Wait until a frame more may fly.  The place of its header in pool.headers is
+ * free then, too. */
+static int await_place(struct msg_transmitter *t)
+{
+	uint64_t deadline = 0;
+	int result = 0;
+
+	while (in_flight(t) > t->flight_mask && result == 0)
+		result = wait_for_link(t, &deadline);
+	return result;
+}
+
+static uint8_t *header_place(const struct msg_transmitter *t)
+{
+	return t->pool.headers +
+	       (size_t)(t->flight_head & t->flight_mask) * HEADER_STRIDE;
+}
+
 /* Post one frame of `slot`; takes a reference for as long as it flies. */
 static int post(struct msg_transmitter *t, struct msg_link_send *send,
 	uint32_t slot, bool more)
 {
 	uint64_t deadline = 0;
-	int result;
+	int result = await_place(t);
 
-	while (in_flight(t) > t->flight_mask) {
-		result = wait_for_link(t, &deadline);
-		if (result < 0)
-			goto fail;
-	}
+	if (result < 0)
+		goto fail;
 	send->group = t->group;
 	send->token = t->flight_head;
-	send->more = more && ++t->unflushed < UNFLUSHED_MAX;
+	send->more = more && t->unflushed + 1 < UNFLUSHED_MAX;
 	send->signal = wants_signal(t, send->more);
-	if (!send->more)
-		t->unflushed = 0;
 	while ((result = t->link->ops->send(t->link, send)) ==
 		-MSG_ERROR_AGAIN) {
 		result = wait_for_link(t, &deadline);
@@ -172,6 +185,7 @@ static int post(struct msg_transmitter *t, struct msg_link_send *send,
 	t->flight[t->flight_head & t->flight_mask] = slot;
 	msg_transmit_hold(&t->pool, slot);
 	t->flight_head++;
+	t->unflushed = send->more ? t->unflushed + 1 : 0;
 	count(t, MSG_COUNTER_FRAMES, 1);
 	return 0;
 fail:
@@ -261,15 +275,10 @@ static int send_fragments(struct msg_transmitter *t, uint32_t slot,
 	int result = 0;
 
 	for (; part.offset < bytes && result == 0; part.offset += part.bytes) {
-		uint8_t *header = t->pool.headers +
-				  (size_t)(t->flight_head & t->flight_mask) *
-					  HEADER_STRIDE;
 		struct msg_link_send send = {.iov_count = 2};
+		uint8_t *header = header_place(t);
 
-		/* The header's place may still be in flight. */
-		uint64_t deadline = 0;
-		while (in_flight(t) > t->flight_mask && result == 0)
-			result = wait_for_link(t, &deadline);
+		result = await_place(t);
 		if (result < 0)
 			break;
 		part.bytes = bytes - part.offset < t->part_max
@@ -293,11 +302,12 @@ static int send_fragments(struct msg_transmitter *t, uint32_t slot,
 static int send_stray(struct msg_transmitter *t, uint32_t slot,
 	uint32_t offset, uint32_t bytes, bool more)
 {
-	uint8_t *header = t->pool.headers +
-			  (size_t)(t->flight_head & t->flight_mask) *
-				  HEADER_STRIDE;
 	struct msg_link_send send = {.iov_count = 2};
+	uint8_t *header = header_place(t);
+	int result = await_place(t);
 
+	if (result < 0)
+		return result;
 	write_header(t, header, MSG_FRAME_SINGLE, bytes, t->sequence);
 	send.iov[0].iov_base = header;
 	send.iov[0].iov_len = MSG_FRAME_HEADER_BYTES;
@@ -319,6 +329,9 @@ static int place(struct msg_transmitter *t, uint32_t slot, uint32_t bytes,
 	bool more)
 {
 	uint32_t offset = t->pool.slots[slot].loan_offset;
+	/* Others need the slot: its header belongs to a frame in flight.  Behind
+	 * messages without bytes a loan may stand at offset 0 even so. */
+	bool stray = offset > 0 || t->pool.slots[slot].refs > 1;
 	int result = 0;
 
 	if (slot == t->open) {
@@ -329,7 +342,7 @@ static int place(struct msg_transmitter *t, uint32_t slot, uint32_t bytes,
 		result = close_frame(t, true);
 	if (bytes > t->body_max)
 		result = send_fragments(t, slot, bytes, more);
-	else if (offset > 0)
+	else if (stray)
 		result = send_stray(t, slot, offset, bytes, more);
 	else {
 		start_frame(t, slot);
@@ -446,17 +459,20 @@ int msg_transmitter_send(
 int msg_transmitter_flush(struct msg_transmitter *t)
 {
 	int result = 0;
+	int flushed = 0;
 
 	if (t->open != MSG_TRANSMIT_NONE)
 		result = close_frame(t, false);
-	else if (t->unflushed > 0) {
-		t->unflushed = 0;
-		result = t->link->ops->flush(t->link);
-	}
+	/* Also when that one failed: those before it must not wait for it. */
+	if (t->unflushed > 0)
+		flushed = t->link->ops->flush(t->link);
+	if (flushed == -MSG_ERROR_AGAIN)
+		return result < 0 ? result : flushed;
+	t->unflushed = 0;
 	/* Release, by way of being an atomic store after the send: whoever
 	 * announces this number announces nothing that has not left. */
 	atomic_store_explicit(&t->sent, t->sequence, memory_order_release);
-	return result;
+	return result < 0 ? result : flushed;
 }
 
 void msg_transmitter_abandon(struct msg_transmitter *t, struct msg_loan *loan)
@@ -476,8 +492,9 @@ void msg_transmitter_linger(struct msg_transmitter *t, uint64_t limit_ns)
 {
 	uint64_t deadline = msg_clock_ns() + limit_ns;
 
-	msg_transmitter_flush(t);
-	while (in_flight(t) > 0 && msg_clock_ns() < deadline)
+	while ((msg_transmitter_flush(t) == -MSG_ERROR_AGAIN ||
+		       in_flight(t) > 0) &&
+		msg_clock_ns() < deadline)
 		if (poll_link(t) < 0)
 			break;
 }
