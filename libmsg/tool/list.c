@@ -10,6 +10,7 @@
 
 #include <getopt.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,7 +124,10 @@ static void cell(const struct msg_topic_info *info, int column, cell_text *text)
 		snprintf(out, size, "%" PRIu32, info->uid);
 		break;
 	case 6:
-		text_scaled(info->rate, out, size);
+		if (info->rate < 0)
+			snprintf(out, size, "-");
+		else
+			text_scaled(info->rate, out, size);
 		break;
 	case 7:
 		snprintf(out, size, "%" PRIu64, info->message_count);
@@ -182,7 +186,7 @@ static void print_json(const struct msg_topic_info *info)
 	json_text(&json, "program", info->program);
 	json_count(&json, "pid", info->pid);
 	json_count(&json, "uid", info->uid);
-	json_number(&json, "rate", info->rate);
+	json_number(&json, "rate", info->rate < 0 ? NAN : info->rate);
 	json_count(&json, "messages", info->message_count);
 	json_number(&json, "age_seconds", (double)info->age_ns / 1e9);
 	json_count(&json, "message_bytes_max", info->message_bytes_max);

@@ -86,7 +86,8 @@ bool msg_roster_note(struct msg_roster *roster,
 		if (!make_room(roster, now))
 			return false;
 		e = &roster->entries[roster->count++];
-		*e = (struct msg_roster_entry){.said = *said, .heard_ns = now};
+		*e = (struct msg_roster_entry){
+			.said = *said, .heard_ns = now, .rate = -1.0};
 		return true;
 	}
 	elapsed = now - e->heard_ns;

@@ -158,7 +158,8 @@ struct msg_node_info {
 	const char *groups;       /* "239.255.77.0+64". */
 	const char *reason;       /* Why this lane: one clause for people. */
 	uint32_t port;
-	uint32_t frame_bytes;     /* Datagram payload, our header included. */
+	uint32_t frame_bytes;     /* Datagram payload, our 24-byte header in
+	                             it: the rest is one message's share. */
 };
 
 /* Open a node.  options may be NULL.  The lane: `device` or `interface` or
@@ -374,7 +375,8 @@ struct msg_topic_info {
 	uint64_t publisher;         /* As in msg_view.publisher. */
 	uint64_t message_count;     /* Messages sent when it last announced. */
 	uint64_t age_ns;            /* Since it last announced, by our clock. */
-	double rate;                /* Messages/s between its announcements. */
+	double rate;                /* Messages/s between its last two
+	                               announcements; negative: one so far. */
 	uint32_t pid;               /* On its host. */
 	uint32_t uid;               /* User, on its host. */
 	uint32_t message_bytes_max;
