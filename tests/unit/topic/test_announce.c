@@ -242,6 +242,20 @@ START_TEST(text_not_ended_is_packed_within_its_bounds)
 }
 END_TEST
 
+START_TEST(a_character_over_the_end_of_a_text_is_packed_as_cut)
+{
+	struct msg_announcement announcement = example();
+
+	memset(announcement.host, 'h', sizeof announcement.host);
+	announcement.host[MSG_ANNOUNCE_TEXT_MAX - 1] = '\xc3';
+	announcement.host[MSG_ANNOUNCE_TEXT_MAX] = '\xbc';
+	pack(&announcement);
+	announcement.host[MSG_ANNOUNCE_TEXT_MAX - 1] = '?';
+	announcement.host[MSG_ANNOUNCE_TEXT_MAX] = '\0';
+	expect_same(&announcement);
+}
+END_TEST
+
 /* ---- what a receiver takes --------------------------------------------- */
 
 START_TEST(optional_fields_default_to_nothing)
@@ -353,6 +367,17 @@ START_TEST(text_not_fit_for_a_terminal_is_refused)
 		put_text(field, "\xe6\xb8\xac two words");
 		ck_assert(unpack());
 	}
+}
+END_TEST
+
+/* Fields lie side by side in the arena, which deals in 16 bytes. */
+START_TEST(a_character_is_not_completed_by_the_next_field)
+{
+	put_all_but(UNKNOWN);
+	put_text(HOST, "fifteen bytes..\xc3");
+	put_text(PROGRAM, "\xbc");
+	put_text(PROGRAM, "good");
+	refused();
 }
 END_TEST
 
@@ -530,11 +555,14 @@ int main(void)
 	tcase_add_test(trip, the_smallest_announcement_fits);
 	tcase_add_test(trip, an_odd_host_or_program_is_packed_readable);
 	tcase_add_test(trip, text_not_ended_is_packed_within_its_bounds);
+	tcase_add_test(
+		trip, a_character_over_the_end_of_a_text_is_packed_as_cut);
 	tcase_add_test(take, optional_fields_default_to_nothing);
 	tcase_add_test(take, a_field_left_out_is_refused_if_required);
 	tcase_add_test(take, numbers_out_of_range_are_refused);
 	tcase_add_test(take, a_malformed_topic_is_refused);
 	tcase_add_test(take, text_not_fit_for_a_terminal_is_refused);
+	tcase_add_test(take, a_character_is_not_completed_by_the_next_field);
 	tcase_add_test(take, a_field_said_twice_counts_as_said_last);
 	tcase_add_test(take, fields_of_later_versions_are_skipped);
 	tcase_add_test(hostile, a_body_cut_anywhere_is_refused);
