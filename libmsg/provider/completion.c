@@ -74,7 +74,8 @@ static ssize_t cq_readfrom(struct fid_cq *fid, void *buf, size_t count,
 	struct udmc_cq *cq = to_cq(fid);
 	size_t n = 0;
 
-	if (cq->head == cq->tail) {
+	/* Reading no entries asks for progress and nothing else. */
+	if (cq->head == cq->tail || UDMC_UNLIKELY(!count)) {
 		progress(cq);
 		if (cq->head == cq->tail)
 			return -FI_EAGAIN;
@@ -148,6 +149,7 @@ static ssize_t cq_sreadfrom(struct fid_cq *fid, void *buf, size_t count,
 	struct udmc_cq *cq = to_cq(fid);
 	int64_t end = timeout < 0 ? 0 : now_ms() + timeout;
 	struct pollfd fd = {.fd = cq->wait_fd, .events = POLLIN};
+	int armed;
 
 	(void)cond; /* FI_CQ_COND_NONE is all cq_open accepts. */
 	if (cq->wait_fd < 0) {
@@ -160,8 +162,11 @@ static ssize_t cq_sreadfrom(struct fid_cq *fid, void *buf, size_t count,
 
 		if (n != -FI_EAGAIN)
 			return n;
-		if (udmc_cq_trywait(cq))
+		armed = udmc_cq_trywait(cq);
+		if (armed == -FI_EAGAIN)
 			continue;
+		if (armed)
+			return armed;
 		if (timeout >= 0 && left < 0)
 			return -FI_EAGAIN;
 		if (poll(&fd, 1, (int)left) < 0)

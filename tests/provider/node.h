@@ -37,6 +37,8 @@ struct node_options {
 	bool split;                 /* A completion queue for each side. */
 	bool disabled;              /* Leave fi_enable to the test. */
 	bool no_wait;               /* FI_WAIT_NONE. */
+	bool alone;                 /* In a thread of its own: nodes_progress
+				     * leaves it out. */
 	const struct sockaddr *src; /* NULL: the interface's, any port. */
 	size_t src_bytes;
 };
@@ -52,6 +54,7 @@ struct node {
 	struct fid_mr *mr;
 	unsigned char *slot;       /* SLOTS x SLOT_BYTES, registered. */
 	void *desc;
+	bool alone;
 };
 
 union address {
@@ -82,6 +85,8 @@ void node_post(struct node *node, size_t i, size_t bytes);
 /* The next completion of a receive or a send, waiting up to 5 s. */
 void node_wait(struct node *node, struct fid_cq *cq,
 		struct fi_cq_data_entry *entry);
+/* Let every node send what it holds back; waiting does so too. */
+void nodes_progress(void);
 /* No completion for a while. */
 void node_quiet(struct node *node, struct fid_cq *cq);
 fi_addr_t node_know(struct node *node, struct node *other);

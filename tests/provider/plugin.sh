@@ -37,11 +37,11 @@ FI_UDMC_IFACE=lo fi_info -p udmc | grep -q "domain: udp-" ||
 FI_UDMC_IFACE=lo fi_info -p udmc | grep "domain:" | grep -qv "udp-lo" &&
 	fail "FI_UDMC_IFACE=lo shows another interface"
 
-fi_pingpong -p udmc -d "$domain" -e dgram -I 200 >/dev/null &
+fi_pingpong -p udmc -d "$domain" -e dgram -I 100 -S 1024 >/dev/null &
 server=$!
 trap 'kill $server 2>/dev/null' EXIT
 sleep 2
-fi_pingpong -p udmc -d "$domain" -e dgram -I 200 "$address" ||
+fi_pingpong -p udmc -d "$domain" -e dgram -I 100 -S 1024 "$address" ||
 	fail "fi_pingpong client"
 wait $server || fail "fi_pingpong server"
 trap - EXIT
