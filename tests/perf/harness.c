@@ -121,7 +121,7 @@ static void wait_until(const struct perf_plan *plan, uint64_t due)
 		.tv_nsec = (long)(due % 1000000000u),
 	};
 
-	if (plan->block) {
+	if (plan->block || plan->idle) {
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
 		return;
 	}
@@ -413,6 +413,7 @@ static const char usage[] =
 	"usage: %s latency|rate [OPTION...]\n"
 	"  --block              the receiver sleeps; without: both spin\n"
 	"  --fifo               with real-time priority, where that is allowed\n"
+	"  --idle               latency: the sender sleeps between messages\n"
 	"  --bytes N            of a message (64)\n"
 	"  --batch N            messages a push (rate: 64)\n"
 	"  --window N           most messages under way, 0: no limit (512)\n"
@@ -437,6 +438,7 @@ static const char columns[] =
 enum {
 	OPT_BLOCK = 256,
 	OPT_FIFO,
+	OPT_IDLE,
 	OPT_BYTES,
 	OPT_BATCH,
 	OPT_WINDOW,
@@ -463,6 +465,7 @@ enum {
 static const struct option options[] = {
 	{"block", no_argument, NULL, OPT_BLOCK},
 	{"fifo", no_argument, NULL, OPT_FIFO},
+	{"idle", no_argument, NULL, OPT_IDLE},
 	{"bytes", required_argument, NULL, OPT_BYTES},
 	{"batch", required_argument, NULL, OPT_BATCH},
 	{"window", required_argument, NULL, OPT_WINDOW},
@@ -542,6 +545,9 @@ static bool take_text(struct perf_plan *plan, int option, const char *text)
 		return true;
 	case OPT_FIFO:
 		plan->fifo = true;
+		return true;
+	case OPT_IDLE:
+		plan->idle = true;
 		return true;
 	case OPT_INTERFACE:
 		plan->sender.interface = plan->receiver.interface = text;

@@ -40,6 +40,7 @@ struct perf_plan {
 	bool latency;     /* Else rate. */
 	bool block;       /* The receiver sleeps; else it spins. */
 	bool fifo;        /* Real-time priority while measuring. */
+	bool idle;        /* The sender sleeps until a message is due. */
 	uint32_t bytes;   /* Of a message, 8 or more. */
 	uint32_t batch;   /* Messages given to one `send`. */
 	uint32_t window;  /* Most messages under way; 0: no limit. */
