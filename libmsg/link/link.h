@@ -85,7 +85,7 @@ enum msg_link_event_type {
 struct msg_link_event {
 	uint32_t type;
 	uint32_t token;
-	uint32_t bytes;
+	uint32_t bytes; /* Of the frame; of a failure, its errno. */
 };
 
 struct msg_link_send {

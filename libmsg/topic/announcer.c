@@ -2,6 +2,7 @@
 /* announcer.c - periodic announcements; see announcer.h. */
 #include "topic/announcer.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,8 +91,9 @@ void msg_announcer_close(struct msg_announcer *a)
 
 /* ---- one announcement -------------------------------------------------- */
 
-/* Wait for the frames in flight, so that their buffer may be written again. */
-static void settle(struct msg_announcer *a)
+/* Wait until the frame in flight is done, so that its buffer may be written
+ * again; 0, or the errno of its failure. */
+static int settle(struct msg_announcer *a)
 {
 	uint64_t deadline = msg_clock_ns() + SEND_LIMIT_NS;
 	struct msg_link_event events[FRAMES_IN_FLIGHT];
@@ -100,15 +102,18 @@ static void settle(struct msg_announcer *a)
 		int n = a->link->ops->poll(
 			a->link, events, (int)FRAMES_IN_FLIGHT);
 
+		if (n < 0)
+			return EIO;
 		for (int i = 0; i < n; i++)
 			if (events[i].token == a->token)
-				return;
-		if (n < 0)
-			return;
+				return events[i].type == MSG_LINK_SEND_FAILED
+					       ? (int)events[i].bytes
+					       : 0;
 	} while (msg_clock_ns() < deadline);
+	return ETIMEDOUT;
 }
 
-static void send_to(struct msg_announcer *a, uint32_t group, size_t bytes)
+static int send_to(struct msg_announcer *a, uint32_t group, size_t bytes)
 {
 	struct msg_link_send send = {
 		.iov[0] = {a->region.base, bytes},
@@ -117,14 +122,18 @@ static void send_to(struct msg_announcer *a, uint32_t group, size_t bytes)
 		.token = ++a->token,
 		.signal = true,
 	};
+	int result;
 
 	if (a->handles[group] == 0)
-		return;
-	if (a->link->ops->send(a->link, &send) == 0)
-		settle(a);
+		return 0;
+	result = a->link->ops->send(a->link, &send);
+	if (result == -MSG_ERROR_AGAIN)
+		return EAGAIN;
+	return result < 0 ? EIO : settle(a);
 }
 
-static void announce(
+/* 0, or the errno of why it did not leave: the next one is tried anyway. */
+static int announce(
 	struct msg_announcer *a, struct msg_announce_source *source)
 {
 	uint8_t *frame = a->region.base;
@@ -134,6 +143,7 @@ static void announce(
 		.publisher = source->text.publisher,
 	};
 	size_t bytes;
+	int failed;
 
 	/* Acquire; partner: msg_transmitter_flush: what this number counts
 	 * was handed to the lane before this announcement is. */
@@ -146,9 +156,10 @@ static void announce(
 	header.sequence = source->text.next_sequence;
 	header.transmission = a->transmission++;
 	msg_frame_write(frame, &header);
-	send_to(a, source->group, bytes);
-	if (source->group != 0)
-		send_to(a, 0, bytes);
+	failed = send_to(a, source->group, bytes);
+	if (source->group != 0 && failed == 0)
+		failed = send_to(a, 0, bytes);
+	return failed;
 }
 
 /* ---- sources ----------------------------------------------------------- */
@@ -201,6 +212,20 @@ static void set_due(struct msg_announcer *a)
 	atomic_store_explicit(&a->due, due, memory_order_relaxed);
 }
 
+/* The first announcement shows whether the lane takes multicast at all. */
+static int announce_first(
+	struct msg_announcer *a, struct msg_announce_source *source)
+{
+	int failed = announce(a, source);
+
+	if (failed == 0 || failed == EAGAIN || failed == ETIMEDOUT)
+		return 0;
+	return msg_fail(MSG_ERROR_FABRIC,
+		"topic '%s': its group cannot be sent to: %s; does a route "
+		"lead there? (msg doctor)",
+		source->text.topic, strerror(failed));
+}
+
 int msg_announcer_add(struct msg_announcer *a,
 	struct msg_link_domain *domain, struct msg_announce_source *source)
 {
@@ -212,8 +237,9 @@ int msg_announcer_add(struct msg_announcer *a,
 		result = join(a, 0);
 	if (result == 0)
 		result = join(a, source->group);
+	if (result == 0)
+		result = announce_first(a, source);
 	if (result == 0) {
-		announce(a, source);
 		source->next = a->sources;
 		a->sources = source;
 		if (!source->next) {

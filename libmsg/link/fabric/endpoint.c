@@ -233,7 +233,7 @@ static int read_error(struct endpoint *e, struct msg_link_event *event)
 	event->type = error.flags & FI_RECV ? MSG_LINK_RECEIVE_FAILED
 					    : MSG_LINK_SEND_FAILED;
 	event->token = (uint32_t)(uintptr_t)error.op_context;
-	event->bytes = 0;
+	event->bytes = (uint32_t)error.err;
 	return 1;
 }
 

@@ -281,13 +281,14 @@ static int choose_freely(struct fi_info *list,
 		return 0;
 	}
 	if (o->lane == MSG_LANE_VERBS)
-		return fabric_fail(text, MSG_ERROR_DEVICE,
-			devices == 0 ? "lane verbs: no active RDMA device (%s); "
-				       "leave lane out to use kernel UDP, or see "
-				       "msg doctor"
-				     : "lane verbs: several RDMA devices (%s); "
-				       "name one (--device, MSG_DEVICE)",
-			names);
+		return devices == 0
+			? fabric_fail(text, MSG_ERROR_DEVICE,
+				"lane verbs: no active RDMA device; leave lane "
+				"out to use kernel UDP, or see msg doctor")
+			: fabric_fail(text, MSG_ERROR_DEVICE,
+				"lane verbs: several RDMA devices (%s); name "
+				"one (--device, MSG_DEVICE)",
+				names);
 	*info = find(list, true, "lo", o->family);
 	if (!*info)
 		return no_such(list, true, "interface", "lo", text);
