@@ -7,7 +7,7 @@
 # then moved, and all of it still works.
 set -euo pipefail
 : "${CC:?}" "${CMAKE:?}" "${PKG_CONFIG:?}" "${SOURCE:?}" "${BUILD:?}"
-: "${LIBDIR:?}"
+: "${LIBDIR:?}" "${GENERATOR:?}"
 
 if [ -n "${SANITIZE:-}" ]; then
 	echo "SKIP install: nobody installs a sanitizer build"
@@ -68,7 +68,7 @@ module=(MSG_MODULE_DIR="$libdir/msg")
 
 cp -r "$SOURCE/tests/abi/consumer" "$work/consumer"
 quietly 'find_package' "$CMAKE" -S "$work/consumer" -B "$work/cmake" \
-	-DCMAKE_C_COMPILER="$CC" -DCMAKE_PREFIX_PATH="$prefix"
+	-G "$GENERATOR" 	-DCMAKE_C_COMPILER="$CC" -DCMAKE_PREFIX_PATH="$prefix"
 quietly 'msg::msg and msg::msg_static' "$CMAKE" --build "$work/cmake"
 received 'msg::msg' "$work/cmake/consumer_shared"
 only_static "$work/cmake/consumer_static"
