@@ -15,16 +15,12 @@
 
 #include "base/trail.h"
 
-/* handle: generation 32 | view 12 | slot 20 */
-#define SLOT_BITS 20u
-#define VIEW_BITS 12u
-
 int msg_receive_open(
 	struct msg_receive_pool *pool, uint32_t count, size_t slot_bytes)
 {
 	int result;
 
-	assert(count > 0 && count < (1u << SLOT_BITS));
+	assert(count > 0 && count < (1u << MSG_RECEIVE_SLOT_BITS));
 	memset(pool, 0, sizeof *pool);
 	pool->stride = msg_region_stride(slot_bytes);
 	result = msg_region_open(&pool->region, pool->stride * count);
@@ -57,23 +53,6 @@ void msg_receive_close(struct msg_receive_pool *pool)
 	pool->slots = NULL;
 	pool->bits = NULL;
 	msg_region_close(&pool->region);
-}
-
-uint32_t msg_receive_get(struct msg_receive_pool *pool)
-{
-	uint32_t slot;
-
-	if (pool->free_count == 0)
-		return MSG_RECEIVE_NONE;
-	slot = pool->free[--pool->free_count];
-	pool->slots[slot].next = MSG_RECEIVE_NONE;
-	return slot;
-}
-
-void msg_receive_put(struct msg_receive_pool *pool, uint32_t slot)
-{
-	assert(pool->free_count < pool->count);
-	pool->free[pool->free_count++] = slot;
 }
 
 void msg_receive_put_chain(struct msg_receive_pool *pool, uint32_t first)
@@ -134,21 +113,15 @@ void msg_receive_out(
 	atomic_store_explicit(&s->words_left, words, memory_order_relaxed);
 }
 
-uint64_t msg_receive_handle(
-	const struct msg_receive_pool *pool, uint32_t slot, uint32_t index)
-{
-	return (uint64_t)pool->slots[slot].generation << 32 |
-	       (uint64_t)index << SLOT_BITS | slot;
-}
-
 static uint32_t handle_slot(uint64_t handle)
 {
-	return (uint32_t)handle & ((1u << SLOT_BITS) - 1);
+	return (uint32_t)handle & ((1u << MSG_RECEIVE_SLOT_BITS) - 1);
 }
 
 static uint32_t handle_view(uint64_t handle)
 {
-	return (uint32_t)handle >> SLOT_BITS & ((1u << VIEW_BITS) - 1);
+	return (uint32_t)handle >> MSG_RECEIVE_SLOT_BITS &
+	       ((1u << MSG_RECEIVE_VIEW_BITS) - 1);
 }
 
 /* The word that holds a handle's bit; NULL for what no handle can be. */
@@ -250,6 +223,8 @@ void msg_receive_release(struct msg_receive_pool *pool,
 		}
 		mine = take_back(pool, handle_slot(handle), word,
 			(uint32_t)(handle >> 32), mask);
+		if (mine == mask)
+			continue;
 		refused += (uint32_t)(run - __builtin_popcountll(mine));
 	}
 	if (refused)

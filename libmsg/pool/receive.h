@@ -22,6 +22,7 @@
 #ifndef MSG_POOL_RECEIVE_H
 #define MSG_POOL_RECEIVE_H
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,6 +30,10 @@
 #include <msg/msg.h>
 
 #include "pool/region.h"
+
+/* handle: generation 32 | view 12 | slot 20 */
+#define MSG_RECEIVE_SLOT_BITS 20u
+#define MSG_RECEIVE_VIEW_BITS 12u
 
 #define MSG_RECEIVE_NONE UINT32_MAX
 #define MSG_RECEIVE_WORD_BITS 32u
@@ -68,10 +73,25 @@ static inline uint8_t *msg_receive_data(
 }
 
 /* Take a free slot to post; MSG_RECEIVE_NONE when there is none. */
-uint32_t msg_receive_get(struct msg_receive_pool *pool);
+static inline uint32_t msg_receive_get(struct msg_receive_pool *pool)
+{
+	uint32_t slot;
+
+	if (pool->free_count == 0)
+		return MSG_RECEIVE_NONE;
+	slot = pool->free[--pool->free_count];
+	pool->slots[slot].next = MSG_RECEIVE_NONE;
+	return slot;
+}
 
 /* Give back a slot (or a chain) that never went out. */
-void msg_receive_put(struct msg_receive_pool *pool, uint32_t slot);
+static inline void msg_receive_put(
+	struct msg_receive_pool *pool, uint32_t slot)
+{
+	assert(pool->free_count < pool->count);
+	pool->free[pool->free_count++] = slot;
+}
+
 void msg_receive_put_chain(struct msg_receive_pool *pool, uint32_t first);
 
 /* Move what was released since the last time to the free stack. */
@@ -82,8 +102,12 @@ void msg_receive_out(
 	struct msg_receive_pool *pool, uint32_t slot, uint32_t views);
 
 /* The handle of view `index` of a slot that is out. */
-uint64_t msg_receive_handle(
-	const struct msg_receive_pool *pool, uint32_t slot, uint32_t index);
+static inline uint64_t msg_receive_handle(
+	const struct msg_receive_pool *pool, uint32_t slot, uint32_t index)
+{
+	return (uint64_t)pool->slots[slot].generation << 32 |
+	       (uint64_t)index << MSG_RECEIVE_SLOT_BITS | slot;
+}
 
 /* The slot of a handle that is out at this moment, else MSG_RECEIVE_NONE. */
 uint32_t msg_receive_find(

@@ -60,7 +60,9 @@ uint32_t msg_pack_table(
 	for (uint32_t i = 0; i < pack->count; i++) {
 		uint32_t bytes = pack->lengths[i];
 
-		memset(body + offset + bytes, 0, padded(bytes) - bytes);
+		if (padded(bytes) > bytes)
+			memset(body + offset + bytes, 0,
+				padded(bytes) - bytes);
 		offset += padded(bytes);
 		msg_store16(table + i * LENGTH_BYTES, pack->lengths[i]);
 	}
