@@ -15,7 +15,7 @@
 set -euo pipefail
 
 # publish 1, publish 32, receive 1, receive 32: as measured, gcc 12 -O2.
-declare -A budget=([publish.1]=150 [publish.32]=60 [receive.1]=250 [receive.32]=60)
+declare -A budget=([publish.1]=333 [publish.32]=133 [receive.1]=686 [receive.32]=126)
 count=3200
 check='' top=0
 while [ $# -gt 1 ]; do

@@ -135,8 +135,8 @@ static int send_paced(const struct perf_plan *plan, struct shared *shared,
 	uint64_t start = perf_now();
 
 	for (uint64_t i = 0; i < plan->count; i++) {
-		wait_until(plan, start + (uint64_t)((double)i * 1e9 /
-						 plan->rate));
+		wait_until(
+			plan, start + (uint64_t)((double)i * 1e9 / plan->rate));
 		if (lane->send(sender, perf_now(), 1) < 0)
 			return -1;
 		shared->sender.count++;
@@ -145,8 +145,8 @@ static int send_paced(const struct perf_plan *plan, struct shared *shared,
 }
 
 /* Wait for room in the window; `gone` grows by what must have been lost. */
-static void wait_for_room(const struct perf_plan *plan, struct shared *shared,
-	uint64_t *gone)
+static void wait_for_room(
+	const struct perf_plan *plan, struct shared *shared, uint64_t *gone)
 {
 	uint64_t sent = shared->sender.count;
 	uint64_t last = 0, since = 0;
@@ -206,8 +206,8 @@ static int run_sender(const struct perf_plan *plan, struct shared *shared,
 
 /* ---- receiver ---------------------------------------------------------- */
 
-static bool over(const struct shared *shared, uint64_t received,
-	uint64_t quiet_since)
+static bool over(
+	const struct shared *shared, uint64_t received, uint64_t quiet_since)
 {
 	/* Partner: the release in run_sender. */
 	if (!atomic_load_explicit(&shared->done, memory_order_acquire))
@@ -243,8 +243,7 @@ static void note_arrival(const struct perf_plan *plan, struct span *span,
 {
 	span->last = now;
 	if (span->warm == 0)
-		span->warm = now +
-			     (uint64_t)(plan->seconds * 1e9 / WARM_PART);
+		span->warm = now + (uint64_t)(plan->seconds * 1e9 / WARM_PART);
 	if (span->begin == 0 && (plan->latency || now >= span->warm)) {
 		span->begin = now;
 		span->before = received;
@@ -324,8 +323,8 @@ static uint32_t percentile(const struct shared *shared, double part)
 }
 
 /* A thousand points are enough for a picture. */
-static int write_samples(const struct perf_plan *plan,
-	const struct shared *shared)
+static int write_samples(
+	const struct perf_plan *plan, const struct shared *shared)
 {
 	FILE *file = fopen(plan->samples, "w");
 
@@ -350,7 +349,7 @@ static int report(const struct perf_plan *plan, struct shared *shared,
 	uint64_t sent = shared->sender.count;
 	uint64_t received = shared->receiver.count;
 	double rate = shared->measured_ns ? 1e9 * (double)shared->measured /
-						(double)shared->measured_ns
+						    (double)shared->measured_ns
 					  : 0;
 
 	qsort(shared->samples, shared->sample_count, sizeof *shared->samples,
@@ -412,7 +411,8 @@ static int run_both(const struct perf_plan *plan, struct shared *shared,
 static const char usage[] =
 	"usage: %s latency|rate [OPTION...]\n"
 	"  --block              the receiver sleeps; without: both spin\n"
-	"  --fifo               with real-time priority, where that is allowed\n"
+	"  --fifo               with real-time priority, where that is "
+	"allowed\n"
 	"  --idle               latency: the sender sleeps between messages\n"
 	"  --bytes N            of a message (64)\n"
 	"  --batch N            messages a push (rate: 64)\n"
@@ -474,8 +474,7 @@ static const struct option options[] = {
 	{"seconds", required_argument, NULL, OPT_SECONDS},
 	{"interface", required_argument, NULL, OPT_INTERFACE},
 	{"sender-interface", required_argument, NULL, OPT_SENDER_INTERFACE},
-	{"receiver-interface", required_argument, NULL,
-		OPT_RECEIVER_INTERFACE},
+	{"receiver-interface", required_argument, NULL, OPT_RECEIVER_INTERFACE},
 	{"sender-netns", required_argument, NULL, OPT_SENDER_NETNS},
 	{"receiver-netns", required_argument, NULL, OPT_RECEIVER_NETNS},
 	{"sender-cpu", required_argument, NULL, OPT_SENDER_CPU},

@@ -37,20 +37,20 @@ struct perf_side {
 };
 
 struct perf_plan {
-	bool latency;     /* Else rate. */
-	bool block;       /* The receiver sleeps; else it spins. */
-	bool fifo;        /* Real-time priority while measuring. */
-	bool idle;        /* The sender sleeps until a message is due. */
-	uint32_t bytes;   /* Of a message, 8 or more. */
-	uint32_t batch;   /* Messages given to one `send`. */
-	uint32_t window;  /* Most messages under way; 0: no limit. */
-	uint64_t count;   /* Latency: messages. */
-	double rate;      /* Latency: messages a second. */
-	double seconds;   /* Rate: how long. */
+	bool latency;    /* Else rate. */
+	bool block;      /* The receiver sleeps; else it spins. */
+	bool fifo;       /* Real-time priority while measuring. */
+	bool idle;       /* The sender sleeps until a message is due. */
+	uint32_t bytes;  /* Of a message, 8 or more. */
+	uint32_t batch;  /* Messages given to one `send`. */
+	uint32_t window; /* Most messages under way; 0: no limit. */
+	uint64_t count;  /* Latency: messages. */
+	double rate;     /* Latency: messages a second. */
+	double seconds;  /* Rate: how long. */
 	struct perf_side sender;
 	struct perf_side receiver;
-	const char *device;    /* RDMA device, or NULL. */
-	const char *group;     /* Address of the group. */
+	const char *device; /* RDMA device, or NULL. */
+	const char *group;  /* Address of the group. */
 	uint32_t port;
 	uint32_t frame_bytes;  /* libmsg: largest frame; 0: its default. */
 	uint32_t buffer_count; /* libmsg: receive buffers; 0: its default. */

@@ -82,11 +82,22 @@ static int null_post(struct msg_link *link, void *buffer, uint32_t bytes,
 	return 0;
 }
 
-static void push(struct null_link *l, uint32_t type, uint32_t token,
-	uint32_t bytes)
+static void push(
+	struct null_link *l, uint32_t type, uint32_t token, uint32_t bytes)
 {
 	l->events[l->event_head++ & l->event_mask] =
 		(struct msg_link_event){type, token, bytes};
+}
+
+/* Word by word and volatile, so that it stays here: memcpy would be counted as
+ * the C library's, which libmsg uses as well. */
+static void copy(uint8_t *to, const uint8_t *from, size_t bytes)
+{
+	for (; bytes >= 8; bytes -= 8, to += 8, from += 8)
+		*(volatile uint64_t *)(void *)to =
+			*(const uint64_t *)(const void *)from;
+	for (; bytes > 0; bytes--)
+		*(volatile uint8_t *)to++ = *from++;
 }
 
 static void deliver(struct null_link *l, const struct msg_link_send *send)
@@ -98,7 +109,7 @@ static void deliver(struct null_link *l, const struct msg_link_send *send)
 		return;
 	to = &l->posted[l->posted_tail++ & l->posted_mask];
 	for (uint32_t i = 0; i < send->iov_count; i++) {
-		memcpy((uint8_t *)to->buffer + bytes, send->iov[i].iov_base,
+		copy((uint8_t *)to->buffer + bytes, send->iov[i].iov_base,
 			send->iov[i].iov_len);
 		bytes += (uint32_t)send->iov[i].iov_len;
 	}
@@ -183,8 +194,8 @@ static int null_open(struct msg_link_domain *domain,
 {
 	struct null_link *l = calloc(1, sizeof *l);
 	uint32_t posted = power_of_two(options->receive_count + 1);
-	uint32_t events = power_of_two(
-		options->receive_count + options->send_count + 1);
+	uint32_t events =
+		power_of_two(options->receive_count + options->send_count + 1);
 	int place = 0;
 
 	(void)domain;
@@ -245,8 +256,8 @@ static int domain_open(const struct msg_link_domain_options *options,
 	d->ops = &msg_link_module;
 	d->lane = MSG_LANE_UDP;
 	snprintf(d->interface, sizeof d->interface, "null");
-	d->frame_bytes = options->frame_bytes ? options->frame_bytes
-					      : FRAME_BYTES;
+	d->frame_bytes =
+		options->frame_bytes ? options->frame_bytes : FRAME_BYTES;
 	*domain = d;
 	return 0;
 }

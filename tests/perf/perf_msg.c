@@ -34,8 +34,8 @@ static int fail(const char *what)
 	return -1;
 }
 
-static int lane_open(const struct perf_plan *plan,
-	const struct perf_side *side, struct lane **out)
+static int lane_open(const struct perf_plan *plan, const struct perf_side *side,
+	struct lane **out)
 {
 	struct msg_node_options options = MSG_NODE_OPTIONS;
 	struct lane *lane = calloc(1, sizeof *lane);
@@ -107,8 +107,8 @@ static int borrow(struct lane *lane, struct msg_loan *loan)
 {
 	int result;
 
-	while ((result = msg_publisher_loan(lane->publisher,
-			lane->plan->bytes, loan)) == -MSG_ERROR_AGAIN)
+	while ((result = msg_publisher_loan(lane->publisher, lane->plan->bytes,
+			loan)) == -MSG_ERROR_AGAIN)
 		sched_yield(); /* The wire is behind. */
 	if (result < 0)
 		fprintf(stderr, "libmsg: loan: %s\n", msg_error_name(result));

@@ -34,7 +34,12 @@
 #define BUFFER_BYTES 65536u
 #define GSO_BYTES 65000u /* Of one send. */
 
-enum style { LONE, MMSG, CONNECTED, GSO };
+enum style {
+	LONE,
+	MMSG,
+	CONNECTED,
+	GSO
+};
 
 struct raw {
 	const struct perf_plan *plan;
@@ -54,8 +59,8 @@ static int fail(const char *what)
 
 static enum style style_of(const struct perf_plan *plan)
 {
-	static const char *const names[] = {"lone", "batch", "connected",
-		"gso"};
+	static const char *const names[] = {
+		"lone", "batch", "connected", "gso"};
 
 	for (int i = 0; plan->style && i < 4; i++)
 		if (strcmp(plan->style, names[i]) == 0)
@@ -254,12 +259,11 @@ static int raw_send(void *state, uint64_t stamp, uint32_t count)
 
 static int receive_lone(struct raw *raw, uint64_t *stamps)
 {
-	ssize_t n = recvfrom(raw->fd, raw->buffers, BUFFER_BYTES, MSG_DONTWAIT,
-		NULL, NULL);
+	ssize_t n = recvfrom(
+		raw->fd, raw->buffers, BUFFER_BYTES, MSG_DONTWAIT, NULL, NULL);
 
 	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0
-							 : fail("recvfrom");
+		return errno == EAGAIN || errno == EINTR ? 0 : fail("recvfrom");
 	memcpy(stamps, raw->buffers, sizeof *stamps);
 	return 1;
 }
@@ -273,8 +277,7 @@ static int raw_receive(void *state, uint64_t *stamps)
 		return receive_lone(raw, stamps);
 	n = recvmmsg(raw->fd, raw->messages, BATCH, MSG_DONTWAIT, NULL);
 	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0
-							 : fail("recvmmsg");
+		return errno == EAGAIN || errno == EINTR ? 0 : fail("recvmmsg");
 	for (int i = 0; i < n; i++)
 		memcpy(&stamps[i], raw->iov[i].iov_base, sizeof *stamps);
 	return n;

@@ -86,12 +86,13 @@ static int open_queues(struct verbs *v)
 {
 	struct ibv_qp_init_attr attr = {
 		.qp_type = IBV_QPT_UD,
-		.cap = {
-			.max_send_wr = SENDS,
-			.max_recv_wr = RECEIVES,
-			.max_send_sge = 1,
-			.max_recv_sge = 1,
-		},
+		.cap =
+			{
+				.max_send_wr = SENDS,
+				.max_recv_wr = RECEIVES,
+				.max_send_sge = 1,
+				.max_recv_sge = 1,
+			},
 	};
 	size_t bytes;
 
@@ -103,8 +104,8 @@ static int open_queues(struct verbs *v)
 	if (!v->buffers || !v->pd || !v->channel)
 		return fail("memory");
 	memset(v->buffers, 0, bytes);
-	v->cq = ibv_create_cq(v->id->verbs, (int)(SENDS + RECEIVES), NULL,
-		v->channel, 0);
+	v->cq = ibv_create_cq(
+		v->id->verbs, (int)(SENDS + RECEIVES), NULL, v->channel, 0);
 	v->mr = ibv_reg_mr(v->pd, v->buffers, bytes, IBV_ACCESS_LOCAL_WRITE);
 	if (!v->cq || !v->mr)
 		return fail("queue or memory region");
@@ -142,8 +143,8 @@ static int join(struct verbs *v, bool receive)
 	return result;
 }
 
-static int verbs_open(const struct perf_plan *plan, bool receive,
-	struct verbs **out)
+static int verbs_open(
+	const struct perf_plan *plan, bool receive, struct verbs **out)
 {
 	struct verbs *v = calloc(1, sizeof *v);
 
@@ -255,8 +256,8 @@ static int send_chain(struct verbs *v, uint64_t stamp, uint32_t count)
 		uint8_t *data = v->buffers + (size_t)i * v->stride;
 
 		memcpy(data, &stamp, sizeof stamp);
-		sge[i] = (struct ibv_sge){(uintptr_t)data, v->plan->bytes,
-			v->mr->lkey};
+		sge[i] = (struct ibv_sge){
+			(uintptr_t)data, v->plan->bytes, v->mr->lkey};
 		wr[i] = (struct ibv_send_wr){
 			.wr_id = count,
 			.next = i + 1 < count ? &wr[i + 1] : NULL,

@@ -1,0 +1,41 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# smoke.sh - do the measuring programs run, and print what run.sh reads?
+#
+#   smoke.sh PROGRAMS    the build folder of tests/perf
+#
+# Tiny counts, no pinning, no priority, and not a word about how long it took.
+set -euo pipefail
+programs=${1:?is missing: the build folder of tests/perf}
+port=$((20000 + $$ % 12000))
+group=239.$((16 + $$ % 200)).$(($$ / 200 % 250)).0
+
+fail() { echo "FAIL: $*" >&2; exit 1; }
+
+columns=$("$programs/perf_msg" --columns | awk -F '\t' '{ print NF }')
+
+# line PROGRAM ARGUMENT...: one line, as many columns, something arrived.
+line() {
+	local out
+	out=$(timeout 60 "$programs/$1" "${@:2}" --port $port --group "$group" \
+		--sender-cpu -1 --receiver-cpu -1) || fail "$*: exit $?"
+	awk -F '\t' -v n="$columns" 'NR > 1 || NF != n || $8 < 1 || $7 < $8 {
+		bad = 1 } END { exit bad || NR != 1 }' <<<"$out" ||
+		fail "$*: malformed: $out"
+}
+
+for program in perf_raw_udp perf_msg; do
+	line $program latency --count 200 --rate 2000 --idle --block
+	line $program rate --seconds 0.1 --block --bytes 1000
+done
+for style in lone connected gso; do
+	line perf_raw_udp rate --seconds 0.1 --block --style $style
+done
+line perf_msg rate --seconds 0.1 --block --bytes 100000 --batch 1 --window 4
+line perf_msg rate --seconds 0.1 --block --frame-bytes 1048 --buffers 256
+"$programs/perf_msg" nonsense 2>/dev/null && fail "nonsense was taken"
+"$programs/perf_raw_verbs" latency --device none --count 1 >/dev/null 2>&1 &&
+	fail "a device that is not there was taken"
+"$(dirname "$0")/run.sh" --help | grep -q -- --softroce || fail "run.sh --help"
+echo "all programs run"
