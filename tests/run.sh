@@ -9,7 +9,7 @@
 #   address     build/asan     the labels of $address_labels, with leaks found
 #   thread      build/tsan     the labels of $thread_labels
 #   softroce    build/gcc      the label softroce: emulated RDMA machines
-#   long        build/gcc      the label long, only with --long
+#   long        build/gcc      the label long and tests/fuzz/run.sh, with --long
 #
 # A phase that fails does not keep the others from running.  Each phase leaves
 # ctest's JUnit file in its build folder; count.awk makes the numbers of it and
@@ -17,7 +17,7 @@
 #
 #   N passed, N failed, N skipped
 #
-# where a Check program counts as the tests in it, any other as one.
+# where a program that counts its own tests stands for as many, any other for one.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -101,8 +101,8 @@ build() {
 	mkdir -p "$folder"
 	say "building ${folder#"$root/"}"
 	if ! { cmake -S "$root" -B "$folder" -G Ninja -DMSG_WERROR=ON "$@" &&
-		progress ninja -C "$folder" -j "$jobs"; } >"$log" 2>&1; then
-		tail -n 60 "$log"
+		progress ninja -C "$folder" -j "$jobs" -k 0; } >"$log" 2>&1; then
+		sed -n '/^FAILED:\|^CMake Error/,$p' "$log" | head -n 80
 		count_failure "build of ${folder#"$root/"} (${log#"$root/"})"
 		return 1
 	fi
@@ -188,6 +188,14 @@ phase_softroce() {
 phase_long() {
 	[ -f "$root/build/gcc/CTestTestfile.cmake" ] || return 0
 	run long gcc -L '^long$'
+	say "testing: long, ten million inputs for each fuzz target"
+	if "$root/tests/fuzz/run.sh" --runs 10000000 >"$root/build/fuzz.log" 2>&1
+	then
+		passed=$((passed + 1))
+	else
+		tail -n 30 "$root/build/fuzz.log"
+		count_failure 'fuzzing (build/fuzz.log)'
+	fi
 }
 
 if [ -n "$install" ]; then

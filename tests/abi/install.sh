@@ -68,7 +68,8 @@ module=(MSG_MODULE_DIR="$libdir/msg")
 
 cp -r "$SOURCE/tests/abi/consumer" "$work/consumer"
 quietly 'find_package' "$CMAKE" -S "$work/consumer" -B "$work/cmake" \
-	-G "$GENERATOR" 	-DCMAKE_C_COMPILER="$CC" -DCMAKE_PREFIX_PATH="$prefix"
+	-G "$GENERATOR" -DCMAKE_C_COMPILER="$CC" \
+	-DCMAKE_PREFIX_PATH="$prefix"
 quietly 'msg::msg and msg::msg_static' "$CMAKE" --build "$work/cmake"
 received 'msg::msg' "$work/cmake/consumer_shared"
 only_static "$work/cmake/consumer_static"

@@ -5,8 +5,8 @@
 #   awk -v phase=NAME -v reasons=FILE -f count.awk junit.xml
 #
 # Prints "PASSED FAILED SKIPPED" and appends a line for each skip and each
-# failure to FILE.  A program that ends with "N run, N failed, N skipped" counts
-# as that many, any other as one.  A test that did not run for any reason but
+# failure to FILE.  A program that ends with "N run, N failed, N skipped" (or
+# "N passed, ...") counts as that many, any other as one.  A test that did not run for any reason but
 # its own exit status 77 has failed.
 
 function text(line) {
@@ -50,6 +50,11 @@ function note(kind, why) {
 	} else if (line ~ /^[0-9]+ run, [0-9]+ failed, [0-9]+ skipped$/) {
 		split(line, word, " ")
 		cases += word[1]
+		bad += word[3]
+		stated += word[5]
+	} else if (line ~ /^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$/) {
+		split(line, word, " ")
+		cases += word[1] + word[3] + word[5]
 		bad += word[3]
 		stated += word[5]
 	}
