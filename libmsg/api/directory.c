@@ -72,8 +72,6 @@ static int open_rooms(struct msg_directory *d)
 		.receive_count = BUFFER_COUNT,
 		.port = d->node->port,
 	};
-	struct sockaddr_storage group;
-	char text[MSG_LINK_TEXT_BYTES] = "";
 	int result = msg_roster_open(&d->roster);
 
 	if (result == 0)
@@ -87,13 +85,10 @@ static int open_rooms(struct msg_directory *d)
 		result = msg_receiver_start(&d->receiver, d->link);
 	if (result < 0)
 		return result;
-	msg_groups_address(&d->node->groups, 0, &group);
-	result = d->link->ops->join(d->link, (struct sockaddr *)&group,
-		MSG_LINK_JOIN_RECEIVE, &d->handle, text);
-	if (result < 0)
-		return msg_fail(-result, "directory: %s", text);
-	d->joined = true;
-	return 0;
+	result = msg_groups_join(&d->node->groups, d->link, 0,
+		MSG_LINK_JOIN_RECEIVE, "directory", &d->handle);
+	d->joined = result == 0;
+	return result;
 }
 
 int msg_directory_open(struct msg_node *node, const char *pattern,

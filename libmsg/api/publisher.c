@@ -98,20 +98,16 @@ static int connect_link(struct msg_publisher *p)
 		.memory_bytes = t->pool.region.bytes,
 		.send_count = msg_transmitter_depth(t),
 	};
-	struct sockaddr_storage group;
-	char text[MSG_LINK_TEXT_BYTES] = "";
 	uint32_t handle;
 	int result = msg_node_link_open(p->node, &options, &p->link);
 
 	if (result < 0)
 		return result;
-	msg_groups_address(&p->node->groups, p->source.group, &group);
-	result = p->link->ops->join(p->link, (struct sockaddr *)&group,
-		MSG_LINK_JOIN_SEND, &handle, text);
+	result = msg_groups_join(&p->node->groups, p->link, p->source.group,
+		MSG_LINK_JOIN_SEND, p->source.text.topic, &handle);
 	if (result < 0) {
 		msg_node_link_close(p->node, p->link);
-		return msg_fail(-result, "topic '%s': %s",
-			p->source.text.topic, text);
+		return result;
 	}
 	return msg_transmitter_start(t, p->link, handle);
 }

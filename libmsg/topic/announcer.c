@@ -187,20 +187,16 @@ static int open_link(struct msg_announcer *a, struct msg_link_domain *domain)
 
 static int join(struct msg_announcer *a, uint32_t group)
 {
-	struct sockaddr_storage address;
-	char text[MSG_LINK_TEXT_BYTES];
 	uint32_t handle;
 	int result;
 
 	if (a->handles[group])
 		return 0;
-	msg_groups_address(a->groups, group, &address);
-	result = a->link->ops->join(a->link, (struct sockaddr *)&address,
-		MSG_LINK_JOIN_SEND, &handle, text);
-	if (result < 0)
-		return msg_fail(-result, "announcing: %s", text);
-	a->handles[group] = handle + 1;
-	return 0;
+	result = msg_groups_join(a->groups, a->link, group, MSG_LINK_JOIN_SEND,
+		"announcing", &handle);
+	if (result == 0)
+		a->handles[group] = handle + 1;
+	return result;
 }
 
 static void set_due(struct msg_announcer *a)

@@ -47,21 +47,16 @@ void msg_follow_close(struct msg_follow *f)
 
 static int join(struct msg_follow *f, uint32_t group)
 {
-	struct msg_link *link = f->receiver->link;
-	struct sockaddr_storage address;
-	char text[MSG_LINK_TEXT_BYTES];
 	uint32_t handle;
 	int result;
 
 	if (f->handles[group])
 		return 0;
-	msg_groups_address(f->groups, group, &address);
-	result = link->ops->join(link, (struct sockaddr *)&address,
-		MSG_LINK_JOIN_RECEIVE, &handle, text);
-	if (result < 0)
-		return msg_fail(-result, "topic '%s': %s", f->pattern, text);
-	f->handles[group] = handle + 1;
-	return 0;
+	result = msg_groups_join(f->groups, f->receiver->link, group,
+		MSG_LINK_JOIN_RECEIVE, f->pattern, &handle);
+	if (result == 0)
+		f->handles[group] = handle + 1;
+	return result;
 }
 
 /* Give the topic a number and accept its frames. */

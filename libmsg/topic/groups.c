@@ -114,3 +114,17 @@ void msg_groups_address(const struct msg_groups *groups, uint32_t index,
 	low = htonl(ntohl(low) + index);
 	memcpy(&v6->sin6_addr.s6_addr[12], &low, sizeof low);
 }
+
+int msg_groups_join(const struct msg_groups *groups, struct msg_link *link,
+	uint32_t index, enum msg_link_join how, const char *what,
+	uint32_t *handle)
+{
+	struct sockaddr_storage address;
+	char text[MSG_LINK_TEXT_BYTES] = "";
+	int result;
+
+	msg_groups_address(groups, index, &address);
+	result = link->ops->join(
+		link, (struct sockaddr *)&address, how, handle, text);
+	return result < 0 ? msg_fail(-result, "%s: %s", what, text) : 0;
+}

@@ -83,6 +83,15 @@ static struct fi_info *find(struct fi_info *list, bool udp, const char *name,
 	return NULL;
 }
 
+/* The address itself, in 4 or 16 bytes. */
+static const void *bytes_of(const struct sockaddr *address)
+{
+	if (address->sa_family == AF_INET)
+		return &((const struct sockaddr_in *)(const void *)address)
+				->sin_addr;
+	return &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+}
+
 /* The interface that has this address; false if it is not an address or no
  * interface of ours has it. */
 static bool interface_of(const char *address, char *name)
@@ -100,18 +109,10 @@ static bool interface_of(const char *address, char *name)
 	if (getifaddrs(&all) != 0)
 		return false;
 	for (struct ifaddrs *i = all; i && !found; i = i->ifa_next) {
-		const void *have;
-
 		if (!i->ifa_addr || i->ifa_addr->sa_family != family)
 			continue;
-		have = family == AF_INET
-			       ? (const void *)&((struct sockaddr_in *)(void *)
-							 i->ifa_addr)
-					 ->sin_addr
-			       : (const void *)&((struct sockaddr_in6 *)(void *)
-							 i->ifa_addr)
-					 ->sin6_addr;
-		found = memcmp(have, wanted, family == AF_INET ? 4 : 16) == 0;
+		found = memcmp(bytes_of(i->ifa_addr), wanted,
+				family == AF_INET ? 4 : 16) == 0;
 		if (found)
 			snprintf(name, IF_NAMESIZE, "%s", i->ifa_name);
 	}
@@ -129,19 +130,11 @@ static void address_of(
 	if (getifaddrs(&all) != 0)
 		return;
 	for (struct ifaddrs *i = all; i && !*text; i = i->ifa_next) {
-		const void *have;
-
 		if (!i->ifa_addr || i->ifa_addr->sa_family != family ||
 			strcmp(i->ifa_name, interface) != 0)
 			continue;
-		have = family == AF_INET
-			       ? (const void *)&((struct sockaddr_in *)(void *)
-							 i->ifa_addr)
-					 ->sin_addr
-			       : (const void *)&((struct sockaddr_in6 *)(void *)
-							 i->ifa_addr)
-					 ->sin6_addr;
-		if (!inet_ntop(family, have, text, (socklen_t)room))
+		if (!inet_ntop(family, bytes_of(i->ifa_addr), text,
+			    (socklen_t)room))
 			*text = '\0';
 	}
 	freeifaddrs(all);
