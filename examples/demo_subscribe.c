@@ -109,6 +109,7 @@ static void receive(struct state *state, const struct msg_view *view)
 		state->wrong++;
 	if (!state->received) {
 		state->first_ns = sample->time_ns;
+		state->report_ns = now;
 		state->before = *sample;
 	}
 	state->next = sample->index + 1;
