@@ -60,7 +60,7 @@ static void close_rooms(struct msg_directory *d)
 static int open_rooms(struct msg_directory *d)
 {
 	struct msg_receive_options receive = {
-		.frame_bytes = d->node->domain->frame_bytes,
+		.frame_bytes = msg_node_receive_bytes(d->node),
 		.buffer_count = BUFFER_COUNT,
 		.message_bytes_max = d->node->domain->frame_bytes,
 		.publisher_count_max = 1,

@@ -181,6 +181,16 @@ int msg_node_close(struct msg_node *node)
 	return 0;
 }
 
+uint32_t msg_node_receive_bytes(const struct msg_node *node)
+{
+	uint32_t announcement =
+		MSG_FRAME_HEADER_BYTES + MSG_ANNOUNCE_BYTES_MAX;
+
+	return node->domain->frame_bytes > announcement
+		       ? node->domain->frame_bytes
+		       : announcement;
+}
+
 int msg_node_link_open(struct msg_node *node,
 	const struct msg_link_options *options, struct msg_link **link)
 {

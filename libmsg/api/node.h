@@ -27,6 +27,10 @@ struct msg_node {
 	uint32_t children;
 };
 
+/* Bytes of a receive buffer: for frames of the lane, and for announcements,
+ * which may be larger. */
+uint32_t msg_node_receive_bytes(const struct msg_node *node);
+
 /* Open a link on the node's lane and count it as a child. */
 int msg_node_link_open(struct msg_node *node,
 	const struct msg_link_options *options, struct msg_link **link);

@@ -105,7 +105,7 @@ static int open_rooms(
 	struct msg_subscriber *s, const struct msg_subscriber_options *o)
 {
 	struct msg_receive_options options = {
-		.frame_bytes = s->node->domain->frame_bytes,
+		.frame_bytes = msg_node_receive_bytes(s->node),
 		.buffer_count = o->buffer_count,
 		.message_bytes_max = o->message_bytes_max,
 		.publisher_count_max = o->publisher_count_max,

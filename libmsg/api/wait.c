@@ -10,6 +10,10 @@
 
 #include "base/clock.h"
 
+/* How often a wait looks for buffers that came back: only a release in another
+ * thread can end it, and that makes no system call. */
+#define STARVED_NS MSG_NS_PER_MS
+
 uint64_t msg_wait_deadline(int64_t timeout_ns)
 {
 	uint64_t now = msg_clock_ns();
@@ -17,6 +21,11 @@ uint64_t msg_wait_deadline(int64_t timeout_ns)
 	if (timeout_ns < 0 || (uint64_t)timeout_ns > UINT64_MAX - 1 - now)
 		return UINT64_MAX;
 	return now + (uint64_t)timeout_ns;
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
 }
 
 /* Returns what ppoll does; an interruption by a signal counts as a wake. */
@@ -43,8 +52,9 @@ int msg_receiver_wait(struct msg_receiver *r, uint64_t deadline)
 			return 0;
 		if (result < 0)
 			return result;
-		result = sleep_until(
-			r->link->fd, gap < deadline ? gap : deadline);
+		if (msg_receiver_starved(r))
+			gap = earlier(gap, msg_clock_ns() + STARVED_NS);
+		result = sleep_until(r->link->fd, earlier(gap, deadline));
 		if (result > 0 || (result < 0 && errno == EINTR))
 			return 0;
 		if (result < 0)

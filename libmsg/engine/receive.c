@@ -297,7 +297,10 @@ int msg_receiver_turn(struct msg_receiver *r)
 	n = r->link->ops->poll(r->link, events, TURN_EVENTS);
 	for (int i = 0; i < n; i++)
 		event(r, &events[i]);
-	if (n >= 0 && n < TURN_EVENTS && before > 0) {
+	if (n < 0 || n == TURN_EVENTS)
+		return n;
+	r->emptied++;
+	if (before > 0) {
 		r->empty_ns = before;
 		if (before >= r->deadline)
 			msg_receiver_expire(r);
@@ -327,11 +330,21 @@ int msg_receiver_arm_link(struct msg_receiver *r)
 
 int msg_receiver_arm(struct msg_receiver *r)
 {
+	int result;
+
 	if (r->deadline != UINT64_MAX)
 		msg_receiver_look_ahead(r);
 	if (r->deadline != UINT64_MAX)
 		return -MSG_ERROR_AGAIN;
-	return msg_receiver_arm_link(r);
+	result = msg_receiver_arm_link(r);
+	/* Whoever slept now might sleep for good. */
+	return result == 0 && msg_receiver_starved(r) ? -MSG_ERROR_AGAIN
+						      : result;
+}
+
+bool msg_receiver_starved(const struct msg_receiver *r)
+{
+	return r->posted == 0;
 }
 
 uint64_t msg_receiver_deadline(const struct msg_receiver *r)

@@ -86,6 +86,7 @@ struct msg_receiver {
 	uint32_t assembly_slots;
 	uint32_t assembly_slots_max;
 	uint64_t now;              /* Read once a turn, when first needed. */
+	uint64_t emptied;          /* Turns that left the link empty. */
 	uint64_t empty_ns;         /* When the link was last seen empty. */
 	uint64_t deadline;         /* Earliest end of a gap. */
 	msg_counter_t counters[MSG_COUNTER_COUNT];
@@ -123,8 +124,12 @@ int msg_receiver_arm(struct msg_receiver *receiver);
 /* One turn without taking; whether messages are ready, or a negated error. */
 int msg_receiver_progress(struct msg_receiver *receiver);
 
+/* Whether every buffer is in the application's hands.  Nothing can arrive then,
+ * and what a release brings back wakes nobody. */
+bool msg_receiver_starved(const struct msg_receiver *receiver);
+
 /* As arm, but a gap that still waits is the caller's care: it must come back
- * by msg_receiver_deadline. */
+ * by msg_receiver_deadline; and so is msg_receiver_starved. */
 int msg_receiver_arm_link(struct msg_receiver *receiver);
 
 /* The number given to accept for a tag; UINT32_MAX: not accepted. */

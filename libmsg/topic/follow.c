@@ -9,6 +9,11 @@
 #include "base/trail.h"
 #include "topic/announce.h"
 
+/* A topic is found in the middle of a turn.  What lies in the link by then was
+ * sent before we joined the topic's group; after the next turn that leaves the
+ * link empty (this one may be the first of the two) that is out of the way. */
+#define STALE_TURNS 2u
+
 int msg_follow_open(struct msg_follow *f, struct msg_receiver *receiver,
 	const struct msg_groups *groups, const struct msg_log *log,
 	const char *pattern)
@@ -23,8 +28,9 @@ int msg_follow_open(struct msg_follow *f, struct msg_receiver *receiver,
 	f->wildcard = msg_name_is_pattern(pattern);
 	topics = f->wildcard ? MSG_FOLLOW_TOPICS_MAX : 1;
 	f->topics = calloc(topics, sizeof *f->topics);
+	f->since = calloc(topics, sizeof *f->since);
 	f->handles = calloc(groups->count, sizeof *f->handles);
-	if (!f->topics || !f->handles) {
+	if (!f->topics || !f->since || !f->handles) {
 		msg_follow_close(f);
 		return msg_fail(MSG_ERROR_MEMORY,
 			"no memory to follow %u topics", topics);
@@ -40,8 +46,10 @@ void msg_follow_close(struct msg_follow *f)
 		if (f->handles[i])
 			link->ops->leave(link, f->handles[i] - 1);
 	free(f->topics);
+	free(f->since);
 	free(f->handles);
 	f->topics = NULL;
+	f->since = NULL;
 	f->handles = NULL;
 }
 
@@ -60,8 +68,10 @@ static int join(struct msg_follow *f, uint32_t group)
 }
 
 /* Give the topic a number and accept its frames. */
-static void add_topic(struct msg_follow *f, const char *topic, uint32_t tag)
+static void add_topic(struct msg_follow *f, const char *topic, uint32_t tag,
+	uint64_t since)
 {
+	f->since[f->topic_count] = since;
 	snprintf(f->topics[f->topic_count], sizeof *f->topics, "%s", topic);
 	msg_receiver_accept(f->receiver, tag, f->topic_count);
 	f->topic_count++;
@@ -76,7 +86,9 @@ int msg_follow_start(struct msg_follow *f)
 	result = join(f, msg_name_group(f->pattern, f->groups->count));
 	if (result < 0)
 		return result;
-	add_topic(f, f->pattern, msg_name_tag(f->pattern));
+	/* Nothing lay in the link before this join. */
+	add_topic(f, f->pattern, msg_name_tag(f->pattern),
+		f->receiver->emptied - STALE_TURNS);
 	return 0;
 }
 
@@ -91,7 +103,7 @@ static void discover(struct msg_follow *f, const char *topic, uint32_t tag)
 	bool full = f->topic_count == MSG_FOLLOW_TOPICS_MAX;
 
 	if (!full && join(f, msg_name_group(topic, f->groups->count)) == 0) {
-		add_topic(f, topic, tag);
+		add_topic(f, topic, tag, f->receiver->emptied);
 		return;
 	}
 	tally(f, MSG_COUNTER_TOPICS_REFUSED);
@@ -103,10 +115,16 @@ static void discover(struct msg_follow *f, const char *topic, uint32_t tag)
 
 /* An announcement of a topic we follow, or of one with the same tag. */
 static void note(struct msg_follow *f, const struct msg_frame *frame,
-	const struct msg_announcement *said, const char *topic)
+	const struct msg_announcement *said, uint32_t number)
 {
+	const char *topic = f->topics[number];
 	bool ours = strcmp(topic, said->topic) == 0;
 	uint32_t room = f->receiver->options.frame_bytes;
+
+	/* It may tell of messages sent before we joined, which are not ours
+	 * and must not count as lost. */
+	if (ours && f->receiver->emptied - f->since[number] < STALE_TURNS)
+		return;
 
 	/* Once a publisher: with its first announcement it becomes known. */
 	if (!msg_receiver_knows(f->receiver, frame, said->incarnation)) {
@@ -144,7 +162,7 @@ void msg_follow_announced(void *follow, const struct msg_frame *frame,
 	}
 	number = msg_receiver_topic(f->receiver, frame->tag);
 	if (number != UINT32_MAX)
-		note(f, frame, &said, f->topics[number]);
+		note(f, frame, &said, number);
 	else if (f->wildcard && !said.closing &&
 		 msg_name_match(f->pattern, said.topic))
 		/* What was sent before we join is not ours, so this first

@@ -32,6 +32,7 @@ struct msg_follow {
 	bool wildcard;
 	uint32_t topic_count;
 	char (*topics)[MSG_TOPIC_BYTES_MAX + 1]; /* By number. */
+	uint64_t *since;   /* By number: receiver->emptied when it was found. */
 	uint32_t *handles; /* Of groups joined, + 1; 0: not joined. */
 };
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* topics.c - patterns, shared groups, the directory, IPv6. */
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -249,22 +251,27 @@ END_TEST
 /* Without the thread, calls on publishers announce; without those, nobody. */
 START_TEST(publishers_announce_by_being_called)
 {
-	struct msg_node *node = open_node();
-	struct msg_publisher *p = open_publisher(node, "called", 0);
+	struct msg_node_options o = node_options();
 	struct msg_topic_info info;
 	struct msg_directory *d;
+	struct msg_publisher *p;
+	struct msg_node *node;
 	int64_t end;
 
+	/* Forgotten after half a second: a busy machine may pause for less. */
+	o.announce_ms = 100;
+	node = open_node_as(&o);
+	p = open_publisher(node, "called", 0);
 	ck_assert_int_eq(msg_directory_open(node, "called", &d), 0);
-	for (end = now_ns() + 400 * MS; now_ns() < end;) {
+	for (end = now_ns() + 800 * MS; now_ns() < end;) {
 		ck_assert_int_eq(msg_publish(p, "x", 1), 0);
 		ck_assert_int_ge(msg_directory_read(d, 10 * MS, &info, 1), 0);
 	}
 	ck_assert_int_eq(msg_directory_read(d, 0, &info, 1), 1);
-	for (end = now_ns() + 400 * MS; now_ns() < end;)
+	for (end = now_ns() + 800 * MS; now_ns() < end;)
 		ck_assert_int_ge(msg_directory_read(d, 10 * MS, &info, 1), 0);
 	ck_assert_int_eq(msg_directory_read(d, 0, &info, 1), 0);
-	for (end = now_ns() + 100 * MS; now_ns() < end;) {
+	for (end = now_ns() + 300 * MS; now_ns() < end;) {
 		msg_node_progress(node);
 		ck_assert_int_ge(msg_directory_read(d, 10 * MS, &info, 1), 0);
 	}
@@ -303,6 +310,15 @@ START_TEST(small_frames_do_not_hide_long_topics)
 }
 END_TEST
 
+/* Hosts commonly lack that route.  In a network namespace of this process the
+ * host's stay as they are. */
+static bool route_ipv6_over_loopback(void)
+{
+	return unshare(CLONE_NEWNET) == 0 &&
+	       system("PATH=$PATH:/usr/sbin:/sbin; ip link set lo up && "
+		      "ip -6 route add local ff00::/8 dev lo table local") == 0;
+}
+
 START_TEST(groups_may_be_of_ipv6)
 {
 	struct msg_node_options o = node_options();
@@ -316,11 +332,12 @@ START_TEST(groups_may_be_of_ipv6)
 	snprintf(groups, sizeof groups, "ff15::%x:4d00+16",
 		(unsigned)(o.port & 0xffff));
 	o.groups = groups;
-	if (msg_node_open(&o, &node) < 0) {
-		if (lane.device || access("/proc/net/if_inet6", R_OK) != 0)
-			CHECK_SKIP("no IPv6 here: %s", msg_error_text());
-		ck_abort_msg("%s", msg_error_text());
-	}
+	if (!lane.device && !lane.interface && !route_ipv6_over_loopback())
+		CHECK_SKIP("no network of its own for a route to ff00::/8");
+	if (lane.device && msg_node_open(&o, &node) < 0)
+		CHECK_SKIP("%s", msg_error_text());
+	if (!lane.device)
+		node = open_node_as(&o);
 	all = open_subscriber(node, "six.*");
 	s = open_subscriber(node, "six.a");
 	p = open_publisher(node, "six.a", 200000);

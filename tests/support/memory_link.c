@@ -2,6 +2,7 @@
 /* memory_link.c - see memory_link.h. */
 #include "memory_link.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -214,7 +215,10 @@ static void report(struct memory_link *l, const struct msg_link_send *send,
 	if (l->done_tail - l->done_head > l->done_mask)
 		abort(); /* Nobody polls. */
 	l->done[l->done_tail++ & l->done_mask] = (struct msg_link_event){
-		.type = type, .token = send->token};
+		.type = type,
+		.token = send->token,
+		.bytes = type == MSG_LINK_SEND_FAILED ? EIO : 0,
+	};
 	memory_wire_counts.signalled++;
 }
 
