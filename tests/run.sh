@@ -172,12 +172,13 @@ phase_clang() {
 
 phase_address() {
 	build asan -C "$root/libmsg/cmake/asan.cmake" || return 0
-	run address asan -L "$(labels "$address_labels")" -LE '^long$'
+	# Check's time limits are made for a build that is not watched.
+	CK_TIMEOUT_MULTIPLIER=5 run address asan -L "$(labels "$address_labels")" -LE '^long$'
 }
 
 phase_thread() {
 	build tsan -C "$root/libmsg/cmake/tsan.cmake" || return 0
-	run thread tsan -L "$(labels "$thread_labels")" -LE '^long$'
+	CK_TIMEOUT_MULTIPLIER=5 run thread tsan -L "$(labels "$thread_labels")" -LE '^long$'
 }
 
 phase_softroce() {
