@@ -15,7 +15,7 @@ strace -qq -o /dev/null true 2>/dev/null || {
 }
 
 program=$1 status=0
-for case in unicast multicast; do
+for case in message limits group join; do
 	for what in EAGAIN:when=1+2 ENOBUFS:when=2+3 EINTR:when=1+3; do
 		echo "== $case, sendmmsg says $what"
 		CK_RUN_CASE=$case CK_TIMEOUT_MULTIPLIER=5 \

@@ -5,17 +5,17 @@
 #include "node.h"
 
 #include <check.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "check_main.h"
 #include "udmc.h"
 
 #define WAIT_MS 5000
+
+const struct node_options plain;
 
 const char *domain_name(void)
 {
@@ -203,12 +203,11 @@ void node_wait(struct node *node, struct fid_cq *cq,
 	ck_assert_msg(n == 1, "no completion: %zd", n);
 }
 
-void node_quiet(struct node *node, struct fid_cq *cq)
+void node_quiet(struct fid_cq *cq)
 {
 	struct fi_cq_data_entry entry;
 	int64_t end = now_ms() + (on_udp() ? 100 : 500);
 
-	(void)node;
 	while (now_ms() < end)
 		ck_assert_int_eq(fi_cq_read(cq, &entry, 1), -FI_EAGAIN);
 }

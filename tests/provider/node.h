@@ -43,6 +43,8 @@ struct node_options {
 	size_t src_bytes;
 };
 
+extern const struct node_options plain;
+
 struct node {
 	struct fi_info *info;
 	struct fid_fabric *fabric;
@@ -88,7 +90,7 @@ void node_wait(struct node *node, struct fid_cq *cq,
 /* Let every node send what it holds back; waiting does so too. */
 void nodes_progress(void);
 /* No completion for a while. */
-void node_quiet(struct node *node, struct fid_cq *cq);
+void node_quiet(struct fid_cq *cq);
 fi_addr_t node_know(struct node *node, struct node *other);
 /* Group `number` of this run, with its port. */
 union address group(unsigned int number);
