@@ -101,7 +101,7 @@ START_TEST(batches_and_fragments_are_lost_whole)
 {
 	struct msg_node *node = open_node();
 	struct msg_subscriber *s = open_small(node);
-	size_t small = 200;
+	size_t small = body_bytes(node) / 9;
 	size_t large = 3 * (size_t)body_bytes(node);
 	struct msg_publisher *p =
 		open_publisher(node, "loss", (uint32_t)large);
@@ -112,7 +112,7 @@ START_TEST(batches_and_fragments_are_lost_whole)
 	for (uint64_t i = 0; i < count / 2; i++)
 		publish_filled(p, large, 1, sequence++, false);
 	settle(node, s, &books, large, 1, sequence);
-	for (uint64_t i = 0; i < count * 60; i++)
+	for (uint64_t i = 0; i < count * 5; i++)
 		publish_filled(p, small, 1, sequence++, true);
 	ck_assert_int_eq(msg_publisher_flush(p), 0);
 	settle(node, s, &books, small, 1, sequence);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* views.c - messages in the subscriber's hands. */
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -184,8 +185,10 @@ static void *release_trays(void *argument)
 	while (!crowd.stop) {
 		int n = crowd.full[mine];
 
-		if (n == 0)
+		if (n == 0) {
+			sched_yield();
 			continue;
+		}
 		for (int i = 0; i < n; i++)
 			check_payload(s, &crowd.tray[mine][i], 40, 1);
 		msg_subscriber_release(s, crowd.tray[mine], n);
@@ -213,7 +216,7 @@ START_TEST(threads_release_while_one_takes)
 		while (taken < sent) {
 			turn = (turn + 1) % CROWD;
 			while (crowd.full[turn])
-				;
+				sched_yield();
 			n = msg_subscriber_take(
 				s, crowd.tray[turn], CROWD_VIEWS);
 			ck_assert_int_ge(n, 0);
@@ -226,7 +229,7 @@ START_TEST(threads_release_while_one_takes)
 	}
 	for (int i = 0; i < CROWD; i++)
 		while (crowd.full[i])
-			;
+			sched_yield();
 	crowd.stop = true;
 	for (int i = 0; i < CROWD; i++)
 		pthread_join(threads[i], NULL);
