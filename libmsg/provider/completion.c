@@ -9,21 +9,16 @@
  * transport pushes only while there is room: a small queue delays completions
  * (they wait in the send queue or in the socket) and loses none.
  *
- * Sleeping: the descriptor is an epoll over everything that can complete, plus
- * an eventfd for fi_cq_signal.  Its levels are right by themselves once
- * fi_trywait has said 0: arm() brings the watched events in line with what is
- * posted, so a receiver with no buffer does not spin on a readable socket.
+ * Sleeping: the transports have the queue's struct udmc_wait watch everything
+ * that can complete; its signal is fi_cq_signal.  The levels are right by
+ * themselves once fi_trywait has said 0: arm() brings the watched events in
+ * line with what is posted, so a receiver with no buffer does not spin on a
+ * readable socket.
  *
- * Neighbours: udmc_ep_ops.progress and .arm of the transports.
+ * Neighbours: wait.c; udmc_ep_ops.progress and .arm of the transports.
  */
-#include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "core.h"
 
@@ -128,53 +123,33 @@ static ssize_t cq_readerr(struct fid_cq *fid, struct fi_cq_err_entry *out,
 	return 1;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static bool take_signal(struct udmc_cq *cq)
-{
-	uint64_t value;
-
-	return read(cq->signal_fd, &value, sizeof(value)) == sizeof(value);
-}
-
 static ssize_t cq_sreadfrom(struct fid_cq *fid, void *buf, size_t count,
 		fi_addr_t *source, const void *cond, int timeout)
 {
 	struct udmc_cq *cq = to_cq(fid);
-	int64_t end = timeout < 0 ? 0 : now_ms() + timeout;
-	struct pollfd fd = {.fd = cq->wait_fd, .events = POLLIN};
-	int armed;
+	int64_t end = udmc_wait_end(timeout);
 
 	(void)cond; /* FI_CQ_COND_NONE is all cq_open accepts. */
-	if (cq->wait_fd < 0) {
+	if (cq->wait.fd < 0) {
 		UDMC_INFO(CQ, "a queue opened with FI_WAIT_NONE cannot sleep\n");
 		return -FI_ENOSYS;
 	}
 	for (;;) {
+		bool last = udmc_wait_over(end);
 		ssize_t n = cq_readfrom(fid, buf, count, source);
-		int64_t left = timeout < 0 ? -1 : end - now_ms();
+		int ret;
 
-		if (n != -FI_EAGAIN)
+		if (n != -FI_EAGAIN || last)
 			return n;
-		armed = udmc_cq_trywait(cq);
-		if (armed == -FI_EAGAIN)
+		ret = udmc_cq_trywait(cq);
+		if (ret == -FI_EAGAIN)
 			continue;
-		if (armed)
-			return armed;
-		if (timeout >= 0 && left < 0)
+		if (!ret)
+			ret = udmc_wait_sleep(&cq->wait, end);
+		if (ret)
+			return ret;
+		if (udmc_wait_lower(&cq->wait))
 			return -FI_EAGAIN;
-		if (poll(&fd, 1, (int)left) < 0)
-			return errno == EINTR ? -FI_EINTR : -errno;
-		if (take_signal(cq))
-			return -FI_EAGAIN;
-		if (timeout >= 0 && now_ms() >= end)
-			return cq_readfrom(fid, buf, count, source);
 	}
 }
 
@@ -187,12 +162,8 @@ static ssize_t cq_sread(struct fid_cq *fid, void *buf, size_t count,
 static int cq_signal(struct fid_cq *fid)
 {
 	struct udmc_cq *cq = to_cq(fid);
-	uint64_t one = 1;
 
-	if (cq->signal_fd < 0)
-		return -FI_ENOSYS;
-	return write(cq->signal_fd, &one, sizeof(one)) == sizeof(one) ?
-			0 : -errno;
+	return cq->wait.fd < 0 ? -FI_ENOSYS : udmc_wait_raise(&cq->wait);
 }
 
 static const char *cq_strerror(struct fid_cq *cq, int prov_errno,
@@ -214,7 +185,7 @@ int udmc_cq_trywait(struct udmc_cq *cq)
 {
 	int ret;
 
-	if (cq->wait_fd < 0)
+	if (cq->wait.fd < 0)
 		return -FI_ENOSYS;
 	for (uint32_t i = 0; i < cq->binding_count; i++) {
 		struct udmc_ep *ep = cq->binding[i].ep;
@@ -260,29 +231,14 @@ void udmc_cq_unbind(struct udmc_cq *cq, struct udmc_ep *ep)
 
 static int cq_control(struct fid *fid, int command, void *arg)
 {
-	struct udmc_cq *cq = container_of(fid, struct udmc_cq, cq.fid);
-
-	switch (command) {
-	case FI_GETWAIT:
-		if (cq->wait_fd < 0)
-			return -FI_ENODATA;
-		*(int *)arg = cq->wait_fd;
-		return 0;
-	case FI_GETWAITOBJ:
-		*(enum fi_wait_obj *)arg =
-				cq->wait_fd < 0 ? FI_WAIT_NONE : FI_WAIT_FD;
-		return 0;
-	default:
-		return -FI_ENOSYS;
-	}
+	return udmc_wait_control(
+			&container_of(fid, struct udmc_cq, cq.fid)->wait,
+			command, arg);
 }
 
 static void cq_free(struct udmc_cq *cq)
 {
-	if (cq->signal_fd >= 0)
-		close(cq->signal_fd);
-	if (cq->wait_fd >= 0)
-		close(cq->wait_fd);
+	udmc_wait_close(&cq->wait);
 	free(cq->binding);
 	free(cq->ring);
 	free(cq);
@@ -329,32 +285,11 @@ static int check_attr(const struct fi_cq_attr *attr)
 		return -FI_EINVAL;
 	if (attr->format > FI_CQ_FORMAT_TAGGED)
 		return -FI_EINVAL;
-	if (attr->wait_obj != FI_WAIT_NONE && attr->wait_obj != FI_WAIT_FD &&
-			attr->wait_obj != FI_WAIT_UNSPEC) {
-		UDMC_INFO(CQ, "wait object %d is not offered: use FI_WAIT_FD\n",
-				(int)attr->wait_obj);
-		return -FI_ENOSYS;
-	}
 	if (attr->wait_obj != FI_WAIT_NONE &&
 			attr->wait_cond != FI_CQ_COND_NONE) {
 		UDMC_INFO(CQ, "no wait conditions: use FI_CQ_COND_NONE\n");
 		return -FI_ENOSYS;
 	}
-	return 0;
-}
-
-static int open_wait(struct udmc_cq *cq)
-{
-	struct epoll_event event = {.events = EPOLLIN};
-
-	cq->wait_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (cq->wait_fd < 0)
-		return -errno;
-	cq->signal_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (cq->signal_fd < 0)
-		return -errno;
-	if (epoll_ctl(cq->wait_fd, EPOLL_CTL_ADD, cq->signal_fd, &event))
-		return -errno;
 	return 0;
 }
 
@@ -370,15 +305,13 @@ int udmc_cq_open(struct fid_domain *domain, struct fi_cq_attr *attr,
 	if (!self)
 		return -FI_ENOMEM;
 	self->domain = container_of(domain, struct udmc_domain, domain);
-	self->wait_fd = -1;
-	self->signal_fd = -1;
 	self->size = attr->size ? (uint32_t)attr->size : UDMC_QUEUE_CQ;
 	self->mask = udmc_power_of_two(self->size) - 1;
 	self->format = attr->format ? attr->format : FI_CQ_FORMAT_CONTEXT;
 	self->ring = calloc((size_t)self->mask + 1, sizeof(*self->ring));
-	ret = self->ring ? 0 : -FI_ENOMEM;
-	if (!ret && attr->wait_obj != FI_WAIT_NONE)
-		ret = open_wait(self);
+	ret = udmc_wait_open(&self->wait, attr->wait_obj);
+	if (!self->ring)
+		ret = -FI_ENOMEM;
 	if (!ret)
 		ret = self->domain->device.transport->cq_open(self);
 	if (ret) {

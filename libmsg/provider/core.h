@@ -44,6 +44,7 @@
 #include <rdma/providers/fi_prov.h>
 
 #include "fi_ext_udmc.h"
+#include "wait.h"
 
 #define UDMC_LIKELY(x) __builtin_expect(!!(x), 1)
 #define UDMC_UNLIKELY(x) __builtin_expect(!!(x), 0)
@@ -284,8 +285,7 @@ struct udmc_cq {
 	enum fi_cq_format format;
 	uint32_t binding_count;
 	struct udmc_cq_binding *binding;
-	int wait_fd;   /* epoll over whatever can complete; -1: FI_WAIT_NONE. */
-	int signal_fd; /* eventfd of fi_cq_signal, inside it. */
+	struct udmc_wait wait; /* Over whatever can complete, and fi_cq_signal. */
 	atomic_int users;
 	void *transport_data;
 };
@@ -327,6 +327,23 @@ static inline void udmc_cq_push_error(struct udmc_cq *cq, void *context,
 	entry->excess = 0;
 }
 
+/* Tell of a send that ended: if it failed, or was to be told of.  False when
+ * the queue has no room for that. */
+static inline bool udmc_cq_push_send(struct udmc_cq *cq, void *context,
+		uint64_t flags, size_t len, int err, int prov_errno)
+{
+	if (!err && !(flags & FI_COMPLETION))
+		return true;
+	if (!udmc_cq_room(cq))
+		return false;
+	if (UDMC_UNLIKELY(err))
+		udmc_cq_push_error(cq, context, FI_SEND | FI_MSG, err,
+				prov_errno);
+	else
+		udmc_cq_push(cq, context, FI_SEND | FI_MSG, len, NULL);
+	return true;
+}
+
 /* --------------------------------------------------------- event queue -- */
 
 struct udmc_event;
@@ -338,8 +355,7 @@ struct udmc_eq {
 	pthread_mutex_t lock;
 	struct udmc_event *first, **last;
 	bool writable;
-	int wait_fd;   /* epoll over signal_fd and the endpoints; or -1. */
-	int signal_fd; /* eventfd, readable while events wait. */
+	struct udmc_wait wait; /* Raised while events wait; over joins too. */
 	struct udmc_ep *eps;
 };
 

@@ -2,21 +2,16 @@
 /*
  * event.c - the event queue: where joins report their end.
  *
- * A list under a mutex (set-up path).  The descriptor is an epoll over an
- * eventfd that is readable exactly while events wait, and over the control
+ * A list under a mutex (set-up path).  The signal of the queue's struct
+ * udmc_wait is raised exactly while events wait, and it watches the control
  * descriptors of the bound endpoints (librdmacm's channel): both are levels,
  * so a sleeper misses nothing.  Reading first looks for finished joins.
  *
- * Neighbours: group.c pushes; udmc_ep_ops.control_progress feeds it.
+ * Neighbours: wait.c; group.c pushes; udmc_ep_ops.control_progress feeds it.
  */
-#include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "core.h"
 
@@ -35,28 +30,10 @@ static inline struct udmc_eq *to_eq(struct fid_eq *eq)
 	return container_of(eq, struct udmc_eq, eq);
 }
 
-static void raise_fd(struct udmc_eq *eq)
-{
-	uint64_t one = 1;
-
-	if (eq->signal_fd >= 0 &&
-			write(eq->signal_fd, &one, sizeof(one)) < 0)
-		UDMC_WARN(EQ, "eventfd: %s\n", strerror(errno));
-}
-
-static void lower_fd(struct udmc_eq *eq)
-{
-	uint64_t value;
-
-	if (eq->signal_fd >= 0 && !eq->first &&
-			read(eq->signal_fd, &value, sizeof(value)) < 0 &&
-			errno != EAGAIN)
-		UDMC_WARN(EQ, "eventfd: %s\n", strerror(errno));
-}
-
 static int push(struct udmc_eq *eq, struct udmc_event event, const void *data)
 {
 	struct udmc_event *copy = malloc(sizeof(*copy) + event.bytes);
+	int ret;
 
 	if (!copy)
 		return -FI_ENOMEM;
@@ -67,7 +44,9 @@ static int push(struct udmc_eq *eq, struct udmc_event event, const void *data)
 	copy->next = NULL;
 	*eq->last = copy;
 	eq->last = &copy->next;
-	raise_fd(eq);
+	ret = udmc_wait_raise(&eq->wait);
+	if (ret)
+		UDMC_WARN(EQ, "eventfd: %s\n", strerror(-ret));
 	pthread_mutex_unlock(&eq->lock);
 	return 0;
 }
@@ -99,7 +78,8 @@ void udmc_eq_forget(struct udmc_eq *eq, fid_t fid)
 		}
 	}
 	eq->last = link;
-	lower_fd(eq);
+	if (!eq->first)
+		udmc_wait_lower(&eq->wait);
 	pthread_mutex_unlock(&eq->lock);
 }
 
@@ -108,9 +88,10 @@ static void drop_first(struct udmc_eq *eq)
 	struct udmc_event *event = eq->first;
 
 	eq->first = event->next;
-	if (!eq->first)
+	if (!eq->first) {
 		eq->last = &eq->first;
-	lower_fd(eq);
+		udmc_wait_lower(&eq->wait);
+	}
 	free(event);
 }
 
@@ -202,31 +183,23 @@ static ssize_t eq_write(struct fid_eq *fid, uint32_t event, const void *buf,
 	return ret ? ret : (ssize_t)len;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static ssize_t eq_sread(struct fid_eq *fid, uint32_t *event, void *buf,
 		size_t len, int timeout, uint64_t flags)
 {
 	struct udmc_eq *eq = to_eq(fid);
-	int64_t end = timeout < 0 ? 0 : now_ms() + timeout;
-	struct pollfd fd = {.fd = eq->wait_fd, .events = POLLIN};
+	int64_t end = udmc_wait_end(timeout);
 
-	if (eq->wait_fd < 0)
+	if (eq->wait.fd < 0)
 		return -FI_ENOSYS;
 	for (;;) {
+		bool last = udmc_wait_over(end);
 		ssize_t ret = eq_read(fid, event, buf, len, flags);
-		int64_t left = timeout < 0 ? -1 : end - now_ms();
 
-		if (ret != -FI_EAGAIN || (timeout >= 0 && left <= 0))
+		if (ret != -FI_EAGAIN || last)
 			return ret;
-		if (poll(&fd, 1, (int)left) < 0)
-			return errno == EINTR ? -FI_EINTR : -errno;
+		ret = udmc_wait_sleep(&eq->wait, end);
+		if (ret)
+			return ret;
 	}
 }
 
@@ -249,7 +222,7 @@ int udmc_eq_trywait(struct udmc_eq *eq)
 {
 	int ret;
 
-	if (eq->wait_fd < 0)
+	if (eq->wait.fd < 0)
 		return -FI_ENOSYS;
 	pthread_mutex_lock(&eq->lock);
 	if (!eq->first)
@@ -261,11 +234,7 @@ int udmc_eq_trywait(struct udmc_eq *eq)
 
 int udmc_eq_watch(struct udmc_eq *eq, int fd)
 {
-	struct epoll_event event = {.events = EPOLLIN};
-
-	if (eq->wait_fd < 0 || fd < 0)
-		return 0;
-	return epoll_ctl(eq->wait_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+	return fd < 0 ? 0 : udmc_wait_watch(&eq->wait, fd, EPOLLIN);
 }
 
 void udmc_eq_attach(struct udmc_eq *eq, struct udmc_ep *ep)
@@ -293,31 +262,16 @@ void udmc_eq_detach(struct udmc_eq *eq, struct udmc_ep *ep)
 
 static int eq_control(struct fid *fid, int command, void *arg)
 {
-	struct udmc_eq *eq = container_of(fid, struct udmc_eq, eq.fid);
-
-	switch (command) {
-	case FI_GETWAIT:
-		if (eq->wait_fd < 0)
-			return -FI_ENODATA;
-		*(int *)arg = eq->wait_fd;
-		return 0;
-	case FI_GETWAITOBJ:
-		*(enum fi_wait_obj *)arg =
-				eq->wait_fd < 0 ? FI_WAIT_NONE : FI_WAIT_FD;
-		return 0;
-	default:
-		return -FI_ENOSYS;
-	}
+	return udmc_wait_control(
+			&container_of(fid, struct udmc_eq, eq.fid)->wait,
+			command, arg);
 }
 
 static void eq_free(struct udmc_eq *eq)
 {
 	while (eq->first)
 		drop_first(eq);
-	if (eq->signal_fd >= 0)
-		close(eq->signal_fd);
-	if (eq->wait_fd >= 0)
-		close(eq->wait_fd);
+	udmc_wait_close(&eq->wait);
 	pthread_mutex_destroy(&eq->lock);
 	free(eq);
 }
@@ -352,48 +306,24 @@ static struct fi_ops_eq eq_ops = {
 	.strerror = eq_strerror,
 };
 
-static int open_wait(struct udmc_eq *eq)
-{
-	struct epoll_event event = {.events = EPOLLIN};
-
-	eq->wait_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (eq->wait_fd < 0)
-		return -errno;
-	eq->signal_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (eq->signal_fd < 0)
-		return -errno;
-	if (epoll_ctl(eq->wait_fd, EPOLL_CTL_ADD, eq->signal_fd, &event))
-		return -errno;
-	return 0;
-}
-
 int udmc_eq_open(struct fid_fabric *fabric, struct fi_eq_attr *attr,
 		struct fid_eq **eq, void *context)
 {
 	pthread_mutexattr_t recursive;
 	struct udmc_eq *self;
-	int ret = 0;
+	int ret;
 
-	if (attr->wait_obj != FI_WAIT_NONE && attr->wait_obj != FI_WAIT_FD &&
-			attr->wait_obj != FI_WAIT_UNSPEC) {
-		UDMC_INFO(EQ, "wait object %d is not offered: use FI_WAIT_FD\n",
-				(int)attr->wait_obj);
-		return -FI_ENOSYS;
-	}
 	self = calloc(1, sizeof(*self));
 	if (!self)
 		return -FI_ENOMEM;
 	self->fabric = container_of(fabric, struct udmc_fabric, fabric);
-	self->wait_fd = -1;
-	self->signal_fd = -1;
 	self->last = &self->first;
 	self->writable = attr->flags & FI_WRITE;
 	pthread_mutexattr_init(&recursive);
 	pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
 	pthread_mutex_init(&self->lock, &recursive);
 	pthread_mutexattr_destroy(&recursive);
-	if (attr->wait_obj != FI_WAIT_NONE)
-		ret = open_wait(self);
+	ret = udmc_wait_open(&self->wait, attr->wait_obj);
 	if (ret) {
 		eq_free(self);
 		return ret;

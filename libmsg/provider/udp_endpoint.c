@@ -129,15 +129,11 @@ static bool is_any(const union udmc_address *addr)
 static int watch_add(const struct udmc_udp_ep *ep, int fd, bool main_socket)
 {
 	const struct udmc_cq *rx = ep->base.rx_cq, *tx = ep->base.tx_cq;
-	struct epoll_event event = {.events = 0};
+	int ret = rx ? udmc_wait_watch(&rx->wait, fd, 0) : 0;
 
-	if (rx && rx->wait_fd >= 0 &&
-			epoll_ctl(rx->wait_fd, EPOLL_CTL_ADD, fd, &event))
-		return -errno;
-	if (main_socket && tx && tx != rx && tx->wait_fd >= 0 &&
-			epoll_ctl(tx->wait_fd, EPOLL_CTL_ADD, fd, &event))
-		return -errno;
-	return 0;
+	if (!ret && main_socket && tx && tx != rx)
+		ret = udmc_wait_watch(&tx->wait, fd, 0);
+	return ret;
 }
 
 int udmc_udp_socket_open(struct udmc_udp_ep *ep,
@@ -185,14 +181,11 @@ void udmc_udp_socket_close(struct udmc_udp_ep *ep, uint32_t index)
 
 static int watch(const struct udmc_cq *cq, int fd, uint32_t *now, uint32_t want)
 {
-	struct epoll_event event = {.events = want};
+	int ret = *now == want ? 0 : udmc_wait_change(&cq->wait, fd, want);
 
-	if (*now == want)
-		return 0;
-	if (epoll_ctl(cq->wait_fd, EPOLL_CTL_MOD, fd, &event))
-		return -errno;
-	*now = want;
-	return 0;
+	if (!ret)
+		*now = want;
+	return ret;
 }
 
 /* Bring the watched events in line with what could complete: data while
@@ -206,7 +199,7 @@ int udmc_udp_watch(struct udmc_udp_ep *ep, unsigned int sides)
 
 	if (rx == tx)
 		sides = UDMC_RX | UDMC_TX;
-	if (sides & UDMC_RX && rx && rx->wait_fd >= 0) {
+	if (sides & UDMC_RX && rx && rx->wait.fd >= 0) {
 		for (uint32_t i = 0; i < ep->socket_count && !ret; i++)
 			ret = watch(rx, ep->socket[i].fd,
 				&ep->socket[i].watched[0],
@@ -214,7 +207,7 @@ int udmc_udp_watch(struct udmc_udp_ep *ep, unsigned int sides)
 					held ? EPOLLOUT : 0u));
 		ep->rx.parked = !posted;
 	}
-	if (!ret && sides & UDMC_TX && tx && tx != rx && tx->wait_fd >= 0)
+	if (!ret && sides & UDMC_TX && tx && tx != rx && tx->wait.fd >= 0)
 		ret = watch(tx, ep->socket[0].fd, &ep->socket[0].watched[1],
 				held ? EPOLLOUT : 0u);
 	return ret;

@@ -62,18 +62,9 @@ static void report(struct udmc_udp_ep *ep)
 	while (tx->tail != tx->sent) {
 		struct udmc_udp_tx_slot *slot = &tx->slot[tx->tail & tx->mask];
 
-		if (slot->err || slot->flags & FI_COMPLETION) {
-			if (!udmc_cq_room(cq))
-				return;
-			if (UDMC_UNLIKELY(slot->err))
-				udmc_cq_push_error(cq, slot->context,
-						FI_SEND | FI_MSG, slot->err,
-						slot->err);
-			else
-				udmc_cq_push(cq, slot->context,
-						FI_SEND | FI_MSG, slot->len,
-						NULL);
-		}
+		if (!udmc_cq_push_send(cq, slot->context, slot->flags,
+				slot->len, slot->err, slot->err))
+			return;
 		tx->tail++;
 	}
 	if (tx->tail == tx->head)

@@ -287,25 +287,25 @@ static void peer_close(struct udmc_peer *peer)
 /* One channel for the ibv_cqs of all endpoints bound to this queue. */
 static int cq_open(struct udmc_cq *cq)
 {
-	struct epoll_event event = {.events = EPOLLIN};
 	struct ibv_comp_channel *channel;
-	int flags;
+	int flags, ret;
 
-	if (cq->wait_fd < 0)
+	if (cq->wait.fd < 0)
 		return 0;
 	channel = ibv_create_comp_channel(
 			udmc_verbs_domain(cq->domain)->pd->context);
 	if (!channel)
 		return errno ? -errno : -FI_ENOMEM;
 	flags = fcntl(channel->fd, F_GETFL);
-	if (flags < 0 || fcntl(channel->fd, F_SETFL, flags | O_NONBLOCK) ||
-			epoll_ctl(cq->wait_fd, EPOLL_CTL_ADD, channel->fd,
-				&event)) {
+	if (flags < 0 || fcntl(channel->fd, F_SETFL, flags | O_NONBLOCK))
+		ret = -errno;
+	else
+		ret = udmc_wait_watch(&cq->wait, channel->fd, EPOLLIN);
+	if (ret)
 		ibv_destroy_comp_channel(channel);
-		return -errno;
-	}
-	cq->transport_data = channel;
-	return 0;
+	else
+		cq->transport_data = channel;
+	return ret;
 }
 
 static void cq_close(struct udmc_cq *cq)

@@ -255,18 +255,9 @@ static void report(struct udmc_verbs_ep *ep)
 		struct udmc_verbs_tx_slot *slot =
 				&tx->slot[tx->tail & tx->mask];
 
-		if (slot->err || slot->flags & FI_COMPLETION) {
-			if (!udmc_cq_room(cq))
-				return;
-			if (UDMC_UNLIKELY(slot->err))
-				udmc_cq_push_error(cq, slot->context,
-						FI_SEND | FI_MSG, slot->err,
-						slot->prov_errno);
-			else
-				udmc_cq_push(cq, slot->context,
-						FI_SEND | FI_MSG, slot->len,
-						NULL);
-		}
+		if (!udmc_cq_push_send(cq, slot->context, slot->flags,
+				slot->len, slot->err, slot->prov_errno))
+			return;
 		ep->base.count.tx_datagrams += !slot->err;
 		ep->base.count.tx_bytes += slot->err ? 0 : slot->len;
 		tx->tail++;
