@@ -93,6 +93,10 @@ count_failure() {
 }
 
 jobs=$(nproc)
+# Tests of processes wait more than they compute; the quick tier has nothing
+# that minds company.
+tests_at_once=$jobs
+[ "$tier" != quick ] || tests_at_once=$((jobs * 2))
 
 # build FOLDER [CMAKE ARGUMENT...]; its output is shown when it fails.
 build() {
@@ -136,7 +140,7 @@ run() {
 	[ -z "$only" ] || set -- "$@" -R "$only"
 	say "testing: $phase"
 	# Its verdict is in the file; no file is a failure of its own.
-	ctest --test-dir "$folder" -j "$jobs" --output-on-failure \
+	ctest --test-dir "$folder" -j "$tests_at_once" --output-on-failure \
 		--test-output-size-passed 1000000 \
 		--test-output-size-failed 1000000 \
 		--output-junit "$junit" "$@" </dev/null 2>&1 |
