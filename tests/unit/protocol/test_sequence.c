@@ -161,6 +161,31 @@ START_TEST(a_gap_that_fills_in_time_is_no_loss)
 }
 END_TEST
 
+/* For a caller that stops half-way and comes back on the deadline. */
+START_TEST(frames_whose_turn_has_come_are_due_at_once)
+{
+	struct msg_sequence *s = &receiver.sequence;
+	struct msg_span spans[] = {msg_span_messages(1, 1),
+		msg_span_messages(3, 1), msg_span_messages(2, 1)};
+	uint32_t token;
+
+	msg_sequence_arrive(s, &spans[0], 0, 10);
+	msg_sequence_arrive(s, &spans[1], 1, 10);
+	ck_assert_int_eq(
+		msg_sequence_next(s, 10, &token), MSG_SEQUENCE_NOTHING);
+	EXPECT_DEADLINE(10 + ALLOWANCE);
+	ck_assert_int_eq(
+		msg_sequence_arrive(s, &spans[2], 2, 10), MSG_SEQUENCE_HELD);
+	EXPECT_DEADLINE(0);
+	ck_assert_int_eq(msg_sequence_next(s, 10, &token), MSG_SEQUENCE_FRAME);
+	ck_assert_uint_eq(token, 2);
+	EXPECT_DEADLINE(0);
+	ck_assert_int_eq(msg_sequence_next(s, 10, &token), MSG_SEQUENCE_FRAME);
+	ck_assert_uint_eq(token, 1);
+	EXPECT_DEADLINE(UINT64_MAX);
+}
+END_TEST
+
 START_TEST(a_gap_is_given_up_when_the_allowance_is_over)
 {
 	one(1, 0);
@@ -507,6 +532,33 @@ START_TEST(newer_evidence_has_its_own_allowance)
 }
 END_TEST
 
+START_TEST(evidence_said_again_keeps_its_time)
+{
+	one(0, 0);
+	told(2, 10);
+	told(3, 20);
+	told(3, 90);
+	tick(10 + ALLOWANCE);
+	EXPECT_LOST(1);
+	EXPECT_DEADLINE(20 + ALLOWANCE);
+	tick(20 + ALLOWANCE);
+	EXPECT_LOST(2);
+}
+END_TEST
+
+START_TEST(evidence_up_to_a_message_in_parts_leaves_it_its_allowance)
+{
+	one(0, 0);
+	told(2, 10);
+	part(2, 10, 50);
+	tick(10 + ALLOWANCE);
+	EXPECT_LOST(1);
+	part(2, 0, 50 + ALLOWANCE - 1);
+	part(2, 20, 50 + ALLOWANCE);
+	EXPECT("0 !1 2@0 2@10 2@20 ");
+}
+END_TEST
+
 START_TEST(evidence_gives_up_only_up_to_what_it_says)
 {
 	one(0, 0);
@@ -672,6 +724,7 @@ static void add_gap_tests(Suite *suite)
 
 	tcase_add_checked_fixture(gap, setup, NULL);
 	tcase_add_test(gap, a_gap_that_fills_in_time_is_no_loss);
+	tcase_add_test(gap, frames_whose_turn_has_come_are_due_at_once);
 	tcase_add_test(gap, a_gap_is_given_up_when_the_allowance_is_over);
 	tcase_add_test(gap, a_gap_noticed_at_time_zero_runs_out_too);
 	tcase_add_test(gap, gaps_run_out_side_by_side);
@@ -701,6 +754,9 @@ static void add_evidence_tests(Suite *suite)
 	tcase_add_test(evidence, old_evidence_and_nonsense_are_ignored);
 	tcase_add_test(evidence, steady_evidence_does_not_put_a_loss_off);
 	tcase_add_test(evidence, newer_evidence_has_its_own_allowance);
+	tcase_add_test(evidence, evidence_said_again_keeps_its_time);
+	tcase_add_test(evidence,
+		evidence_up_to_a_message_in_parts_leaves_it_its_allowance);
 	tcase_add_test(evidence, evidence_gives_up_only_up_to_what_it_says);
 	tcase_add_test(evidence,
 		evidence_beyond_a_held_frame_gives_up_the_gap_before_it);
