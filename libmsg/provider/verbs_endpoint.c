@@ -6,8 +6,8 @@
  * its UDP port space), so it is ready for unicast as soon as it exists.
  *
  * Waking: one completion channel for a completion queue; fi_trywait takes its
- * old events away, asks each ibv_cq for the next one, and looks once more, the
- * order in which none is missed.
+ * old events away, asks each ibv_cq for the next one, and looks once more until
+ * there is nothing, the order in which none is missed.
  */
 #include <endian.h>
 #include <errno.h>
@@ -32,6 +32,7 @@ static int verbs_arm(struct udmc_ep *base, struct udmc_cq *cq,
 		unsigned int sides)
 {
 	struct udmc_verbs_ep *ep = udmc_verbs_ep(base);
+	uint32_t before;
 	int ret = 0;
 
 	if (!base->enabled)
@@ -44,7 +45,13 @@ static int verbs_arm(struct udmc_ep *base, struct udmc_cq *cq,
 		ret = ibv_req_notify_cq(ep->rx_cq, 0);
 	if (ret)
 		return -ret;
-	udmc_verbs_progress(base, sides);
+	/* Each look takes a batch, which may be of silent ones only; the device
+	 * tells of nothing that was there before it was asked. */
+	do {
+		before = ep->rx.tail + ep->tx.done;
+		udmc_verbs_progress(base, sides);
+	} while (cq->head == cq->tail &&
+			ep->rx.tail + ep->tx.done != before);
 	return cq->head == cq->tail ? 0 : -FI_EAGAIN;
 }
 

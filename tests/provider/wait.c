@@ -135,6 +135,45 @@ START_TEST(nothing_posted_is_no_reason_to_wake)
 }
 END_TEST
 
+/* More of them than a device is asked for at a time. */
+START_TEST(silent_receives_hide_none_that_speaks)
+{
+	struct node_options quiet = {.cq_flags = FI_SELECTIVE_COMPLETION,
+		.alone = true};
+	enum { SILENT = 70 };
+	struct fi_cq_data_entry entry;
+	struct pollfd fd = {.events = POLLIN};
+	struct iovec iov;
+	struct fi_msg msg;
+	struct fid *fids[1];
+	struct node a, b;
+	fi_addr_t to;
+
+	node_open(&a, quiet);
+	node_open(&b, (struct node_options){.alone = true});
+	to = node_know(&b, &a);
+	fids[0] = &a.cq->fid;
+	ck_assert_int_eq(fi_control(&a.cq->fid, FI_GETWAIT, &fd.fd), 0);
+	for (size_t i = 0; i < SILENT; i++)
+		node_post(&a, i, 64);
+	iov = (struct iovec){slot(&a, SILENT), 64};
+	msg = (struct fi_msg){.msg_iov = &iov, .iov_count = 1,
+		.desc = &a.desc, .context = slot(&a, SILENT)};
+	ck_assert_int_eq(fi_recvmsg(a.ep, &msg, FI_COMPLETION), 0);
+	for (size_t i = 0; i <= SILENT; i++) {
+		ck_assert_int_eq(node_send(&b, i, 8, to), 0);
+		node_wait(&b, b.cq, &entry);
+	}
+	usleep(200000); /* All of them arrive before anybody looks. */
+	while (fi_cq_read(a.cq, &entry, 1) == -FI_EAGAIN)
+		if (fi_trywait(a.fabric, fids, 1) == 0)
+			ck_assert_int_eq(poll(&fd, 1, 5000), 1);
+	ck_assert_ptr_eq(entry.op_context, slot(&a, SILENT));
+	node_close(&a);
+	node_close(&b);
+}
+END_TEST
+
 START_TEST(a_queue_without_descriptor_has_none)
 {
 	struct node_options o = {.no_wait = true};
@@ -160,5 +199,6 @@ void add_wait(Suite *suite)
 	tcase_add_test(c, a_sleeper_misses_no_wake_up);
 	tcase_add_test(c, blocking_reads_wait_time_out_and_are_signalled);
 	tcase_add_test(c, nothing_posted_is_no_reason_to_wake);
+	tcase_add_test(c, silent_receives_hide_none_that_speaks);
 	tcase_add_test(c, a_queue_without_descriptor_has_none);
 }
