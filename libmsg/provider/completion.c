@@ -169,16 +169,9 @@ static int cq_signal(struct fid_cq *fid)
 static const char *cq_strerror(struct fid_cq *cq, int prov_errno,
 		const void *err_data, char *buf, size_t len)
 {
-	const char *text = strerror(prov_errno);
-
-	(void)cq;
 	(void)err_data;
-	if (buf && len) {
-		strncpy(buf, text, len - 1);
-		buf[len - 1] = '\0';
-		return buf;
-	}
-	return text;
+	return udmc_text(to_cq(cq)->domain->device.transport->error_text(
+			prov_errno), buf, len);
 }
 
 int udmc_cq_trywait(struct udmc_cq *cq)

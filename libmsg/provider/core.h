@@ -23,7 +23,6 @@
 #ifndef UDMC_CORE_H
 #define UDMC_CORE_H
 
-#include <assert.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -31,6 +30,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -149,6 +149,8 @@ struct udmc_transport {
 	/* Allocate an endpoint, its base filled in by udmc_ep_open. */
 	int (*ep_alloc)(struct udmc_domain *domain, const struct fi_info *info,
 			struct udmc_ep **ep);
+	/* What a prov_errno of a completion means. */
+	const char *(*error_text)(int prov_errno);
 };
 
 #define UDMC_TX 1u
@@ -371,6 +373,16 @@ int udmc_eq_push_error(struct udmc_eq *eq, fid_t fid, void *context, int err,
 /* Forget what was said about an object that is going away. */
 void udmc_eq_forget(struct udmc_eq *eq, fid_t fid);
 int udmc_eq_trywait(struct udmc_eq *eq);
+
+/* The end of fi_cq_strerror and fi_eq_strerror: in the caller's buffer if it
+ * gave one. */
+static inline const char *udmc_text(const char *text, char *buf, size_t len)
+{
+	if (!buf || !len)
+		return text;
+	snprintf(buf, len, "%s", text);
+	return buf;
+}
 
 /* ------------------------------------------------- endpoint and groups -- */
 

@@ -206,16 +206,9 @@ static ssize_t eq_sread(struct fid_eq *fid, uint32_t *event, void *buf,
 static const char *eq_strerror(struct fid_eq *eq, int prov_errno,
 		const void *err_data, char *buf, size_t len)
 {
-	const char *text = strerror(prov_errno);
-
 	(void)eq;
 	(void)err_data;
-	if (buf && len) {
-		strncpy(buf, text, len - 1);
-		buf[len - 1] = '\0';
-		return buf;
-	}
-	return text;
+	return udmc_text(strerror(prov_errno), buf, len);
 }
 
 int udmc_eq_trywait(struct udmc_eq *eq)

@@ -207,6 +207,11 @@ static void cq_close(struct udmc_cq *cq)
 	(void)cq;
 }
 
+static const char *error_text(int prov_errno)
+{
+	return strerror(prov_errno);
+}
+
 const struct udmc_transport udmc_udp = {
 	.fabric_name = "udmc-ip",
 	.protocol = FI_PROTO_UDP,
@@ -221,4 +226,5 @@ const struct udmc_transport udmc_udp = {
 	.cq_open = cq_open,
 	.cq_close = cq_close,
 	.ep_alloc = udmc_udp_ep_alloc,
+	.error_text = error_text,
 };

@@ -41,7 +41,7 @@ struct udmc_verbs_tx_slot {
 	uint64_t flags;
 	size_t len;
 	int err;
-	int prov_errno;
+	int prov_errno; /* An ibv_wc_status. */
 };
 
 struct udmc_verbs_tx {

@@ -314,6 +314,11 @@ static void cq_close(struct udmc_cq *cq)
 		ibv_destroy_comp_channel(cq->transport_data);
 }
 
+static const char *error_text(int prov_errno)
+{
+	return ibv_wc_status_str((enum ibv_wc_status)prov_errno);
+}
+
 const struct udmc_transport udmc_verbs = {
 	.fabric_name = "udmc-rdma",
 	.protocol = FI_PROTO_IB_UD,
@@ -328,4 +333,5 @@ const struct udmc_transport udmc_verbs = {
 	.cq_open = cq_open,
 	.cq_close = cq_close,
 	.ep_alloc = udmc_verbs_ep_alloc,
+	.error_text = error_text,
 };

@@ -235,11 +235,12 @@ static void post_sends(struct udmc_verbs_ep *ep)
 		while (&tx->wr[tx->posted & tx->mask] != bad)
 			tx->posted++;
 		tx->slot[tx->posted & tx->mask].err = ret;
-		tx->slot[tx->posted & tx->mask].prov_errno = ret;
+		tx->slot[tx->posted & tx->mask].prov_errno = IBV_WC_GENERAL_ERR;
 		tx->posted++;
 		ep->base.count.tx_errors++;
 		/* What the device took before it was not signalled; the train
-		 * behind it will be, or nothing is left to wait for. */
+		 * behind it will be.  With none behind it nothing would ever
+		 * tell of them, so they count as done. */
 		tx->owed = true;
 		if (tx->posted == tx->head)
 			tx->done = tx->posted;
@@ -269,6 +270,9 @@ static void sent(struct udmc_verbs_ep *ep, const struct ibv_wc *wc)
 	struct udmc_verbs_tx *tx = &ep->tx;
 	uint32_t position = (uint32_t)wc->wr_id;
 
+	/* One that post_sends has counted as done. */
+	if (UDMC_UNLIKELY((int32_t)(position - tx->done) < 0))
+		return;
 	if (UDMC_UNLIKELY(wc->status != IBV_WC_SUCCESS)) {
 		tx->slot[position & tx->mask].err =
 				wc->status == IBV_WC_WR_FLUSH_ERR ?

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * completion.c - the completion queue: too small, full, in every format, silent
- * when asked to be, and told of a receive taken back.
+ * when asked to be, and telling of what was taken back or failed.
  */
 #include <check.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "cases.h"
 #include "check_main.h"
@@ -163,6 +164,33 @@ START_TEST(a_receive_is_taken_back)
 }
 END_TEST
 
+START_TEST(a_failed_send_says_why)
+{
+	void *nowhere = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+			-1, 0);
+	struct fi_cq_err_entry error = {0};
+	struct fi_cq_data_entry entry;
+	struct node a;
+	ssize_t n;
+
+	ck_assert_ptr_ne(nowhere, MAP_FAILED);
+	node_open(&a, (struct node_options){.split = true});
+	/* Longer than what a device takes along with the call. */
+	ck_assert_int_eq(fi_send(a.ep, nowhere, 1000, a.desc,
+			node_know(&a, &a), &a), 0);
+	while ((n = fi_cq_read(a.cq, &entry, 1)) == -FI_EAGAIN)
+		nodes_progress();
+	ck_assert_int_eq(n, -FI_EAVAIL);
+	ck_assert_int_eq(fi_cq_readerr(a.cq, &error, 0), 1);
+	ck_assert_ptr_eq(error.op_context, &a);
+	ck_assert_int_eq(error.err, on_udp() ? EFAULT : FI_EIO);
+	ck_assert_str_eq(fi_cq_strerror(a.cq, error.prov_errno, NULL, NULL, 0),
+			on_udp() ? "Bad address" : "local protection error");
+	node_close(&a);
+	munmap(nowhere, 4096);
+}
+END_TEST
+
 void add_completion(Suite *suite)
 {
 	TCase *c = check_case(suite, "completion", 60);
@@ -172,4 +200,5 @@ void add_completion(Suite *suite)
 	tcase_add_test(c, completions_come_in_the_format_asked_for);
 	tcase_add_test(c, successes_are_silent_unless_asked_for);
 	tcase_add_test(c, a_receive_is_taken_back);
+	tcase_add_test(c, a_failed_send_says_why);
 }
