@@ -11,6 +11,10 @@
 #include "protocol/fragment.h"
 
 #define TURN_EVENTS 64
+/* A link counts as empty when a poll finds nothing; or, since a flood must not
+ * hold a gap open for ever, after so many turns that found something: more
+ * than any backlog of a stall lasts. */
+#define CROWDED_TURNS_MAX 4096u
 
 int msg_receiver_open(struct msg_receiver *r,
 	const struct msg_receive_options *options)
@@ -297,8 +301,9 @@ int msg_receiver_turn(struct msg_receiver *r)
 	n = r->link->ops->poll(r->link, events, TURN_EVENTS);
 	for (int i = 0; i < n; i++)
 		event(r, &events[i]);
-	if (n < 0 || n == TURN_EVENTS)
+	if (n < 0 || (n > 0 && ++r->crowded_turns < CROWDED_TURNS_MAX))
 		return n;
+	r->crowded_turns = 0;
 	r->emptied++;
 	if (before > 0) {
 		r->empty_ns = before;

@@ -88,6 +88,7 @@ struct msg_receiver {
 	uint64_t now;              /* Read once a turn, when first needed. */
 	uint64_t emptied;          /* Turns that left the link empty. */
 	uint64_t empty_ns;         /* When the link was last seen empty. */
+	uint32_t crowded_turns;    /* Turns since then that found frames. */
 	uint64_t deadline;         /* Earliest end of a gap. */
 	msg_counter_t counters[MSG_COUNTER_COUNT];
 };
