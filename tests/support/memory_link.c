@@ -12,7 +12,7 @@
 #include "protocol/frame.h"
 #include "random.h"
 
-#define LINKS_MAX 64
+#define LINKS_MAX 256
 #define JOINS_MAX 256
 
 struct flying {

@@ -472,8 +472,7 @@ int fabric_endpoint_open(struct msg_link_domain *domain,
 		result = fi_control(
 			&e->cq->fid, FI_GETWAIT, (void *)&e->link.fd);
 	if (result) {
-		fabric_close(&e->link);
-		return fabric_fail(text, lane_code(result),
+		fabric_fail(text, lane_code(result),
 			"endpoint on %s: %s; %s",
 			e->domain->info->domain_attr->name,
 			fi_strerror(-result),
@@ -481,6 +480,8 @@ int fabric_endpoint_open(struct msg_link_domain *domain,
 				? "raise the locked-memory limit (ulimit -l) "
 				  "or ask for fewer buffers"
 				: "see msg doctor");
+		fabric_close(&e->link);
+		return -lane_code(result);
 	}
 	take_desc(e);
 	*link = &e->link;

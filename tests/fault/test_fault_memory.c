@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test_fault_memory.c - failing requests over a wire in memory, where all of
+ * them are the library's own.  The linker turns its calls into ours (--wrap).
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+
+#include "check_main.h"
+#include "faults.h"
+#include "link/module.h"
+#include "memory_link.h"
+
+int __wrap_msg_link_module_load(const struct msg_link_domain_ops **ops);
+void *__real_malloc(size_t bytes);
+void *__wrap_malloc(size_t bytes);
+void *__real_calloc(size_t count, size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes);
+void *__real_realloc(void *block, size_t bytes);
+void *__wrap_realloc(void *block, size_t bytes);
+void __real_free(void *block);
+void __wrap_free(void *block);
+void *__real_mmap(
+	void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap(
+	void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
+int __real_munmap(void *at, size_t bytes);
+int __wrap_munmap(void *at, size_t bytes);
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
+	void *(*run)(void *), void *argument);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
+	void *(*run)(void *), void *argument);
+ssize_t __real_getrandom(void *data, size_t bytes, unsigned flags);
+ssize_t __wrap_getrandom(void *data, size_t bytes, unsigned flags);
+
+int __wrap_msg_link_module_load(const struct msg_link_domain_ops **ops)
+{
+	*ops = &memory_link_module;
+	return 0;
+}
+
+static void *counted(void *block)
+{
+	faults_live += faults_inside && block;
+	return block;
+}
+
+void *__wrap_malloc(size_t bytes)
+{
+	return faults_now() ? NULL : counted(__real_malloc(bytes));
+}
+
+void *__wrap_calloc(size_t count, size_t bytes)
+{
+	return faults_now() ? NULL : counted(__real_calloc(count, bytes));
+}
+
+void *__wrap_realloc(void *block, size_t bytes)
+{
+	if (faults_now())
+		return NULL;
+	return block ? __real_realloc(block, bytes)
+		     : counted(__real_malloc(bytes));
+}
+
+void __wrap_free(void *block)
+{
+	faults_live -= faults_inside && block;
+	__real_free(block);
+}
+
+void *__wrap_mmap(
+	void *at, size_t bytes, int protection, int flags, int fd, off_t offset)
+{
+	if (faults_now()) {
+		errno = ENOMEM;
+		return MAP_FAILED;
+	}
+	faults_live += faults_inside;
+	return __real_mmap(at, bytes, protection, flags, fd, offset);
+}
+
+int __wrap_munmap(void *at, size_t bytes)
+{
+	faults_live -= faults_inside;
+	return __real_munmap(at, bytes);
+}
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
+	void *(*run)(void *), void *argument)
+{
+	if (faults_now())
+		return EAGAIN;
+	return __real_pthread_create(thread, attr, run, argument);
+}
+
+ssize_t __wrap_getrandom(void *data, size_t bytes, unsigned flags)
+{
+	if (faults_now()) {
+		errno = ENOSYS;
+		return -1;
+	}
+	return __real_getrandom(data, bytes, flags);
+}
+
+/* ---- opening --------------------------------------------------------------- */
+
+static struct msg_node_options options(bool threaded)
+{
+	struct msg_node_options o = MSG_NODE_OPTIONS;
+
+	o.flags = threaded ? MSG_NODE_PROGRESS_THREAD : 0;
+	o.announce_ms = 60000;
+	return o;
+}
+
+START_TEST(nodes)
+{
+	struct msg_node_options o = options(_i);
+
+	faults_open_node(&o);
+	ck_assert_uint_eq(memory_wire_counts.links, 0);
+}
+END_TEST
+
+START_TEST(publishers)
+{
+	struct msg_node_options o = options(false);
+
+	faults_open_publisher(&o);
+	ck_assert_uint_eq(memory_wire_counts.links, 0);
+}
+END_TEST
+
+START_TEST(subscribers)
+{
+	struct msg_node_options o = options(false);
+
+	faults_open_subscriber(&o, _i ? "fault.>" : "fault");
+	ck_assert_uint_eq(memory_wire_counts.links, 0);
+}
+END_TEST
+
+START_TEST(directories)
+{
+	struct msg_node_options o = options(false);
+
+	faults_open_directory(&o);
+	ck_assert_uint_eq(memory_wire_counts.links, 0);
+}
+END_TEST
+
+/* The announcer opens with a node's first publisher: a failed first one must
+ * not spoil the second, nor leave a link behind when the node closes. */
+START_TEST(the_first_publisher_of_a_node)
+{
+	struct msg_publisher_options po = MSG_PUBLISHER_OPTIONS;
+	struct msg_node_options o = options(false);
+	unsigned n = 1;
+	bool failed;
+
+	po.topic = "first";
+	do {
+		struct msg_publisher *p;
+		struct msg_node *node;
+		int result;
+
+		ck_assert_int_eq(INSIDE(msg_node_open(&o, &node)), 0);
+		faults_begin(n++, false);
+		result = INSIDE(msg_publisher_open(node, &po, &p));
+		failed = faults_end();
+		ck_assert(failed || result == 0);
+		if (result < 0)
+			ck_assert_int_eq(INSIDE(msg_publisher_open(node, &po, &p)), 0);
+		ck_assert_int_eq(INSIDE(msg_publish(p, "x", 1)), 0);
+		ck_assert_int_eq(INSIDE(msg_publisher_close(p)), 0);
+		ck_assert_int_eq(INSIDE(msg_node_close(node)), 0);
+		ck_assert_uint_eq(memory_wire_counts.links, 0);
+		ck_assert_int_eq(faults_live, 0);
+	} while (failed);
+	ck_assert_uint_gt(n, 5);
+}
+END_TEST
+
+/* A directory that cannot grow leaves newcomers out and goes on. */
+START_TEST(a_directory_that_cannot_grow)
+{
+	struct msg_node_options o = options(false);
+	struct msg_publisher *p[100];
+	struct msg_directory *d;
+	struct msg_node *node;
+
+	ck_assert_int_eq(INSIDE(msg_node_open(&o, &node)), 0);
+	ck_assert_int_eq(INSIDE(msg_directory_open(node, NULL, &d)), 0);
+	for (int i = 0; i < 100; i++) {
+		struct msg_publisher_options po = MSG_PUBLISHER_OPTIONS;
+		char topic[16];
+
+		snprintf(topic, sizeof topic, "t%d", i);
+		po.topic = topic;
+		po.loan_count_max = 2;
+		ck_assert_int_eq(INSIDE(msg_publisher_open(node, &po, &p[i])), 0);
+		if (i % 30 == 29 || i == 99) {
+			int known;
+
+			faults_begin(1, true);
+			known = INSIDE(msg_directory_read(d, 0, NULL, 0));
+			faults_end();
+			ck_assert_int_eq(known, i < 64 ? i + 1 : 64);
+		}
+	}
+	for (int i = 0; i < 100; i++)
+		ck_assert_int_eq(INSIDE(msg_publisher_close(p[i])), 0);
+	while (INSIDE(msg_directory_read(d, 0, NULL, 0)) > 0)
+		;
+	ck_assert_int_eq(INSIDE(msg_directory_close(d)), 0);
+	ck_assert_int_eq(INSIDE(msg_node_close(node)), 0);
+	ck_assert_int_eq(faults_live, 0);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("faults, memory");
+	TCase *open = check_case(suite, "open", 60);
+
+	tcase_add_loop_test(open, nodes, 0, 2);
+	tcase_add_test(open, publishers);
+	tcase_add_loop_test(open, subscribers, 0, 2);
+	tcase_add_test(open, directories);
+	tcase_add_test(open, the_first_publisher_of_a_node);
+	tcase_add_test(open, a_directory_that_cannot_grow);
+	return check_main(suite, NULL);
+}
