@@ -306,6 +306,8 @@ int udmc_eq_open(struct fid_fabric *fabric, struct fi_eq_attr *attr,
 	struct udmc_eq *self;
 	int ret;
 
+	if (attr->flags & ~(FI_WRITE | FI_AFFINITY))
+		return -FI_EBADFLAGS;
 	self = calloc(1, sizeof(*self));
 	if (!self)
 		return -FI_ENOMEM;

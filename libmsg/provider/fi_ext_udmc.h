@@ -67,7 +67,7 @@ struct fi_udmc_ib_addr {
 	uint32_t qkey;     /* Q_Key a sender must carry. */
 };
 
-/* Counters since fi_enable; none costs more than an addition per batch. */
+/* Counters since fi_enable; each costs an addition a datagram at most. */
 struct fi_udmc_stats {
 	uint64_t rx_datagrams; /* Received, truncated ones included. */
 	uint64_t rx_bytes;     /* Their payload that reached a buffer. */

@@ -43,34 +43,38 @@ static bool out_of_room(int ret)
 	return ret == -FI_ENOBUFS || ret == -FI_ENOMEM;
 }
 
-/* A new wildcard socket of the group's port; its index, or an error. */
+/* A new wildcard socket of the group's port, the last of the array. */
 static int open_for(struct udmc_udp_ep *ep, const struct udmc_mc *mc)
 {
 	union udmc_address addr;
-	int ret;
 
 	memset(&addr, 0, sizeof(addr));
 	addr.sa.sa_family = mc->group.sa.sa_family;
 	addr.in.sin_port = mc->group.in.sin_port; /* Same place in in6. */
-	ret = udmc_udp_socket_open(ep, &addr);
-	return ret ? ret : (int)ep->socket_count - 1;
+	return udmc_udp_socket_open(ep, &addr);
 }
 
 static int joined_on(struct udmc_udp_ep *ep, struct udmc_mc *mc,
 		uint32_t index)
 {
+	int ret;
+
 	ep->socket[index].groups++;
 	/* Sockets move in their array; file descriptors do not. */
 	mc->transport_data = (void *)(intptr_t)ep->socket[index].fd;
 	/* A sleeper must hear the new socket without another fi_trywait. */
-	return udmc_udp_watch(ep, UDMC_RX);
+	ret = udmc_udp_watch(ep, UDMC_RX);
+	if (ret)
+		udmc_udp_leave(mc);
+	return ret;
 }
 
 static int join_some_socket(struct udmc_udp_ep *ep, struct udmc_mc *mc)
 {
+	uint32_t i;
 	int ret;
 
-	for (uint32_t i = 0; i < ep->socket_count; i++) {
+	for (i = 0; i < ep->socket_count; i++) {
 		struct udmc_udp_socket *s = &ep->socket[i];
 
 		if (!s->any || s->full || s->port != mc->group.in.sin_port)
@@ -83,18 +87,12 @@ static int join_some_socket(struct udmc_udp_ep *ep, struct udmc_mc *mc)
 		s->full = true;
 	}
 	ret = open_for(ep, mc);
-	if (ret < 0)
+	if (ret)
 		return ret;
-	if (ret == 0)
-		return -FI_EINVAL;
-	{
-		uint32_t index = (uint32_t)ret;
-
-		ret = membership(mc, ep->socket[index].fd, true);
-		if (!ret)
-			return joined_on(ep, mc, index);
-		udmc_udp_socket_close(ep, index);
-	}
+	ret = membership(mc, ep->socket[i].fd, true);
+	if (!ret)
+		return joined_on(ep, mc, i);
+	udmc_udp_socket_close(ep, i);
 	return ret;
 }
 

@@ -136,7 +136,7 @@ ssize_t udmc_udp_send(struct udmc_ep *base, const struct iovec *iov,
 	const struct udmc_peer *peer = udmc_ep_peer(base, addr);
 	size_t len = udmc_iov_bytes(iov, count);
 	struct udmc_udp_tx_slot *slot;
-	uint32_t i, at;
+	uint32_t i;
 
 	(void)desc;
 	if (UDMC_UNLIKELY(!peer || count > UDMC_IOV_TX_MAX))
@@ -151,8 +151,7 @@ ssize_t udmc_udp_send(struct udmc_ep *base, const struct iovec *iov,
 		if (tx->head - tx->tail > tx->mask)
 			return -FI_EAGAIN;
 	}
-	at = tx->head++;
-	i = at & tx->mask;
+	i = tx->head++ & tx->mask;
 	memcpy(&tx->name[i], &peer->addr, peer->addrlen);
 	for (size_t k = 0; k < count; k++)
 		tx->iov[i][k] = iov[k];
