@@ -44,6 +44,7 @@
 #include <rdma/providers/fi_prov.h>
 
 #include "fi_ext_udmc.h"
+#include "ip.h"
 #include "wait.h"
 
 #define UDMC_LIKELY(x) __builtin_expect(!!(x), 1)
@@ -120,6 +121,11 @@ int udmc_devices_add(struct udmc_devices *list,
 /* Every device, RDMA first, then loopback, then the rest. */
 int udmc_devices_scan(struct udmc_devices *list);
 void udmc_devices_free(struct udmc_devices *list);
+/* The device an info was made for, as the machine has it today. */
+int udmc_device_find(const struct fi_info *info, struct udmc_device *device);
+/* Whether FI_UDMC_IFACE admits this interface: it is unset, or names it, or
+ * is one of its addresses. */
+bool udmc_iface_wanted(const char *ifname);
 
 /* ---------------------------------------------------------- transports -- */
 
@@ -215,7 +221,6 @@ int udmc_domain_open(struct fid_fabric *fabric, struct fi_info *info,
 int udmc_getinfo(uint32_t version, const char *node, const char *service,
 		uint64_t flags, const struct fi_info *hints,
 		struct fi_info **info);
-int udmc_info_device(const struct fi_info *info, struct udmc_device *device);
 extern struct fi_ops_mr udmc_mr_ops;
 
 /* ------------------------------------------------------ address vector -- */
@@ -287,7 +292,7 @@ struct udmc_cq {
 	enum fi_cq_format format;
 	uint32_t binding_count;
 	struct udmc_cq_binding *binding;
-	struct udmc_wait wait; /* Over whatever can complete, and fi_cq_signal. */
+	struct udmc_wait wait; /* Over what can complete; fi_cq_signal. */
 	atomic_int users;
 	void *transport_data;
 };
@@ -470,15 +475,6 @@ static inline uint32_t udmc_power_of_two(size_t n)
 	while (p < n)
 		p <<= 1;
 	return p;
-}
-
-static inline bool udmc_is_multicast(const struct sockaddr *sa)
-{
-	if (sa->sa_family == AF_INET)
-		return IN_MULTICAST(ntohl(
-			((const struct sockaddr_in *)sa)->sin_addr.s_addr));
-	return sa->sa_family == AF_INET6 && IN6_IS_ADDR_MULTICAST(
-			&((const struct sockaddr_in6 *)sa)->sin6_addr);
 }
 
 /* -------------------------------------------------------------- refuse -- */

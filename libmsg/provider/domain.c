@@ -130,7 +130,7 @@ int udmc_domain_open(struct fid_fabric *fabric, struct fi_info *info,
 
 	if (!self)
 		return -FI_ENOMEM;
-	ret = udmc_info_device(info, &self->device);
+	ret = udmc_device_find(info, &self->device);
 	if (!ret)
 		ret = self->device.transport->domain_open(self);
 	if (ret) {

@@ -42,7 +42,8 @@ void udmc_settings_define(void)
 {
 	fi_param_define(&udmc_prov, "iface", FI_PARAM_STRING,
 			"Offer only the domains of this network interface, "
-			"given by name or address (default: every interface)");
+			"given by name or address, or this RDMA device "
+			"(default: every one)");
 	fi_param_define(&udmc_prov, "ttl", FI_PARAM_INT,
 			"Routers a multicast may cross, 0 to 255 (default: 1)");
 	fi_param_define(&udmc_prov, "loopback", FI_PARAM_BOOL,

@@ -11,8 +11,9 @@
  *	prov->fabric(info->fabric_attr, &fabric, NULL);
  *
  * and then libfabric's own inline calls (fi_domain, fi_endpoint, ...).  Free
- * the list with fi_freeinfo.  Of libfabric itself only fi_dupinfo, fi_log and
- * fi_log_enabled are needed, none of which starts its other providers up.
+ * the list with fi_freeinfo.  Of libfabric itself only fi_dupinfo, fi_freeinfo,
+ * fi_log, fi_log_enabled and fi_param_define are called (the last one when it
+ * is loaded as a plug-in), none of which starts its other providers up.
  */
 #ifndef UDMC_H
 #define UDMC_H

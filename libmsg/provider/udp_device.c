@@ -5,12 +5,11 @@
  *
  * Every interface that is up becomes the domain `udp-NAME`, once for each of
  * IPv4 and IPv6; loopback first, because what needs no network is the safe
- * default.  FI_UDMC_IFACE narrows the list.
+ * default.  FI_UDMC_IFACE narrows the list (device.c).
  *
  * The largest datagram is what the interface takes in one piece: fragments
  * multiply loss, and a receiver can size its buffers by it.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
 #include <stdio.h>
@@ -61,40 +60,6 @@ static void fill(struct udmc_device *device, const struct ifaddrs *i)
 	device->multicast = i->ifa_flags & (IFF_MULTICAST | IFF_LOOPBACK);
 }
 
-static bool link_local(const struct sockaddr *sa)
-{
-	return sa->sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(
-			&((const struct sockaddr_in6 *)sa)->sin6_addr);
-}
-
-/* FI_UDMC_IFACE names the interface, or one of its addresses. */
-static bool wanted(const struct ifaddrs *list, const char *ifname)
-{
-	const char *iface = udmc_settings().iface;
-	char text[INET6_ADDRSTRLEN];
-
-	if (!iface || strcmp(iface, ifname) == 0)
-		return true;
-	for (const struct ifaddrs *i = list; i; i = i->ifa_next) {
-		const void *addr;
-
-		if (!i->ifa_addr || strcmp(i->ifa_name, ifname) != 0)
-			continue;
-		if (i->ifa_addr->sa_family == AF_INET)
-			addr = &((struct sockaddr_in *)(void *)i->ifa_addr)
-					->sin_addr;
-		else if (i->ifa_addr->sa_family == AF_INET6)
-			addr = &((struct sockaddr_in6 *)(void *)i->ifa_addr)
-					->sin6_addr;
-		else
-			continue;
-		if (inet_ntop(i->ifa_addr->sa_family, addr, text,
-				sizeof(text)) && strcmp(text, iface) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* One domain per interface and family: its first address, a global one if it
  * has any. */
 static struct udmc_device *known(struct udmc_devices *list, size_t from,
@@ -119,12 +84,12 @@ static int scan_family(struct udmc_devices *list, const struct ifaddrs *all,
 		if (!i->ifa_addr || i->ifa_addr->sa_family != family ||
 				!(i->ifa_flags & IFF_UP) ||
 				!(i->ifa_flags & IFF_LOOPBACK) == loopback ||
-				!wanted(all, i->ifa_name))
+				!udmc_iface_wanted(i->ifa_name))
 			continue;
 		fill(&device, i);
 		have = known(list, from, i);
-		if (have && link_local(&have->local.sa) &&
-				!link_local(i->ifa_addr))
+		if (have && udmc_is_link_local(&have->local.sa) &&
+				!udmc_is_link_local(i->ifa_addr))
 			*have = device;
 		if (have)
 			continue;
@@ -185,7 +150,7 @@ static int peer_open(struct udmc_domain *domain, struct udmc_peer *peer)
 		return -FI_EINVAL;
 	/* A link-local address means the one on this interface. */
 	if (peer->addr.sa.sa_family == AF_INET6 &&
-			(link_local(&peer->addr.sa) ||
+			(udmc_is_link_local(&peer->addr.sa) ||
 				udmc_is_multicast(&peer->addr.sa)))
 		peer->addr.in6.sin6_scope_id = domain->device.ifindex;
 	return 0;

@@ -117,13 +117,6 @@ static int bind_shared(const struct udmc_udp_ep *ep, int fd,
 
 /* ------------------------------------------------------------- sockets -- */
 
-static bool is_any(const union udmc_address *addr)
-{
-	return addr->sa.sa_family == AF_INET6 ?
-			IN6_IS_ADDR_UNSPECIFIED(&addr->in6.sin6_addr) :
-			addr->in.sin_addr.s_addr == htonl(INADDR_ANY);
-}
-
 /* Registers a socket with the descriptors of the queues it feeds, for nothing
  * yet: udmc_udp_watch says what for. */
 static int watch_add(const struct udmc_udp_ep *ep, int fd, bool main_socket)
@@ -165,7 +158,7 @@ int udmc_udp_socket_open(struct udmc_udp_ep *ep,
 	more[ep->socket_count++] = (struct udmc_udp_socket){
 		.fd = fd,
 		.port = bound.in.sin_port,
-		.any = is_any(addr),
+		.any = udmc_is_any(&addr->sa),
 	};
 	return 0;
 }

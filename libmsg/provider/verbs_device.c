@@ -116,12 +116,12 @@ static bool pick_address(struct udmc_device *device, struct ibv_context *verbs,
 	return find_ipoib(device, ibdev);
 }
 
-static bool wanted(const struct udmc_device *device)
+/* FI_UDMC_IFACE may name the device as well as the interface above it. */
+static bool named(const struct udmc_device *device)
 {
 	const char *iface = udmc_settings().iface;
 
-	return !iface || strcmp(iface, device->ifname) == 0 ||
-		strcmp(iface, device->name) == 0;
+	return iface && strcmp(iface, device->name) == 0;
 }
 
 static int scan_port(struct udmc_devices *list, struct ibv_context *verbs,
@@ -153,7 +153,9 @@ static int scan_port(struct udmc_devices *list, struct ibv_context *verbs,
 	}
 	device.name_template.ib.pkey = htole16(0xffff);
 	device.name_template.ib.qkey = htole32(RDMA_UDP_QKEY);
-	return wanted(&device) ? udmc_devices_add(list, &device) : 0;
+	if (!named(&device) && !udmc_iface_wanted(device.ifname))
+		return 0;
+	return udmc_devices_add(list, &device);
 }
 
 static int verbs_scan(struct udmc_devices *list)

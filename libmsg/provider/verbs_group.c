@@ -20,15 +20,6 @@
 
 #include "verbs.h"
 
-static bool same_group(const struct udmc_mc *a, const struct udmc_mc *b)
-{
-	if (a->group.sa.sa_family == AF_INET)
-		return a->group.in.sin_addr.s_addr ==
-				b->group.in.sin_addr.s_addr;
-	return IN6_ARE_ADDR_EQUAL(&a->group.in6.sin6_addr,
-			&b->group.in6.sin6_addr);
-}
-
 static int post_join(struct udmc_mc *mc, bool send_only)
 {
 	struct udmc_verbs_ep *ep = udmc_verbs_ep(mc->ep);
@@ -59,7 +50,7 @@ int udmc_verbs_join(struct udmc_mc *mc)
 		mc->group.in6.sin6_scope_id = device->ifindex;
 	/* There are no ports here: a group is its address. */
 	for (struct udmc_mc *m = mc->ep->mcs; m; m = m->next)
-		if (m != mc && same_group(m, mc))
+		if (m != mc && udmc_same_host(&m->group.sa, &mc->group.sa))
 			return -FI_EADDRINUSE;
 	ret = post_join(mc, send_only);
 	if (ret && send_only) {
