@@ -16,7 +16,7 @@
  * frames meet the same fate whatever the timing and whatever the other
  * direction does, and another rate of duplicates leaves the losses as they
  * were.  --foretell tells that fate beforehand.  A frame picked for reordering waits until 1 to 4 later ones passed
- * it, or for HOLD_NS if none come.
+ * it, or for --hold if none come.
  *
  * When a receiver does not keep up, its queue fills and we stop reading from
  * the sender, whose card then waits: a slow machine costs time, never frames.
@@ -44,7 +44,7 @@
 #define FRAME_BYTES_MAX 65536
 #define QUEUE_MAX 1024
 #define OVERTAKEN_MAX 4
-#define HOLD_NS 10000000L
+#define LOOK_NS 10000000L /* how often held frames are looked at */
 #define RETRY_NS 500000L /* about a frame's time in an emulated machine */
 
 struct options {
@@ -53,6 +53,7 @@ struct options {
 	double loss, duplicate, reorder; /* of 1 */
 	uint64_t seed;
 	uint64_t foretell;
+	int64_t hold_ns;
 	bool multicast_only;
 	bool faulty[2]; /* by direction */
 };
@@ -186,12 +187,13 @@ static void release_held(struct direction *d, int64_t time)
 	}
 }
 
-static void hold(struct direction *d, struct frame *f, uint64_t drawn)
+static void hold(struct direction *d, struct frame *f, uint64_t drawn,
+	int64_t hold_ns)
 {
 	struct frame **at = &d->held;
 
 	f->release_at = d->index + 1 + drawn % OVERTAKEN_MAX;
-	f->release_time = now_ns() + HOLD_NS;
+	f->release_time = now_ns() + hold_ns;
 	while (*at)
 		at = &(*at)->next;
 	f->next = NULL;
@@ -225,7 +227,7 @@ static void pass_roce(const struct options *o, struct direction *d,
 		}
 		if (chance(later, o->reorder)) {
 			t->reordered++;
-			hold(d, f, later);
+			hold(d, f, later, o->hold_ns);
 		} else {
 			enqueue(d, f);
 		}
@@ -307,7 +309,7 @@ static void serve(
 			if (!send_queued(&d[i]))
 				timeout_ns = RETRY_NS;
 			if (d[i].held && timeout_ns < 0)
-				timeout_ns = HOLD_NS;
+				timeout_ns = LOOK_NS;
 			wait[i].fd = d[i].queued < QUEUE_MAX ? d[i].in : -1;
 			wait[i].events = POLLIN;
 			wait[i].revents = 0;
@@ -408,6 +410,8 @@ static void usage(FILE *to)
 {
 	fputs("usage: softroce_relay [OPTION...] DIR\n"
 	      "  --loss PERCENT --duplicate PERCENT --reorder PERCENT\n"
+	      "  --hold MS           a reordered frame leaves after that, though\n"
+	      "                      no other came (10)\n"
 	      "  --seed N            what the faults are drawn from (1)\n"
 	      "  --multicast-only    faults meet multicast frames only\n"
 	      "  --from left|right   faults meet what this side sends only\n"
@@ -433,11 +437,11 @@ static struct options parse(int count, char **words)
 {
 	static const struct option known[] = {{"loss", 1, NULL, 'l'},
 		{"duplicate", 1, NULL, 'd'}, {"reorder", 1, NULL, 'r'},
-		{"seed", 1, NULL, 's'}, {"multicast-only", 0, NULL, 'm'},
+		{"hold", 1, NULL, 'o'}, {"seed", 1, NULL, 's'}, {"multicast-only", 0, NULL, 'm'},
 		{"from", 1, NULL, 'f'}, {"cut", 1, NULL, 'c'},
 		{"foretell", 1, NULL, 'p'}, {"help", 0, NULL, 'h'},
 		{NULL, 0, NULL, 0}};
-	struct options o = {.seed = 1, .faulty = {true, true}};
+	struct options o = {.seed = 1, .hold_ns = 10000000, .faulty = {true, true}};
 	int c;
 
 	while ((c = getopt_long(count, words, "", known, NULL)) != -1) {
@@ -450,6 +454,9 @@ static struct options parse(int count, char **words)
 			break;
 		case 'r':
 			o.reorder = percent(optarg);
+			break;
+		case 'o':
+			o.hold_ns = strtol(optarg, NULL, 10) * 1000000;
 			break;
 		case 's':
 			o.seed = strtoull(optarg, NULL, 0);
