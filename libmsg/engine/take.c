@@ -131,7 +131,9 @@ int msg_receiver_copy(const struct msg_receiver *r,
 				       : r->pool.slots[slot].total_bytes))
 		return -MSG_ERROR_TOO_LARGE;
 	if (view->segment_count == 1) {
-		memcpy(data, view->data, view->bytes);
+		/* Of nothing, `data` may be NULL. */
+		if (view->bytes > 0)
+			memcpy(data, view->data, view->bytes);
 		return 0;
 	}
 	for (; slot != MSG_RECEIVE_NONE; slot = r->pool.slots[slot].next) {
