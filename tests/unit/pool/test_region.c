@@ -18,6 +18,7 @@ START_TEST(memory_is_there_zeroed_and_page_aligned)
 	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
 		struct msg_region region;
 		unsigned char resident[1024];
+		unsigned char any = 0;
 		size_t pages;
 
 		ck_assert_int_eq(msg_region_open(&region, sizes[i]), 0);
@@ -30,8 +31,10 @@ START_TEST(memory_is_there_zeroed_and_page_aligned)
 		for (size_t k = 0; k < pages; k++)
 			ck_assert_msg(resident[k] & 1,
 				"page %zu of %zu is not faulted in", k, pages);
+		/* One assertion for all: each writes to Check's pipe. */
 		for (size_t k = 0; k < region.bytes; k++)
-			ck_assert_uint_eq(region.base[k], 0);
+			any |= region.base[k];
+		ck_assert_uint_eq(any, 0);
 		msg_region_close(&region);
 		ck_assert_ptr_null(region.base);
 		msg_region_close(&region);
