@@ -56,6 +56,7 @@ struct udmc_udp_rx {
 	struct udmc_udp_rx_slot *slot;
 	struct sockaddr_in6 *name; /* NULL unless FI_SOURCE. */
 	uint32_t head, tail, mask;
+	uint32_t ask; /* Datagrams to ask the kernel for; see receive. */
 	bool parked; /* The descriptor ignores data: nothing was posted. */
 };
 
@@ -66,7 +67,20 @@ struct udmc_udp_tx_slot {
 	int err;
 };
 
+/* A piece of a train as the kernel gets it: one datagram, or several of one
+ * length and destination that it cuts apart itself (UDP_SEGMENT). */
+#define UDMC_UDP_SEGMENTS 64u    /* The kernel's UDP_MAX_SEGMENTS. */
+#define UDMC_UDP_SEGMENTED 65000u /* Bytes of one such piece, IPv6 too. */
+struct udmc_udp_train {
+	struct mmsghdr msg[UDMC_UDP_BATCH];
+	struct iovec iov[UDMC_UDP_BATCH * UDMC_IOV_TX_MAX];
+	uint32_t count[UDMC_UDP_BATCH]; /* Datagrams in each. */
+	_Alignas(struct cmsghdr) unsigned char
+			control[UDMC_UDP_BATCH][CMSG_SPACE(sizeof(uint16_t))];
+};
+
 struct udmc_udp_tx {
+	struct udmc_udp_train *train; /* NULL: the kernel cannot cut. */
 	struct mmsghdr *msg;
 	struct iovec (*iov)[UDMC_IOV_TX_MAX];
 	struct udmc_udp_tx_slot *slot;

@@ -24,6 +24,7 @@ int udmc_udp_rx_open(struct udmc_udp_ep *ep)
 	if (!(ep->base.caps & FI_RECV))
 		size = 1;
 	rx->mask = size - 1;
+	rx->ask = 1;
 	rx->msg = calloc(size, sizeof(*rx->msg));
 	rx->iov = calloc(size, sizeof(*rx->iov));
 	rx->slot = calloc(size, sizeof(*rx->slot));
@@ -106,6 +107,27 @@ static void complete(struct udmc_udp_ep *ep, uint32_t i)
 	}
 }
 
+/* recvmmsg looks once more after the last datagram there is, which costs a
+ * lone one some 0.2 us on its way: so ask for as many as seem to come, twice
+ * as many after a full batch and half as many after another. */
+static void learn(struct udmc_udp_rx *rx, uint32_t asked, int got)
+{
+	if (got == (int)asked)
+		rx->ask = asked < UDMC_UDP_BATCH ? 2 * asked : UDMC_UDP_BATCH;
+	else
+		rx->ask = asked > 1 ? asked / 2 : 1;
+}
+
+static int take_one(int fd, struct mmsghdr *msg)
+{
+	ssize_t len = recvmsg(fd, &msg->msg_hdr, MSG_DONTWAIT | MSG_TRUNC);
+
+	if (len < 0)
+		return -1;
+	msg->msg_len = (unsigned int)len;
+	return 1;
+}
+
 /* One batch from one socket; false when there is no use in asking another. */
 static bool receive(struct udmc_udp_ep *ep, int fd)
 {
@@ -116,13 +138,18 @@ static bool receive(struct udmc_udp_ep *ep, int fd)
 	int got;
 
 	n = n < room ? n : room;
-	n = n < UDMC_UDP_BATCH ? n : UDMC_UDP_BATCH;
+	n = n < rx->ask ? n : rx->ask;
 	n = n < rx->mask + 1 - i ? n : rx->mask + 1 - i;
 	if (n == 0)
 		return false;
 	/* Any error but "nothing there" is one of the network's, told once
 	 * and cleared by this call; the socket works on. */
-	got = recvmmsg(fd, &rx->msg[i], n, MSG_DONTWAIT | MSG_TRUNC, NULL);
+	if (n == 1)
+		got = take_one(fd, &rx->msg[i]);
+	else
+		got = recvmmsg(fd, &rx->msg[i], n, MSG_DONTWAIT | MSG_TRUNC,
+				NULL);
+	learn(rx, n, got);
 	if (got <= 0)
 		return true;
 	rx->tail += (uint32_t)got;

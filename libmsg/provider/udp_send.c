@@ -11,13 +11,25 @@
  * full ring answers -FI_EAGAIN.  Completions wait in the ring while the
  * completion queue is full.
  *
+ * Within a train, neighbours of one length and destination go as one piece that
+ * the kernel cuts into datagrams (UDP_SEGMENT, Linux 4.18): it then walks its
+ * stack once for all of them, which more than doubles the rate at 1 KiB
+ * (README of tests/perf).  Where it will not (EIO: a device without checksum
+ * offload; EINVAL: an older kernel; EMSGSIZE: a smaller path) the endpoint does
+ * without from then on.
+ *
  * Path: steady.
  */
 #include <errno.h>
+#include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "udp.h"
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
 
 int udmc_udp_tx_open(struct udmc_udp_ep *ep)
 {
@@ -34,6 +46,8 @@ int udmc_udp_tx_open(struct udmc_udp_ep *ep)
 	tx->inject = calloc(size, sizeof(*tx->inject));
 	if (!tx->msg || !tx->iov || !tx->slot || !tx->name || !tx->inject)
 		return -FI_ENOMEM;
+	if (size > 1) /* Without memory for it: without it. */
+		tx->train = calloc(1, sizeof(*tx->train));
 	for (uint32_t i = 0; i < size; i++) {
 		tx->msg[i].msg_hdr.msg_iov = tx->iov[i];
 		tx->msg[i].msg_hdr.msg_name = &tx->name[i];
@@ -45,6 +59,7 @@ int udmc_udp_tx_open(struct udmc_udp_ep *ep)
 
 void udmc_udp_tx_close(struct udmc_udp_ep *ep)
 {
+	free(ep->tx.train);
 	free(ep->tx.msg);
 	free(ep->tx.iov);
 	free(ep->tx.slot);
@@ -71,6 +86,88 @@ static void report(struct udmc_udp_ep *ep)
 		tx->tail = tx->sent = tx->head = 0;
 }
 
+/* How many of the `n` datagrams from `i` on can be one piece. */
+static uint32_t alike(const struct udmc_udp_tx *tx, uint32_t i, uint32_t n,
+		socklen_t addrlen)
+{
+	size_t len = tx->slot[i].len, sum = len;
+	uint32_t k = 1;
+
+	n = n < UDMC_UDP_SEGMENTS ? n : UDMC_UDP_SEGMENTS;
+	while (k < n && len > 0) {
+		size_t next = tx->slot[i + k].len;
+
+		sum += next;
+		if (next > len || next == 0 || sum > UDMC_UDP_SEGMENTED ||
+				memcmp(&tx->name[i], &tx->name[i + k],
+						addrlen) != 0)
+			break;
+		k++;
+		if (next < len) /* Only the last one may be shorter. */
+			break;
+	}
+	return k;
+}
+
+/* One piece of `k` datagrams from `i` on; returns how many iov it took. */
+static uint32_t couple(struct udmc_udp_tx *tx, uint32_t piece, uint32_t i,
+		uint32_t k, uint32_t used)
+{
+	struct udmc_udp_train *train = tx->train;
+	struct msghdr *hdr = &train->msg[piece].msg_hdr;
+	struct cmsghdr *cmsg = (struct cmsghdr *)(void *)train->control[piece];
+	uint16_t len = (uint16_t)tx->slot[i].len;
+	uint32_t first = used;
+
+	*hdr = tx->msg[i].msg_hdr;
+	train->count[piece] = k;
+	if (k == 1)
+		return 0;
+	for (uint32_t m = i; m < i + k; m++)
+		for (size_t v = 0; v < tx->msg[m].msg_hdr.msg_iovlen; v++)
+			train->iov[used++] = tx->iov[m][v];
+	hdr->msg_iov = &train->iov[first];
+	hdr->msg_iovlen = used - first;
+	cmsg->cmsg_level = IPPROTO_UDP;
+	cmsg->cmsg_type = UDP_SEGMENT;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(len));
+	memcpy(CMSG_DATA(cmsg), &len, sizeof(len));
+	hdr->msg_control = cmsg;
+	hdr->msg_controllen = CMSG_SPACE(sizeof(len));
+	return used - first;
+}
+
+/* As sendmmsg of `n` datagrams from `i` on, in few pieces. */
+static int send_train(struct udmc_udp_ep *ep, uint32_t i, uint32_t n)
+{
+	struct udmc_udp_tx *tx = &ep->tx;
+	struct udmc_udp_train *train = tx->train;
+	uint32_t pieces = 0, used = 0, at = i;
+	int done, sum = 0;
+
+	n = n < UDMC_UDP_BATCH ? n : UDMC_UDP_BATCH;
+	while (at < i + n) {
+		uint32_t k = alike(tx, at, i + n - at,
+				ep->base.domain->device.addrlen);
+
+		used += couple(tx, pieces++, at, k, used);
+		at += k;
+	}
+	done = sendmmsg(ep->socket[0].fd, train->msg, pieces,
+			MSG_DONTWAIT | MSG_NOSIGNAL);
+	for (int k = 0; k < done; k++)
+		sum += (int)train->count[k];
+	if (done > 0)
+		return sum;
+	if (train->count[0] == 1 || (errno != EIO && errno != EINVAL &&
+			errno != EMSGSIZE))
+		return -1;
+	free(tx->train);
+	tx->train = NULL;
+	errno = EINTR; /* Again, plainly. */
+	return -1;
+}
+
 /* Hand to the kernel what is held; false when it has no room. */
 static bool transmit(struct udmc_udp_ep *ep)
 {
@@ -82,7 +179,14 @@ static bool transmit(struct udmc_udp_ep *ep)
 		uint32_t n = tx->head - tx->sent;
 
 		n = n < tx->mask + 1 - i ? n : tx->mask + 1 - i;
-		done = sendmmsg(fd, &tx->msg[i], n, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n > 1 && tx->train)
+			done = send_train(ep, i, n);
+		else if (n > 1)
+			done = sendmmsg(fd, &tx->msg[i], n,
+					MSG_DONTWAIT | MSG_NOSIGNAL);
+		else /* A lone one goes the shorter way. */
+			done = sendmsg(fd, &tx->msg[i].msg_hdr, MSG_DONTWAIT |
+					MSG_NOSIGNAL) < 0 ? -1 : 1;
 		if (UDMC_LIKELY(done > 0)) {
 			for (uint32_t k = i; k < i + (uint32_t)done; k++)
 				ep->base.count.tx_bytes += tx->slot[k].len;

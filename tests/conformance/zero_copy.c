@@ -3,7 +3,8 @@
  * zero_copy.c - no byte of a payload is copied by our code.
  *
  * Kernel UDP: this program stands between the lane and the kernel.  It defines
- * recvmmsg and sendmmsg (the lane's module finds these before libc's) and notes
+ * recvmmsg, sendmmsg and their like for one datagram (the lane's module finds
+ * these before libc's) and notes
  * every address the kernel wrote a datagram to, or read one from.  A view is
  * proven in place when its bytes lie where the kernel wrote them; a loan, when
  * the kernel read the very bytes the application wrote.  What was copied in
@@ -37,11 +38,15 @@ static _Thread_local bool noting;
 static int (*real_recvmmsg)(
 	int, struct mmsghdr *, unsigned, int, struct timespec *);
 static int (*real_sendmmsg)(int, struct mmsghdr *, unsigned, int);
+static ssize_t (*real_recvmsg)(int, struct msghdr *, int);
+static ssize_t (*real_sendmsg)(int, const struct msghdr *, int);
 
 __attribute__((constructor)) static void find_real(void)
 {
 	*(void **)&real_recvmmsg = dlsym(RTLD_NEXT, "recvmmsg");
 	*(void **)&real_sendmmsg = dlsym(RTLD_NEXT, "sendmmsg");
+	*(void **)&real_recvmsg = dlsym(RTLD_NEXT, "recvmsg");
+	*(void **)&real_sendmsg = dlsym(RTLD_NEXT, "sendmsg");
 }
 
 static void note(struct note *notes, unsigned *count, const void *at, size_t n)
@@ -65,22 +70,32 @@ static bool lies_in(const struct note *notes, unsigned count, const void *data,
 
 /* ---- between the lane and the system ------------------------------------- */
 
+static void note_received(const struct msghdr *message, size_t left)
+{
+	const struct iovec *iov = message->msg_iov;
+
+	for (; left > 0; iov++) {
+		size_t here = left < iov->iov_len ? left : iov->iov_len;
+
+		note(received, &received_count, iov->iov_base, here);
+		left -= here;
+	}
+}
+
+static void note_sent(const struct msghdr *message)
+{
+	for (size_t k = 0; k < message->msg_iovlen; k++)
+		note(sent, &sent_count, message->msg_iov[k].iov_base,
+			message->msg_iov[k].iov_len);
+}
+
 int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
 	struct timespec *timeout)
 {
 	int n = real_recvmmsg(fd, messages, count, flags, timeout);
 
-	for (int i = 0; i < n; i++) {
-		const struct iovec *iov = messages[i].msg_hdr.msg_iov;
-		size_t left = messages[i].msg_len;
-
-		for (; left > 0; iov++) {
-			size_t here = left < iov->iov_len ? left : iov->iov_len;
-
-			note(received, &received_count, iov->iov_base, here);
-			left -= here;
-		}
-	}
+	for (int i = 0; i < n; i++)
+		note_received(&messages[i].msg_hdr, messages[i].msg_len);
 	return n;
 }
 
@@ -89,10 +104,26 @@ int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 	int n = real_sendmmsg(fd, messages, count, flags);
 
 	for (int i = 0; i < n; i++)
-		for (size_t k = 0; k < messages[i].msg_hdr.msg_iovlen; k++)
-			note(sent, &sent_count,
-				messages[i].msg_hdr.msg_iov[k].iov_base,
-				messages[i].msg_hdr.msg_iov[k].iov_len);
+		note_sent(&messages[i].msg_hdr);
+	return n;
+}
+
+ssize_t recvmsg(int fd, struct msghdr *message, int flags)
+{
+	ssize_t n = real_recvmsg(fd, message, flags);
+
+	/* Truncated ones (MSG_TRUNC tells their true length) are no views. */
+	if (n > 0 && !(message->msg_flags & MSG_TRUNC))
+		note_received(message, (size_t)n);
+	return n;
+}
+
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+	ssize_t n = real_sendmsg(fd, message, flags);
+
+	if (n >= 0)
+		note_sent(message);
 	return n;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * test_steady_udp.c - the same on kernel UDP, with the installed library and
- * its module: there the only system calls are recvmmsg and sendmmsg.
+ * its module: there the only system calls are those that receive and send.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -40,10 +40,18 @@ static bool clock_is_a_call(void)
 	return calls.system > 0;
 }
 
+/* A lone datagram goes by the plain calls, which are a little shorter. */
+static bool moves_data(long number)
+{
+	return number == SYS_recvmmsg || number == SYS_sendmmsg ||
+	       number == SYS_recvmsg || number == SYS_sendmsg;
+}
+
 START_TEST(the_steady_path_only_receives_and_sends)
 {
 	struct calls calls;
 	const char *why;
+	unsigned sends;
 
 	if (!calls_can(&why))
 		CHECK_SKIP("%s", why);
@@ -55,15 +63,15 @@ START_TEST(the_steady_path_only_receives_and_sends)
 	if (clock_is_a_call())
 		calls.by_number[SYS_clock_gettime] = 0;
 	for (int k = 0; k < CALLS_SYSTEM_MAX; k++)
-		ck_assert_msg(calls.by_number[k] == 0 || k == SYS_recvmmsg ||
-				k == SYS_sendmmsg,
+		ck_assert_msg(calls.by_number[k] == 0 || moves_data(k),
 			"%s: system call %d, %u times", steady_names[_i], k,
 			calls.by_number[k]);
+	sends = calls.by_number[SYS_sendmmsg] + calls.by_number[SYS_sendmsg];
 	if (_i == STEADY_ABANDON || _i == STEADY_REFUSE)
-		ck_assert_uint_eq(calls.by_number[SYS_sendmmsg], 0);
+		ck_assert_uint_eq(sends, 0);
 	/* Batches of 100 small messages leave by few calls. */
 	if (_i == STEADY_QUEUE)
-		ck_assert_uint_le(calls.by_number[SYS_sendmmsg], 500 * 2);
+		ck_assert_uint_le(sends, 500 * 2);
 }
 END_TEST
 

@@ -20,10 +20,11 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
 program=$1 status=0
 for case in message limits group join; do
 	for what in EAGAIN:when=1+2 ENOBUFS:when=2+3 EINTR:when=1+3; do
-		echo "== $case, sendmmsg says $what"
+		echo "== $case, the send says $what"
 		CK_RUN_CASE=$case CK_TIMEOUT_MULTIPLIER=5 \
 			strace -f --seccomp-bpf -qq -o /dev/null \
-			-e trace=sendmmsg -e inject=sendmmsg:error="$what" \
+			-e trace=sendmmsg,sendmsg \
+			-e inject=sendmmsg,sendmsg:error="$what" \
 			"$program" --domain udp-lo || status=1
 	done
 done
