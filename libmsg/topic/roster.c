@@ -95,8 +95,11 @@ bool msg_roster_note(struct msg_roster *roster,
 	if (elapsed > MSG_NS_PER_MS) {
 		uint64_t more = said->next_sequence - e->said.next_sequence;
 
-		e->rate = (double)more * 1e9 / (double)elapsed;
 		e->heard_ns = now;
+		/* One that was overtaken by a newer one tells only of life. */
+		if ((int64_t)more < 0)
+			return true;
+		e->rate = (double)more * 1e9 / (double)elapsed;
 		e->said = *said;
 	}
 	return true;
