@@ -290,13 +290,15 @@ void msg_receiver_expire(struct msg_receiver *r)
 void msg_receiver_evict(void *receiver, struct msg_stream *s)
 {
 	struct msg_receiver *r = receiver;
+	uint32_t slot;
 
 	drop_assembly(r, s);
-	/* Silent for seconds, so nothing can be waiting in its window; but a
-	 * clock may jump over both limits at once. */
-	for (uint32_t i = 0; i < s->sequence.held_count; i++) {
-		msg_receive_put(&r->pool, s->sequence.held[i].token);
+	/* Silent for seconds, so nothing should be waiting in its window; but
+	 * a clock may jump over both limits at once.  At the end of time every
+	 * gap is over, and every token comes home. */
+	while (msg_sequence_next(&s->sequence, UINT64_MAX, &slot) !=
+		MSG_SEQUENCE_NOTHING) {
+		msg_receive_put(&r->pool, slot);
 		r->held_slots--;
 	}
-	s->sequence.held_count = 0;
 }

@@ -29,7 +29,7 @@ extern "C" {
 		"(net.core.rmem_max), or send slower.")                                \
 	X(LATE, "late", "Frames that came after their place was counted lost, "    \
 		"or twice.", "The path reorders: raise reorder_us.")                   \
-	X(REORDERED, "reordered", "Frames that came early and were put right.",    \
+	X(REORDERED, "reordered", "Frames that came after a later one, in time.",  \
 		"Nothing: the path reorders within the allowance.")                    \
 	X(FOREIGN, "foreign", "Frames of other topics that share the group.",      \
 		"Widen the group range (groups) if they cost too much.")               \
