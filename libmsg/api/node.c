@@ -183,12 +183,13 @@ int msg_node_close(struct msg_node *node)
 
 uint32_t msg_node_receive_bytes(const struct msg_node *node)
 {
-	uint32_t announcement =
-		MSG_FRAME_HEADER_BYTES + MSG_ANNOUNCE_BYTES_MAX;
+	uint32_t bytes = MSG_FRAME_HEADER_BYTES + MSG_ANNOUNCE_BYTES_MAX;
 
-	return node->domain->frame_bytes > announcement
-		       ? node->domain->frame_bytes
-		       : announcement;
+	if (bytes < node->domain->frame_bytes)
+		bytes = node->domain->frame_bytes;
+	if (bytes < node->domain->receive_bytes)
+		bytes = node->domain->receive_bytes;
+	return bytes;
 }
 
 int msg_node_link_open(struct msg_node *node,

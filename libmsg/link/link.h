@@ -57,6 +57,9 @@ struct msg_link_domain {
 	char address[64];
 	char reason[160];
 	uint32_t frame_bytes;
+	uint32_t receive_bytes; /* A receive buffer takes at least this much: a
+	                           queue pair breaks on a frame that does not
+	                           fit, so there it is the path's largest. */
 	bool software; /* An RDMA device made of software: slower timers. */
 };
 

@@ -158,7 +158,7 @@ START_TEST(frames_too_large_for_the_subscriber_are_counted)
 	struct books books = {0};
 	int64_t limit = now_ns() + 5 * S;
 
-	o.frame_bytes = 1000;
+	o.frame_bytes = lane.device ? 500 : 1000;
 	if (body_bytes(large) + 24 <= o.frame_bytes)
 		CHECK_SKIP("frames of this lane have %u bytes",
 			body_bytes(large) + 24);
@@ -167,6 +167,19 @@ START_TEST(frames_too_large_for_the_subscriber_are_counted)
 	publish_filled(p, 100, 1, 0, false);
 	publish_filled(p, body_bytes(large), 1, 1, false);
 	publish_filled(p, 100, 1, 2, false);
+	/* A queue pair would break on it, so a device's buffers take every
+	 * frame of its path. */
+	for (uint64_t i = 0; lane.device && i < 3; i++) {
+		struct msg_view view = take_one(s, 5 * S);
+
+		ck_assert_uint_eq(view.sequence, i);
+		msg_subscriber_release(s, &view, 1);
+	}
+	if (lane.device) {
+		close_all(node, NULL, s);
+		close_all(large, p, NULL);
+		return;
+	}
 	while (books.taken < 2) {
 		take_all(s, &books, 100, 1);
 		ck_assert_int_lt(now_ns(), limit);

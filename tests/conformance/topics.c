@@ -338,7 +338,17 @@ START_TEST(groups_may_be_of_ipv6)
 		CHECK_SKIP("%s", msg_error_text());
 	if (!lane.device)
 		node = open_node_as(&o);
-	all = open_subscriber(node, "six.*");
+	if (lane.device) { /* Its interface may have no IPv6 address. */
+		struct msg_subscriber_options six = MSG_SUBSCRIBER_OPTIONS;
+
+		six.topic = "six.*";
+		if (msg_subscriber_open(node, &six, &all) < 0) {
+			msg_node_close(node);
+			CHECK_SKIP("%s", msg_error_text());
+		}
+	} else {
+		all = open_subscriber(node, "six.*");
+	}
 	s = open_subscriber(node, "six.a");
 	p = open_publisher(node, "six.a", 200000);
 	publish_filled(p, 150000, 1, sequence++, false);

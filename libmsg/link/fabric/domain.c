@@ -55,6 +55,8 @@ static int choose_frame_bytes(
 				? (uint32_t)most
 				: FRAME_BYTES_DEFAULT_MAX;
 	d->link.frame_bytes = asked;
+	d->link.receive_bytes =
+		d->link.lane == MSG_LANE_VERBS ? (uint32_t)most : asked;
 	return 0;
 }
 
