@@ -448,11 +448,12 @@ int msg_transmitter_send(
 	struct msg_transmitter *t, struct msg_loan *loan, size_t bytes)
 {
 	int result = give(t, loan, bytes, false);
-	int flushed;
+	/* Also when that failed: its number is taken, and announcements must
+	 * tell that it is lost. */
+	int flushed = msg_transmitter_flush(t);
 
 	if (result < 0)
 		return result;
-	flushed = msg_transmitter_flush(t);
 	return flushed == -MSG_ERROR_AGAIN ? 0 : flushed;
 }
 

@@ -210,6 +210,8 @@ START_TEST(what_the_lane_refuses_is_counted_and_leaves_a_gap)
 	ck_assert_int_eq(
 		give(borrow(4 * BODY), 'b', 4 * BODY, false), -MSG_ERROR_FABRIC);
 	ck_assert_uint_eq(counter(MSG_COUNTER_SEND_FAILED), 2);
+	/* Announcements tell of both: they are lost for every subscriber. */
+	ck_assert_uint_eq(msg_counter_get(&t.sent), t.sequence);
 	for (int i = 0; i < 7; i++)
 		ck_assert_int_eq(give(borrow(10), 'c', 10, true), 0);
 	ck_assert_int_eq(msg_transmitter_flush(&t), -MSG_ERROR_FABRIC);
