@@ -15,8 +15,8 @@
  *
  * Behind it: link/fabric (libfabric; a module of its own, libmsg-fabric.so,
  * because linking libfabric costs 0.2 s before main), and in tests a link in
- * memory.  Threads: one per link at a time; domains are called from set-up
- * calls only, under the node's lock.
+ * memory.  Threads: one per link at a time; link_open of a domain and close of
+ * its links come from set-up calls on any thread.
  * Test: tests/conformance runs over every implementation.
  */
 #ifndef MSG_LINK_LINK_H

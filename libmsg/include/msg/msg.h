@@ -273,7 +273,9 @@ struct msg_subscriber_options {
 	                                 at least one frame; 1 MiB. */
 	uint32_t buffer_count;        /* Receive buffers of one frame each, 16
 	                                 to 65536; 1024 or more, as
-	                                 message_bytes_max needs. */
+	                                 message_bytes_max needs.  A message
+	                                 that needs more of them than there
+	                                 are is lost, counted. */
 	uint32_t publisher_count_max; /* Streams followed at once, 1 to 65536;
 	                                 256.  More are counted, refused. */
 	uint32_t reorder_us;          /* How long a gap may wait for a late
@@ -331,7 +333,8 @@ MSG_API int msg_subscriber_fd(const struct msg_subscriber *subscriber);
 
 /* Ask for one wake-up on the descriptor.  Sleep only after a 0.
  * Returns 0 (safe to sleep); AGAIN (messages wait, or will in some µs: take
- * first), FABRIC.  Threads one.  Path: at most one system call.
+ * first; or every buffer is in your hands: release first, for nothing would
+ * wake you), FABRIC.  Threads one.  Path: at most one system call.
  * Source fi_trywait in fi_poll(3), ibv_req_notify_cq(3). */
 MSG_API MSG_MUST_CHECK int msg_subscriber_arm(
 	struct msg_subscriber *subscriber);

@@ -199,9 +199,11 @@ static int fabric_send(struct msg_link *link, const struct msg_link_send *send)
 	if (e->kept_is_set) {
 		int result = push(e, &e->kept, FI_MORE);
 
+		/* One that failed for good must not block those behind it. */
+		if (result != -MSG_ERROR_AGAIN)
+			e->kept_is_set = false;
 		if (result < 0)
 			return result;
-		e->kept_is_set = false;
 	}
 	if (!send->more)
 		return push(e, send, 0);
