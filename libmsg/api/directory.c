@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * directory.c - listening to the directory's group: a receiver that accepts
+ * directory.c - listening to the directory's group: a subscriber that accepts
  * no topic, and a roster of what is announced.
  */
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include "api/node.h"
 #include "api/wait.h"
 #include "base/trail.h"
-#include "engine/receive.h"
+#include "engine/direct.h"
 #include "topic/announce.h"
 #include "topic/name.h"
 #include "topic/roster.h"
@@ -21,7 +21,7 @@
 struct msg_directory {
 	struct msg_node *node;
 	struct msg_link *link;
-	struct msg_receiver receiver;
+	struct msg_direct direct;
 	struct msg_roster roster;
 	uint32_t handle;
 	bool joined;
@@ -38,7 +38,7 @@ static void announced(void *context, const struct msg_frame *frame,
 	if (!msg_announce_unpack(&said, body, bytes) ||
 		said.publisher != frame->publisher) {
 		msg_counter_add(
-			&d->receiver.counters[MSG_COUNTER_MALFORMED], 1);
+			&d->direct.receiver.counters[MSG_COUNTER_MALFORMED], 1);
 		return;
 	}
 	if (msg_name_match(d->pattern, said.topic) &&
@@ -52,7 +52,7 @@ static void close_rooms(struct msg_directory *d)
 		d->link->ops->leave(d->link, d->handle);
 	if (d->link)
 		msg_node_link_close(d->node, d->link);
-	msg_receiver_close(&d->receiver);
+	msg_direct_close(&d->direct);
 	msg_roster_close(&d->roster);
 	free(d);
 }
@@ -75,14 +75,14 @@ static int open_rooms(struct msg_directory *d)
 	int result = msg_roster_open(&d->roster);
 
 	if (result == 0)
-		result = msg_receiver_open(&d->receiver, &receive);
+		result = msg_direct_open(&d->direct, &receive);
 	if (result < 0)
 		return result;
-	options.memory = d->receiver.pool.region.base;
-	options.memory_bytes = d->receiver.pool.region.bytes;
+	options.memory = d->direct.receiver.pool.region.base;
+	options.memory_bytes = d->direct.receiver.pool.region.bytes;
 	result = msg_node_link_open(d->node, &options, &d->link);
 	if (result == 0)
-		result = msg_receiver_start(&d->receiver, d->link);
+		result = msg_receiver_start(&d->direct.receiver, d->link);
 	if (result < 0)
 		return result;
 	result = msg_groups_join(&d->node->groups, d->link, 0,
@@ -129,9 +129,9 @@ int msg_directory_read(struct msg_directory *d, int64_t timeout_ns,
 		return -MSG_ERROR_ARGUMENT;
 	d->news = false;
 	while (!d->news && result == 0) {
-		result = msg_receiver_progress(&d->receiver);
+		result = msg_direct_progress(&d->direct);
 		if (result == 0 && !d->news)
-			result = msg_receiver_wait(&d->receiver, deadline);
+			result = msg_direct_wait(&d->direct, deadline);
 		/* Frames of topics may share the group and keep coming. */
 		if (msg_clock_ns() >= deadline)
 			break;

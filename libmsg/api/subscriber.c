@@ -16,7 +16,7 @@
 #include "api/options.h"
 #include "api/wait.h"
 #include "base/trail.h"
-#include "engine/receive.h"
+#include "engine/direct.h"
 #include "protocol/fragment.h"
 #include "protocol/frame.h"
 #include "topic/follow.h"
@@ -30,7 +30,7 @@
 struct msg_subscriber {
 	struct msg_node *node;
 	struct msg_link *link;
-	struct msg_receiver receiver;
+	struct msg_direct direct;
 	struct msg_follow follow;
 };
 
@@ -81,9 +81,9 @@ static int complete(
 static int connect_link(struct msg_subscriber *s)
 {
 	struct msg_link_options options = {
-		.memory = s->receiver.pool.region.base,
-		.memory_bytes = s->receiver.pool.region.bytes,
-		.receive_count = s->receiver.pool.count,
+		.memory = s->direct.receiver.pool.region.base,
+		.memory_bytes = s->direct.receiver.pool.region.bytes,
+		.receive_count = s->direct.receiver.pool.count,
 		.port = s->node->port,
 	};
 	int result = msg_node_link_open(s->node, &options, &s->link);
@@ -91,7 +91,7 @@ static int connect_link(struct msg_subscriber *s)
 	if (result < 0)
 		return result;
 	/* Buffers first: from the join on, frames arrive. */
-	result = msg_receiver_start(&s->receiver, s->link);
+	result = msg_receiver_start(&s->direct.receiver, s->link);
 	if (result == 0)
 		result = msg_follow_start(&s->follow);
 	if (result < 0) {
@@ -116,18 +116,18 @@ static int open_rooms(
 		.announce = msg_follow_announced,
 		.announce_context = &s->follow,
 	};
-	int result = msg_receiver_open(&s->receiver, &options);
+	int result = msg_direct_open(&s->direct, &options);
 
 	if (result < 0)
 		return result;
-	result = msg_follow_open(&s->follow, &s->receiver, &s->node->groups,
+	result = msg_follow_open(&s->follow, &s->direct.receiver, &s->node->groups,
 		&s->node->log, o->topic);
 	if (result == 0)
 		result = connect_link(s);
 	if (result < 0) {
-		s->receiver.link = NULL;
+		s->direct.receiver.link = NULL;
 		msg_follow_close(&s->follow);
-		msg_receiver_close(&s->receiver);
+		msg_direct_close(&s->direct);
 	}
 	return result;
 }
@@ -168,13 +168,13 @@ int msg_subscriber_take(
 {
 	if (count < 1 || !views)
 		return -MSG_ERROR_ARGUMENT;
-	return msg_receiver_take(&s->receiver, views, count);
+	return msg_direct_take(&s->direct, views, count);
 }
 
 void msg_subscriber_release(
 	struct msg_subscriber *s, const struct msg_view *views, int count)
 {
-	msg_receive_release(&s->receiver.pool, views, count);
+	msg_inbox_release(&s->direct.inbox, views, count);
 }
 
 int msg_subscriber_fd(const struct msg_subscriber *s)
@@ -184,31 +184,30 @@ int msg_subscriber_fd(const struct msg_subscriber *s)
 
 int msg_subscriber_arm(struct msg_subscriber *s)
 {
-	return msg_receiver_arm(&s->receiver);
+	return msg_direct_arm(&s->direct);
 }
 
 int msg_subscriber_wait(struct msg_subscriber *s, int64_t timeout_ns)
 {
-	return msg_receiver_wait(&s->receiver, msg_wait_deadline(timeout_ns));
+	return msg_direct_wait(&s->direct, msg_wait_deadline(timeout_ns));
 }
 
 int msg_subscriber_segments(const struct msg_subscriber *s,
 	const struct msg_view *view, struct msg_segment *segments, int count)
 {
-	return msg_receiver_segments(&s->receiver, view, segments, count);
+	return msg_inbox_segments(&s->direct.inbox, view, segments, count);
 }
 
 int msg_subscriber_copy(const struct msg_subscriber *s,
 	const struct msg_view *view, void *data, size_t capacity)
 {
-	return msg_receiver_copy(&s->receiver, view, data, capacity);
+	return msg_inbox_copy(&s->direct.inbox, view, data, capacity);
 }
 
 const char *msg_subscriber_topic(
 	const struct msg_subscriber *s, const struct msg_view *view)
 {
-	if (msg_receive_find(&s->receiver.pool, view->opaque) ==
-		MSG_RECEIVE_NONE)
+	if (!msg_inbox_find(&s->direct.inbox, view->opaque))
 		return "";
 	return msg_follow_topic(&s->follow, view->topic);
 }
@@ -218,21 +217,21 @@ uint64_t msg_subscriber_counter(const struct msg_subscriber *s, int index)
 	if (index < 0 || index >= MSG_COUNTER_COUNT)
 		return 0;
 	if (index == MSG_COUNTER_RELEASE_REFUSED)
-		return msg_counter_get(&s->receiver.pool.refused);
-	return msg_counter_get(&s->receiver.counters[index]);
+		return msg_counter_get(&s->direct.inbox.refused);
+	return msg_counter_get(&s->direct.receiver.counters[index]);
 }
 
 int msg_subscriber_close(struct msg_subscriber *s)
 {
 	if (!s)
 		return 0;
-	if (msg_receiver_busy(&s->receiver))
+	if (msg_inbox_busy(&s->direct.inbox))
 		return msg_fail(MSG_ERROR_BUSY,
 			"views of '%s' are out; release them first",
 			s->follow.pattern);
 	msg_follow_close(&s->follow);
 	msg_node_link_close(s->node, s->link);
-	msg_receiver_close(&s->receiver);
+	msg_direct_close(&s->direct);
 	free(s);
 	return 0;
 }

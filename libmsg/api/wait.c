@@ -42,11 +42,13 @@ static int sleep_until(int fd, uint64_t deadline)
 	return ppoll(&wake, 1, deadline == UINT64_MAX ? NULL : &limit, NULL);
 }
 
-int msg_receiver_wait(struct msg_receiver *r, uint64_t deadline)
+int msg_direct_wait(struct msg_direct *d, uint64_t deadline)
 {
+	struct msg_receiver *r = &d->receiver;
+
 	for (;;) {
 		uint64_t gap = msg_receiver_deadline(r);
-		int result = msg_receiver_arm_link(r);
+		int result = msg_direct_arm_link(d);
 
 		if (result == -MSG_ERROR_AGAIN)
 			return 0;
@@ -61,7 +63,7 @@ int msg_receiver_wait(struct msg_receiver *r, uint64_t deadline)
 			return -MSG_ERROR_FABRIC;
 		/* Time is over: the gap's, or the caller's. */
 		if (gap <= deadline && gap != UINT64_MAX) {
-			result = msg_receiver_progress(r);
+			result = msg_direct_progress(d);
 			if (result != 0)
 				return result < 0 ? result : 0;
 		} else {

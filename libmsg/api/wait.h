@@ -7,12 +7,12 @@
 
 #include <stdint.h>
 
-#include "engine/receive.h"
+#include "engine/direct.h"
 
 /* When a wait of `timeout_ns` from now is over; UINT64_MAX: never. */
 uint64_t msg_wait_deadline(int64_t timeout_ns);
 
 /* Sleep until the link has something or `deadline`.  0, TIMEOUT, FABRIC. */
-int msg_receiver_wait(struct msg_receiver *receiver, uint64_t deadline);
+int msg_direct_wait(struct msg_direct *direct, uint64_t deadline);
 
 #endif

@@ -3,7 +3,7 @@
  * deliver.c - from frames in any order to messages in order; see receive.h.
  *
  * The order itself is protocol/sequence's; here its verdicts meet the slots:
- * what is delivered becomes a ready entry, what is held keeps its slot, what
+ * what is delivered is published in a ring, what is held keeps its slot, what
  * is late gives it back.  A frame that comes out of the window is read again
  * from its slot: that memory is ours and nobody writes there meanwhile.
  */
@@ -14,16 +14,28 @@
 
 #include "protocol/fragment.h"
 
-static void push_ready(struct msg_receiver *r, const struct msg_stream *s,
-	const struct msg_ready *entry)
+static struct msg_ring_writer *ring_of(
+	const struct msg_receiver *r, const struct msg_stream *s)
 {
-	struct msg_ready *at = &r->ready[r->ready_tail & r->ready_mask];
+	return r->ring ? r->ring : r->rings[s->topic];
+}
 
-	assert(r->ready_tail - r->ready_head <= r->ready_mask);
-	*at = *entry;
-	at->publisher = s->publisher;
-	at->topic = s->topic;
-	r->ready_tail++;
+/* An entry for what stands in `slot`, with the losses known before it. */
+static struct msg_ring_item item_of(const struct msg_receiver *r,
+	const struct msg_stream *s, uint32_t slot, uint64_t sequence)
+{
+	const struct msg_receive_slot *m = &r->pool.slots[slot];
+	size_t place = (size_t)slot * r->pool.stride + m->data_offset;
+
+	return (struct msg_ring_item){
+		.sequence = sequence,
+		.publisher = s->publisher,
+		.topic = s->topic,
+		.kind = MSG_RING_SINGLE,
+		.bytes = m->data_bytes,
+		.place = (uint32_t)(place / MSG_RING_PLACE_UNIT),
+		.lost = s->lost < UINT32_MAX ? (uint32_t)s->lost : UINT32_MAX,
+	};
 }
 
 static void drop_assembly(struct msg_receiver *r, struct msg_stream *s)
@@ -71,22 +83,35 @@ static bool make_room(struct msg_receiver *r, const struct msg_stream *mine)
 static void finish_message(struct msg_receiver *r, struct msg_stream *s,
 	uint64_t sequence)
 {
+	struct msg_ring_writer *ring = ring_of(r, s);
 	struct msg_assembly *a = &s->assembly;
-	struct msg_ready ready = {
-		.sequence = sequence,
-		.lost = s->lost,
-		.slot = a->first,
-		.views = 1,
-		.segments = a->slot_count,
-		.bytes = a->total,
-	};
+	struct msg_ring_item item = item_of(r, s, a->first, sequence);
+	uint32_t slot = r->pool.slots[a->first].next;
 
+	if (!msg_ring_room(ring, a->slot_count)) {
+		give_up(r, s);
+		s->assembly.skipping = false;
+		return;
+	}
 	s->lost = 0;
-	r->pool.slots[a->first].total_bytes = a->total;
+	item.kind = MSG_RING_PART;
+	item.total = a->total;
+	/* The first one last: who sees it sees all. */
+	for (uint32_t i = 1; i < a->slot_count; i++) {
+		struct msg_ring_item part = item_of(r, s, slot, sequence);
+
+		part.kind = MSG_RING_PART;
+		part.total = a->total;
+		part.segments = a->slot_count - i;
+		msg_ring_put(ring, i, &part, slot);
+		slot = r->pool.slots[slot].next;
+	}
+	item.segments = a->slot_count;
+	msg_ring_put(ring, 0, &item, a->first);
+	msg_ring_advance(ring, a->slot_count);
+	r->published += a->slot_count;
 	r->held_slots -= a->slot_count;
 	r->assembly_slots -= a->slot_count;
-	msg_receive_out(&r->pool, a->first, 1);
-	push_ready(r, s, &ready);
 	a->first = MSG_RECEIVE_NONE;
 	a->slot_count = 0;
 }
@@ -154,35 +179,23 @@ static void deliver_fragment(struct msg_receiver *r, struct msg_stream *s,
 static void deliver_whole(struct msg_receiver *r, struct msg_stream *s,
 	const struct msg_frame *frame, uint32_t slot)
 {
-	struct msg_ready ready = {
-		.sequence = frame->sequence,
-		.lost = s->lost,
-		.slot = slot,
-		.views = 1,
-		.segments = 1,
-		.bytes = frame->bytes - MSG_FRAME_HEADER_BYTES,
-	};
+	struct msg_ring_writer *ring = ring_of(r, s);
 	struct msg_receive_slot *m = &r->pool.slots[slot];
+	struct msg_ring_item item;
 
-	if (frame->type == MSG_FRAME_PACKED) {
-		struct msg_pack_reader reader;
-		int n = msg_pack_open(&reader,
-			msg_receive_data(&r->pool, slot) + MSG_LINK_HEADROOM +
-				MSG_FRAME_HEADER_BYTES,
-			ready.bytes);
-
-		if (n < 0) {
-			msg_receive_put(&r->pool, slot);
-			return;
-		}
-		ready.views = (uint32_t)n;
+	m->data_offset = MSG_LINK_HEADROOM + MSG_FRAME_HEADER_BYTES;
+	m->data_bytes = frame->bytes - MSG_FRAME_HEADER_BYTES;
+	item = item_of(r, s, slot, frame->sequence);
+	if (frame->type == MSG_FRAME_PACKED)
+		item.kind = MSG_RING_PACKED;
+	if (!msg_ring_room(ring, 1)) {
+		msg_receive_put(&r->pool, slot);
+		return;
 	}
 	s->lost = 0;
-	m->data_offset = MSG_LINK_HEADROOM + MSG_FRAME_HEADER_BYTES;
-	m->data_bytes = ready.bytes;
-	m->next = MSG_RECEIVE_NONE;
-	msg_receive_out(&r->pool, slot, ready.views);
-	push_ready(r, s, &ready);
+	msg_ring_put(ring, 0, &item, slot);
+	msg_ring_advance(ring, 1);
+	r->published++;
 }
 
 static void note_loss(struct msg_receiver *r, struct msg_stream *s)
@@ -266,7 +279,7 @@ void msg_receiver_arrived(struct msg_receiver *r, struct msg_stream *s,
 		msg_receiver_drain(r, s);
 }
 
-void msg_receiver_look_ahead(struct msg_receiver *r)
+uint64_t msg_receiver_look_ahead(struct msg_receiver *r)
 {
 	uint64_t deadline = UINT64_MAX;
 
@@ -276,7 +289,7 @@ void msg_receiver_look_ahead(struct msg_receiver *r)
 		if (s->used && msg_sequence_deadline(&s->sequence) < deadline)
 			deadline = msg_sequence_deadline(&s->sequence);
 	}
-	r->deadline = deadline;
+	return r->deadline = deadline;
 }
 
 void msg_receiver_expire(struct msg_receiver *r)

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/trail.h"
 #include "protocol/fragment.h"
+#include "protocol/pack.h"
 
 #define TURN_EVENTS 64
 /* A link counts as empty when a poll finds nothing; or, since a flood must not
@@ -19,32 +20,28 @@
 int msg_receiver_open(struct msg_receiver *r,
 	const struct msg_receive_options *options)
 {
-	uint32_t size = 1;
 	uint32_t tags = 4;
 	int result;
 
 	memset(r, 0, sizeof *r);
 	r->options = *options;
 	result = msg_receive_open(&r->pool, options->buffer_count,
-		MSG_LINK_HEADROOM + options->frame_bytes);
+		MSG_LINK_HEADROOM + options->frame_bytes, options->shared);
 	if (result < 0)
 		return result;
 	result = msg_stream_table_open(
 		&r->streams, options->publisher_count_max);
 	if (result < 0)
 		goto fail;
-	while (size < options->buffer_count)
-		size *= 2;
 	while (tags < 2 * options->topic_count_max)
 		tags *= 2;
-	r->ready = calloc(size, sizeof *r->ready);
 	r->tags = calloc(tags, sizeof *r->tags);
-	if (!r->ready || !r->tags) {
+	r->rings = calloc(options->topic_count_max, sizeof *r->rings);
+	if (!r->tags || !r->rings) {
 		result = msg_fail(MSG_ERROR_MEMORY,
-			"no memory for a queue of %u frames", size);
+			"no memory for %u topics", options->topic_count_max);
 		goto fail;
 	}
-	r->ready_mask = size - 1;
 	r->tag_mask = tags - 1;
 	/* The rest stays for small messages while large ones are assembled. */
 	r->assembly_slots_max = options->buffer_count -
@@ -93,9 +90,9 @@ int msg_receiver_start(struct msg_receiver *r, struct msg_link *link)
 
 void msg_receiver_close(struct msg_receiver *r)
 {
-	free(r->ready);
+	free(r->rings);
 	free(r->tags);
-	r->ready = NULL;
+	r->rings = NULL;
 	r->tags = NULL;
 	msg_stream_table_close(&r->streams);
 	msg_receive_close(&r->pool);
@@ -281,6 +278,58 @@ static void event(struct msg_receiver *r, const struct msg_link_event *e)
 	msg_receive_put(&r->pool, e->token);
 }
 
+void msg_receiver_publish_to(struct msg_receiver *r, uint32_t topic,
+	struct msg_ring_writer *ring)
+{
+	assert(topic < r->options.topic_count_max);
+	r->rings[topic] = ring;
+}
+
+void msg_receiver_free(void *receiver, uint32_t slot)
+{
+	struct msg_receiver *r = receiver;
+
+	msg_receive_put(&r->pool, slot);
+}
+
+/* Slots that the rings hold and nobody needs; the ring whose readers let the
+ * most wait gives half of that, if that has to be. */
+static void reclaim(struct msg_receiver *r)
+{
+	struct msg_ring_writer *worst = NULL;
+
+	if (r->ring) {
+		msg_ring_reclaim(r->ring, 0);
+		return;
+	}
+	for (uint32_t i = 0; i < r->options.topic_count_max; i++) {
+		struct msg_ring_writer *ring = r->rings[i];
+
+		if (!ring)
+			continue;
+		msg_ring_reclaim(ring, 0);
+		if (!worst || msg_ring_backlog(ring) > msg_ring_backlog(worst))
+			worst = ring;
+	}
+	if (r->options.revoke && worst &&
+		r->pool.free_count + r->posted < r->pool.count / 4)
+		msg_ring_reclaim(worst,
+			worst->tail + (msg_ring_backlog(worst) + 1) / 2);
+}
+
+/* Give the link what it can take, some buffers at a time: looking at readers
+ * and posting cost about as much for one as for many. */
+static int refill(struct msg_receiver *r)
+{
+	uint32_t want = r->link->receive_count;
+
+	if (r->posted > want - want / 8)
+		return 0;
+	if (r->pool.free_count < TURN_EVENTS)
+		reclaim(r);
+	return post(r);
+}
+
 int msg_receiver_turn(struct msg_receiver *r)
 {
 	struct msg_link_event events[TURN_EVENTS];
@@ -289,8 +338,7 @@ int msg_receiver_turn(struct msg_receiver *r)
 	int n;
 
 	r->now = 0;
-	msg_receive_reclaim(&r->pool);
-	result = post(r);
+	result = refill(r);
 	if (result < 0)
 		return result;
 	if (r->posted == 0)
@@ -313,38 +361,11 @@ int msg_receiver_turn(struct msg_receiver *r)
 	return n;
 }
 
-int msg_receiver_progress(struct msg_receiver *r)
-{
-	int n = msg_receiver_turn(r);
-
-	return n < 0 ? n : r->ready_head != r->ready_tail;
-}
-
-int msg_receiver_arm_link(struct msg_receiver *r)
-{
-	int result;
-
-	if (r->ready_head != r->ready_tail)
-		return -MSG_ERROR_AGAIN;
-	msg_receive_reclaim(&r->pool);
-	result = post(r);
-	if (result < 0)
-		return result;
-	return r->link->ops->arm(r->link);
-}
-
 int msg_receiver_arm(struct msg_receiver *r)
 {
-	int result;
+	int result = refill(r);
 
-	if (r->deadline != UINT64_MAX)
-		msg_receiver_look_ahead(r);
-	if (r->deadline != UINT64_MAX)
-		return -MSG_ERROR_AGAIN;
-	result = msg_receiver_arm_link(r);
-	/* Whoever slept now might sleep for good. */
-	return result == 0 && msg_receiver_starved(r) ? -MSG_ERROR_AGAIN
-						      : result;
+	return result < 0 ? result : r->link->ops->arm(r->link);
 }
 
 bool msg_receiver_starved(const struct msg_receiver *r)

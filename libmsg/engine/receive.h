@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * receive.h - a subscriber's turn: link -> protocol -> views.
+ * receive.h - the receiving turn: link -> protocol -> ring.
  *
- *     reclaim   slots the application gave back are posted again
+ *     reclaim   slots that no reader needs any more are posted again
  *     poll      frames that arrived: check header, tag, body
  *     order     the stream's msg_sequence: deliver, hold, or drop as late
  *     assemble  fragments become a chain of slots
- *     ready     a queue of frames and chains, which take turns into views
+ *     publish   frames and chains, in order, into the topic's ring
  *
- * Nothing here copies a payload: a view points into the slot that the link
- * wrote.  Nothing here allocates after opening, and what a peer can make us
+ * In direct mode the ring is private and its reader stands behind the same
+ * call (engine/direct.h); in the broker every topic has a ring, and its readers
+ * are other processes.
+ *
+ * Nothing here copies a payload: a ring's entry points into the slot that the
+ * link wrote.  Nothing here allocates after opening, and what a peer can make us
  * hold (streams, assemblies, held frames) is bounded by the tables made then.
- * Neighbours: called by topic/ and api/; calls protocol/, pool/ and a link.
- * Test: tests/conformance, tests/contract, tests/unit/engine.
+ * Neighbours: called by topic/, api/ and the broker; calls protocol/, pool/ and
+ * a link.  Test: tests/conformance, tests/contract, tests/unit/engine.
  */
 #ifndef MSG_ENGINE_RECEIVE_H
 #define MSG_ENGINE_RECEIVE_H
@@ -27,8 +31,8 @@
 #include "engine/stream.h"
 #include "link/link.h"
 #include "pool/receive.h"
+#include "pool/ring_writer.h"
 #include "protocol/frame.h"
-#include "protocol/pack.h"
 
 /* An ANNOUNCE frame came in; its body is unchecked. */
 typedef void msg_receive_announce_fn(void *context,
@@ -41,6 +45,9 @@ struct msg_receive_options {
 	uint32_t publisher_count_max;
 	uint32_t topic_count_max;
 	uint64_t reorder_ns;
+	void *shared;        /* The slots' memory, or NULL: our own. */
+	bool revoke;         /* Rather take entries from slow readers than let
+	                        the link run out of buffers. */
 	msg_receive_announce_fn *announce; /* Or NULL. */
 	void *announce_context;
 };
@@ -50,18 +57,6 @@ struct msg_receive_tag {
 	uint32_t tag;
 	uint32_t topic;
 	bool used;
-};
-
-/* A frame or chain whose turn has come. */
-struct msg_ready {
-	uint64_t sequence; /* Of its first message. */
-	uint64_t lost;
-	uint32_t publisher;
-	uint32_t topic;
-	uint32_t slot;
-	uint32_t views; /* 1, or the messages of a packed frame. */
-	uint32_t segments;
-	uint32_t bytes; /* Of the message, or of the packed body. */
 };
 
 struct msg_receiver {
@@ -74,12 +69,10 @@ struct msg_receiver {
 	uint32_t tag_mask;
 	uint32_t tag_count;
 
-	struct msg_ready *ready; /* A queue as long as the pool. */
-	uint32_t ready_mask;
-	uint32_t ready_head;
-	uint32_t ready_tail;
-	struct msg_pack_reader reader; /* Of the packed frame being taken. */
-	uint32_t reader_index;         /* Views taken of it; 0: not begun. */
+	/* Where what is delivered goes: one ring for all topics, or one each
+	 * (by topic number), which their owner opens and closes. */
+	struct msg_ring_writer *ring;
+	struct msg_ring_writer **rings;
 
 	uint32_t posted;
 	uint32_t held_slots;       /* In windows and assemblies. */
@@ -90,6 +83,7 @@ struct msg_receiver {
 	uint64_t empty_ns;         /* When the link was last seen empty. */
 	uint32_t crowded_turns;    /* Turns since then that found frames. */
 	uint64_t deadline;         /* Earliest end of a gap. */
+	uint64_t published;        /* Entries, of all rings. */
 	msg_counter_t counters[MSG_COUNTER_COUNT];
 };
 
@@ -99,9 +93,6 @@ int msg_receiver_open(struct msg_receiver *receiver,
 	const struct msg_receive_options *options);
 int msg_receiver_start(struct msg_receiver *receiver, struct msg_link *link);
 void msg_receiver_close(struct msg_receiver *receiver);
-
-/* Whether the application holds views. */
-bool msg_receiver_busy(struct msg_receiver *receiver);
 
 /* Accept frames with this tag from now on; false when there is no room.
  * One topic a tag: the first one stays. */
@@ -118,20 +109,24 @@ void msg_receiver_evidence(struct msg_receiver *receiver,
 	const struct msg_frame *frame, uint64_t incarnation,
 	uint64_t next_sequence, bool ours);
 
-int msg_receiver_take(
-	struct msg_receiver *receiver, struct msg_view *views, int count);
-int msg_receiver_arm(struct msg_receiver *receiver);
+/* The ring of a topic, when each has its own. */
+void msg_receiver_publish_to(struct msg_receiver *receiver, uint32_t topic,
+	struct msg_ring_writer *ring);
 
-/* One turn without taking; whether messages are ready, or a negated error. */
-int msg_receiver_progress(struct msg_receiver *receiver);
+/* The free function of those rings; the context is the receiver. */
+void msg_receiver_free(void *receiver, uint32_t slot);
+
+/* One turn; how many completions, or a negated error. */
+int msg_receiver_turn(struct msg_receiver *receiver);
 
 /* Whether every buffer is in the application's hands.  Nothing can arrive then,
  * and what a release brings back wakes nobody. */
 bool msg_receiver_starved(const struct msg_receiver *receiver);
 
-/* As arm, but a gap that still waits is the caller's care: it must come back
- * by msg_receiver_deadline; and so is msg_receiver_starved. */
-int msg_receiver_arm_link(struct msg_receiver *receiver);
+/* Ask for one wake on the link's descriptor.  0, AGAIN (take a turn first),
+ * FABRIC.  A gap that still waits is the caller's care: it must come back by
+ * msg_receiver_deadline; and so is msg_receiver_starved. */
+int msg_receiver_arm(struct msg_receiver *receiver);
 
 /* The number given to accept for a tag; UINT32_MAX: not accepted. */
 uint32_t msg_receiver_topic(
@@ -140,9 +135,9 @@ uint32_t msg_receiver_topic(
 /* When the engine wants a turn even if nothing arrives; UINT64_MAX: never. */
 uint64_t msg_receiver_deadline(const struct msg_receiver *receiver);
 
-int msg_receiver_segments(const struct msg_receiver *receiver,
-	const struct msg_view *view, struct msg_segment *segments, int count);
-int msg_receiver_copy(const struct msg_receiver *receiver,
-	const struct msg_view *view, void *data, size_t capacity);
+/* The same, looked for anew: a gap that was filled leaves its end behind, which
+ * costs one idle turn at most when awake but must not keep anybody from
+ * sleeping. */
+uint64_t msg_receiver_look_ahead(struct msg_receiver *receiver);
 
 #endif

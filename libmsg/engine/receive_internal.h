@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * receive_internal.h - what receive.c (arrival), deliver.c (order, assembly)
- * and take.c (views) say to each other.
+ * receive_internal.h - what receive.c (arrival) and deliver.c (order, assembly)
+ * say to each other.
  */
 #ifndef MSG_ENGINE_RECEIVE_INTERNAL_H
 #define MSG_ENGINE_RECEIVE_INTERNAL_H
@@ -34,15 +34,7 @@ void msg_receiver_drain(struct msg_receiver *r, struct msg_stream *stream);
 /* deliver.c: hand on what waited long enough in any stream. */
 void msg_receiver_expire(struct msg_receiver *r);
 
-/* deliver.c: find the earliest end of a gap anew.  A gap that was filled leaves
- * its end behind in receiver->deadline, which costs one idle turn at most when
- * awake but must not keep anybody from sleeping. */
-void msg_receiver_look_ahead(struct msg_receiver *r);
-
 /* deliver.c: before a stream loses its place. */
 void msg_receiver_evict(void *receiver, struct msg_stream *stream);
-
-/* receive.c: one turn; how many completions, or a negated error. */
-int msg_receiver_turn(struct msg_receiver *r);
 
 #endif

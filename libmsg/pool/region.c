@@ -38,12 +38,13 @@ int msg_region_open(struct msg_region *region, size_t bytes)
 	fault_in(base, bytes);
 	region->base = base;
 	region->bytes = bytes;
+	region->borrowed = 0;
 	return 0;
 }
 
 void msg_region_close(struct msg_region *region)
 {
-	if (region->base)
+	if (region->base && !region->borrowed)
 		munmap(region->base, region->bytes);
 	region->base = NULL;
 }

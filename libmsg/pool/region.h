@@ -15,11 +15,21 @@
 struct msg_region {
 	uint8_t *base;
 	size_t bytes;
+	int borrowed; /* Somebody else's, who unmaps it. */
 };
 
 /* 0, or -MSG_ERROR_MEMORY with the reason on the trail. */
 int msg_region_open(struct msg_region *region, size_t bytes);
 void msg_region_close(struct msg_region *region);
+
+/* Stand on memory of the caller's: a segment that others map, too. */
+static inline void msg_region_borrow(
+	struct msg_region *region, void *base, size_t bytes)
+{
+	region->base = base;
+	region->bytes = bytes;
+	region->borrowed = 1;
+}
 
 /* Bytes from one slot to the next for slots of `bytes`: whole cache lines, and
  * an odd number of them, so that the same place in all slots does not fall

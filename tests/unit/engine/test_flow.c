@@ -14,7 +14,7 @@
 
 #include "base/clock.h"
 #include "check_main.h"
-#include "engine/receive.h"
+#include "engine/direct.h"
 #include "engine/transmit.h"
 #include "memory_link.h"
 
@@ -48,7 +48,7 @@ struct trial {
 	uint32_t frame_bytes;
 	uint32_t message_bytes_max;
 	struct source sources[PUBLISHERS];
-	struct msg_receiver receiver;
+	struct msg_direct direct;
 	struct msg_link *link;
 	struct msg_view held[HELD_MAX];
 	uint32_t held_count;
@@ -100,7 +100,7 @@ static void check_bytes(struct trial *t, const struct msg_view *view)
 
 	MUST(t, view->bytes == bytes);
 	fill(wanted, bytes, view->sequence, (uint32_t)view->publisher);
-	n = msg_receiver_segments(&t->receiver, view, segments, 4096);
+	n = msg_inbox_segments(&t->direct.inbox, view, segments, 4096);
 	MUST(t, n == (int)view->segment_count);
 	MUST(t, segments[0].data == view->data);
 	for (int i = 0; i < n; i++) {
@@ -111,10 +111,10 @@ static void check_bytes(struct trial *t, const struct msg_view *view)
 		at += segments[i].bytes;
 	}
 	MUST(t, at == bytes);
-	MUST(t, msg_receiver_copy(&t->receiver, view, found, bytes) == 0);
+	MUST(t, msg_inbox_copy(&t->direct.inbox, view, found, bytes) == 0);
 	MUST(t, memcmp(wanted, found, bytes) == 0);
 	if (bytes > 0)
-		MUST(t, msg_receiver_copy(&t->receiver, view, found,
+		MUST(t, msg_inbox_copy(&t->direct.inbox, view, found,
 				bytes - 1) == -MSG_ERROR_TOO_LARGE);
 }
 
@@ -123,7 +123,7 @@ static void check_bytes(struct trial *t, const struct msg_view *view)
 static void give_back(struct trial *t, uint32_t which)
 {
 	check_bytes(t, &t->held[which]);
-	msg_receive_release(&t->receiver.pool, &t->held[which], 1);
+	msg_inbox_release(&t->direct.inbox, &t->held[which], 1);
 	t->held[which] = t->held[--t->held_count];
 }
 
@@ -152,7 +152,7 @@ static int take(struct trial *t, uint32_t hold_max)
 	while (t->held_count + (uint32_t)count > hold_max)
 		give_back(t, (uint32_t)random_below(
 				     &t->random, t->held_count));
-	n = msg_receiver_take(&t->receiver, views, count);
+	n = msg_direct_take(&t->direct, views, count);
 	MUST(t, n >= 0 && n <= count);
 	for (int i = 0; i < n; i++) {
 		check_order(t, &views[i]);
@@ -165,7 +165,7 @@ static int take(struct trial *t, uint32_t hold_max)
 static void take_all(struct trial *t)
 {
 	while (take(t, 17) > 0 ||
-		msg_receiver_arm(&t->receiver) == -MSG_ERROR_AGAIN)
+		msg_direct_arm(&t->direct) == -MSG_ERROR_AGAIN)
 		;
 	while (t->held_count > 0)
 		give_back(t, 0);
@@ -295,11 +295,11 @@ static void open_receiver(struct trial *t, struct msg_link_domain *domain,
 		.reorder_ns = profile->reorder_ns,
 	};
 
-	MUST(t, msg_receiver_open(&t->receiver, &options) == 0);
-	t->link = memory_link_open(domain, t->receiver.pool.region.base,
-		t->receiver.pool.region.bytes, profile->buffers, 0);
-	MUST(t, msg_receiver_accept(&t->receiver, TAG, 5));
-	MUST(t, msg_receiver_start(&t->receiver, t->link) == 0);
+	MUST(t, msg_direct_open(&t->direct, &options) == 0);
+	t->link = memory_link_open(domain, t->direct.receiver.pool.region.base,
+		t->direct.receiver.pool.region.bytes, profile->buffers, 0);
+	MUST(t, msg_receiver_accept(&t->direct.receiver, TAG, 5));
+	MUST(t, msg_receiver_start(&t->direct.receiver, t->link) == 0);
 	memory_link_join(t->link, GROUP, MSG_LINK_JOIN_RECEIVE);
 }
 
@@ -308,13 +308,13 @@ static void tell(struct trial *t, const struct source *s)
 	struct msg_frame frame = {
 		.tag = TAG, .publisher = s->transmitter.options.publisher};
 
-	msg_receiver_evidence(&t->receiver, &frame, 1,
+	msg_receiver_evidence(&t->direct.receiver, &frame, 1,
 		msg_counter_get(&s->transmitter.sent), true);
 }
 
 static uint64_t counter(struct trial *t, int index)
 {
-	return msg_counter_get(&t->receiver.counters[index]);
+	return msg_counter_get(&t->direct.receiver.counters[index]);
 }
 
 static void settle(struct trial *t)
@@ -349,7 +349,7 @@ static void check_books(struct trial *t, const struct profile *profile)
 	for (int i = 0; i < PUBLISHERS; i++) {
 		struct source *s = &t->sources[i];
 		const struct msg_stream *stream = msg_stream_find(
-			&t->receiver.streams, (uint32_t)i + 1, TAG);
+			&t->direct.receiver.streams, (uint32_t)i + 1, TAG);
 
 		MUST(t, stream != NULL);
 		published += s->transmitter.sequence - s->first;
@@ -369,10 +369,10 @@ static void check_books(struct trial *t, const struct profile *profile)
 	if (profile->wire.reorder == 0)
 		MUST(t, counter(t, MSG_COUNTER_REORDERED) == 0);
 	/* Every buffer came home. */
-	MUST(t, t->receiver.held_slots == 0);
-	MUST(t, t->receiver.assembly_slots == 0);
-	MUST(t, !msg_receiver_busy(&t->receiver));
-	MUST(t, atomic_load(&t->receiver.pool.refused) == 0);
+	MUST(t, t->direct.receiver.held_slots == 0);
+	MUST(t, t->direct.receiver.assembly_slots == 0);
+	MUST(t, !msg_inbox_busy(&t->direct.inbox));
+	MUST(t, atomic_load(&t->direct.inbox.refused) == 0);
 }
 
 static void run_trial(uint64_t seed, const struct profile *profile)
@@ -416,7 +416,7 @@ static void run_trial(uint64_t seed, const struct profile *profile)
 		msg_transmitter_close(&t->sources[i].transmitter);
 	}
 	t->link->ops->close(t->link);
-	msg_receiver_close(&t->receiver);
+	msg_direct_close(&t->direct);
 	domain->ops->close(domain);
 }
 

@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "check_main.h"
-#include "engine/receive.h"
+#include "engine/direct.h"
 #include "memory_link.h"
 #include "protocol/fragment.h"
 #include "protocol/frame.h"
@@ -14,7 +14,7 @@
 #define TAG 0xabcdu
 #define GROUP 1u
 
-static struct msg_receiver r;
+static struct msg_direct d;
 static struct msg_link *wire;
 static struct msg_link_domain *domain;
 
@@ -31,25 +31,25 @@ static void open_all(uint32_t buffers, uint32_t publishers)
 
 	memory_wire_reset(NULL);
 	domain = memory_domain_open(FRAME_BYTES);
-	ck_assert_int_eq(msg_receiver_open(&r, &options), 0);
-	wire = memory_link_open(domain, r.pool.region.base,
-		r.pool.region.bytes, buffers, 0);
-	ck_assert(msg_receiver_accept(&r, TAG, 0));
-	ck_assert_int_eq(msg_receiver_start(&r, wire), 0);
+	ck_assert_int_eq(msg_direct_open(&d, &options), 0);
+	wire = memory_link_open(domain, d.receiver.pool.region.base,
+		d.receiver.pool.region.bytes, buffers, 0);
+	ck_assert(msg_receiver_accept(&d.receiver, TAG, 0));
+	ck_assert_int_eq(msg_receiver_start(&d.receiver, wire), 0);
 	memory_link_join(wire, GROUP, MSG_LINK_JOIN_RECEIVE);
 }
 
 static void close_all(void)
 {
-	ck_assert(!msg_receiver_busy(&r));
+	ck_assert(!msg_inbox_busy(&d.inbox));
 	wire->ops->close(wire);
-	msg_receiver_close(&r);
+	msg_direct_close(&d);
 	domain->ops->close(domain);
 }
 
 static uint64_t counter(int index)
 {
-	return msg_counter_get(&r.counters[index]);
+	return msg_counter_get(&d.receiver.counters[index]);
 }
 
 /* ---- frames by hand ------------------------------------------------------ */
@@ -93,7 +93,7 @@ static struct msg_view take_one(void)
 	struct msg_view view;
 	uint64_t limit = msg_clock_ns() + MSG_NS_PER_S;
 
-	while (msg_receiver_take(&r, &view, 1) == 0)
+	while (msg_direct_take(&d, &view, 1) == 0)
 		ck_assert_uint_lt(msg_clock_ns(), limit);
 	return view;
 }
@@ -106,7 +106,7 @@ static void take_single(uint32_t publisher, uint64_t sequence, uint64_t lost)
 	ck_assert_uint_eq(view.sequence, sequence);
 	ck_assert_uint_eq(view.lost_before, lost);
 	ck_assert_uint_eq(view.bytes, 6);
-	msg_receive_release(&r.pool, &view, 1);
+	msg_inbox_release(&d.inbox, &view, 1);
 }
 
 static void take_nothing(void)
@@ -114,7 +114,7 @@ static void take_nothing(void)
 	struct msg_view view;
 
 	for (int i = 0; i < 10; i++)
-		ck_assert_int_eq(msg_receiver_take(&r, &view, 1), 0);
+		ck_assert_int_eq(msg_direct_take(&d, &view, 1), 0);
 }
 
 /* ---- bad frames ------------------------------------------------------------ */
@@ -144,7 +144,7 @@ START_TEST(garbage_is_counted_and_costs_nothing)
 	}
 	take_nothing();
 	ck_assert_uint_eq(counter(MSG_COUNTER_MALFORMED), sent);
-	ck_assert_uint_eq(r.streams.count, 0);
+	ck_assert_uint_eq(d.receiver.streams.count, 0);
 	send_single(7, 0);
 	take_single(7, 0, 0);
 	close_all();
@@ -170,31 +170,31 @@ START_TEST(hostile_bodies_stay_in_their_frames)
 		send_body((enum msg_frame_type)(1 + random_below(&random, 3)),
 			1 + (uint32_t)random_below(&random, 5),
 			random_below(&random, 50), body, bytes);
-		n = msg_receiver_take(&r, views, 8);
+		n = msg_direct_take(&d, views, 8);
 		ck_assert_int_ge(n, 0);
 		for (int k = 0; k < n; k++) {
 			struct msg_segment segments[64];
-			int m = msg_receiver_segments(
-				&r, &views[k], segments, 64);
+			int m = msg_inbox_segments(
+				&d.inbox, &views[k], segments, 64);
 
 			ck_assert_int_gt(m, 0);
 			for (int j = 0; j < m; j++) {
 				const uint8_t *at = segments[j].data;
 
-				ck_assert(at >= r.pool.region.base);
+				ck_assert(at >= d.receiver.pool.region.base);
 				ck_assert(at + segments[j].bytes <=
-					r.pool.region.base +
-						r.pool.region.bytes);
+					d.receiver.pool.region.base +
+						d.receiver.pool.region.bytes);
 				ck_assert_uint_le(segments[j].bytes,
 					FRAME_BYTES - 24);
 			}
 		}
-		msg_receive_release(&r.pool, views, n);
+		msg_inbox_release(&d.inbox, views, n);
 	}
 	for (int idle = 0; idle < 100; idle++) {
-		int n = msg_receiver_take(&r, views, 8);
+		int n = msg_direct_take(&d, views, 8);
 
-		msg_receive_release(&r.pool, views, n);
+		msg_inbox_release(&d.inbox, views, n);
 	}
 	ck_assert_uint_gt(counter(MSG_COUNTER_MALFORMED), 0);
 	ck_assert_uint_gt(counter(MSG_COUNTER_MESSAGES), 0);
@@ -233,7 +233,7 @@ START_TEST(parts_that_disagree_lose_the_message)
 	take_single(1, 2, 1);
 	ck_assert_uint_eq(counter(MSG_COUNTER_MALFORMED), 1);
 	ck_assert_uint_eq(counter(MSG_COUNTER_LOST), 1);
-	ck_assert_uint_eq(r.held_slots, 0);
+	ck_assert_uint_eq(d.receiver.held_slots, 0);
 	close_all();
 }
 END_TEST
@@ -266,18 +266,18 @@ START_TEST(an_old_assembly_gives_way)
 	for (uint32_t i = 0; i < 10; i++)
 		send_part(1, 0, 2000, i * 100, 100);
 	take_nothing();
-	ck_assert_uint_eq(r.assembly_slots, 10);
-	msg_stream_find(&r.streams, 1, TAG)->heard_ns -= MSG_NS_PER_S;
+	ck_assert_uint_eq(d.receiver.assembly_slots, 10);
+	msg_stream_find(&d.receiver.streams, 1, TAG)->heard_ns -= MSG_NS_PER_S;
 	for (uint32_t i = 0; i < 10; i++) {
 		send_part(2, 0, 1000, i * 100, 100);
 		take_nothing();
 		if (i == 4)
-			ck_assert_uint_eq(r.assembly_slots, 5);
+			ck_assert_uint_eq(d.receiver.assembly_slots, 5);
 		if (i == 8)
 			break;
 	}
 	ck_assert_uint_eq(counter(MSG_COUNTER_LOST), 1);
-	old = msg_stream_find(&r.streams, 1, TAG);
+	old = msg_stream_find(&d.receiver.streams, 1, TAG);
 	ck_assert(old->assembly.skipping);
 	send_part(2, 0, 1000, 900, 100);
 	{
@@ -287,8 +287,8 @@ START_TEST(an_old_assembly_gives_way)
 		ck_assert_uint_eq(view.publisher, 2);
 		ck_assert_uint_eq(view.bytes, 1000);
 		ck_assert_int_eq(
-			msg_receiver_segments(&r, &view, segments, 10), 10);
-		msg_receive_release(&r.pool, &view, 1);
+			msg_inbox_segments(&d.inbox, &view, segments, 10), 10);
+		msg_inbox_release(&d.inbox, &view, 1);
 	}
 	/* The old one goes on with its next message, one lost before it. */
 	for (uint32_t i = 10; i < 20; i++) {
@@ -297,7 +297,7 @@ START_TEST(an_old_assembly_gives_way)
 	}
 	send_single(1, 1);
 	take_single(1, 1, 1);
-	ck_assert_uint_eq(r.assembly_slots, 0);
+	ck_assert_uint_eq(d.receiver.assembly_slots, 0);
 	close_all();
 }
 END_TEST
@@ -317,12 +317,12 @@ START_TEST(strangers_find_room_when_somebody_was_silent)
 	/* The first leaves half a message and is not heard for long. */
 	send_part(1, 1, 1000, 0, 100);
 	take_nothing();
-	ck_assert_uint_eq(r.held_slots, 1);
-	msg_stream_find(&r.streams, 1, TAG)->heard_ns -=
+	ck_assert_uint_eq(d.receiver.held_slots, 1);
+	msg_stream_find(&d.receiver.streams, 1, TAG)->heard_ns -=
 		MSG_STREAM_SILENT_NS + MSG_NS_PER_S;
 	send_single(3, 1);
 	take_single(3, 1, 0);
-	ck_assert_uint_eq(r.held_slots, 0);
+	ck_assert_uint_eq(d.receiver.held_slots, 0);
 	ck_assert_uint_eq(counter(MSG_COUNTER_PUBLISHERS), 3);
 	/* Back again it is new. */
 	send_single(1, 9);
@@ -337,7 +337,7 @@ START_TEST(the_same_tag_does_not_make_the_same_topic)
 	struct msg_frame said = {.tag = TAG, .publisher = 9};
 
 	open_all(16, 4);
-	msg_receiver_evidence(&r, &said, 1, 0, false);
+	msg_receiver_evidence(&d.receiver, &said, 1, 0, false);
 	for (uint64_t i = 0; i < 5; i++)
 		send_single(9, i);
 	send_single(1, 0);
@@ -352,13 +352,13 @@ END_TEST
 START_TEST(one_topic_a_tag_and_as_many_as_there_is_room_for)
 {
 	open_all(16, 4);
-	ck_assert_uint_eq(msg_receiver_topic(&r, TAG), 0);
-	ck_assert_uint_eq(msg_receiver_topic(&r, TAG + 1), UINT32_MAX);
-	ck_assert(!msg_receiver_accept(&r, TAG, 1));
-	ck_assert(msg_receiver_accept(&r, TAG + 1, 1));
-	ck_assert_uint_eq(msg_receiver_topic(&r, TAG + 1), 1);
-	ck_assert(!msg_receiver_accept(&r, TAG + 2, 2));
-	ck_assert_uint_eq(msg_receiver_topic(&r, TAG + 2), UINT32_MAX);
+	ck_assert_uint_eq(msg_receiver_topic(&d.receiver, TAG), 0);
+	ck_assert_uint_eq(msg_receiver_topic(&d.receiver, TAG + 1), UINT32_MAX);
+	ck_assert(!msg_receiver_accept(&d.receiver, TAG, 1));
+	ck_assert(msg_receiver_accept(&d.receiver, TAG + 1, 1));
+	ck_assert_uint_eq(msg_receiver_topic(&d.receiver, TAG + 1), 1);
+	ck_assert(!msg_receiver_accept(&d.receiver, TAG + 2, 2));
+	ck_assert_uint_eq(msg_receiver_topic(&d.receiver, TAG + 2), UINT32_MAX);
 	close_all();
 }
 END_TEST
@@ -369,13 +369,13 @@ START_TEST(what_evidence_says_is_lost_is_counted_once)
 	struct msg_view view;
 
 	open_all(16, 4);
-	msg_receiver_evidence(&r, &said, 1, 0, true);
-	msg_receiver_evidence(&r, &said, 1, 10, true);
+	msg_receiver_evidence(&d.receiver, &said, 1, 0, true);
+	msg_receiver_evidence(&d.receiver, &said, 1, 10, true);
 	for (int i = 0; i < 3; i++) {
-		while (msg_receiver_arm(&r) == -MSG_ERROR_AGAIN)
-			ck_assert_int_eq(msg_receiver_take(&r, &view, 1), 0);
+		while (msg_direct_arm(&d) == -MSG_ERROR_AGAIN)
+			ck_assert_int_eq(msg_direct_take(&d, &view, 1), 0);
 		ck_assert_uint_eq(counter(MSG_COUNTER_LOST), 10);
-		msg_receiver_evidence(&r, &said, 1, 10, true);
+		msg_receiver_evidence(&d.receiver, &said, 1, 10, true);
 	}
 	send_single(1, 12);
 	take_single(1, 12, 12);
@@ -401,7 +401,7 @@ START_TEST(a_packed_frame_may_be_taken_in_pieces)
 	bytes = msg_pack_finish(&pack, body);
 	send_body(MSG_FRAME_PACKED, 1, 100, body, bytes);
 	for (int want = 1; taken < 30; want = want % 4 + 1) {
-		int n = msg_receiver_take(&r, views + taken,
+		int n = msg_direct_take(&d, views + taken,
 			want < 30 - taken ? want : 30 - taken);
 
 		ck_assert_int_gt(n, 0);
@@ -415,9 +415,9 @@ START_TEST(a_packed_frame_may_be_taken_in_pieces)
 			if (taken % 9 > 0)
 				ck_assert_uint_eq(*at, (uint64_t)taken);
 		}
-		ck_assert(msg_receiver_busy(&r));
+		ck_assert(msg_inbox_busy(&d.inbox));
 	}
-	msg_receive_release(&r.pool, views, 30);
+	msg_inbox_release(&d.inbox, views, 30);
 	close_all();
 }
 END_TEST
@@ -432,13 +432,13 @@ START_TEST(without_buffers_turns_are_counted_and_arm_says_so)
 	for (int i = 0; i < 16; i++)
 		views[i] = take_one();
 	ck_assert_uint_eq(counter(MSG_COUNTER_STARVED), 0);
-	ck_assert_int_eq(msg_receiver_take(&r, views, 1), 0);
+	ck_assert_int_eq(msg_direct_take(&d, views, 1), 0);
 	ck_assert_uint_eq(counter(MSG_COUNTER_STARVED), 1);
-	ck_assert(msg_receiver_starved(&r));
-	ck_assert_int_eq(msg_receiver_arm(&r), -MSG_ERROR_AGAIN);
-	msg_receive_release(&r.pool, views, 16);
+	ck_assert(msg_receiver_starved(&d.receiver));
+	ck_assert_int_eq(msg_direct_arm(&d), -MSG_ERROR_AGAIN);
+	msg_inbox_release(&d.inbox, views, 16);
 	take_single(1, 16, 0);
-	ck_assert_int_eq(msg_receiver_arm(&r), 0);
+	ck_assert_int_eq(msg_direct_arm(&d), 0);
 	close_all();
 }
 END_TEST

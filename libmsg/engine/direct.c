@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* direct.c - the engine and the inbox in one process; see direct.h. */
+#include "engine/direct.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/trail.h"
+
+/* Turns without a message (foreign frames, announcements) in one take: a
+ * flood of those must not keep the caller. */
+#define IDLE_TURNS_MAX 16
+
+static int open_ring(struct msg_direct *d, uint32_t buffer_count)
+{
+	struct msg_ring_writer_options options = {
+		.entry_count = MSG_RING_ENTRIES_MIN,
+		.pin_max = buffer_count,
+		.free = msg_receiver_free,
+		.context = &d->receiver,
+	};
+	size_t ledger = sizeof *d->ledger + buffer_count * sizeof(uint64_t);
+	int result;
+
+	/* As many entries as slots: it is never full. */
+	while (options.entry_count < buffer_count)
+		options.entry_count *= 2;
+	ledger = (ledger + 63) & ~(size_t)63;
+	d->header = aligned_alloc(64, msg_ring_bytes(options.entry_count));
+	d->ledger = aligned_alloc(64, ledger);
+	if (!d->header || !d->ledger)
+		return msg_fail(MSG_ERROR_MEMORY,
+			"no memory for a ring of %u frames",
+			options.entry_count);
+	memset(d->header, 0, msg_ring_bytes(options.entry_count));
+	memset(d->ledger, 0, ledger);
+	options.header = d->header;
+	result = msg_ring_writer_open(&d->ring, &options);
+	if (result == 0)
+		msg_ring_writer_add(
+			&d->ring, 0, d->ledger, buffer_count, MSG_RING_BLOCK);
+	d->receiver.ring = &d->ring;
+	return result;
+}
+
+static int open_inbox(
+	struct msg_direct *d, const struct msg_receive_options *o)
+{
+	struct msg_inbox_options options = {
+		.record_count = o->buffer_count,
+		.ring_max = 1,
+		.publisher_count_max = o->publisher_count_max,
+		.counters = d->receiver.counters,
+	};
+	struct msg_inbox_ring_options ring = {
+		.header = d->header,
+		.entry_count = d->header->entry_count,
+		.ledger = d->ledger,
+		.pool = d->receiver.pool.region.base,
+		.pool_bytes = d->receiver.pool.region.bytes,
+		.topic = MSG_INBOX_NONE,
+		.held_max = o->buffer_count,
+	};
+	struct msg_inbox_ring *opened;
+	int result = msg_inbox_open(&d->inbox, &options);
+
+	return result < 0 ? result
+			  : msg_inbox_add(&d->inbox, &ring, &opened);
+}
+
+int msg_direct_open(
+	struct msg_direct *d, const struct msg_receive_options *options)
+{
+	int result;
+
+	memset(d, 0, sizeof *d);
+	result = msg_receiver_open(&d->receiver, options);
+	if (result < 0)
+		return result;
+	result = open_ring(d, options->buffer_count);
+	if (result == 0)
+		result = open_inbox(d, options);
+	if (result < 0)
+		msg_direct_close(d);
+	return result;
+}
+
+void msg_direct_close(struct msg_direct *d)
+{
+	msg_inbox_close(&d->inbox);
+	msg_ring_writer_close(&d->ring);
+	msg_receiver_close(&d->receiver);
+	free(d->header);
+	free(d->ledger);
+	d->header = NULL;
+	d->ledger = NULL;
+}
+
+int msg_direct_take(struct msg_direct *d, struct msg_view *views, int count)
+{
+	for (int i = 0; i < IDLE_TURNS_MAX; i++) {
+		int n = msg_inbox_take(&d->inbox, views, count);
+
+		/* What is ready is returned without another look at the link:
+		 * on a kernel lane that would be a system call more between a
+		 * message and its reader. */
+		if (n > 0)
+			return n;
+		n = msg_receiver_turn(&d->receiver);
+		if (n < 0)
+			return n;
+		if (n == 0)
+			break;
+	}
+	return msg_inbox_take(&d->inbox, views, count);
+}
+
+int msg_direct_progress(struct msg_direct *d)
+{
+	int n;
+
+	msg_inbox_settle(&d->inbox);
+	n = msg_receiver_turn(&d->receiver);
+	return n < 0 ? n : msg_inbox_ready(&d->inbox);
+}
+
+int msg_direct_arm_link(struct msg_direct *d)
+{
+	if (msg_inbox_ready(&d->inbox))
+		return -MSG_ERROR_AGAIN;
+	msg_inbox_settle(&d->inbox);
+	return msg_receiver_arm(&d->receiver);
+}
+
+int msg_direct_arm(struct msg_direct *d)
+{
+	int result;
+
+	if (d->receiver.deadline != UINT64_MAX &&
+		msg_receiver_look_ahead(&d->receiver) != UINT64_MAX)
+		return -MSG_ERROR_AGAIN;
+	result = msg_direct_arm_link(d);
+	/* Whoever slept now might sleep for good. */
+	return result == 0 && msg_receiver_starved(&d->receiver)
+		       ? -MSG_ERROR_AGAIN
+		       : result;
+}

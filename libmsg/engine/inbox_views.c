@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * inbox_views.c - records become views, and views come back; see inbox.h.
+ *
+ * Orders: the bits of a word are taken back with acq_rel, so that every read
+ * of the payload by any releasing thread happens before the taking thread sees
+ * the record empty (is_back, acquire), and so before the ring's writer may use
+ * the place again.
+ */
+#include "engine/inbox_internal.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/hash.h"
+
+/* ---- losses ------------------------------------------------------------ */
+
+static struct msg_inbox_stream *find_stream(
+	struct msg_inbox *inbox, uint32_t publisher, uint32_t topic)
+{
+	uint32_t at = (uint32_t)msg_hash_mix((uint64_t)publisher << 32 | topic) &
+		      inbox->stream_mask;
+
+	/* At most half full, so an empty place is always met. */
+	for (;; at = (at + 1) & inbox->stream_mask) {
+		struct msg_inbox_stream *s = &inbox->streams[at];
+
+		if (!s->used ||
+			(s->publisher == publisher && s->topic == topic))
+			return s;
+	}
+}
+
+uint64_t inbox_missing_slow(struct msg_inbox *inbox, uint32_t publisher,
+	uint32_t topic, uint64_t sequence, uint32_t messages, uint64_t lost)
+{
+	struct msg_inbox_stream *s = find_stream(inbox, publisher, topic);
+
+	if (s->used) {
+		uint64_t gap = sequence - s->expected;
+
+		/* Behind what is expected: its own story, told by its writer. */
+		if ((int64_t)gap >= 0)
+			lost = gap;
+	} else {
+		/* Full: forget all rather than search for who is gone.  What
+		 * the writers say of losses still counts. */
+		if (inbox->stream_count == inbox->stream_max) {
+			memset(inbox->streams, 0,
+				(inbox->stream_mask + 1) *
+					sizeof *inbox->streams);
+			inbox->stream_count = 0;
+			s = find_stream(inbox, publisher, topic);
+		}
+		inbox->stream_count++;
+		s->used = true;
+		s->publisher = publisher;
+		s->topic = topic;
+	}
+	inbox->latest = s;
+	s->expected = sequence + messages;
+	if (lost > 0 && inbox->counts_losses)
+		inbox_count(inbox, MSG_COUNTER_LOST, lost);
+	return lost;
+}
+
+/* ---- out --------------------------------------------------------------- */
+
+static uint64_t missing(struct msg_inbox *inbox,
+	const struct msg_inbox_record *r, uint32_t messages)
+{
+	return inbox_missing(inbox, r->publisher, r->topic, r->sequence,
+		messages, r->lost);
+}
+
+/* The record goes out as `views` views. */
+static void set_bits(struct msg_inbox *inbox, uint32_t record, uint32_t views)
+{
+	struct msg_inbox_record *r = &inbox->records[record];
+	_Atomic uint64_t *word = inbox_word(inbox, record, 0);
+	uint64_t tag;
+	uint16_t words = 0;
+
+	assert(views <= MSG_INBOX_WORDS * MSG_INBOX_WORD_BITS);
+	tag = inbox_new_life(r);
+	/* Relaxed: a view reaches another thread only by the application's own
+	 * synchronisation. */
+	for (; views > MSG_INBOX_WORD_BITS; views -= MSG_INBOX_WORD_BITS)
+		msg_store(&word[words++], tag | UINT32_MAX, relaxed);
+	msg_store(&word[words++], tag | ((1ull << views) - 1), relaxed);
+	r->words = words;
+}
+
+static uint64_t handle_of(
+	const struct msg_inbox *inbox, uint32_t record, uint32_t view)
+{
+	return (uint64_t)inbox->records[record].generation << 32 |
+	       (uint64_t)view << MSG_INBOX_RECORD_BITS | record;
+}
+
+static void fill(const struct msg_inbox *inbox, uint32_t record,
+	uint32_t index, const void *data, uint32_t bytes, uint64_t lost,
+	struct msg_view *view)
+{
+	const struct msg_inbox_record *r = &inbox->records[record];
+
+	view->data = data;
+	view->bytes = bytes;
+	view->publisher = r->publisher;
+	view->sequence = r->sequence + index;
+	view->lost_before = lost;
+	view->opaque = handle_of(inbox, record, index);
+	view->segment_count = r->segments;
+	view->topic = r->topic;
+	view->reserved = 0;
+}
+
+/* A record all of whose views are out, or that is void: the next one. */
+static void delivered(struct msg_inbox *inbox, struct msg_inbox_ring *ring)
+{
+	ring->deliver = inbox->records[ring->deliver].younger;
+	ring->delivered = 0;
+}
+
+static int deliver_packed(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
+	struct msg_view *views, int count)
+{
+	uint32_t record = ring->deliver;
+	struct msg_inbox_record *r = &inbox->records[record];
+	uint64_t lost = 0;
+	const uint8_t *data;
+	uint32_t bytes;
+	uint64_t sum = 0;
+	int n = 0;
+
+	if (ring->delivered == 0) {
+		int messages = msg_pack_open(&ring->pack, r->data, r->bytes);
+
+		if (messages < 0) {
+			inbox_count(inbox, MSG_COUNTER_MALFORMED, 1);
+			r->words = 0;
+			delivered(inbox, ring);
+			return 0;
+		}
+		set_bits(inbox, record, (uint32_t)messages);
+		lost = missing(inbox, r, (uint32_t)messages);
+	}
+	while (n < count && msg_pack_next(&ring->pack, &data, &bytes)) {
+		fill(inbox, record, ring->delivered++, data, bytes, lost,
+			&views[n++]);
+		lost = 0;
+		sum += bytes;
+	}
+	inbox_count(inbox, MSG_COUNTER_BYTES, sum);
+	if (ring->pack.left > 0)
+		return n;
+	/* A writer that changed its table meanwhile: the rest never was. */
+	for (uint32_t i = ring->delivered;
+		i < r->words * MSG_INBOX_WORD_BITS; i++)
+		if (msg_inbox_find(inbox, handle_of(inbox, record, i))) {
+			struct msg_view never = {
+				.opaque = handle_of(inbox, record, i)};
+
+			msg_inbox_release(inbox, &never, 1);
+		}
+	delivered(inbox, ring);
+	return n;
+}
+
+int inbox_deliver(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
+	struct msg_view *views, int count)
+{
+	uint32_t record = ring->deliver;
+	struct msg_inbox_record *r = &inbox->records[record];
+
+	if (r->kind == MSG_RING_PACKED)
+		return deliver_packed(inbox, ring, views, count);
+	inbox_set_bit(inbox, record);
+	fill(inbox, record, 0, r->data, r->total, missing(inbox, r, 1), views);
+	inbox_count(inbox, MSG_COUNTER_BYTES, r->total);
+	delivered(inbox, ring);
+	return 1;
+}
+
+/* ---- back -------------------------------------------------------------- */
+
+static uint32_t handle_record(uint64_t handle)
+{
+	return (uint32_t)handle & ((1u << MSG_INBOX_RECORD_BITS) - 1);
+}
+
+static uint32_t handle_view(uint64_t handle)
+{
+	return (uint32_t)handle >> MSG_INBOX_RECORD_BITS &
+	       ((1u << MSG_INBOX_VIEW_BITS) - 1);
+}
+
+/* The word that holds a handle's bit; NULL for what no handle can be. */
+static _Atomic uint64_t *handle_word(
+	const struct msg_inbox *inbox, uint64_t handle)
+{
+	uint32_t record = handle_record(handle);
+	uint32_t word = handle_view(handle) / MSG_INBOX_WORD_BITS;
+
+	if (record >= inbox->record_count || word >= MSG_INBOX_WORDS)
+		return NULL;
+	return inbox_word(inbox, record, word);
+}
+
+static uint64_t handle_bit(uint64_t handle)
+{
+	return 1ull << (handle_view(handle) % MSG_INBOX_WORD_BITS);
+}
+
+const struct msg_inbox_record *msg_inbox_find(
+	const struct msg_inbox *inbox, uint64_t handle)
+{
+	const _Atomic uint64_t *word = handle_word(inbox, handle);
+	uint64_t now;
+
+	if (!word)
+		return NULL;
+	now = msg_load(word, relaxed);
+	if (now >> 32 != handle >> 32 || !(now & handle_bit(handle)))
+		return NULL;
+	return &inbox->records[handle_record(handle)];
+}
+
+/* Clear `mask` in `word` as far as it is set under this generation; returns
+ * the bits that were. */
+static uint64_t take_back(
+	_Atomic uint64_t *word, uint64_t generation, uint64_t mask)
+{
+	uint64_t now = msg_load(word, relaxed);
+	uint64_t mine;
+
+	do {
+		if (now >> 32 != generation)
+			return 0;
+		mine = now & mask;
+		if (mine == 0)
+			return 0;
+		/* Acq_rel; partners: the same operation of other threads that
+		 * release views of this record, and is_back. */
+	} while (!atomic_compare_exchange_weak_explicit(word, &now, now & ~mine,
+		memory_order_acq_rel, memory_order_relaxed));
+	return mine;
+}
+
+static uint32_t bits_in(uint64_t mask)
+{
+	uint32_t bits = 0;
+
+	for (; mask; mask &= mask - 1)
+		bits++;
+	return bits;
+}
+
+void msg_inbox_release(
+	struct msg_inbox *inbox, const struct msg_view *views, int count)
+{
+	uint32_t refused = 0;
+	int i = 0;
+
+	while (i < count) {
+		uint64_t handle = views[i].opaque;
+		_Atomic uint64_t *word = handle_word(inbox, handle);
+		uint64_t mask = handle_bit(handle);
+		uint64_t mine;
+		uint32_t run = 1;
+
+		if (!word) {
+			refused++;
+			i++;
+			continue;
+		}
+		/* Neighbours in one word go back in one operation: the record
+		 * and the generation are the same, and so is the view's word.
+		 * A handle that is in the run twice is refused the second
+		 * time. */
+		for (i++; i < count; i++, run++) {
+			uint64_t next = views[i].opaque;
+
+			if ((next ^ handle) >> 32 != 0 ||
+				handle_word(inbox, next) != word ||
+				(mask & handle_bit(next)))
+				break;
+			mask |= handle_bit(next);
+		}
+		mine = take_back(word, handle >> 32, mask);
+		if (mine != mask)
+			refused += run - bits_in(mine);
+	}
+	if (refused)
+		atomic_fetch_add_explicit(
+			&inbox->refused, refused, memory_order_relaxed);
+}
+
+bool inbox_partly_out(
+	const struct msg_inbox *inbox, const struct msg_inbox_ring *ring)
+{
+	for (uint32_t i = 0; i < ring->delivered; i++)
+		if (msg_inbox_find(inbox, handle_of(inbox, ring->deliver, i)))
+			return true;
+	return false;
+}
+
+/* ---- reading ----------------------------------------------------------- */
+
+int msg_inbox_segments(const struct msg_inbox *inbox,
+	const struct msg_view *view, struct msg_segment *segments, int count)
+{
+	const struct msg_inbox_record *r = msg_inbox_find(inbox, view->opaque);
+	int n = 0;
+
+	if (!r || count < 1)
+		return -MSG_ERROR_ARGUMENT;
+	if (view->segment_count == 1) {
+		segments[0].data = view->data;
+		segments[0].bytes = view->bytes;
+		return 1;
+	}
+	while (n < count) {
+		segments[n].data = r->data;
+		segments[n].bytes = r->bytes;
+		n++;
+		if (r->next == MSG_INBOX_NONE)
+			break;
+		r = &inbox->records[r->next];
+	}
+	return n;
+}
+
+int msg_inbox_copy(const struct msg_inbox *inbox, const struct msg_view *view,
+	void *data, size_t capacity)
+{
+	const struct msg_inbox_record *r = msg_inbox_find(inbox, view->opaque);
+	uint8_t *at = data;
+
+	if (!r)
+		return -MSG_ERROR_ARGUMENT;
+	if (capacity < (view->segment_count == 1 ? view->bytes : r->total))
+		return -MSG_ERROR_TOO_LARGE;
+	if (view->segment_count == 1) {
+		/* Of nothing, `data` may be NULL. */
+		if (view->bytes > 0)
+			memcpy(data, view->data, view->bytes);
+		return 0;
+	}
+	for (;;) {
+		memcpy(at, r->data, r->bytes);
+		at += r->bytes;
+		if (r->next == MSG_INBOX_NONE)
+			return 0;
+		r = &inbox->records[r->next];
+	}
+}

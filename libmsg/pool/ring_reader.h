@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * ring_reader.h - reading a ring, and saying what is in hand.
+ *
+ *     peek(at) ─> ENTRY: copied, checked for tearing     nothing claimed yet
+ *              ├> EMPTY
+ *              └> GONE: lapped, or evicted
+ *     hold(upto) ─> claimed: places of [low, upto) stay as they are, but for
+ *                   those below the index returned: they were revoked before
+ *     settle(low)      entries below are returned
+ *     keep / unhold    an entry stays in hand while the window goes on
+ *
+ * The reader trusts what it mapped as little as the writer trusts the ledger:
+ * an item is a copy, and whoever uses it checks it against the pool first.
+ * One thread, but for what the inbox above says.  Reads nothing of the ledger
+ * back.  Test: tests/unit/pool/test_ring.c, tests/explore.
+ */
+#ifndef MSG_POOL_RING_READER_H
+#define MSG_POOL_RING_READER_H
+
+#include <stdbool.h>
+
+#include "pool/ring.h"
+
+enum msg_ring_peek {
+	MSG_RING_EMPTY,
+	MSG_RING_ENTRY,
+	MSG_RING_GONE,
+};
+
+struct msg_ring_reader {
+	const struct msg_ring_header *header;
+	const struct msg_ring_entry *entries;
+	struct msg_ring_ledger *ledger;
+	uint64_t mask;
+	uint64_t next; /* The first entry not yet claimed. */
+	uint64_t low;  /* As last settled. */
+	uint32_t number;
+	uint32_t sleeps; /* Of the ledger's `sleeping`. */
+	uint64_t lapped; /* Entries lost to the writer's pace. */
+};
+
+/* Begin at the head.  The ledger is zeroed, and the writer knows of it. */
+static inline void msg_ring_reader_open(struct msg_ring_reader *reader,
+	const struct msg_ring_header *header, uint32_t entry_count,
+	struct msg_ring_ledger *ledger, uint32_t number)
+{
+	*reader = (struct msg_ring_reader){
+		.header = header,
+		.entries = (const struct msg_ring_entry *)(header + 1),
+		.ledger = ledger,
+		.mask = entry_count - 1,
+		.number = number,
+	};
+	/* Acquire; partner: msg_ring_advance. */
+	reader->next = msg_load(&header->head, acquire);
+	reader->low = reader->next;
+	/* low first: read_claim reads next first. */
+	msg_store(&ledger->low, reader->low, release);
+	msg_store(&ledger->next, reader->next, release);
+}
+
+/* Look at the entry of index `at`, next or later. */
+static inline enum msg_ring_peek msg_ring_peek(
+	const struct msg_ring_reader *reader, uint64_t at,
+	struct msg_ring_item *item)
+{
+	const struct msg_ring_entry *e = &reader->entries[at & reader->mask];
+	/* "publish"; partner: msg_ring_put. */
+	uint64_t turn = msg_load(&e->turn, acquire);
+	uint64_t from;
+	uint64_t what;
+
+	if (turn != at + 1)
+		return turn > at + 1 ? MSG_RING_GONE : MSG_RING_EMPTY;
+	item->sequence = msg_load(&e->sequence, relaxed);
+	from = msg_load(&e->from, relaxed);
+	what = msg_load(&e->what, relaxed);
+	item->publisher = (uint32_t)(from >> 32);
+	item->topic = (uint32_t)from;
+	item->kind = (uint32_t)(what >> 61);
+	item->bytes = (uint32_t)(what >> 32) & MSG_RING_BYTES_MAX;
+	item->segments = 1;
+	if (item->kind == MSG_RING_INLINE) {
+		item->place = 0;
+		item->lost = (uint32_t)what;
+		for (unsigned i = 0; i < MSG_RING_INLINE_BYTES / 8; i++)
+			item->data[i] = msg_load(&e->more[i], relaxed);
+	} else {
+		item->place = (uint32_t)what;
+		item->lost = (uint32_t)msg_load(&e->more[0], relaxed);
+	}
+	if (item->kind == MSG_RING_PART) {
+		uint64_t message = msg_load(&e->more[1], relaxed);
+
+		item->segments = (uint32_t)message;
+		item->total = (uint32_t)(message >> 32);
+	}
+	/* "copy"; partner: the release fence in msg_ring_put.  A torn copy is
+	 * nothing yet: the floor that goes with it may not be visible to us
+	 * before the entry that comes there is. */
+	msg_fence(acquire);
+	return msg_load(&e->turn, relaxed) == at + 1 ? MSG_RING_ENTRY
+						     : MSG_RING_EMPTY;
+}
+
+/* Whether the next entry is there, without a copy of it. */
+static inline bool msg_ring_ready(const struct msg_ring_reader *reader)
+{
+	const struct msg_ring_entry *e =
+		&reader->entries[reader->next & reader->mask];
+
+	return msg_load(&e->turn, acquire) > reader->next;
+}
+
+/* Claim all below `upto`, which was peeked.  `pinned`: some of it stands in the
+ * pool.  Returns where the claim begins: what was peeked below that is void.
+ * The rest is claimed, so `next` never goes back. */
+static inline uint64_t msg_ring_hold(
+	struct msg_ring_reader *reader, uint64_t upto, bool pinned)
+{
+	uint64_t from = reader->next;
+
+	msg_store(&reader->ledger->next, upto, release);
+	if (pinned) {
+		uint64_t floor;
+
+		/* "hold"; partner: the fence in msg_ring_reclaim. */
+		msg_fence(seq_cst);
+		floor = msg_load(
+			&reader->header->floor[reader->number], relaxed);
+		if (floor > from) {
+			from = floor < upto ? floor : upto;
+			reader->lapped += from - reader->next;
+		}
+	}
+	reader->next = upto;
+	return from;
+}
+
+/* Give up what was lost and stand where it goes on; nothing may be in the
+ * window: keep it first.  False: evicted. */
+bool msg_ring_lap(struct msg_ring_reader *reader);
+
+static inline bool msg_ring_evicted(const struct msg_ring_reader *reader)
+{
+	return msg_load(&reader->header->floor[reader->number], relaxed) ==
+	       MSG_RING_EVICTED;
+}
+
+/* All entries below `low` are returned, or kept. */
+static inline void msg_ring_settle(struct msg_ring_reader *reader, uint64_t low)
+{
+	reader->low = low;
+	/* "return"; partner: read_claim. */
+	msg_store(&reader->ledger->low, low, release);
+}
+
+/* Entry `index` stays in hand, in place `place` of held[]: before it is
+ * settled. */
+static inline void msg_ring_keep(
+	struct msg_ring_reader *reader, uint32_t place, uint64_t index)
+{
+	/* Release, as the place was another entry's before: "return". */
+	msg_store(&reader->ledger->held[place], index + 1, release);
+}
+
+static inline void msg_ring_unhold(
+	struct msg_ring_reader *reader, uint32_t place)
+{
+	/* "return"; partner: mark_claims. */
+	msg_store(&reader->ledger->held[place], 0, release);
+}
+
+/* Going to sleep: then look once more, and only then sleep.  Returns the
+ * bell's value to sleep on. */
+static inline uint32_t msg_ring_sleep(
+	struct msg_ring_reader *reader, enum msg_ring_sleep how)
+{
+	uint32_t bell = msg_load(&reader->header->bell, acquire);
+
+	reader->sleeps += MSG_RING_SLEEP_STEP;
+	msg_store(&reader->ledger->sleeping, reader->sleeps | how, relaxed);
+	/* "sleep"; partner: msg_ring_wake.  One fence may serve many rings:
+	 * the caller puts it, and then looks into each. */
+	return bell;
+}
+
+static inline void msg_ring_awake(struct msg_ring_reader *reader)
+{
+	msg_store(&reader->ledger->sleeping, reader->sleeps, relaxed);
+}
+
+#endif

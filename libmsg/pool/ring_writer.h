@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * ring_writer.h - publishing into a ring, and getting back what was published.
+ *
+ *     room ─> put … advance ─> flush (tell sleepers)      one by one, or many
+ *     reclaim ─> free(token) for each entry that nobody needs any more
+ *
+ * Every entry has a token of its caller: what stands behind it in the pool.
+ * Reclaiming is lazy: it costs nothing until somebody wants a place back.  It
+ * comes in two kinds.  The usual one takes the entries that all readers have
+ * left behind.  The other revokes: readers that lag behind a mark lose what
+ * they have not taken (they learn how much), unless they are of the kind that
+ * may block, and entries that are still held by somebody move to a side list.
+ *
+ * One thread.  Costs no read-modify-write and no look at any reader but when
+ * something is reclaimed, or (flush) one load a reader.
+ * Test: tests/unit/pool/test_ring.c, tests/explore.
+ */
+#ifndef MSG_POOL_RING_WRITER_H
+#define MSG_POOL_RING_WRITER_H
+
+#include <stdbool.h>
+
+#include "pool/ring.h"
+
+#define MSG_RING_NO_TOKEN UINT32_MAX
+
+/* What becomes of a reader that the writer would have to wait for. */
+enum msg_ring_slow {
+	MSG_RING_LAP = 0,   /* It loses entries, counted. */
+	MSG_RING_EVICT = 1, /* It loses the ring. */
+	MSG_RING_BLOCK = 2, /* The writer waits. */
+};
+
+typedef void msg_ring_free_fn(void *context, uint32_t token);
+/* Wake a reader that sleeps on a descriptor. */
+typedef void msg_ring_wake_fn(void *context, uint32_t reader);
+
+struct msg_ring_writer_reader {
+	const struct msg_ring_ledger *ledger; /* NULL: this place is free. */
+	uint64_t start; /* Entries before are not its. */
+	uint64_t floor; /* As stored in the header. */
+	uint32_t held_max; /* More in hand than this is a fault of its. */
+	uint32_t slow;     /* enum msg_ring_slow */
+	uint32_t woken;    /* The sleep that was ended last. */
+};
+
+/* An entry that somebody held when the tail went by. */
+struct msg_ring_pin {
+	uint64_t index;
+	uint32_t token;
+	uint32_t needed; /* While reclaiming: by somebody. */
+};
+
+struct msg_ring_writer {
+	struct msg_ring_header *header;
+	struct msg_ring_entry *entries;
+	uint64_t mask;
+	uint64_t head;
+	uint64_t tail;    /* Entries below are free, or pins. */
+	uint32_t *tokens; /* By index & mask; ours alone. */
+	struct msg_ring_pin *pins; /* By index, rising. */
+	uint32_t pin_count;
+	uint32_t pin_max;
+	uint32_t reader_top; /* Places beyond were never used. */
+	bool shared;         /* Readers may sleep. */
+	uint64_t revoked;    /* Revocations, for statistics. */
+	uint64_t evicted;
+	msg_ring_free_fn *free;
+	msg_ring_wake_fn *wake;
+	void *context;
+	struct msg_ring_writer_reader readers[MSG_RING_READERS_MAX];
+};
+
+struct msg_ring_writer_options {
+	struct msg_ring_header *header; /* msg_ring_bytes, zeroed. */
+	uint32_t entry_count;           /* A power of two. */
+	uint32_t pin_max;               /* Entries held beyond the ring. */
+	uint64_t epoch;
+	uint64_t first; /* Index to begin with: 0 but in tests. */
+	bool shared;
+	msg_ring_free_fn *free;
+	msg_ring_wake_fn *wake; /* Or NULL: none sleeps on a descriptor. */
+	void *context;
+};
+
+/* 0, or -MSG_ERROR_MEMORY with the reason on the trail. */
+int msg_ring_writer_open(struct msg_ring_writer *writer,
+	const struct msg_ring_writer_options *options);
+/* Frees nothing that was published: the pool goes with it. */
+void msg_ring_writer_close(struct msg_ring_writer *writer);
+
+/* Give reader number `reader` a part in the ring from the head on; its place
+ * must be free, its ledger zeroed but for low and next, which are set by
+ * whoever opens the reader. */
+void msg_ring_writer_add(struct msg_ring_writer *writer, uint32_t reader,
+	const struct msg_ring_ledger *ledger, uint32_t held_max,
+	enum msg_ring_slow slow);
+/* It is gone, with all that it held. */
+void msg_ring_writer_remove(struct msg_ring_writer *writer, uint32_t reader);
+
+/* Whether the reader's place is taken, and not by one that was evicted. */
+bool msg_ring_writer_has(const struct msg_ring_writer *writer, uint32_t reader);
+
+/* Free what nobody needs; with `revoke` > 0 also what only laggards need, below
+ * that index.  How many tokens came back. */
+uint32_t msg_ring_reclaim(struct msg_ring_writer *writer, uint64_t revoke);
+
+/* The slow half of msg_ring_room. */
+bool msg_ring_make_room(struct msg_ring_writer *writer, uint32_t count);
+
+/* Whether `count` entries may be put; laps who stands in the way, if it may.
+ * At most half the ring. */
+static inline bool msg_ring_room(struct msg_ring_writer *writer, uint32_t count)
+{
+	return writer->head + count - writer->tail <= writer->mask + 1 ||
+	       msg_ring_make_room(writer, count);
+}
+
+/* Write the entry `ahead` places beyond the head.  Of several, the first must
+ * be put last: a reader that sees it may rely on all. */
+static inline void msg_ring_put(struct msg_ring_writer *writer, uint32_t ahead,
+	const struct msg_ring_item *item, uint32_t token)
+{
+	uint64_t index = writer->head + ahead;
+	struct msg_ring_entry *e = &writer->entries[index & writer->mask];
+
+	writer->tokens[index & writer->mask] = token;
+	/* "copy": void first.  Relaxed, ordered by the fence behind it. */
+	msg_store(&e->turn, 0, relaxed);
+	msg_fence(release);
+	msg_store(&e->sequence, item->sequence, relaxed);
+	msg_store(&e->from, (uint64_t)item->publisher << 32 | item->topic,
+		relaxed);
+	if (item->kind == MSG_RING_INLINE) {
+		msg_store(&e->what,
+			msg_ring_what(item->kind, item->bytes, item->lost),
+			relaxed);
+		for (unsigned i = 0; i < MSG_RING_INLINE_BYTES / 8; i++)
+			msg_store(&e->more[i], item->data[i], relaxed);
+	} else {
+		msg_store(&e->what,
+			msg_ring_what(item->kind, item->bytes, item->place),
+			relaxed);
+		msg_store(&e->more[0], item->lost, relaxed);
+		msg_store(&e->more[1],
+			(uint64_t)item->total << 32 | item->segments, relaxed);
+	}
+	/* "publish"; partner: msg_ring_peek. */
+	msg_store(&e->turn, index + 1, release);
+}
+
+static inline void msg_ring_advance(
+	struct msg_ring_writer *writer, uint32_t count)
+{
+	writer->head += count;
+	/* Release; partner: msg_ring_reader_open. */
+	msg_store(&writer->header->head, writer->head, release);
+}
+
+/* Wake who sleeps, once a sleep. */
+void msg_ring_wake(struct msg_ring_writer *writer);
+
+/* After the last of a batch. */
+static inline void msg_ring_flush(struct msg_ring_writer *writer)
+{
+	if (writer->shared)
+		msg_ring_wake(writer);
+}
+
+/* Entries not yet free, without the pins. */
+static inline uint64_t msg_ring_backlog(const struct msg_ring_writer *writer)
+{
+	return writer->head - writer->tail;
+}
+
+#endif
