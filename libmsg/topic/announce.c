@@ -2,11 +2,10 @@
 /*
  * announce.c - announcements between protobuf and struct; see announce.h.
  *
- * protobuf-c allocates for each string, each unknown field and each batch of
- * scanned fields as the input says.  It gets a fixed arena on our stack: what
- * does not fit there is refused, so a datagram can cost no memory and at most
- * the time to read 900 bytes.  4 KiB holds the largest honest announcement
- * with room for some thirty fields that later versions may add.
+ * Unpacking allocates from an arena on our stack (base/arena.h), so a datagram
+ * can cost no memory and at most the time to read 900 bytes.  4 KiB holds the
+ * largest honest announcement with room for some thirty fields that later
+ * versions may add.
  */
 #include "topic/announce.h"
 
@@ -14,9 +13,10 @@
 #include <stdalign.h>
 #include <string.h>
 
+#include "base/arena.h"
+#include "base/text.h"
 #include "protocol/fragment.h"
 #include "protocol/frame.h"
-#include "topic/utf8.h"
 
 #include "control.pb-c.h"
 
@@ -24,52 +24,6 @@
 #define FRAME_BYTES_MIN 256u
 #define PERIOD_MS_MIN 10u
 #define PERIOD_MS_MAX 60000u
-
-struct arena {
-	size_t used;
-	alignas(max_align_t) uint8_t bytes[ARENA_BYTES];
-};
-
-static void *arena_alloc(void *context, size_t bytes)
-{
-	struct arena *arena = context;
-	size_t align = alignof(max_align_t);
-	void *block = arena->bytes + arena->used;
-
-	if (bytes > ARENA_BYTES - arena->used)
-		return NULL;
-	/* ARENA_BYTES is a multiple of the alignment, so this stays within. */
-	arena->used += (bytes + align - 1) / align * align;
-	return block;
-}
-
-/* The whole arena goes at once. */
-static void arena_free(void *context, void *block)
-{
-	(void)context;
-	(void)block;
-}
-
-/* Copy text, with what a receiver would refuse replaced; returns its bytes,
- * whole characters only. */
-static size_t clean(char *to, const char *from, size_t max)
-{
-	size_t bytes = strnlen(from, max), used = 0;
-
-	while (used < bytes) {
-		uint32_t c;
-		unsigned step = msg_utf8_next(from + used, bytes - used, &c);
-
-		if (step == 0 || msg_utf8_is_control(c)) {
-			memset(to + used, '?', step ? step : 1);
-			used += step ? step : 1;
-		} else {
-			memcpy(to + used, from + used, step);
-			used += step;
-		}
-	}
-	return used;
-}
 
 static ProtobufCBinaryData as_bytes(char *text, size_t bytes)
 {
@@ -96,9 +50,10 @@ size_t msg_announce_pack(
 	message.frame_bytes = a->frame_bytes;
 	message.period_ms = a->period_ms;
 	message.has_host = message.has_program = 1;
-	message.host = as_bytes(host, clean(host, a->host, sizeof host));
-	message.program =
-		as_bytes(program, clean(program, a->program, sizeof program));
+	message.host =
+		as_bytes(host, msg_text_clean(host, a->host, sizeof host));
+	message.program = as_bytes(program,
+		msg_text_clean(program, a->program, sizeof program));
 	message.has_pid = message.has_uid = 1;
 	message.pid = a->pid;
 	message.uid = a->uid;
@@ -109,27 +64,9 @@ size_t msg_announce_pack(
 	return msg__announcement__pack(&message, body);
 }
 
-/* Copy text out, ended by a zero; false if it is too long or not fit to be
- * shown.  A zero byte inside is a control character. */
 static bool take_text(char *to, size_t max, const ProtobufCBinaryData *text)
 {
-	const char *from = (const char *)text->data;
-	size_t at = 0;
-
-	if (text->len > max)
-		return false;
-	while (at < text->len) {
-		uint32_t c;
-		unsigned step = msg_utf8_next(from + at, text->len - at, &c);
-
-		if (step == 0 || msg_utf8_is_control(c))
-			return false;
-		at += step;
-	}
-	if (at > 0)
-		memcpy(to, from, at);
-	to[at] = '\0';
-	return true;
+	return msg_text_take(to, max, text->data, text->len);
 }
 
 static bool take(struct msg_announcement *a, const Msg__Announcement *message)
@@ -158,14 +95,15 @@ static bool take(struct msg_announcement *a, const Msg__Announcement *message)
 bool msg_announce_unpack(struct msg_announcement *announcement,
 	const uint8_t *body, size_t bytes)
 {
-	struct arena arena;
-	ProtobufCAllocator allocator = {arena_alloc, arena_free, &arena};
+	alignas(max_align_t) uint8_t room[ARENA_BYTES];
+	struct msg_arena arena = {room, sizeof room, 0};
+	ProtobufCAllocator allocator = {
+		msg_arena_alloc, msg_arena_free, &arena};
 	struct msg_announcement found;
 	Msg__Announcement *message;
 
 	if (bytes > MSG_ANNOUNCE_BYTES_MAX)
 		return false;
-	arena.used = 0;
 	message = msg__announcement__unpack(&allocator, bytes, body);
 	if (!message || !take(&found, message))
 		return false;

@@ -14,7 +14,7 @@
 
 #include "base/hash.h"
 #include "base/trail.h"
-#include "topic/utf8.h"
+#include "base/utf8.h"
 
 #include <msg/msg.h>
 

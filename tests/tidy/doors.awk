@@ -8,24 +8,26 @@
 # of libmsg/README.md as a machine reads it.
 
 BEGIN {
-	may["api"] = "topic engine pool protocol link base"
+	may["api"] = "topic engine pool protocol link link/shm base"
 	may["topic"] = "engine pool protocol link base"
 	may["engine"] = "protocol pool link base"
 	may["pool"] = "base"
 	may["link"] = "base"
 	may["link/fabric"] = "link base"
+	may["link/shm"] = "link base"
 	may["protocol"] = "base"
 	may["base"] = ""
 
 	# Single headers a room may open besides.
 	also["topic"] = "control.pb-c.h"
+	also["link/shm"] = "broker.pb-c.h"
 	also["link/fabric"] = "udmc.h fi_ext_udmc.h"
 	also["base"] = "msg/msg.h" # The types of the log call-back.
 
 	# Rooms without a floor plan: their own headers, and what is named here.
 	flat["provider"] = "base"
 	flat["tool"] = flat["examples"] = flat["bindings"] = ""
-	flat["broker"] = "topic engine pool protocol link base"
+	flat["broker"] = "topic engine pool protocol link link/shm base"
 
 	# protocol/ is pure: no input or output, no clock, no allocation.
 	pure = "string.h stdint.h stdbool.h stddef.h assert.h stdalign.h " \
@@ -41,8 +43,10 @@ function exists(path,    line, found) {
 }
 
 function room_of(path,    part) {
-	if (path ~ /^libmsg\/link\/fabric\//)
-		return "link/fabric"
+	if (path ~ /^libmsg\/link\/(fabric|shm)\//) {
+		split(path, part, "/")
+		return "link/" part[3]
+	}
 	split(path, part, "/")
 	return part[1] == "libmsg" ? part[2] : part[1]
 }
@@ -57,7 +61,8 @@ function of_system(room, header) {
 		return holds("link/fabric provider", room) ? "" : \
 			"only link/fabric/ and provider/ speak to the fabric"
 	if (header ~ /^(google|protobuf-c)\//)
-		return room == "topic" ? "" : "only topic/ speaks protobuf"
+		return holds("topic link/shm", room) ? "" : \
+			"only topic/ and link/shm/ speak protobuf"
 	if (room == "protocol" && !holds(pure, header))
 		return "protocol/ is pure; of libc only " pure
 	return ""

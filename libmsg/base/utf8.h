@@ -2,12 +2,12 @@
 /*
  * utf8.h - one character of UTF-8 at a time, strictly.
  *
- * Names and announcements are shown on terminals and compared byte by byte, so
+ * Texts from others are shown on terminals and compared byte by byte, so
  * each character has exactly one spelling here: no overlong forms, no
  * surrogates, nothing above U+10FFFF.  Source: RFC 3629, section 4.
  */
-#ifndef MSG_TOPIC_UTF8_H
-#define MSG_TOPIC_UTF8_H
+#ifndef MSG_BASE_UTF8_H
+#define MSG_BASE_UTF8_H
 
 #include <stdbool.h>
 #include <stddef.h>
