@@ -13,8 +13,9 @@
  * to, a header is read by itself and never together with the frame before it;
  * a control connection carries a few frames a second at most.
  *
- * After a failure the connection stays failed: every call says so again.
- * One thread at a time.
+ * What failed stays failed, and every call says so again; but a connection that
+ * can no longer send may still have something to receive: the peer may have said
+ * why before it hung up.  One thread at a time.
  *
  * Used by broker/ and api/.  Test: tests/unit/link/shm/test_socket.c.
  */
