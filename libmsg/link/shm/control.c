@@ -48,21 +48,28 @@ struct field {
 	size_t size;      /* There; of text with its final zero. */
 	uint64_t min;     /* Of a number, or of a text's bytes. */
 	uint64_t max;
-	bool label;       /* Text from outside: sent with bad ones replaced. */
+	bool label; /* Text from outside: sent with bad ones replaced. */
 };
 
 #define PLACE(kind, member)                                                    \
-	#member, offsetof(struct msg_control_##kind, member),                  \
+#member, offsetof(struct msg_control_##kind, member),                  \
 		sizeof(((struct msg_control_##kind *)0)->member)
-#define NUMBER(kind, member, min, max) { PLACE(kind, member), min, max, false }
+#define NUMBER(kind, member, min, max)                                         \
+	{                                                                      \
+		PLACE(kind, member), min, max, false                           \
+	}
 #define ANY(kind, member) NUMBER(kind, member, 0, UINT64_MAX)
 #define FLAG(kind, member) NUMBER(kind, member, 0, 1)
 #define TEXT_SIZE(kind, member)                                                \
 	(sizeof(((struct msg_control_##kind *)0)->member) - 1)
 #define TEXT(kind, member)                                                     \
-	{ PLACE(kind, member), 1, TEXT_SIZE(kind, member), false }
+	{                                                                      \
+		PLACE(kind, member), 1, TEXT_SIZE(kind, member), false         \
+	}
 #define LABEL(kind, member)                                                    \
-	{ PLACE(kind, member), 0, TEXT_SIZE(kind, member), true }
+	{                                                                      \
+		PLACE(kind, member), 0, TEXT_SIZE(kind, member), true          \
+	}
 
 static const struct field hello[] = {
 	NUMBER(hello, version, 1, UINT32_MAX),
@@ -170,7 +177,7 @@ static const struct field topic[] = {
 };
 
 static const struct field listing[] = {
-	{ PLACE(listing, topics), 0, MSG_CONTROL_TOPICS_MAX, false },
+	{PLACE(listing, topics), 0, MSG_CONTROL_TOPICS_MAX, false},
 	FLAG(listing, more),
 };
 
@@ -195,7 +202,10 @@ struct shape {
 			sizeof(struct msg_control_##message), fds_min, fds_max \
 	}
 #define EMPTY(number, message)                                                 \
-	{ number, &msg__broker__##message##__descriptor, NULL, 0, 0, 0, 0 }
+	{                                                                      \
+		number, &msg__broker__##message##__descriptor, NULL, 0, 0, 0,  \
+			0                                                      \
+	}
 
 static const struct shape shapes[] = {
 	SHAPE(MSG_CONTROL_HELLO, hello, hello, 0, 0),
@@ -278,8 +288,8 @@ static void *must_take(struct msg_arena *arena, size_t bytes)
 	return block;
 }
 
-static ProtobufCMessage *build(const struct shape *shape, const void *ours,
-	struct msg_arena *arena);
+static ProtobufCMessage *build(
+	const struct shape *shape, const void *ours, struct msg_arena *arena);
 
 static void build_text(const struct field *field, const char *from,
 	ProtobufCBinaryData *to, struct msg_arena *arena)
@@ -291,10 +301,10 @@ static void build_text(const struct field *field, const char *from,
 	if (field->label)
 		to->len = msg_text_clean((char *)to->data, from, field->max);
 	else
-		to->len = msg_text_take((char *)to->data, field->max, from,
-				  bytes)
-			? bytes
-			: 0;
+		to->len =
+			msg_text_take((char *)to->data, field->max, from, bytes)
+				? bytes
+				: 0;
 	assert(to->len == bytes);
 }
 
@@ -378,6 +388,8 @@ size_t msg_control_pack(const struct msg_control *control, uint8_t *body)
 	assert(shape);
 	assert(check_whole(control) == 0);
 	message = build(shape, &control->hello, &arena);
+	assert(protobuf_c_message_get_packed_size(message) <=
+		MSG_CONTROL_PACKED_BYTES_MAX);
 	return protobuf_c_message_pack(message, body);
 }
 
@@ -471,7 +483,7 @@ static int take_fields(
 			result = take_topics(shape, field,
 				*(ProtobufCMessage *const *const *)from,
 				*(const size_t *)(base +
-					about->quantifier_offset),
+						  about->quantifier_offset),
 				ours);
 		else if (about->type == PROTOBUF_C_TYPE_BYTES)
 			result = take_text(shape, field, from, (char *)to);
@@ -505,9 +517,8 @@ static int check_frame(const struct shape *shape, enum msg_control_side from,
 {
 	const char *name = shape ? shape->descriptor->short_name : NULL;
 	bool of_broker = frame->kind >= KIND_OF_BROKER;
-	uint32_t limit = frame->kind == MSG_CONTROL_LISTING
-		? LISTING_BYTES_MAX
-		: BODY_BYTES_MAX;
+	uint32_t limit = frame->kind == MSG_CONTROL_LISTING ? LISTING_BYTES_MAX
+							    : BODY_BYTES_MAX;
 
 	if (!shape)
 		return msg_fail(MSG_ERROR_ARGUMENT,

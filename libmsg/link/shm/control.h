@@ -13,16 +13,18 @@
  *     SUBSCRIBE                      ->    SUBSCRIBED, or REFUSED;
  *                                          RING {ring, pool, ledger}, RING_GONE
  *     PUBLISH                        ->    PUBLISHING {ring, pool}, or REFUSED
- *     MAPPED                         ->    READER {ledger, doorbell}, READER_GONE
+ *     MAPPED                         ->    READER {ledger, doorbell},
+ *                                          READER_GONE
  *     BYE
  *     WATCH                          ->    LISTING, more LISTING
  *     STATS                          ->    STATS_SEGMENT {segment}
  *
  * Unpacking is hostile-input code on both sides: a body is bounded by its kind,
- * protobuf allocates from a fixed arena on the stack, and every field is checked
- * before anything is written.  Text is UTF-8 without control characters, at most
- * as long as its field; that a topic is one by the grammar is for the caller to
- * check (topic/name.h).  Unknown fields are skipped, unknown kinds refused.
+ * protobuf allocates from a fixed arena on the stack, and every field is
+ * checked before anything is written.  Text is UTF-8 without control
+ * characters, at most as long as its field; that a topic is one by the grammar
+ * is for the caller to check (topic/name.h).  Unknown fields are skipped,
+ * unknown kinds refused.
  *
  * Test: tests/unit/link/shm/test_control.c, fuzz: tests/fuzz/fuzz_control.c.
  */
@@ -40,6 +42,7 @@
 #define MSG_CONTROL_BODY_BYTES_MAX \
 	(MSG_CONTROL_FRAME_BYTES_MAX - MSG_CONTROL_HEADER_BYTES)
 #define MSG_CONTROL_FDS_MAX 3u
+#define MSG_CONTROL_PACKED_BYTES_MAX (16u << 10) /* What this version says. */
 
 #define MSG_CONTROL_TOPIC_BYTES_MAX 255u
 #define MSG_CONTROL_LABEL_BYTES_MAX 63u /* Host, program, device, address. */
@@ -265,10 +268,10 @@ void msg_control_frame_close(struct msg_control_frame *frame);
  * none. */
 const char *msg_control_kind_name(unsigned kind);
 
-/* Pack the body of a message into `body`, of MSG_CONTROL_BODY_BYTES_MAX; returns
- * its bytes.  Ranges are the caller's promise (asserted).  In labels, reason
- * and text, which come from outside, what a receiver would refuse is sent as
- * '?'. */
+/* Pack the body of a message into `body`, of MSG_CONTROL_PACKED_BYTES_MAX;
+ * returns its bytes.  Ranges, and that topics, patterns and names are good text,
+ * are the caller's promise (asserted).  In the other texts, which come from
+ * outside, what a receiver would refuse is sent as '?'. */
 size_t msg_control_pack(const struct msg_control *control, uint8_t *body);
 
 /* Unpack and check a frame that came from the side `from`.  The frame and its

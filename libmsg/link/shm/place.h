@@ -3,8 +3,8 @@
  * place.h - where the broker of a name listens.
  *
  * Processes that give the same name share one broker.  A name is 1 to 64 bytes
- * of A-Z a-z 0-9 . _ - and does not begin with a dot; or it is the absolute path
- * of a socket, and then that is where.
+ * of A-Z a-z 0-9 . _ - and does not begin with a dot; or it is the absolute
+ * path of a socket, and then that is where.
  *
  *     a client tries     $XDG_RUNTIME_DIR/msg/NAME.sock if that is a socket,
  *                        else /run/msg/NAME.sock
@@ -33,11 +33,11 @@ int msg_place_client(const char *name, char path[MSG_PLACE_PATH_BYTES]);
 int msg_place_broker(const char *name, char path[MSG_PLACE_PATH_BYTES]);
 
 /* Connect to the socket at `path`; *fd is close-on-exec and non-blocking.
- * Returns 0, and *fd is the caller's to close;
- * -MSG_ERROR_DEVICE: nobody is there; -MSG_ERROR_FABRIC: somebody is, and we
- * may not, or it is no socket of a broker; -MSG_ERROR_AGAIN: too many are at its
- * door just now; -MSG_ERROR_MEMORY; -MSG_ERROR_ARGUMENT: the path is too long;
- * each with the reason and the next step on the trail. */
+ * Returns 0, and *fd is the caller's to close; -MSG_ERROR_DEVICE: nobody is
+ * there; -MSG_ERROR_FABRIC: somebody is, and we may not, or it is no socket of a
+ * broker; -MSG_ERROR_AGAIN: too many are at its door just now;
+ * -MSG_ERROR_MEMORY; -MSG_ERROR_ARGUMENT: the path is too long; each with the
+ * reason and the next step on the trail. */
 int msg_place_connect(const char *path, int *fd);
 
 #endif

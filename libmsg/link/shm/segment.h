@@ -3,8 +3,8 @@
  * segment.h - memory that processes share: sealed memfds.
  *
  * Who makes a segment maps it writable, faults it all in, hands the descriptor
- * to whom it must, and seals it.  From then on nobody can make it smaller (which
- * would kill its readers with SIGBUS), and a segment sealed READ_ONLY cannot be
+ * to whom it must, and seals it.  Nobody can make it smaller, which would kill
+ * its readers with SIGBUS; and a segment sealed READ_ONLY cannot be
  * written but through maps that existed before: not by mapping it, not by
  * mprotect, not by opening the descriptor again through /proc, not by writing,
  * nor by punching holes.  PROT_READ alone would protect nothing of that.
@@ -55,10 +55,10 @@ int msg_shm_segment_create(struct msg_shm_segment *segment, const char *name,
 int msg_shm_segment_seal(
 	struct msg_shm_segment *segment, enum msg_shm_seal seal);
 
-/* Map at least `bytes` (1 or more) of somebody's segment, to read or to read and
- * write, all pages at once.  Refused unless it is a memfd of that size or more
- * that can neither shrink nor grow.  `fd` stays the caller's, and may be closed
- * once this returns.
+/* Map at least `bytes` (1 or more) of somebody's segment, to read or to read
+ * and write, all pages at once.  Refused unless it is a memfd of that size or
+ * more that can neither shrink nor grow.  `fd` stays the caller's, and may be
+ * closed once this returns.
  * Returns 0; -MSG_ERROR_FABRIC (not such a segment, or not for writing),
  * -MSG_ERROR_MEMORY; with the reason on the trail. */
 int msg_shm_segment_map_readonly(

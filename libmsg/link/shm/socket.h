@@ -9,13 +9,13 @@
  *
  * Both sides use it.  The peer is hostile: a frame is bounded, descriptors that
  * come too many, too few, or anywhere but with the first byte of the frame that
- * says so are closed and end the connection.  To be sure which frame they belong
- * to, a header is read by itself and never together with the frame before it;
- * a control connection carries a few frames a second at most.
+ * says so are closed and end the connection.  To be sure which frame they
+ * belong to, no read crosses from one frame into the next; that costs two
+ * system calls a frame, and a control connection carries few.
  *
  * What failed stays failed, and every call says so again; but a connection that
- * can no longer send may still have something to receive: the peer may have said
- * why before it hung up.  One thread at a time.
+ * can no longer send may still have something to receive: the peer may have
+ * said why before it hung up.  One thread at a time.
  *
  * Used by broker/ and api/.  Test: tests/unit/link/shm/test_socket.c.
  */
@@ -48,9 +48,9 @@ int msg_socket_fd(const struct msg_socket *socket);
 /* Queue a frame and send what can be sent.  The descriptors stay the caller's,
  * who may close them once this returns: those that must wait are duplicated.
  * Returns 0 (sent or queued); -MSG_ERROR_AGAIN (the queue is full: nothing was
- * queued, and what to do with a peer that does not read is the caller's policy);
- * -MSG_ERROR_FABRIC (the peer is gone), -MSG_ERROR_MEMORY (no descriptor is left
- * to wait with: nothing was queued); with the reason on the trail. */
+ * queued; what to do with a peer that does not read is the caller's policy),
+ * -MSG_ERROR_FABRIC (the peer is gone), -MSG_ERROR_MEMORY (no descriptor is
+ * left to wait with: nothing was queued); with the reason on the trail. */
 int msg_socket_send(struct msg_socket *socket, unsigned kind,
 	const uint8_t *body, size_t bytes, const int *fds, unsigned fd_count);
 
@@ -73,8 +73,8 @@ bool msg_socket_is_waiting(const struct msg_socket *socket);
  * descriptors are the caller's (msg_control_frame_close).
  * Returns 1 (a frame), 0 (none now); -MSG_ERROR_FABRIC (the peer is gone),
  * -MSG_ERROR_ARGUMENT (the peer broke the rules: hang up), -MSG_ERROR_MEMORY
- * (descriptors were lost, too many are open here); with the reason on the trail.
- * Only 1 writes *frame. */
+ * (descriptors were lost, too many are open here); with the reason on the
+ * trail.  Only 1 writes *frame. */
 int msg_socket_receive(
 	struct msg_socket *socket, struct msg_control_frame *frame);
 
