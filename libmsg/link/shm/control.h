@@ -72,7 +72,7 @@ enum msg_control_kind {
 	MSG_CONTROL_SUBSCRIBED = 131,    /* Rings follow, now or later. */
 	MSG_CONTROL_PUBLISHING = 132,    /* + ring, pool */
 	MSG_CONTROL_RING = 133,          /* + ring, pool, ledger */
-	MSG_CONTROL_RING_GONE = 134,     /* Nothing is written to it any more. */
+	MSG_CONTROL_RING_GONE = 134,     /* Nothing more is written to it. */
 	MSG_CONTROL_READER = 135,        /* + ledger, and its doorbell if any */
 	MSG_CONTROL_READER_GONE = 136,
 	MSG_CONTROL_LISTING = 137,
@@ -121,7 +121,7 @@ struct msg_control_subscribe {
 
 struct msg_control_publish {
 	char topic[MSG_CONTROL_TOPIC_BYTES_MAX + 1]; /* Not empty. */
-	uint64_t incarnation;       /* Random; its low half is the publisher's id
+	uint64_t incarnation;       /* Random; its low half is the publisher
 	                               on the wire. */
 	uint64_t next_sequence;     /* Not 0 after the broker was away. */
 	uint32_t message_bytes_max; /* 1 to 16 MiB. */
