@@ -43,11 +43,14 @@ good_tree() {
 	put libmsg/README.md '# Plan' '1. `api/node.c:node_open` is called.'
 	put libmsg/api/node.c "$spdx" '#include <stdio.h>' \
 		'#include "base/clock.h"' '#include "link/link.h"' \
-		'int node_open(void);'
+		'#include "link/shm/socket.h"' 'int node_open(void);'
 	put libmsg/base/clock.h "$spdx"
 	put libmsg/link/link.h "$spdx"
 	put libmsg/link/fabric/endpoint.c "$spdx" '#include <rdma/fabric.h>' \
 		'#include "udmc.h"'
+	put libmsg/link/shm/socket.h "$spdx"
+	put libmsg/link/shm/control.c "$spdx" '#include "link/shm/socket.h"' \
+		'#include "base/clock.h"' '#include "broker.pb-c.h"'
 	put libmsg/protocol/frame.c "$spdx" '#include <string.h>'
 	put libmsg/provider/core.h "$spdx" '#include <rdma/fabric.h>'
 	put libmsg/provider/info.c "$spdx" '#include "core.h"'
@@ -113,6 +116,12 @@ door libmsg/api/node.c '"provider/core.h"'
 door libmsg/api/node.c '"tool/text.h"'
 door libmsg/api/node.c '<protobuf-c/protobuf-c.h>'
 door libmsg/link/fabric/endpoint.c '"core.h"'
+door libmsg/link/fabric/endpoint.c '"link/shm/socket.h"'
+door libmsg/link/shm/control.c '"topic/name.h"'
+door libmsg/link/shm/control.c '"control.pb-c.h"'
+door libmsg/link/shm/control.c '<rdma/fabric.h>'
+door libmsg/topic/name.c '"link/shm/socket.h"'
+door libmsg/topic/name.c '"broker.pb-c.h"'
 door libmsg/link/fabric/endpoint.c '"engine/turn.h"'
 door libmsg/provider/info.c '"link/link.h"'
 door libmsg/provider/info.c '<msg/msg.h>'
