@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <math.h>
 #include <stdalign.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -343,7 +344,7 @@ static void build_number(const struct field *field,
 		assert(isfinite(*(double *)to));
 		return;
 	default:
-		assert(!"a type of the table");
+		abort(); /* No such type in broker.proto. */
 	}
 	assert(value <= field->max);
 	assert(about->type == PROTOBUF_C_TYPE_BOOL || value >= field->min);

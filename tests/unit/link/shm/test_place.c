@@ -331,12 +331,18 @@ END_TEST
 
 START_TEST(no_descriptor_left_is_said_so)
 {
-	struct rlimit limit = {0};
+	struct rlimit limit, none;
+	int result, fd = 77;
 
-	limit.rlim_max = 64;
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = limit;
+	none.rlim_cur = 0;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	result = msg_place_connect("/run/msg/none", &fd);
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
-	strcpy(path, "/run/msg/none");
-	not_connected(-MSG_ERROR_MEMORY, "ulimit -n");
+	ck_assert_int_eq(result, -MSG_ERROR_MEMORY);
+	ck_assert_int_eq(fd, 77);
+	is_said("ulimit -n");
 }
 END_TEST
 

@@ -449,12 +449,16 @@ END_TEST
 
 START_TEST(no_descriptor_left_is_said_so)
 {
-	struct rlimit limit = {0};
+	struct rlimit limit, none;
+	int result;
 
-	limit.rlim_max = 64;
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = limit;
+	none.rlim_cur = 0;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	result = msg_shm_segment_create(&ours, "x", 1, MSG_SHM_HUGE);
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
-	ck_assert_int_eq(msg_shm_segment_create(&ours, "x", 1, MSG_SHM_HUGE),
-		-MSG_ERROR_MEMORY);
+	ck_assert_int_eq(result, -MSG_ERROR_MEMORY);
 	is_said("ulimit -n");
 }
 END_TEST
