@@ -17,6 +17,8 @@ BEGIN {
 	may["link/shm"] = "link base"
 	may["protocol"] = "base"
 	may["base"] = ""
+	# Everything of the library, and what the tool shows people with.
+	may["broker"] = "api topic engine pool protocol link link/shm base tool"
 
 	# Single headers a room may open besides.
 	also["topic"] = "control.pb-c.h"
@@ -27,7 +29,6 @@ BEGIN {
 	# Rooms without a floor plan: their own headers, and what is named here.
 	flat["provider"] = "base"
 	flat["tool"] = flat["examples"] = flat["bindings"] = ""
-	flat["broker"] = "topic engine pool protocol link link/shm base"
 
 	# protocol/ is pure: no input or output, no clock, no allocation.
 	pure = "string.h stdint.h stdbool.h stddef.h assert.h stdalign.h " \

@@ -55,6 +55,8 @@ good_tree() {
 	put libmsg/provider/core.h "$spdx" '#include <rdma/fabric.h>'
 	put libmsg/provider/info.c "$spdx" '#include "core.h"'
 	put libmsg/tool/main.c "$spdx" '#include <msg/msg.h>'
+	put broker/main.c "$spdx" '#include <msg/msg.h>' \
+		'#include "broker/server.h"' '#include "link/shm/segment.h"'
 	put libmsg/include/msg/msg.h "$spdx" \
 		'enum msg_error {' '	MSG_ERROR_AGAIN = 3,' '};' '' \
 		'/* Open a node on the default lane.  Returns 0; AGAIN.' \
@@ -128,6 +130,10 @@ door libmsg/provider/info.c '<msg/msg.h>'
 door libmsg/tool/main.c '"base/clock.h"'
 door examples/hello.c '"../libmsg/api/node.h"'
 door bindings/python/view.c '"api/node.h"'
+door libmsg/api/node.c '"broker/server.h"'
+door libmsg/tool/main.c '"broker/server.h"'
+door broker/main.c '"provider/core.h"'
+door broker/main.c '<infiniband/verbs.h>'
 
 # ---- licence, names, words ---------------------------------------------------
 
