@@ -87,7 +87,7 @@ bool acl_may(const struct acl *acl, const char *topic, enum acl_right right,
 uint32_t acl_class(const struct acl *acl, const char *topic);
 uint32_t acl_class_count(const struct acl *acl);
 
-/* Whether anybody at all may subscribe to topics of a class. */
+/* Whether everybody may subscribe to topics of a class. */
 bool acl_class_is_open(const struct acl *acl, uint32_t acl_class);
 
 #endif
