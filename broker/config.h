@@ -92,23 +92,26 @@ struct config_value {
 
 struct config {
 	struct config_value values[CONFIG_SETTING_COUNT];
+	uint32_t lines[CONFIG_SETTING_COUNT]; /* In the file, used or not. */
 	struct account_limits limits;
-	uint32_t limit_lines[ACCOUNT_KIND_COUNT + 1]; /* 0: default. */
+	uint32_t limit_lines[ACCOUNT_KIND_COUNT + 1]; /* root_exempt last. */
 	struct acl acl;
 	char file[CONFIG_TEXT_BYTES]; /* "" when none was read. */
-	gid_t socket_gid; /* (gid_t)-1: as it comes. */
 };
 
 /* ---- reading settings ---------------------------------------------------- */
 
 /* Text of a setting; NULL when libmsg is to choose.  The name always has one,
- * and so has the socket once listen.c found its place. */
+ * and so has the socket after config_finish. */
 const char *config_text(const struct config *config, enum config_setting which);
 
 /* Number of a setting: ports, counts, the mode; 0 when libmsg is to choose. */
 uint32_t config_number(const struct config *config, enum config_setting which);
 
 enum config_lane config_lane(const struct config *config);
+
+/* (gid_t)-1 when not set. */
+gid_t config_socket_gid(const struct config *config);
 
 /* ---- making one ---------------------------------------------------------- */
 
