@@ -30,9 +30,10 @@
 #define LISTEN_PATH_BYTES sizeof(((struct sockaddr_un *)0)->sun_path)
 
 struct listening {
-	int fd;      /* The socket. */
+	int fd; /* The socket. */
 	int lock_fd;
 	int folder_fd;
+	bool locked;
 	bool adopted; /* A service manager's socket: not ours to remove. */
 	char path[LISTEN_PATH_BYTES];
 	dev_t device; /* Of the socket file. */
