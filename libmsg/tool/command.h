@@ -50,6 +50,7 @@ extern const struct command command_echo;
 extern const struct command command_list;
 extern const struct command command_bench;
 extern const struct command command_doctor;
+extern const struct command command_broker;
 extern const struct command command_counters;
 extern const struct command command_version;
 

@@ -27,6 +27,7 @@ static const struct command *const commands[] = {
 	&command_list,
 	&command_bench,
 	&command_doctor,
+	&command_broker,
 	&command_counters,
 	&command_version,
 };

@@ -68,6 +68,8 @@ refused "--require 'p99' is none of loss, loss_percent, rate" \
 	bench throughput --require p99=1ms
 refused "--require p99 'quick' is not a time" bench latency --require p99=quick
 refused "only nothing is expected" doctor what
+refused "did you mean 'check-config'?" broker check-confg
+refused "only FILE is expected" broker check-config a b
 refused "only nothing is expected" counters what
 
 refused "--lane 'verb' is none of verbs, udp; did you mean 'verbs'?" \
