@@ -90,7 +90,7 @@ refused() {
 }
 
 good_tree
-for check in doors licence words docstrings names readme sizes; do
+for check in doors licence words docstrings names readme sizes manuals; do
 	accepted $check
 done
 
@@ -134,6 +134,13 @@ door libmsg/api/node.c '"broker/server.h"'
 door libmsg/tool/main.c '"broker/server.h"'
 door broker/main.c '"provider/core.h"'
 door broker/main.c '<infiniband/verbs.h>'
+
+# ---- manuals --------------------------------------------------------------------
+
+if command -v mandoc >/dev/null; then
+	put broker/page.8 '.Sh NOTHING'
+	refused manuals broker/page.8:1
+fi
 
 # ---- licence, names, words ---------------------------------------------------
 
