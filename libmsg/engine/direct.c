@@ -19,7 +19,7 @@ static int open_ring(struct msg_direct *d, uint32_t buffer_count)
 		.free = msg_receiver_free,
 		.context = &d->receiver,
 	};
-	size_t ledger = sizeof *d->ledger + buffer_count * sizeof(uint64_t);
+	size_t ledger = msg_ring_ledger_bytes(buffer_count);
 	int result;
 
 	/* As many entries as slots: it is never full. */

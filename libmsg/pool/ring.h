@@ -150,11 +150,10 @@ static inline struct msg_ring_entry *msg_ring_entries(
 	return (struct msg_ring_entry *)(header + 1);
 }
 
-/* Entries that a ledger of `bytes` can name in held[]. */
-static inline uint32_t msg_ring_held_max(size_t bytes)
+/* Of a ledger whose reader may have that many entries in hand. */
+static inline size_t msg_ring_ledger_bytes(uint32_t held_max)
 {
-	return (uint32_t)((bytes - sizeof(struct msg_ring_ledger)) /
-			  sizeof(uint64_t));
+	return sizeof(struct msg_ring_ledger) + held_max * sizeof(uint64_t);
 }
 
 /* The part of an entry that says what it is. */

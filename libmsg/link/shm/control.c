@@ -83,7 +83,6 @@ static const struct field subscribe[] = {
 	NUMBER(subscribe, policy, MSG_CONTROL_LAP, MSG_CONTROL_BLOCK),
 	NUMBER(subscribe, hold_max, 1, MSG_CONTROL_HOLD_MAX),
 	NUMBER(subscribe, message_bytes_max, 1, MSG_MESSAGE_BYTES_MAX),
-	FLAG(subscribe, wants_descriptor),
 };
 
 static const struct field publish[] = {
@@ -202,23 +201,23 @@ struct shape {
 			sizeof fields / sizeof *fields,                        \
 			sizeof(struct msg_control_##message), fds_min, fds_max \
 	}
-#define EMPTY(number, message)                                                 \
+#define EMPTY(number, message, fds)                                            \
 	{                                                                      \
-		number, &msg__broker__##message##__descriptor, NULL, 0, 0, 0,  \
-			0                                                      \
+		number, &msg__broker__##message##__descriptor, NULL, 0, 0,     \
+			fds, fds                                               \
 	}
 
 static const struct shape shapes[] = {
 	SHAPE(MSG_CONTROL_HELLO, hello, hello, 0, 0),
 	SHAPE(MSG_CONTROL_SUBSCRIBE, subscribe, subscribe, 0, 0),
 	SHAPE(MSG_CONTROL_PUBLISH, publish, publish, 0, 0),
-	EMPTY(MSG_CONTROL_MAPPED, mapped),
+	EMPTY(MSG_CONTROL_MAPPED, mapped, 0),
 	SHAPE(MSG_CONTROL_WATCH, watch, watch, 0, 0),
-	EMPTY(MSG_CONTROL_STATS, stats),
+	EMPTY(MSG_CONTROL_STATS, stats, 0),
 	SHAPE(MSG_CONTROL_BYE, bye, bye, 0, 0),
 	SHAPE(MSG_CONTROL_WELCOME, welcome, welcome, 1, 1),
 	SHAPE(MSG_CONTROL_REFUSED, refused, refused, 0, 0),
-	EMPTY(MSG_CONTROL_SUBSCRIBED, subscribed),
+	EMPTY(MSG_CONTROL_SUBSCRIBED, subscribed, 1),
 	SHAPE(MSG_CONTROL_PUBLISHING, publishing, publishing, 2, 2),
 	SHAPE(MSG_CONTROL_RING, ring, ring, 3, 3),
 	SHAPE(MSG_CONTROL_RING_GONE, ring_gone, ring_gone, 0, 0),

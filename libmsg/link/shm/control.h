@@ -10,7 +10,7 @@
  *
  *     onlooker, publisher, subscriber      broker
  *     HELLO                          ->    WELCOME {session page}, or REFUSED
- *     SUBSCRIBE                      ->    SUBSCRIBED, or REFUSED;
+ *     SUBSCRIBE                      ->    SUBSCRIBED {doorbell}, or REFUSED;
  *                                          RING {ring, pool, ledger}, RING_GONE
  *     PUBLISH                        ->    PUBLISHING {ring, pool}, or REFUSED
  *     MAPPED                         ->    READER {ledger, doorbell},
@@ -69,7 +69,8 @@ enum msg_control_kind {
 
 	MSG_CONTROL_WELCOME = 129,       /* + session page */
 	MSG_CONTROL_REFUSED = 130,       /* At any time; the broker hangs up. */
-	MSG_CONTROL_SUBSCRIBED = 131,    /* Rings follow, now or later. */
+	MSG_CONTROL_SUBSCRIBED = 131,    /* + doorbell; rings follow, now or
+	                                    later. */
 	MSG_CONTROL_PUBLISHING = 132,    /* + ring, pool */
 	MSG_CONTROL_RING = 133,          /* + ring, pool, ledger */
 	MSG_CONTROL_RING_GONE = 134,     /* Nothing more is written to it. */
@@ -116,7 +117,6 @@ struct msg_control_subscribe {
 	uint32_t hold_max;          /* Slots its views may hold at once, 1 to
 	                               HOLD_MAX; in each ring. */
 	uint32_t message_bytes_max; /* 1 to 16 MiB. */
-	bool wants_descriptor;      /* It will sleep on a doorbell. */
 };
 
 struct msg_control_publish {

@@ -44,7 +44,7 @@ static const struct example examples[] = {
 	{MSG_CONTROL_BYE, "Bye", PART(bye), 0},
 	{MSG_CONTROL_WELCOME, "Welcome", PART(welcome), 1},
 	{MSG_CONTROL_REFUSED, "Refused", PART(refused), 0},
-	{MSG_CONTROL_SUBSCRIBED, "Subscribed", 0, 0},
+	{MSG_CONTROL_SUBSCRIBED, "Subscribed", 0, 1},
 	{MSG_CONTROL_PUBLISHING, "Publishing", PART(publishing), 2},
 	{MSG_CONTROL_RING, "Ring", PART(ring), 3},
 	{MSG_CONTROL_RING_GONE, "RingGone", PART(ring_gone), 0},
@@ -68,7 +68,6 @@ static void fill_from_client(struct msg_control *c)
 		c->subscribe.policy = MSG_CONTROL_EVICT;
 		c->subscribe.hold_max = 256;
 		c->subscribe.message_bytes_max = 1u << 20;
-		c->subscribe.wants_descriptor = true;
 		break;
 	case MSG_CONTROL_PUBLISH:
 		strcpy(c->publish.topic, "md.acme.prüf");
@@ -464,7 +463,6 @@ static const struct rule rules[] = {
 	{MSG_CONTROL_SUBSCRIBE, 2, NUMBER32, 1, 3, true},
 	{MSG_CONTROL_SUBSCRIBE, 3, NUMBER32, 1, 65536, true},
 	{MSG_CONTROL_SUBSCRIBE, 4, NUMBER32, 1, M16, true},
-	{MSG_CONTROL_SUBSCRIBE, 5, FLAG, 0, 1, false},
 	{MSG_CONTROL_PUBLISH, 1, TEXT, 1, 255, true},
 	{MSG_CONTROL_PUBLISH, 2, FIXED, ANY64, true},
 	{MSG_CONTROL_PUBLISH, 3, NUMBER64, ANY64, true},
