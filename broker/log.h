@@ -73,6 +73,14 @@
 		"No descriptor was left for another client, who has to wait.", \
 		"Raise LimitNOFILE (ulimit -n), or lower connections in "      \
 		"[quota].")                                                    \
+	X(READER_EVICTED, "reader-evicted", WARNING,                           \
+		"A subscriber lost its ring: it held the most slots when none "\
+		"was left, its ledger could not be true, or it asked for it.",  \
+		"Release views sooner, raise slots, or lower held_slots in "   \
+		"[quota].")                                                    \
+	X(LANE_FAILED, "lane-failed", ERROR,                                   \
+		"The network could not be read or written.",                   \
+		"See the device and msg doctor.")                              \
 	X(MEMORY_OUT, "memory-out", WARNING,                                   \
 		"Memory for a client could not be had.",                       \
 		"Lower slots or the quota, or give the machine memory.")

@@ -1,48 +1,45 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * server.c - accepts connections and keeps them until they hang up; see
- * server.h.
+ * server.c - one loop over the network, the local publishers and the clients;
+ * see server.h.
  *
- * Each connection is charged to its user before it is served, so that no user
- * can take the descriptors of the others.
+ *     turn   feeds: network -> rings;  relays: local rings -> network
+ *     look   for clients, at every turn that brought nothing, and now and then
+ *     sleep  when nothing came for a while: arm every source, look once more,
+ *            and wait for the first of all descriptors or times
+ *
+ * A client is served and closed between turns, so nothing in a turn holds a
+ * pointer that may go.
  */
 #include "broker/server.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "broker/client.h"
 #include "broker/log.h"
 #include "broker/notify.h"
-#include "broker/peer.h"
+#include "broker/server_internal.h"
 
 #include "base/clock.h"
 #include "base/trail.h"
 
 #define EVENTS 64
-
-struct client {
-	struct client *next, **link;
-	struct peer peer;
-	int fd;
-};
-
-struct server {
-	struct server_options options;
-	struct accounts *accounts;
-	struct client *clients;
-	uint32_t client_count;
-	bool deaf; /* No descriptors: the listening socket is not watched. */
-	int epoll_fd;
-};
+/* Busy turns between two looks at the clients. */
+#define TURNS_A_LOOK 64u
+#define RING_ENTRIES_MIN 1024u
 
 /* What an event is of: a client, or one of these. */
-static char listen_mark, signal_mark;
+static char listen_mark, signal_mark, bell_mark, lane_mark;
 
-static int watch(struct server *server, int fd, void *mark)
+int server_watch(struct server *server, int fd, void *mark)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = mark};
 
@@ -54,87 +51,221 @@ static int watch(struct server *server, int fd, void *mark)
 	return 0;
 }
 
-int server_open(struct server **server, const struct server_options *options)
-{
-	struct server *made = calloc(1, sizeof *made);
-	int result;
+/* ---- streams ----------------------------------------------------------- */
 
-	if (!made)
-		return msg_fail(MSG_ERROR_MEMORY, "no memory for the server");
-	made->options = *options;
-	made->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	result = made->epoll_fd < 0
-			 ? msg_fail(MSG_ERROR_MEMORY,
-				   "cannot make an epoll descriptor: %s; raise "
-				   "LimitNOFILE (ulimit -n)",
-				   strerror(errno))
-			 : accounts_open(
-				   &made->accounts, &options->config->limits);
-	if (result == 0)
-		result = watch(made, options->listen_fd, &listen_mark);
-	if (result == 0)
-		result = watch(made, options->signal_fd, &signal_mark);
+struct stream *server_network_stream(struct server *server, const char *topic)
+{
+	uint32_t class = acl_class(&server->options.config->acl, topic);
+	uint32_t entries = RING_ENTRIES_MIN;
+	struct stream *s;
+
+	for (s = server->streams; s; s = s->next)
+		if (!s->local && strcmp(s->topic, topic) == 0)
+			return s;
+	/* As many entries as slots: it is never full. */
+	while (entries < server->slots)
+		entries *= 2;
+	if (stream_open(&s, &server->streams, topic, entries) < 0)
+		return NULL;
+	s->acl_class = class;
+	if (feed_add(server->feeds[class], s, server->epoch) == 0)
+		return s;
+	/* Its writer is closed already. */
+	s->local = true;
+	stream_close(s);
+	return NULL;
+}
+
+void server_release_stream(struct server *server, struct stream *stream)
+{
+	if (stream->reader_count > 0)
+		return;
+	feed_remove(server->feeds[stream->acl_class], stream);
+	stream->local = true;
+	stream_close(stream);
+}
+
+void server_drop_readers(struct server *server, struct stream *stream)
+{
+	(void)server;
+	for (uint32_t i = 0; i < stream->reader_top; i++) {
+		struct client *client = stream->readers[i].client;
+		struct msg_control message = {.kind = MSG_CONTROL_RING_GONE};
+
+		if (!stream->readers[i].used || !client)
+			continue;
+		message.ring_gone.number = stream->readers[i].number;
+		if (stream->readers[i].client_knows)
+			client_say(client, &message, NULL, 0);
+		client_detach(client, stream);
+	}
+}
+
+static void offer_to(struct stream *stream, struct client *client)
+{
+	if (client_wants(client, stream->topic) &&
+		client_attach(client, stream) < 0)
+		log_say(LOG_QUOTA_REFUSED,
+			"pid %d of uid %u does not get '%s': %s",
+			(int)client->peer.pid, client->peer.uid, stream->topic,
+			msg_trail_text());
+}
+
+void server_offer(struct server *server, struct stream *stream)
+{
+	for (struct client *c = server->clients; c; c = c->next)
+		offer_to(stream, c);
+	stream_tell(stream);
+}
+
+/* A topic was announced: those whose pattern it matches want its stream. */
+static void announced(void *context, const char *topic)
+{
+	struct server *server = context;
+
+	for (struct client *c = server->clients; c; c = c->next) {
+		struct stream *stream;
+
+		if (!msg_name_is_pattern(c->pattern) ||
+			!client_wants(c, topic))
+			continue;
+		stream = server_network_stream(server, topic);
+		if (!stream)
+			return;
+		offer_to(stream, c);
+		stream_tell(stream);
+	}
+}
+
+void server_offer_network(struct server *server, struct client *client)
+{
+	struct msg_roster *roster = &server->network.roster;
+
+	if (!server->network.domain)
+		return;
+	for (uint32_t i = 0; i < roster->count; i++) {
+		const char *topic = roster->entries[i].said.topic;
+
+		if (roster->entries[i].said.closing ||
+			!client_wants(client, topic))
+			continue;
+		announced(server, topic);
+	}
+}
+
+/* ---- the directory ----------------------------------------------------- */
+
+static void fill_topic(
+	struct msg_control_topic *to, const struct msg_topic_info *from)
+{
+	memset(to, 0, sizeof *to);
+	snprintf(to->topic, sizeof to->topic, "%s", from->topic);
+	snprintf(to->host, sizeof to->host, "%.63s", from->host);
+	snprintf(to->program, sizeof to->program, "%.63s", from->program);
+	to->publisher = (uint32_t)from->publisher;
+	to->message_count = from->message_count;
+	to->age_ns = from->age_ns;
+	to->rate = from->rate;
+	to->pid = from->pid;
+	to->uid = from->uid;
+	to->message_bytes_max = from->message_bytes_max;
+	to->frame_bytes = from->frame_bytes;
+}
+
+static void fill_local(
+	struct msg_control_topic *to, const struct publisher *p)
+{
+	const struct msg_announcement *text = &p->source.text;
+
+	memset(to, 0, sizeof *to);
+	snprintf(to->topic, sizeof to->topic, "%s", text->topic);
+	snprintf(to->host, sizeof to->host, "%s", text->host);
+	snprintf(to->program, sizeof to->program, "%s", text->program);
+	to->publisher = text->publisher;
+	to->message_count = p->reader_index >= 0
+				    ? msg_counter_get(&p->sent)
+				    : publisher_sequence(p);
+	to->rate = -1;
+	to->pid = text->pid;
+	to->uid = text->uid;
+	to->message_bytes_max = text->message_bytes_max;
+	to->frame_bytes = text->frame_bytes;
+	to->local = true;
+}
+
+static bool is_local(const struct server *server, uint64_t id)
+{
+	for (const struct publisher *p = server->publishers; p; p = p->next)
+		if (p->source.text.publisher == id)
+			return true;
+	return false;
+}
+
+struct listing {
+	struct client *client;
+	const char *pattern;
+	struct msg_control message;
+};
+
+static bool may_see(const struct listing *l, const char *topic)
+{
+	const struct client *c = l->client;
+
+	return msg_name_match(l->pattern, topic) &&
+	       acl_may(&c->server->options.config->acl, topic, ACL_SUBSCRIBE,
+		       c->peer.uid, c->peer.groups, c->peer.group_count);
+}
+
+/* The next place in the listing; a full one is sent first. */
+static struct msg_control_topic *next_topic(struct listing *l)
+{
+	struct msg_control_listing *m = &l->message.listing;
+
+	if (m->topic_count == MSG_CONTROL_TOPICS_MAX) {
+		m->more = true;
+		client_say(l->client, &l->message, NULL, 0);
+		m->topic_count = 0;
+	}
+	return &m->topics[m->topic_count++];
+}
+
+int server_list(struct server *server, struct client *client,
+	const char *pattern)
+{
+	static struct msg_topic_info infos[MSG_ROSTER_MAX];
+	struct listing l = {.client = client, .pattern = pattern};
+	int count = 0;
+	int result = msg_name_check_pattern(pattern);
+
 	if (result < 0)
-		server_close(made);
-	else
-		*server = made;
-	return result;
-}
-
-/* ---- clients -------------------------------------------------------------- */
-
-static void client_close(struct server *server, struct client *client)
-{
-	log_say(LOG_CLIENT_GONE, "pid %d of uid %u disconnected",
-		(int)client->peer.pid, client->peer.uid);
-	account_release(
-		server->accounts, client->peer.uid, ACCOUNT_CONNECTIONS, 1);
-	*client->link = client->next;
-	if (client->next)
-		client->next->link = client->link;
-	server->client_count--;
-	close(client->fd);
-	peer_drop(&client->peer);
-	free(client);
-	if (server->deaf &&
-		watch(server, server->options.listen_fd, &listen_mark) == 0)
-		server->deaf = false;
-}
-
-/* Charge a connection and keep it; on failure it is the caller's to close. */
-static int client_open(struct server *server, int fd)
-{
-	struct client *client = calloc(1, sizeof *client);
-	int result;
-
-	if (!client)
-		return msg_fail(MSG_ERROR_MEMORY, "no memory for a client");
-	client->fd = fd;
-	result = peer_read(&client->peer, fd);
-	if (result == 0) {
-		result = account_charge(server->accounts, client->peer.uid,
-			ACCOUNT_CONNECTIONS, 1);
-		if (result == 0 && watch(server, fd, client) < 0) {
-			account_release(server->accounts, client->peer.uid,
-				ACCOUNT_CONNECTIONS, 1);
-			result = -MSG_ERROR_MEMORY;
-		}
-	}
-	if (result < 0) {
-		peer_drop(&client->peer);
-		free(client);
 		return result;
-	}
-	client->next = server->clients;
-	client->link = &server->clients;
-	if (client->next)
-		client->next->link = &client->next;
-	server->clients = client;
-	server->client_count++;
-	log_say(LOG_CLIENT_CONNECTED, "pid %d of uid %u connected",
-		(int)client->peer.pid, client->peer.uid);
+	l.message.kind = MSG_CONTROL_LISTING;
+	l.message.listing.topic_count = 0;
+	for (const struct publisher *p = server->publishers; p; p = p->next)
+		if (p->client && p->client->mapped &&
+			may_see(&l, p->source.text.topic))
+			fill_local(next_topic(&l), p);
+	if (server->network.domain)
+		count = msg_roster_read(&server->network.roster,
+			msg_clock_ns(), infos, (int)MSG_ROSTER_MAX);
+	for (int i = 0; i < count; i++)
+		if (may_see(&l, infos[i].topic) &&
+			!is_local(server, infos[i].publisher))
+			fill_topic(next_topic(&l), &infos[i]);
+	l.message.listing.more = false;
+	client_say(client, &l.message, NULL, 0);
 	return 0;
 }
+
+int server_stats(struct server *server, struct client *client)
+{
+	(void)server;
+	(void)client;
+	return msg_fail(MSG_ERROR_ARGUMENT,
+		"this msgbrokerd has no counters to show");
+}
+
+/* ---- clients ----------------------------------------------------------- */
 
 /* Out of descriptors, those who wait would wake us without end: look away
  * until somebody goes. */
@@ -173,62 +304,299 @@ static void accept_clients(struct server *server)
 	}
 }
 
-/* There is no protocol yet: whatever comes is thrown away. */
-static void serve(struct server *server, struct client *client)
+/* Whoever is broken goes; streams that changed tell who must know. */
+static void tidy(struct server *server)
 {
-	char bytes[4096];
-	ssize_t count = recv(client->fd, bytes, sizeof bytes, 0);
+	struct client *next;
+	bool gone = false;
 
-	if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR))
-		client_close(server, client);
+	for (struct client *c = server->clients; c; c = next) {
+		next = c->next;
+		if (!c->broken)
+			continue;
+		client_close(c);
+		gone = true;
+	}
+	if (gone && server->deaf &&
+		server_watch(server, server->options.listen_fd,
+			&listen_mark) == 0)
+		server->deaf = false;
+	for (struct stream *s = server->streams; s; s = s->next)
+		if (s->stale)
+			stream_tell(s);
 }
 
-/* ---- the loop ------------------------------------------------------------- */
+/* ---- the loop ---------------------------------------------------------- */
 
-/* In ms, so that the watchdog hears of us in time; -1 without one. */
-static int timeout_ms(void)
+/* Publishers that are gone, once all of theirs is sent or too old. */
+static void drain(struct server *server)
 {
-	uint64_t period_ms = notify_period_ns() / 2 / MSG_NS_PER_MS;
+	uint64_t now = msg_clock_coarse_ns();
+	struct publisher *next;
 
-	if (notify_period_ns() == 0)
-		return -1;
-	return period_ms > 60000 ? 60000 : (int)period_ms;
+	for (struct publisher *p = server->publishers; p; p = next) {
+		next = p->next;
+		if (!p->client && now >= p->free_ns)
+			publisher_close(p);
+	}
+}
+
+/* Read and write everything once; how much there was, or a negated error. */
+static int turn(struct server *server)
+{
+	int busy = network_turn(&server->network);
+
+	for (uint32_t i = 0; i < server->feed_count && busy >= 0; i++) {
+		int n = feed_turn(server->feeds[i]);
+
+		busy = n < 0 ? n : busy + n;
+	}
+	for (struct publisher *p = server->publishers; p; p = p->next) {
+		int n = publisher_turn(p);
+
+		if (n < 0)
+			log_say(LOG_LANE_FAILED, "topic '%s' cannot be sent",
+				p->stream->topic);
+		else
+			busy += n;
+	}
+	return busy;
+}
+
+/* Get ready to sleep; false: something has come meanwhile. */
+static bool arm(struct server *server)
+{
+	bool ready = network_arm(&server->network) != 0;
+
+	for (uint32_t i = 0; i < server->feed_count; i++)
+		ready |= msg_receiver_arm(&server->feeds[i]->receiver) != 0;
+	for (struct publisher *p = server->publishers; p; p = p->next)
+		publisher_sleep(p);
+	/* "sleep"; partner: msg_ring_wake in the publishers. */
+	msg_fence(seq_cst);
+	for (struct publisher *p = server->publishers; p; p = p->next)
+		ready |= publisher_ready(p);
+	return !ready;
+}
+
+static void awake(struct server *server)
+{
+	for (struct publisher *p = server->publishers; p; p = p->next)
+		publisher_awake(p);
+}
+
+/* How long nothing has to be done, in ms; -1: for ever. */
+static int patience_ms(struct server *server)
+{
+	uint64_t now = msg_clock_ns();
+	uint64_t due = network_due(&server->network);
+	uint64_t watchdog = notify_period_ns();
+	int limit = 60000;
+
+	for (uint32_t i = 0; i < server->feed_count; i++) {
+		uint64_t gap = msg_receiver_look_ahead(
+			&server->feeds[i]->receiver);
+
+		if (gap < due)
+			due = gap;
+	}
+	for (struct publisher *p = server->publishers; p; p = p->next)
+		if (!p->client && p->free_ns < due)
+			due = p->free_ns;
+	if (watchdog > 0 && watchdog / 2 / MSG_NS_PER_MS < (uint64_t)limit)
+		limit = (int)(watchdog / 2 / MSG_NS_PER_MS);
+	if (due <= now)
+		return 0;
+	if ((due - now) / MSG_NS_PER_MS < (uint64_t)limit)
+		limit = (int)((due - now) / MSG_NS_PER_MS) + 1;
+	return limit;
+}
+
+static void ring_bell(struct server *server)
+{
+	char bytes[256];
+
+	(void)!recv(server->bell[1], bytes, sizeof bytes, MSG_DONTWAIT);
+}
+
+/* Serve who has something, waiting up to `timeout_ms`.  1: asked to end; or a
+ * negated error. */
+static int look(struct server *server, int timeout_ms)
+{
+	struct epoll_event events[EVENTS];
+	int count = epoll_wait(server->epoll_fd, events, EVENTS, timeout_ms);
+
+	if (count < 0 && errno != EINTR)
+		return msg_fail(MSG_ERROR_FABRIC, "cannot wait for events: %s",
+			strerror(errno));
+	notify_alive(msg_clock_ns());
+	for (int i = 0; i < count; i++) {
+		void *mark = events[i].data.ptr;
+
+		if (mark == &signal_mark)
+			return 1;
+		if (mark == &listen_mark)
+			accept_clients(server);
+		else if (mark == &bell_mark)
+			ring_bell(server);
+		else if (mark != &lane_mark) {
+			struct client *c = mark;
+
+			if (events[i].events & EPOLLOUT)
+				client_writable(c);
+			if (events[i].events & ~(uint32_t)EPOLLOUT)
+				client_readable(c);
+		}
+	}
+	tidy(server);
+	return 0;
 }
 
 int server_run(struct server *server)
 {
-	struct epoll_event events[EVENTS];
+	uint64_t spin_ns = config_number(server->options.config,
+				   CONFIG_SPIN_US) *
+			   MSG_NS_PER_US;
+	uint64_t busy_ns = 0;
+	uint32_t turns = 0;
+	int result = 0;
 
-	for (;;) {
-		int count = epoll_wait(
-			server->epoll_fd, events, EVENTS, timeout_ms());
+	while (result == 0) {
+		int busy = turn(server);
 
-		if (count < 0 && errno != EINTR)
+		if (busy < 0)
 			return msg_fail(MSG_ERROR_FABRIC,
-				"cannot wait for events: %s", strerror(errno));
-		notify_alive(msg_clock_ns());
-		for (int i = 0; i < count; i++) {
-			void *mark = events[i].data.ptr;
-
-			if (mark == &signal_mark)
-				return 0;
-			if (mark == &listen_mark)
-				accept_clients(server);
-			else
-				serve(server, mark);
+				"the lane failed; see the device and msg "
+				"doctor");
+		if (busy > 0) {
+			busy_ns = msg_clock_ns();
+			if (++turns % TURNS_A_LOOK == 0)
+				result = look(server, 0);
+		} else if (msg_clock_ns() - busy_ns < spin_ns) {
+			if (++turns % TURNS_A_LOOK == 0)
+				result = look(server, 0);
+		} else {
+			drain(server);
+			result = look(server,
+				arm(server) ? patience_ms(server) : 0);
+			awake(server);
 		}
 	}
+	return result < 0 ? result : 0;
+}
+
+/* ---- life -------------------------------------------------------------- */
+
+/* Each client costs some descriptors; take what we may have. */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static int open_feeds(struct server *server)
+{
+	const struct config *config = server->options.config;
+	uint32_t classes = acl_class_count(&config->acl);
+	int result = 0;
+
+	if (!server->network.domain)
+		return 0;
+	server->feeds = calloc(classes, sizeof *server->feeds);
+	if (!server->feeds)
+		return msg_fail(MSG_ERROR_MEMORY, "no memory for the feeds");
+	for (uint32_t i = 0; i < classes && result == 0; i++) {
+		result = feed_open(
+			&server->feeds[i], &server->network, server->slots);
+		if (result == 0) {
+			server->feed_count++;
+			result = server_watch(server,
+				server->feeds[i]->link->fd, &lane_mark);
+		}
+	}
+	if (result == 0)
+		result = server_watch(
+			server, server->network.link->fd, &lane_mark);
+	return result;
+}
+
+static int open_descriptors(struct server *server)
+{
+	int result;
+
+	server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (server->epoll_fd < 0 ||
+		socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+			0, server->bell) < 0)
+		return msg_fail(MSG_ERROR_MEMORY,
+			"cannot make descriptors: %s; raise LimitNOFILE "
+			"(ulimit -n)",
+			strerror(errno));
+	result = server_watch(server, server->options.listen_fd, &listen_mark);
+	if (result == 0)
+		result = server_watch(
+			server, server->options.signal_fd, &signal_mark);
+	if (result == 0)
+		result = server_watch(server, server->bell[1], &bell_mark);
+	return result;
+}
+
+int server_open(struct server **server, const struct server_options *options)
+{
+	struct server *made = calloc(1, sizeof *made);
+	int result;
+
+	if (!made)
+		return msg_fail(MSG_ERROR_MEMORY, "no memory for the server");
+	made->options = *options;
+	made->epoll_fd = made->bell[0] = made->bell[1] = -1;
+	made->slots = config_number(options->config, CONFIG_SLOTS);
+	if (getrandom(&made->epoch, sizeof made->epoch, 0) !=
+		(ssize_t)sizeof made->epoch) {
+		free(made);
+		return msg_fail(MSG_ERROR_FABRIC, "no random numbers: %s",
+			strerror(errno));
+	}
+	raise_descriptors();
+	result = open_descriptors(made);
+	if (result == 0)
+		result = accounts_open(
+			&made->accounts, &options->config->limits);
+	if (result == 0)
+		result = network_open(
+			&made->network, options->config, announced, made);
+	if (result == 0)
+		result = open_feeds(made);
+	if (result < 0)
+		server_close(made);
+	else
+		*server = made;
+	return result;
 }
 
 void server_close(struct server *server)
 {
 	if (!server)
 		return;
-	/* Not to listen again meanwhile. */
-	server->deaf = false;
 	while (server->clients)
-		client_close(server, server->clients);
+		client_close(server->clients);
+	while (server->publishers) {
+		/* What it has published, and room for a goodbye. */
+		publisher_turn(server->publishers);
+		publisher_close(server->publishers);
+	}
+	for (uint32_t i = 0; i < server->feed_count; i++)
+		feed_close(server->feeds[i]);
+	free(server->feeds);
+	network_close(&server->network);
 	accounts_close(server->accounts);
+	for (int i = 0; i < 2; i++)
+		if (server->bell[i] >= 0)
+			close(server->bell[i]);
 	if (server->epoll_fd >= 0)
 		close(server->epoll_fd);
 	free(server);

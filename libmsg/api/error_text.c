@@ -31,6 +31,10 @@ const char *msg_error_name(int code)
 		return "MSG_ERROR_TOO_LARGE";
 	case MSG_ERROR_TIMEOUT:
 		return "MSG_ERROR_TIMEOUT";
+	case MSG_ERROR_EVICTED:
+		return "MSG_ERROR_EVICTED";
+	case MSG_ERROR_DENIED:
+		return "MSG_ERROR_DENIED";
 	default:
 		return "MSG_ERROR_UNKNOWN";
 	}

@@ -234,7 +234,8 @@ int msg_publisher_close(struct msg_publisher *p)
 			"%u loans of '%s' are out; send or abandon them first",
 			p->transmitter.pool.loan_count, p->source.text.topic);
 	msg_transmitter_linger(&p->transmitter, LINGER_NS);
-	msg_announcer_remove(&p->node->announcer, &p->source);
+	msg_announcer_remove(
+		&p->node->announcer, &p->source, MSG_ANNOUNCER_GOODBYES);
 	msg_node_link_close(p->node, p->link);
 	msg_transmitter_close(&p->transmitter);
 	free(p);

@@ -118,6 +118,61 @@ bool msg_receiver_accept(
 	return true;
 }
 
+void msg_receiver_refuse(struct msg_receiver *r, uint32_t tag)
+{
+	uint32_t size = r->tag_mask + 1;
+	struct msg_receive_tag *old = r->tags;
+	struct msg_receive_tag *tags = calloc(size, sizeof *tags);
+
+	/* Without memory the tag stays known, and leads to no ring. */
+	msg_stream_remove_tag(&r->streams, tag, msg_receiver_evict, r);
+	if (!tags)
+		return;
+	r->tags = tags;
+	r->tag_count = 0;
+	for (uint32_t i = 0; i < size; i++)
+		if (old[i].used && old[i].tag != tag)
+			msg_receiver_accept(r, old[i].tag, old[i].topic);
+	free(old);
+}
+
+static bool is_ignored(const struct msg_receiver *r, uint32_t publisher)
+{
+	for (uint32_t i = 0; i < r->ignored_count; i++)
+		if (r->ignored[i] == publisher)
+			return true;
+	return false;
+}
+
+static void ignore_streams(
+	struct msg_receiver *r, uint32_t publisher, bool ignore)
+{
+	for (uint32_t i = 0; i < r->streams.count; i++) {
+		struct msg_stream *s = &r->streams.streams[i];
+
+		if (s->used && s->publisher == publisher)
+			s->ignored = s->foreign = ignore;
+	}
+}
+
+bool msg_receiver_ignore(
+	struct msg_receiver *r, uint32_t publisher, bool ignore)
+{
+	uint32_t i = 0;
+
+	while (i < r->ignored_count && r->ignored[i] != publisher)
+		i++;
+	if (ignore && i == r->ignored_count) {
+		if (i == MSG_RECEIVE_IGNORED_MAX)
+			return false;
+		r->ignored[r->ignored_count++] = publisher;
+	} else if (!ignore && i < r->ignored_count) {
+		r->ignored[i] = r->ignored[--r->ignored_count];
+	}
+	ignore_streams(r, publisher, ignore);
+	return true;
+}
+
 static const struct msg_receive_tag *find_tag(
 	const struct msg_receiver *r, uint32_t tag)
 {
@@ -147,6 +202,7 @@ static struct msg_stream *add_stream(struct msg_receiver *r,
 		return NULL;
 	}
 	s->topic = topic;
+	s->ignored = s->foreign = is_ignored(r, frame->publisher);
 	msg_sequence_start(&s->sequence, r->options.reorder_ns);
 	count(r, MSG_COUNTER_PUBLISHERS, 1);
 	return s;
@@ -163,8 +219,11 @@ static struct msg_stream *find_stream(
 	if (s && !s->foreign)
 		return s;
 	tag = s ? NULL : find_tag(r, frame->tag);
-	if (tag)
-		return add_stream(r, frame, tag->topic);
+	if (tag) {
+		s = add_stream(r, frame, tag->topic);
+		if (!s || !s->foreign)
+			return s;
+	}
 	count(r, MSG_COUNTER_FOREIGN, 1);
 	return NULL;
 }
@@ -188,7 +247,7 @@ void msg_receiver_evidence(struct msg_receiver *r,
 
 	if (!s && tag)
 		s = add_stream(r, frame, tag->topic);
-	if (!s)
+	if (!s || s->ignored)
 		return;
 	s->foreign = !ours;
 	s->incarnation = incarnation;

@@ -38,6 +38,9 @@
 typedef void msg_receive_announce_fn(void *context,
 	const struct msg_frame *frame, const uint8_t *body, uint32_t bytes);
 
+/* Publishers whose frames are dropped, at most. */
+#define MSG_RECEIVE_IGNORED_MAX 1024u
+
 struct msg_receive_options {
 	uint32_t frame_bytes;
 	uint32_t buffer_count;
@@ -68,6 +71,8 @@ struct msg_receiver {
 	struct msg_receive_tag *tags; /* Open addressing. */
 	uint32_t tag_mask;
 	uint32_t tag_count;
+	uint32_t ignored[MSG_RECEIVE_IGNORED_MAX];
+	uint32_t ignored_count;
 
 	/* Where what is delivered goes: one ring for all topics, or one each
 	 * (by topic number), which their owner opens and closes. */
@@ -98,6 +103,14 @@ void msg_receiver_close(struct msg_receiver *receiver);
  * One topic a tag: the first one stays. */
 bool msg_receiver_accept(
 	struct msg_receiver *receiver, uint32_t tag, uint32_t topic);
+
+/* Accept them no more; what is known of its publishers is forgotten. */
+void msg_receiver_refuse(struct msg_receiver *receiver, uint32_t tag);
+
+/* Drop a publisher's frames (its messages come another way), or take them
+ * again.  False: there are too many such publishers. */
+bool msg_receiver_ignore(
+	struct msg_receiver *receiver, uint32_t publisher, bool ignore);
 
 /* Whether this incarnation of the frame's publisher was announced before. */
 bool msg_receiver_knows(struct msg_receiver *receiver,

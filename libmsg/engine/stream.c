@@ -101,6 +101,15 @@ static struct msg_stream *longest_silent(
 	return oldest;
 }
 
+/* A place in a table that was full once and has lost streams since. */
+static struct msg_stream *unused(struct msg_stream_table *table)
+{
+	for (uint32_t i = 0; i < table->count_max; i++)
+		if (!table->streams[i].used)
+			return &table->streams[i];
+	return NULL;
+}
+
 struct msg_stream *msg_stream_add(struct msg_stream_table *table,
 	uint32_t publisher, uint32_t tag, uint64_t now,
 	void (*evict)(void *context, struct msg_stream *stream), void *context)
@@ -109,7 +118,7 @@ struct msg_stream *msg_stream_add(struct msg_stream_table *table,
 
 	if (table->count < table->count_max) {
 		s = &table->streams[table->count++];
-	} else {
+	} else if ((s = unused(table)) == NULL) {
 		s = longest_silent(table, now);
 		if (!s)
 			return NULL;
@@ -126,4 +135,19 @@ struct msg_stream *msg_stream_add(struct msg_stream_table *table,
 	index_insert(table, (uint32_t)(s - table->streams));
 	table->latest = s;
 	return s;
+}
+
+void msg_stream_remove_tag(struct msg_stream_table *table, uint32_t tag,
+	void (*evict)(void *context, struct msg_stream *stream), void *context)
+{
+	for (uint32_t i = 0; i < table->count; i++) {
+		struct msg_stream *s = &table->streams[i];
+
+		if (!s->used || s->tag != tag)
+			continue;
+		evict(context, s);
+		s->used = false;
+	}
+	table->latest = NULL;
+	index_rebuild(table);
 }

@@ -34,6 +34,7 @@ struct msg_stream {
 	uint32_t topic;       /* Index the subscriber gave to the tag. */
 	bool used;
 	bool foreign;         /* Its tag is ours, its topic is another. */
+	bool ignored;         /* Its messages reach us another way. */
 	uint64_t heard_ns;    /* Coarse clock. */
 	uint64_t lost;        /* To be reported with the next message. */
 	uint64_t incarnation; /* From an announcement; 0: none heard. */
@@ -62,6 +63,10 @@ struct msg_stream *msg_stream_find(
  * `evict` is called with it first, to give back what it holds. */
 struct msg_stream *msg_stream_add(struct msg_stream_table *table,
 	uint32_t publisher, uint32_t tag, uint64_t now,
+	void (*evict)(void *context, struct msg_stream *stream), void *context);
+
+/* Forget all streams of a tag, each after `evict` was called with it. */
+void msg_stream_remove_tag(struct msg_stream_table *table, uint32_t tag,
 	void (*evict)(void *context, struct msg_stream *stream), void *context);
 
 #endif

@@ -31,7 +31,7 @@
 
 #include <msg/msg.h>
 
-#define MSG_LINK_ABI 1u /* Of this header: library and module must agree. */
+#define MSG_LINK_ABI 2u /* Of this header: library and module must agree. */
 #define MSG_LINK_TEXT_BYTES 512
 #define MSG_LINK_IOV_MAX 3
 
@@ -66,6 +66,10 @@ struct msg_link_domain {
 struct msg_link_options {
 	void *memory; /* All buffers of the link lie in it; outlives the link. */
 	size_t memory_bytes;
+	void *headers; /* Or NULL.  The first piece of every send lies in it,
+	                  and only the others in `memory`: what goes on the wire
+	                  in front of somebody else's payload. */
+	size_t headers_bytes;
 	uint32_t receive_count; /* Receives that may be posted; 0: send only. */
 	uint32_t send_count;    /* Sends in flight; 0: receive only. */
 	uint16_t port;          /* Of the groups it will join; receive only. */

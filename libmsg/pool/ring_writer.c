@@ -38,7 +38,7 @@ int msg_ring_writer_open(struct msg_ring_writer *w,
 	w->shared = o->shared;
 	w->free = o->free;
 	w->wake = o->wake;
-	w->context = o->context;
+	w->context = w->wake_context = o->context;
 	w->tokens = calloc(o->entry_count, sizeof *w->tokens);
 	w->pins = calloc(w->pin_max, sizeof *w->pins);
 	if (!w->tokens || !w->pins) {
@@ -105,7 +105,7 @@ bool msg_ring_writer_has(const struct msg_ring_writer *w, uint32_t reader)
 	       w->readers[reader].floor != MSG_RING_EVICTED;
 }
 
-static void evict(struct msg_ring_writer *w, uint32_t k)
+void msg_ring_evict(struct msg_ring_writer *w, uint32_t k)
 {
 	set_floor(w, k, MSG_RING_EVICTED);
 	w->evicted++;
@@ -139,7 +139,7 @@ static bool read_claim(
 	if (claim->next > w->head ||
 		claim->next - claim->low > r->held_max ||
 		claim->held_top > r->held_max) {
-		evict(w, k);
+		msg_ring_evict(w, k);
 		return false;
 	}
 	return true;
@@ -271,7 +271,7 @@ static void revoke_below(struct msg_ring_writer *w, uint64_t index)
 			!read_claim(w, k, &c) || c.next >= index)
 			continue;
 		if (r->slow == MSG_RING_EVICT)
-			evict(w, k);
+			msg_ring_evict(w, k);
 		else
 			set_floor(w, k, index);
 		w->revoked++;
@@ -339,7 +339,7 @@ void msg_ring_wake(struct msg_ring_writer *w)
 		if (sleeping % MSG_RING_SLEEP_STEP == MSG_RING_SLEEP_FUTEX)
 			futex = true;
 		else if (w->wake)
-			w->wake(w->context, k);
+			w->wake(w->wake_context, k);
 	}
 	if (!futex)
 		return;

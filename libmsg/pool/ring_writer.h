@@ -68,7 +68,8 @@ struct msg_ring_writer {
 	uint64_t evicted;
 	msg_ring_free_fn *free;
 	msg_ring_wake_fn *wake;
-	void *context;
+	void *context;      /* Of free. */
+	void *wake_context; /* The same, unless set. */
 	struct msg_ring_writer_reader readers[MSG_RING_READERS_MAX];
 };
 
@@ -98,6 +99,9 @@ void msg_ring_writer_add(struct msg_ring_writer *writer, uint32_t reader,
 	enum msg_ring_slow slow);
 /* It is gone, with all that it held. */
 void msg_ring_writer_remove(struct msg_ring_writer *writer, uint32_t reader);
+
+/* Take the ring from a reader, with all that it has in hand. */
+void msg_ring_evict(struct msg_ring_writer *writer, uint32_t reader);
 
 /* Whether the reader's place is taken, and not by one that was evicted. */
 bool msg_ring_writer_has(const struct msg_ring_writer *writer, uint32_t reader);

@@ -14,7 +14,6 @@
 #define FRAMES_IN_FLIGHT 16u
 /* An announcement that the lane does not take by then is left out. */
 #define SEND_LIMIT_NS (50 * MSG_NS_PER_MS)
-#define GOODBYES 3
 #define GOODBYE_PAUSE_NS ((long)(5 * MSG_NS_PER_MS))
 
 static void *thread_main(void *argument);
@@ -267,7 +266,8 @@ static bool unlink_source(
  * subscriber learns of a loss at the very end.  It goes to the same full
  * buffer that lost them, so it is said again a little later. */
 void msg_announcer_remove(
-	struct msg_announcer *a, struct msg_announce_source *source)
+	struct msg_announcer *a, struct msg_announce_source *source,
+	int goodbyes)
 {
 	const struct timespec pause = {.tv_nsec = GOODBYE_PAUSE_NS};
 	bool found;
@@ -276,7 +276,7 @@ void msg_announcer_remove(
 	found = unlink_source(a, source);
 	pthread_mutex_unlock(&a->lock);
 	source->text.closing = true;
-	for (int i = 0; found && i < GOODBYES; i++) {
+	for (int i = 0; found && i < goodbyes; i++) {
 		if (i > 0)
 			nanosleep(&pause, NULL);
 		pthread_mutex_lock(&a->lock);

@@ -35,6 +35,9 @@ struct msg_announce_source {
 	uint32_t group; /* Index in the range. */
 };
 
+/* As often as makes up for one that is lost where the last messages were. */
+#define MSG_ANNOUNCER_GOODBYES 3
+
 struct msg_announcer {
 	struct msg_link *link; /* Opened with the first source. */
 	const struct msg_groups *groups;
@@ -60,9 +63,9 @@ void msg_announcer_close(struct msg_announcer *announcer);
 /* Announce `source` now and from now on. */
 int msg_announcer_add(struct msg_announcer *announcer,
 	struct msg_link_domain *domain, struct msg_announce_source *source);
-/* Say goodbye for it. */
+/* Say goodbye for it, `goodbyes` times, with some ms between them. */
 void msg_announcer_remove(struct msg_announcer *announcer,
-	struct msg_announce_source *source);
+	struct msg_announce_source *source, int goodbyes);
 
 /* Announce what is due. */
 void msg_announcer_turn(struct msg_announcer *announcer);

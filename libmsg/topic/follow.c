@@ -14,28 +14,42 @@
  * link empty (this one may be the first of the two) that is out of the way. */
 #define STALE_TURNS 2u
 
+static int open_tables(struct msg_follow *f, uint32_t topic_max)
+{
+	f->topic_max = topic_max;
+	f->topics = calloc(topic_max, sizeof *f->topics);
+	f->since = calloc(topic_max, sizeof *f->since);
+	f->handles = calloc(f->groups->count, sizeof *f->handles);
+	f->users = calloc(f->groups->count, sizeof *f->users);
+	if (f->topics && f->since && f->handles && f->users)
+		return 0;
+	msg_follow_close(f);
+	return msg_fail(MSG_ERROR_MEMORY, "no memory to follow %u topics",
+		topic_max);
+}
+
 int msg_follow_open(struct msg_follow *f, struct msg_receiver *receiver,
 	const struct msg_groups *groups, const struct msg_log *log,
 	const char *pattern)
 {
-	uint32_t topics;
-
 	memset(f, 0, sizeof *f);
 	f->receiver = receiver;
 	f->groups = groups;
 	f->log = log;
 	snprintf(f->pattern, sizeof f->pattern, "%s", pattern);
 	f->wildcard = msg_name_is_pattern(pattern);
-	topics = f->wildcard ? MSG_FOLLOW_TOPICS_MAX : 1;
-	f->topics = calloc(topics, sizeof *f->topics);
-	f->since = calloc(topics, sizeof *f->since);
-	f->handles = calloc(groups->count, sizeof *f->handles);
-	if (!f->topics || !f->since || !f->handles) {
-		msg_follow_close(f);
-		return msg_fail(MSG_ERROR_MEMORY,
-			"no memory to follow %u topics", topics);
-	}
-	return 0;
+	return open_tables(f, f->wildcard ? MSG_FOLLOW_TOPICS_MAX : 1);
+}
+
+int msg_follow_open_many(struct msg_follow *f, struct msg_receiver *receiver,
+	const struct msg_groups *groups, const struct msg_log *log,
+	uint32_t topic_max)
+{
+	memset(f, 0, sizeof *f);
+	f->receiver = receiver;
+	f->groups = groups;
+	f->log = log;
+	return open_tables(f, topic_max);
 }
 
 void msg_follow_close(struct msg_follow *f)
@@ -48,6 +62,8 @@ void msg_follow_close(struct msg_follow *f)
 	free(f->topics);
 	free(f->since);
 	free(f->handles);
+	free(f->users);
+	f->users = NULL;
 	f->topics = NULL;
 	f->since = NULL;
 	f->handles = NULL;
@@ -68,13 +84,56 @@ static int join(struct msg_follow *f, uint32_t group)
 }
 
 /* Give the topic a number and accept its frames. */
-static void add_topic(struct msg_follow *f, const char *topic, uint32_t tag,
-	uint64_t since)
+static uint32_t add_topic(struct msg_follow *f, const char *topic,
+	uint32_t tag, uint64_t since)
 {
-	f->since[f->topic_count] = since;
-	snprintf(f->topics[f->topic_count], sizeof *f->topics, "%s", topic);
-	msg_receiver_accept(f->receiver, tag, f->topic_count);
-	f->topic_count++;
+	uint32_t number = 0;
+
+	while (number < f->topic_count && *f->topics[number])
+		number++;
+	if (number == f->topic_count)
+		f->topic_count++;
+	f->since[number] = since;
+	snprintf(f->topics[number], sizeof *f->topics, "%s", topic);
+	msg_receiver_accept(f->receiver, tag, number);
+	return number;
+}
+
+int msg_follow_add(struct msg_follow *f, const char *topic, uint32_t *number)
+{
+	uint32_t group = msg_name_group(topic, f->groups->count);
+	uint32_t tag = msg_name_tag(topic);
+	uint32_t taken = msg_receiver_topic(f->receiver, tag);
+	int result;
+
+	if (taken != UINT32_MAX)
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"topic '%s' has the tag of '%s'; rename one of them",
+			topic, msg_follow_topic(f, taken));
+	if (f->receiver->tag_count == f->topic_max)
+		return msg_fail(MSG_ERROR_MEMORY,
+			"%u topics are followed already, the most of this lane",
+			f->topic_max);
+	snprintf(f->pattern, sizeof f->pattern, "%s", topic);
+	result = join(f, group);
+	if (result < 0)
+		return result;
+	f->users[group]++;
+	*number = add_topic(f, topic, tag, f->receiver->emptied);
+	return 0;
+}
+
+void msg_follow_drop(struct msg_follow *f, uint32_t number)
+{
+	uint32_t group = msg_name_group(f->topics[number], f->groups->count);
+
+	msg_receiver_refuse(f->receiver, msg_name_tag(f->topics[number]));
+	*f->topics[number] = '\0';
+	if (--f->users[group] > 0 || !f->handles[group])
+		return;
+	f->receiver->link->ops->leave(
+		f->receiver->link, f->handles[group] - 1);
+	f->handles[group] = 0;
 }
 
 int msg_follow_start(struct msg_follow *f)
@@ -100,7 +159,7 @@ static void tally(struct msg_follow *f, enum msg_counter_index index)
 /* A topic of the pattern that was not known: follow it from here on. */
 static void discover(struct msg_follow *f, const char *topic, uint32_t tag)
 {
-	bool full = f->topic_count == MSG_FOLLOW_TOPICS_MAX;
+	bool full = f->topic_count == f->topic_max;
 
 	if (!full && join(f, msg_name_group(topic, f->groups->count)) == 0) {
 		add_topic(f, topic, tag, f->receiver->emptied);

@@ -7,6 +7,8 @@
  * have the same tag.  A pattern joins the directory's group, and a topic's
  * when its first announcement matches.
  *
+ * A broker follows many exact topics at once, that come and go.
+ *
  * What strangers announce costs a bounded table, made when opening.
  * Test: tests/conformance (wildcards, late join, tag collision).
  */
@@ -30,16 +32,30 @@ struct msg_follow {
 	const struct msg_log *log;
 	char pattern[MSG_TOPIC_BYTES_MAX + 1];
 	bool wildcard;
-	uint32_t topic_count;
+	uint32_t topic_max;
+	uint32_t topic_count; /* Numbers given so far. */
 	char (*topics)[MSG_TOPIC_BYTES_MAX + 1]; /* By number. */
 	uint64_t *since;   /* By number: receiver->emptied when it was found. */
 	uint32_t *handles; /* Of groups joined, + 1; 0: not joined. */
+	uint32_t *users;   /* Topics in each group. */
 };
 
 /* The pattern is checked already. */
 int msg_follow_open(struct msg_follow *follow, struct msg_receiver *receiver,
 	const struct msg_groups *groups, const struct msg_log *log,
 	const char *pattern);
+
+/* The same without a topic yet, for up to `topic_max` of them. */
+int msg_follow_open_many(struct msg_follow *follow,
+	struct msg_receiver *receiver, const struct msg_groups *groups,
+	const struct msg_log *log, uint32_t topic_max);
+
+/* Follow one exact, checked topic more; its number, which may be one that was
+ * dropped.  0; MEMORY (too many), ARGUMENT (another topic has its tag), or what
+ * the join returns; with the trail. */
+int msg_follow_add(
+	struct msg_follow *follow, const char *topic, uint32_t *number);
+void msg_follow_drop(struct msg_follow *follow, uint32_t number);
 
 /* Join what the pattern needs from the start; the receiver's link is there. */
 int msg_follow_start(struct msg_follow *follow);

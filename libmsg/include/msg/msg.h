@@ -56,6 +56,8 @@ enum msg_error {             /* Values never change; new ones are appended. */
 	MSG_ERROR_DEVICE = 6,    /* No such device or interface, or not usable. */
 	MSG_ERROR_TOO_LARGE = 7, /* More bytes than this topic may carry. */
 	MSG_ERROR_TIMEOUT = 8,   /* The time given is over. */
+	MSG_ERROR_EVICTED = 9,   /* Too slow: the subscription is over. */
+	MSG_ERROR_DENIED = 10,   /* The broker's rights do not allow it. */
 };
 
 /* Why this thread's last failed setup call failed, as one line that names the

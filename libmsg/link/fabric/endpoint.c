@@ -40,7 +40,9 @@ struct endpoint {
 	struct fid_eq *eq;
 	struct fid_av *av;
 	struct fid_mr *mr;
+	struct fid_mr *headers; /* Of the first piece of a send, or NULL. */
 	void *desc[MSG_LINK_IOV_MAX];
+	void *post_desc;
 	struct group *groups;
 	uint32_t group_count;
 	bool kept_is_set;
@@ -165,7 +167,7 @@ static int fabric_post(struct msg_link *link, void *buffer, uint32_t bytes,
 	struct iovec iov = {buffer, bytes};
 	struct fi_msg message = {
 		.msg_iov = &iov,
-		.desc = e->desc,
+		.desc = &e->post_desc,
 		.iov_count = 1,
 		.addr = FI_ADDR_UNSPEC,
 		.context = (void *)(uintptr_t)token,
@@ -285,6 +287,8 @@ static void fabric_close(struct msg_link *link)
 		fi_close(&e->ep->fid);
 	if (e->mr)
 		fi_close(&e->mr->fid);
+	if (e->headers)
+		fi_close(&e->headers->fid);
 	if (e->av)
 		fi_close(&e->av->fid);
 	if (e->cq)
@@ -445,6 +449,10 @@ static int open_endpoint(
 		result = fi_mr_reg(e->domain->domain, options->memory,
 			options->memory_bytes, FI_SEND | FI_RECV, 0, 0, 0,
 			&e->mr, NULL);
+	if (result == 0 && options->headers)
+		result = fi_mr_reg(e->domain->domain, options->headers,
+			options->headers_bytes, FI_SEND, 0, 0, 0, &e->headers,
+			NULL);
 	if (result == 0)
 		result = fi_enable(e->ep);
 	return result;
@@ -454,6 +462,9 @@ static void take_desc(struct endpoint *e)
 {
 	for (int i = 0; i < MSG_LINK_IOV_MAX; i++)
 		e->desc[i] = fi_mr_desc(e->mr);
+	e->post_desc = e->desc[0];
+	if (e->headers)
+		e->desc[0] = fi_mr_desc(e->headers);
 }
 
 int fabric_endpoint_open(struct msg_link_domain *domain,

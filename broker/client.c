@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * client.c - one connection and its conversation; see client.h.
+ *
+ * A client is never freed in the middle of a turn: whoever finds it broken says
+ * so, and the server closes it when nobody holds a pointer to it any more.
+ */
+#include "broker/client.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "broker/log.h"
+#include "broker/server_internal.h"
+
+#include "base/clock.h"
+#include "base/futex.h"
+#include "base/trail.h"
+#include "topic/name.h"
+
+/* Frames read of one client in one turn. */
+#define FRAMES_A_TURN 16
+
+/* ---- life -------------------------------------------------------------- */
+
+static int open_session(struct client *c)
+{
+	int result = msg_shm_segment_create(
+		&c->page, "msg-session", MSG_SESSION_BYTES, 0);
+
+	if (result < 0)
+		return result;
+	msg_session_start((struct msg_session *)c->page.base,
+		c->server->epoch, (uint32_t)getpid());
+	return msg_shm_segment_seal(&c->page, MSG_SHM_SEAL_READ_ONLY);
+}
+
+static void insert(struct client *c)
+{
+	struct server *server = c->server;
+
+	c->next = server->clients;
+	c->link = &server->clients;
+	if (c->next)
+		c->next->link = &c->next;
+	server->clients = c;
+	server->client_count++;
+}
+
+int client_open(struct server *server, int fd)
+{
+	struct client *c = calloc(1, sizeof *c);
+	int result;
+
+	if (!c)
+		return msg_fail(MSG_ERROR_MEMORY, "no memory for a client");
+	c->server = server;
+	c->page = (struct msg_shm_segment)MSG_SHM_SEGMENT;
+	c->bell[0] = c->bell[1] = -1;
+	result = peer_read(&c->peer, fd);
+	if (result == 0)
+		result = account_charge(server->accounts, c->peer.uid,
+			ACCOUNT_CONNECTIONS, 1);
+	if (result < 0)
+		goto fail;
+	result = open_session(c);
+	if (result == 0)
+		result = server_watch(server, fd, c);
+	/* Last: from here on the descriptor is the socket's. */
+	if (result == 0)
+		result = msg_socket_open(fd, &c->socket);
+	if (result < 0) {
+		account_release(server->accounts, c->peer.uid,
+			ACCOUNT_CONNECTIONS, 1);
+		goto fail;
+	}
+	insert(c);
+	log_say(LOG_CLIENT_CONNECTED, "pid %d of uid %u connected",
+		(int)c->peer.pid, c->peer.uid);
+	return 0;
+fail:
+	msg_shm_segment_close(&c->page);
+	peer_drop(&c->peer);
+	free(c);
+	return result;
+}
+
+static void leave_rings(struct client *c)
+{
+	while (c->ring_count > 0)
+		client_detach(c, c->rings[c->ring_count - 1].stream);
+	free(c->rings);
+	if (*c->pattern)
+		account_release(c->server->accounts, c->peer.uid,
+			ACCOUNT_SUBSCRIPTIONS, 1);
+}
+
+void client_close(struct client *c)
+{
+	struct server *server = c->server;
+
+	log_say(LOG_CLIENT_GONE, "pid %d of uid %u disconnected",
+		(int)c->peer.pid, c->peer.uid);
+	leave_rings(c);
+	if (c->publisher) {
+		publisher_gone(c->publisher);
+		account_release(server->accounts, c->peer.uid,
+			ACCOUNT_PUBLISHERS, 1);
+	}
+	account_release(
+		server->accounts, c->peer.uid, ACCOUNT_CONNECTIONS, 1);
+	*c->link = c->next;
+	if (c->next)
+		c->next->link = c->link;
+	server->client_count--;
+	for (int i = 0; i < 2; i++)
+		if (c->bell[i] >= 0)
+			close(c->bell[i]);
+	msg_socket_close(c->socket);
+	msg_shm_segment_close(&c->page);
+	peer_drop(&c->peer);
+	free(c);
+}
+
+/* ---- saying ------------------------------------------------------------ */
+
+/* Watch for room, as long as something waits for it. */
+static void watch_write(struct client *c)
+{
+	bool wants = msg_socket_wants_write(c->socket);
+	struct epoll_event event = {
+		.events = EPOLLIN | (wants ? EPOLLOUT : 0),
+		.data.ptr = c,
+	};
+
+	if (wants == c->watching_write)
+		return;
+	if (epoll_ctl(c->server->epoll_fd, EPOLL_CTL_MOD,
+		    msg_socket_fd(c->socket), &event) == 0)
+		c->watching_write = wants;
+}
+
+bool client_has_room(const struct client *c)
+{
+	return !msg_socket_is_waiting(c->socket);
+}
+
+void client_say(struct client *c, const struct msg_control *message,
+	const int *fds, unsigned fd_count)
+{
+	struct msg_session *page = (struct msg_session *)c->page.base;
+
+	if (c->broken)
+		return;
+	if (msg_socket_say(c->socket, message, fds, fd_count) < 0) {
+		log_say(LOG_PROTOCOL_BROKEN,
+			"pid %d of uid %u is disconnected: %s",
+			(int)c->peer.pid, c->peer.uid, msg_trail_text());
+		c->broken = true;
+		return;
+	}
+	watch_write(c);
+	/* The message first, then word of it; a publisher looks at news behind
+	 * a fence of its own. */
+	msg_session_step(page);
+	msg_fence(seq_cst);
+	msg_futex_wake(&page->news);
+}
+
+void client_writable(struct client *c)
+{
+	if (msg_socket_flush(c->socket) < 0)
+		c->broken = true;
+	watch_write(c);
+}
+
+/* Say why, and hang up once that is sent. */
+static void refuse(struct client *c, int code)
+{
+	struct msg_control message = {.kind = MSG_CONTROL_REFUSED};
+
+	message.refused.code = (uint32_t)(code < 0 ? -code : code);
+	snprintf(message.refused.text, sizeof message.refused.text, "%s",
+		msg_trail_text());
+	client_say(c, &message, NULL, 0);
+	c->broken = true;
+}
+
+/* ---- as a reader ------------------------------------------------------- */
+
+void client_introduce(const struct client *c, struct msg_control_reader *reader)
+{
+	if (!c) {
+		reader->pid = (uint32_t)getpid();
+		reader->uid = (uint32_t)getuid();
+		snprintf(reader->program, sizeof reader->program, "%s",
+			"msgbrokerd");
+		return;
+	}
+	reader->pid = (uint32_t)c->peer.pid;
+	reader->uid = c->peer.uid;
+	snprintf(reader->program, sizeof reader->program, "%.63s",
+		c->peer.program);
+}
+
+int client_doorbell(const struct client *owner, const struct client *reader)
+{
+	return reader ? reader->bell[0] : owner->server->bell[0];
+}
+
+bool client_wants(const struct client *c, const char *topic)
+{
+	return *c->pattern && !c->broken && msg_name_match(c->pattern, topic) &&
+	       acl_may(&c->server->options.config->acl, topic, ACL_SUBSCRIBE,
+		       c->peer.uid, c->peer.groups, c->peer.group_count);
+}
+
+/* Not more than a part of what there is: the others want to hold some, too. */
+static uint32_t hold_max(const struct client *c, const struct stream *stream)
+{
+	uint32_t most = stream->entry_count / 2;
+
+	if (!stream->local && most > c->server->slots / 4)
+		most = c->server->slots / 4;
+	return c->wish.hold_max < most ? c->wish.hold_max : most;
+}
+
+int client_attach(struct client *c, struct stream *stream)
+{
+	struct accounts *accounts = c->server->accounts;
+	uint32_t hold = hold_max(c, stream);
+	int reader;
+
+	for (uint32_t i = 0; i < c->ring_count; i++)
+		if (c->rings[i].stream == stream)
+			return 0;
+	if (c->ring_count == CLIENT_RINGS_MAX)
+		return msg_fail(MSG_ERROR_BUSY,
+			"'%s' covers more than %u streams; narrow it",
+			c->pattern, CLIENT_RINGS_MAX);
+	reader = account_charge(
+		accounts, c->peer.uid, ACCOUNT_HELD_SLOTS, hold);
+	if (reader < 0)
+		return reader;
+	reader = stream_add_reader(stream, c, hold,
+		(enum msg_control_policy)c->wish.policy, c->ring_number);
+	if (reader < 0) {
+		account_release(
+			accounts, c->peer.uid, ACCOUNT_HELD_SLOTS, hold);
+		return reader;
+	}
+	c->rings[c->ring_count++] = (struct client_ring){
+		.stream = stream,
+		.reader = (uint32_t)reader,
+		.number = c->ring_number++,
+	};
+	return 0;
+}
+
+void client_detach(struct client *c, struct stream *stream)
+{
+	uint32_t i = 0;
+
+	while (c->rings[i].stream != stream)
+		i++;
+	account_release(c->server->accounts, c->peer.uid, ACCOUNT_HELD_SLOTS,
+		stream->readers[c->rings[i].reader].hold_max);
+	stream_remove_reader(stream, c->rings[i].reader);
+	c->rings[i] = c->rings[--c->ring_count];
+	if (!stream->local)
+		server_release_stream(c->server, stream);
+}
+
+/* ---- what it asks for -------------------------------------------------- */
+
+static void welcome(struct client *c, const struct msg_control_hello *hello)
+{
+	const struct server *server = c->server;
+	const struct network *n = &server->network;
+	struct msg_control message = {.kind = MSG_CONTROL_WELCOME};
+	struct msg_control_welcome *w = &message.welcome;
+	uint32_t frame = n->domain ? n->domain->frame_bytes : 16384;
+
+	memset(w, 0, sizeof *w);
+	w->version = MSG_CONTROL_VERSION;
+	w->epoch = server->epoch;
+	w->pid = (uint32_t)getpid();
+	snprintf(w->name, sizeof w->name, "%s",
+		config_text(server->options.config, CONFIG_NAME));
+	w->frame_bytes = frame;
+	w->publish_message_bytes_max = frame - 24;
+	w->publish_loan_count_max = 256;
+	w->publish_period_ms = 1000;
+	if (n->domain) {
+		w->lane = n->domain->lane;
+		snprintf(w->device, sizeof w->device, "%.63s",
+			n->domain->device);
+		snprintf(w->interface, sizeof w->interface, "%.63s",
+			n->domain->interface);
+		snprintf(w->address, sizeof w->address, "%.63s",
+			n->domain->address);
+		snprintf(w->groups, sizeof w->groups, "%s", n->groups_text);
+		snprintf(w->reason, sizeof w->reason, "%.159s",
+			n->domain->reason);
+		w->port = n->port;
+	}
+	c->role = hello->role;
+	peer_set_program(&c->peer, hello->program, strlen(hello->program));
+	client_say(c, &message, &c->page.fd, 1);
+}
+
+/* Everything there is already, and what the pattern alone names. */
+static int attach_all(struct client *c)
+{
+	struct server *server = c->server;
+	int result = 0;
+
+	if (!msg_name_is_pattern(c->pattern) && server->network.domain) {
+		struct stream *stream =
+			server_network_stream(server, c->pattern);
+
+		result = stream ? client_attach(c, stream) : -MSG_ERROR_FABRIC;
+	}
+	for (struct stream *s = server->streams; s && result == 0; s = s->next)
+		if (!(s->local && !s->owner) && client_wants(c, s->topic))
+			result = client_attach(c, s);
+	if (result == 0 && msg_name_is_pattern(c->pattern))
+		server_offer_network(server, c);
+	return result;
+}
+
+static int subscribe(struct client *c, const struct msg_control_subscribe *wish)
+{
+	struct msg_control message = {.kind = MSG_CONTROL_SUBSCRIBED};
+	struct server *server = c->server;
+	int result = msg_name_check_pattern(wish->pattern);
+
+	if (result < 0)
+		return result;
+	if (c->role != MSG_CONTROL_SUBSCRIBER || *c->pattern)
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"a connection subscribes once, if it said so in Hello");
+	if (!msg_name_is_pattern(wish->pattern) &&
+		!acl_may(&server->options.config->acl, wish->pattern,
+			ACL_SUBSCRIBE, c->peer.uid, c->peer.groups,
+			c->peer.group_count)) {
+		log_say(LOG_RIGHT_REFUSED, "uid %u may not subscribe to '%s'",
+			c->peer.uid, wish->pattern);
+		return msg_fail(MSG_ERROR_DENIED,
+			"uid %u may not subscribe to '%s'; ask who runs "
+			"msgbrokerd for the right (msg.conf(5))",
+			c->peer.uid, wish->pattern);
+	}
+	result = account_charge(server->accounts, c->peer.uid,
+		ACCOUNT_SUBSCRIPTIONS, 1);
+	if (result < 0)
+		return result;
+	snprintf(c->pattern, sizeof c->pattern, "%s", wish->pattern);
+	c->wish = *wish;
+	c->rings = calloc(CLIENT_RINGS_MAX, sizeof *c->rings);
+	if (!c->rings)
+		return msg_fail(MSG_ERROR_MEMORY, "no memory for its rings");
+	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+		    c->bell) < 0)
+		return msg_fail(MSG_ERROR_MEMORY,
+			"no descriptors for a doorbell: %s; raise LimitNOFILE "
+			"of msgbrokerd",
+			strerror(errno));
+	result = attach_all(c);
+	if (result < 0)
+		return result;
+	client_say(c, &message, &c->bell[1], 1);
+	/* Not ours: so that its death is seen by whoever rings. */
+	close(c->bell[1]);
+	c->bell[1] = -1;
+	for (uint32_t i = 0; i < c->ring_count; i++)
+		stream_tell(c->rings[i].stream);
+	return 0;
+}
+
+static int publish(struct client *c, const struct msg_control_publish *wish)
+{
+	struct msg_control message = {.kind = MSG_CONTROL_PUBLISHING};
+	struct server *server = c->server;
+	int result = msg_name_check_topic(wish->topic);
+	int fds[2];
+
+	if (result < 0)
+		return result;
+	if (c->role != MSG_CONTROL_PUBLISHER || c->publisher)
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"a connection publishes once, if it said so in Hello");
+	if (!acl_may(&server->options.config->acl, wish->topic, ACL_PUBLISH,
+		    c->peer.uid, c->peer.groups, c->peer.group_count)) {
+		log_say(LOG_RIGHT_REFUSED, "uid %u may not publish '%s'",
+			c->peer.uid, wish->topic);
+		return msg_fail(MSG_ERROR_DENIED,
+			"uid %u may not publish '%s'; ask who runs msgbrokerd "
+			"for the right (msg.conf(5))",
+			c->peer.uid, wish->topic);
+	}
+	result = account_charge(
+		server->accounts, c->peer.uid, ACCOUNT_PUBLISHERS, 1);
+	if (result < 0)
+		return result;
+	result = publisher_open(c, wish, &c->publisher);
+	if (result < 0) {
+		account_release(server->accounts, c->peer.uid,
+			ACCOUNT_PUBLISHERS, 1);
+		return result;
+	}
+	message.publishing = c->publisher->shape;
+	fds[0] = c->publisher->stream->ring.fd;
+	fds[1] = c->publisher->pool.fd;
+	client_say(c, &message, fds, 2);
+	return 0;
+}
+
+static int mapped(struct client *c)
+{
+	if (!c->publisher || c->mapped)
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"Mapped comes once, after Publishing");
+	c->mapped = true;
+	return publisher_start(c->publisher);
+}
+
+static int handle(struct client *c, const struct msg_control *m)
+{
+	if ((m->kind == MSG_CONTROL_HELLO) == (c->role != 0))
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"a connection begins with Hello, and says it once");
+	switch (m->kind) {
+	case MSG_CONTROL_HELLO:
+		welcome(c, &m->hello);
+		return 0;
+	case MSG_CONTROL_SUBSCRIBE:
+		return subscribe(c, &m->subscribe);
+	case MSG_CONTROL_PUBLISH:
+		return publish(c, &m->publish);
+	case MSG_CONTROL_MAPPED:
+		return mapped(c);
+	case MSG_CONTROL_WATCH:
+		return server_list(c->server, c, m->watch.pattern);
+	case MSG_CONTROL_STATS:
+		return server_stats(c->server, c);
+	default:
+		/* Bye: what follows is the end of the connection. */
+		return 0;
+	}
+}
+
+void client_readable(struct client *c)
+{
+	struct msg_control_frame frame;
+	struct msg_control message;
+
+	for (int i = 0; i < FRAMES_A_TURN && !c->broken; i++) {
+		int result = msg_socket_receive(c->socket, &frame);
+
+		if (result == 0)
+			return;
+		if (result < 0) {
+			if (result != -MSG_ERROR_FABRIC)
+				log_say(LOG_PROTOCOL_BROKEN,
+					"pid %d of uid %u: %s",
+					(int)c->peer.pid, c->peer.uid,
+					msg_trail_text());
+			c->broken = true;
+			return;
+		}
+		result = msg_control_unpack(
+			&message, MSG_CONTROL_CLIENT, &frame);
+		msg_control_frame_close(&frame);
+		if (result < 0)
+			log_say(LOG_PROTOCOL_BROKEN, "pid %d of uid %u: %s",
+				(int)c->peer.pid, c->peer.uid,
+				msg_trail_text());
+		else
+			result = handle(c, &message);
+		if (result < 0)
+			refuse(c, result);
+	}
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * client.h - one connection: a publisher, a subscriber or an onlooker.
+ *
+ *     Hello ─> Welcome ─> Subscribe ─> Subscribed, rings come and go
+ *                      ├> Publish ─> Publishing ─> Mapped: announced, readers
+ *                      └> Watch, Stats: answered, as often as asked
+ *
+ * Whatever it holds hangs on its struct client and goes when it hangs up:
+ * places in rings, ledgers, quota.  Only what a publisher has published stays
+ * until the network and the readers have it.  A client that breaks the protocol,
+ * or does not read what it is told, is disconnected.
+ * Test: tests/local/broker_*.sh, fuzz: tests/fuzz/fuzz_broker.c.
+ */
+#ifndef BROKER_CLIENT_H
+#define BROKER_CLIENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "broker/peer.h"
+
+#include "link/shm/control.h"
+#include "link/shm/segment.h"
+#include "link/shm/session.h"
+#include "link/shm/socket.h"
+#include "topic/name.h"
+
+#define CLIENT_RINGS_MAX 256u /* That a subscriber reads at once. */
+
+struct server;
+struct stream;
+struct publisher;
+
+/* A ring that a subscriber reads. */
+struct client_ring {
+	struct stream *stream;
+	uint32_t reader;
+	uint32_t number;
+};
+
+struct client {
+	struct client *next, **link;
+	struct server *server;
+	struct peer peer;
+	struct msg_socket *socket;
+	struct msg_shm_segment page; /* struct msg_session */
+	uint32_t role;               /* enum msg_control_role; 0: no Hello yet. */
+	bool broken;                 /* Close it at the end of this turn. */
+	bool watching_write;
+	bool mapped;                 /* Publisher: it has its memory. */
+	/* Subscriber. */
+	char pattern[MSG_TOPIC_BYTES_MAX + 1]; /* "" until Subscribe. */
+	struct msg_control_subscribe wish;
+	int bell[2]; /* Its doorbell: what we ring, what it hears. */
+	struct client_ring *rings;
+	uint32_t ring_count;
+	uint32_t ring_number;
+	/* Publisher. */
+	struct publisher *publisher;
+};
+
+/* Charge a connection and serve it; on failure `fd` is the caller's to close. */
+int client_open(struct server *server, int fd);
+void client_close(struct client *client);
+
+/* It has something for us. */
+void client_readable(struct client *client);
+
+/* Send what waits; see to what its socket had no room for. */
+void client_writable(struct client *client);
+
+/* Send and let it know that there is news.  One that does not read is marked
+ * broken. */
+void client_say(struct client *client, const struct msg_control *message,
+	const int *fds, unsigned fd_count);
+
+/* Whether something may be said that can wait. */
+bool client_has_room(const struct client *client);
+
+/* Who a reader is, for a publisher; NULL: the broker itself. */
+void client_introduce(
+	const struct client *client, struct msg_control_reader *reader);
+
+/* What a publisher rings to wake this reader; -1: nothing. */
+int client_doorbell(const struct client *owner, const struct client *reader);
+
+/* Whether this subscriber wants a topic, and may have it. */
+bool client_wants(const struct client *client, const char *topic);
+
+/* Attach a subscriber to a stream, or detach it; telling is the stream's. */
+int client_attach(struct client *client, struct stream *stream);
+void client_detach(struct client *client, struct stream *stream);
+
+#endif

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* feed.c - from the network into the rings; see feed.h. */
+#include "broker/feed.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "broker/client.h"
+#include "broker/log.h"
+#include "broker/network.h"
+#include "broker/stream.h"
+
+#include "base/clock.h"
+#include "base/trail.h"
+
+#define PUBLISHERS_MAX 4096u
+#define REORDER_NS (200 * MSG_NS_PER_US)
+#define REORDER_SOFTWARE_NS (5 * MSG_NS_PER_MS)
+
+static int open_receiver(struct feed *f)
+{
+	struct network *n = f->network;
+	struct msg_receive_options options = {
+		.frame_bytes = network_receive_bytes(n),
+		.buffer_count = f->slots,
+		.message_bytes_max = MSG_MESSAGE_BYTES_MAX,
+		.publisher_count_max = PUBLISHERS_MAX,
+		.topic_count_max = FEED_TOPICS_MAX,
+		.reorder_ns = n->domain->software ? REORDER_SOFTWARE_NS
+						  : REORDER_NS,
+		.revoke = true,
+		.announce = msg_follow_announced,
+		.announce_context = &f->follow,
+	};
+	size_t bytes = msg_receive_bytes(
+		f->slots, MSG_LINK_HEADROOM + options.frame_bytes);
+	int result = msg_shm_segment_create(
+		&f->pool, "msg-pool", bytes, MSG_SHM_HUGE);
+
+	if (result < 0)
+		return result;
+	options.shared = f->pool.base;
+	return msg_receiver_open(&f->receiver, &options);
+}
+
+static int open_link(struct feed *f)
+{
+	struct network *n = f->network;
+	struct msg_link_options options = {
+		.memory = f->pool.base,
+		.memory_bytes = f->pool.bytes,
+		.receive_count = f->slots,
+		.port = n->port,
+	};
+	char text[MSG_LINK_TEXT_BYTES] = "";
+	int result = n->domain->ops->link_open(
+		n->domain, &options, &f->link, text);
+
+	if (result < 0)
+		return msg_fail(-result, "%s", text);
+	/* After the device has its map: nobody gets another writable one. */
+	result = msg_shm_segment_seal(&f->pool, MSG_SHM_SEAL_READ_ONLY);
+	return result < 0 ? result : msg_receiver_start(&f->receiver, f->link);
+}
+
+int feed_open(struct feed **out, struct network *network, uint32_t slots)
+{
+	struct feed *f = calloc(1, sizeof *f);
+	int result;
+
+	if (!f)
+		return msg_fail(MSG_ERROR_MEMORY, "no memory for a feed");
+	f->network = network;
+	f->slots = slots;
+	f->log = (struct msg_log){log_library, NULL};
+	f->pool = (struct msg_shm_segment)MSG_SHM_SEGMENT;
+	result = open_receiver(f);
+	if (result == 0)
+		result = msg_follow_open_many(&f->follow, &f->receiver,
+			&network->groups, &f->log, FEED_TOPICS_MAX);
+	if (result == 0)
+		result = open_link(f);
+	if (result < 0) {
+		feed_close(f);
+		return result;
+	}
+	*out = f;
+	return 0;
+}
+
+void feed_close(struct feed *f)
+{
+	if (!f)
+		return;
+	if (f->follow.topics)
+		msg_follow_close(&f->follow);
+	if (f->link)
+		f->link->ops->close(f->link);
+	msg_receiver_close(&f->receiver);
+	msg_shm_segment_close(&f->pool);
+	free(f);
+}
+
+int feed_add(struct feed *f, struct stream *stream, uint64_t epoch)
+{
+	struct msg_ring_writer_options options = {
+		.header = (struct msg_ring_header *)stream->ring.base,
+		.entry_count = stream->entry_count,
+		.pin_max = f->slots,
+		.epoch = epoch,
+		.shared = true,
+		.free = msg_receiver_free,
+		.wake = stream_wake,
+		.context = &f->receiver,
+	};
+	int result = msg_ring_writer_open(&stream->writer, &options);
+
+	if (result < 0)
+		return result;
+	stream->writer.wake_context = stream;
+	stream->pool = &f->pool;
+	result = msg_shm_segment_seal(&stream->ring, MSG_SHM_SEAL_READ_ONLY);
+	if (result == 0)
+		result = msg_follow_add(
+			&f->follow, stream->topic, &stream->number);
+	if (result < 0) {
+		msg_ring_writer_close(&stream->writer);
+		return result;
+	}
+	f->streams[stream->number] = stream;
+	msg_receiver_publish_to(
+		&f->receiver, stream->number, &stream->writer);
+	return 0;
+}
+
+void feed_remove(struct feed *f, struct stream *stream)
+{
+	msg_follow_drop(&f->follow, stream->number);
+	/* Nobody reads it: all of it comes back. */
+	msg_ring_reclaim(&stream->writer, stream->writer.head);
+	assert(stream->writer.tail == stream->writer.head &&
+	       stream->writer.pin_count == 0);
+	msg_receiver_publish_to(&f->receiver, stream->number, NULL);
+	f->streams[stream->number] = NULL;
+	msg_ring_writer_close(&stream->writer);
+}
+
+/* Every slot is in somebody's hands: whoever holds most loses his ring. */
+static void relieve(struct feed *f)
+{
+	struct stream *worst = NULL;
+	uint32_t reader = 0;
+	uint64_t most = 0;
+
+	for (uint32_t i = 0; i < f->follow.topic_count; i++) {
+		struct stream *s = f->streams[i];
+
+		for (uint32_t k = 0; s && k < s->reader_top; k++) {
+			if (!s->readers[k].used ||
+				!msg_ring_writer_has(&s->writer, k) ||
+				stream_in_hand(s, k) <= most)
+				continue;
+			worst = s;
+			reader = k;
+			most = stream_in_hand(s, k);
+		}
+	}
+	if (!worst)
+		return;
+	msg_ring_evict(&worst->writer, reader);
+	f->evicted++;
+	log_say(LOG_READER_EVICTED,
+		"a subscriber of '%s' (pid %d) held %llu slots while none was "
+		"left and lost its ring",
+		worst->topic,
+		worst->readers[reader].client
+			? (int)worst->readers[reader].client->peer.pid
+			: 0,
+		(unsigned long long)most);
+}
+
+int feed_turn(struct feed *f)
+{
+	uint64_t published = f->receiver.published;
+	int n = msg_receiver_turn(&f->receiver);
+
+	if (msg_receiver_starved(&f->receiver))
+		relieve(f);
+	if (f->receiver.published == published)
+		return n;
+	for (uint32_t i = 0; i < f->follow.topic_count; i++)
+		if (f->streams[i])
+			stream_flush(f->streams[i]);
+	return n;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * feed.h - what the network brings, for the topics of one access class.
+ *
+ *     NIC ── DMA ──> pool ─ receiver ─> the ring of each topic
+ *
+ * One endpoint, one pool, one group membership and one receive a datagram for
+ * all topics of the class and all their subscribers.  Topics of different
+ * classes share nothing: whoever may read one topic of a class may read all, so
+ * that mapping the pool shows nobody what is not his.
+ *
+ * Slots are what is scarce.  When readers that lag hold too many, what they have
+ * not taken is taken from them; when all is in somebody's hands, whoever holds
+ * most loses his ring.  The receive path waits for nobody.
+ */
+#ifndef BROKER_FEED_H
+#define BROKER_FEED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "engine/receive.h"
+#include "link/shm/segment.h"
+#include "topic/follow.h"
+
+#define FEED_TOPICS_MAX 1024u
+
+struct network;
+struct stream;
+
+struct feed {
+	struct network *network;
+	struct msg_shm_segment pool;
+	struct msg_link *link;
+	struct msg_receiver receiver;
+	struct msg_follow follow;
+	struct msg_log log;
+	struct stream *streams[FEED_TOPICS_MAX]; /* By topic number. */
+	uint32_t slots;
+	uint64_t evicted;
+};
+
+int feed_open(struct feed **feed, struct network *network, uint32_t slots);
+void feed_close(struct feed *feed);
+
+/* Receive a topic into a stream that was just opened; its writer is opened.
+ * 0, or an error with the trail. */
+int feed_add(struct feed *feed, struct stream *stream, uint64_t epoch);
+void feed_remove(struct feed *feed, struct stream *stream);
+
+/* One turn, and wake whoever it brought something.  How many completions, or a
+ * negated error. */
+int feed_turn(struct feed *feed);
+
+#endif

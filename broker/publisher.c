@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* publisher.c - local publishers come and go; see relay.h. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "broker/client.h"
+#include "broker/log.h"
+#include "broker/relay.h"
+#include "broker/server_internal.h"
+
+#include "base/clock.h"
+#include "base/trail.h"
+#include "pool/transmit.h"
+#include "protocol/fragment.h"
+#include "protocol/frame.h"
+#include "protocol/pack.h"
+#include "topic/name.h"
+
+/* Frames in flight of one publisher. */
+#define FLIGHT 256u
+#define HEADER_STRIDE 64u
+/* A ring takes messages that need no slot as well, so it has more entries. */
+#define ENTRIES_MIN 4096u
+/* Without a network: as on loopback. */
+#define FRAME_BYTES_LOCAL 16384u
+/* What it has published is sent that long after it is gone. */
+#define DRAIN_NS MSG_NS_PER_S
+/* And for that long its frames may come back to us. */
+#define ECHO_NS MSG_NS_PER_S
+
+/* What its memory looks like, by what it asked for. */
+static void shape_memory(
+	struct publisher *p, const struct msg_control_publish *wish)
+{
+	uint32_t frame = p->server->network.domain
+				 ? p->server->network.domain->frame_bytes
+				 : FRAME_BYTES_LOCAL;
+	uint32_t entries = ENTRIES_MIN;
+	uint32_t payload;
+
+	p->body_max = frame - MSG_FRAME_HEADER_BYTES;
+	p->part_max = (p->body_max - MSG_FRAGMENT_HEADER_BYTES) & ~63u;
+	payload = wish->message_bytes_max > p->body_max
+			  ? wish->message_bytes_max
+			  : p->body_max;
+	while (entries < wish->loan_count_max)
+		entries *= 2;
+	p->shape = (struct msg_control_publishing){
+		.slot_count = wish->loan_count_max,
+		.payload_bytes = (payload + 7) & ~7u,
+		.entry_count = entries,
+		.frame_body_max = p->body_max,
+	};
+	p->shape.slot_bytes = (uint32_t)msg_region_stride(
+		MSG_TRANSMIT_PAYLOAD + p->shape.payload_bytes +
+		MSG_PACK_TABLE_BYTES_MAX);
+}
+
+static void describe(
+	struct publisher *p, const struct msg_control_publish *wish)
+{
+	struct msg_announcement *text = &p->source.text;
+	const struct server *server = p->server;
+
+	snprintf(text->topic, sizeof text->topic, "%s", wish->topic);
+	snprintf(text->host, sizeof text->host, "%s", server->network.host);
+	snprintf(text->program, sizeof text->program, "%.63s",
+		p->client->peer.program);
+	text->incarnation = wish->incarnation;
+	text->publisher = (uint32_t)wish->incarnation;
+	text->pid = (uint32_t)p->client->peer.pid;
+	text->uid = p->client->peer.uid;
+	text->message_bytes_max = wish->message_bytes_max;
+	text->frame_bytes = p->body_max + MSG_FRAME_HEADER_BYTES;
+	text->period_ms = wish->period_ms;
+	p->source.sent = &p->sent;
+	if (server->network.domain)
+		p->source.group = msg_name_group(
+			wish->topic, server->network.groups.count);
+	p->sequence = wish->next_sequence;
+	atomic_init(&p->sent, wish->next_sequence);
+}
+
+static bool id_is_taken(const struct server *server, uint32_t id)
+{
+	for (const struct publisher *p = server->publishers; p; p = p->next)
+		if (p->source.text.publisher == id && p->client)
+			return true;
+	return false;
+}
+
+static int make_memory(struct publisher *p, const char *topic)
+{
+	uint64_t bytes = (uint64_t)p->shape.slot_bytes * p->shape.slot_count;
+	int result;
+
+	p->bytes_charged = bytes + msg_ring_bytes(p->shape.entry_count);
+	result = account_charge(p->server->accounts, p->client->peer.uid,
+		ACCOUNT_BYTES, p->bytes_charged);
+	if (result < 0) {
+		p->bytes_charged = 0;
+		return result;
+	}
+	result = msg_shm_segment_create(
+		&p->pool, "msg-publisher", bytes, MSG_SHM_HUGE);
+	if (result == 0)
+		result = stream_open(&p->stream, &p->server->streams, topic,
+			p->shape.entry_count);
+	if (result < 0)
+		return result;
+	p->stream->local = true;
+	p->stream->publisher = p->source.text.publisher;
+	p->stream->owner = p->client;
+	p->stream->pool = &p->pool;
+	p->stream->acl_class = acl_class(
+		&p->server->options.config->acl, topic);
+	return 0;
+}
+
+static int open_lane(struct publisher *p)
+{
+	struct network *n = &p->server->network;
+	struct msg_link_options options = {
+		.memory = p->pool.base,
+		.memory_bytes = p->pool.bytes,
+		.send_count = FLIGHT,
+	};
+	char text[MSG_LINK_TEXT_BYTES] = "";
+	int result = msg_region_open(&p->headers, FLIGHT * HEADER_STRIDE);
+
+	if (result < 0)
+		return result;
+	p->flight = calloc(FLIGHT, sizeof *p->flight);
+	if (!p->flight)
+		return msg_fail(MSG_ERROR_MEMORY, "no memory for a publisher");
+	p->flight_mask = FLIGHT - 1;
+	options.headers = p->headers.base;
+	options.headers_bytes = p->headers.bytes;
+	result = n->domain->ops->link_open(n->domain, &options, &p->lane, text);
+	if (result < 0)
+		return msg_fail(-result, "%s", text);
+	if (p->lane->send_count < FLIGHT)
+		p->flight_mask = p->lane->send_count - 1;
+	while (p->flight_mask & (p->flight_mask + 1))
+		p->flight_mask &= p->flight_mask - 1;
+	return msg_groups_join(&n->groups, p->lane, p->source.group,
+		MSG_LINK_JOIN_SEND, p->source.text.topic, &p->group);
+}
+
+int publisher_open(struct client *client,
+	const struct msg_control_publish *wish, struct publisher **out)
+{
+	struct server *server = client->server;
+	struct publisher *p;
+	int result;
+
+	if ((uint32_t)wish->incarnation == 0 ||
+		id_is_taken(server, (uint32_t)wish->incarnation))
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"incarnation %llx is 0 or taken; draw another",
+			(unsigned long long)wish->incarnation);
+	p = calloc(1, sizeof *p);
+	if (!p)
+		return msg_fail(MSG_ERROR_MEMORY, "no memory for a publisher");
+	p->server = server;
+	p->client = client;
+	p->uid = client->peer.uid;
+	p->pool = (struct msg_shm_segment)MSG_SHM_SEGMENT;
+	p->reader_index = -1;
+	p->next = server->publishers;
+	p->link = &server->publishers;
+	if (p->next)
+		p->next->link = &p->next;
+	server->publishers = p;
+	shape_memory(p, wish);
+	describe(p, wish);
+	result = make_memory(p, wish->topic);
+	if (result == 0 && server->network.domain)
+		result = open_lane(p);
+	if (result < 0) {
+		publisher_close(p);
+		return result;
+	}
+	*out = p;
+	return 0;
+}
+
+/* Our own part in its ring, if there is a network to send to. */
+static int start_relay(struct publisher *p)
+{
+	struct stream *s = p->stream;
+
+	if (!p->server->network.domain)
+		return 0;
+	p->reader_index = stream_add_reader(
+		s, NULL, s->entry_count / 2, MSG_CONTROL_BLOCK, 0);
+	if (p->reader_index < 0)
+		return p->reader_index;
+	msg_ring_reader_open(&p->reader,
+		(const struct msg_ring_header *)s->ring.base, s->entry_count,
+		(struct msg_ring_ledger *)s->readers[p->reader_index]
+			.ledger.base,
+		(uint32_t)p->reader_index);
+	return 0;
+}
+
+int publisher_start(struct publisher *p)
+{
+	struct server *server = p->server;
+	struct feed *feed = server->network.domain
+				    ? server->feeds[p->stream->acl_class]
+				    : NULL;
+	int result;
+
+	result = msg_shm_segment_seal(&p->pool, MSG_SHM_SEAL_READ_ONLY);
+	if (result == 0)
+		result = msg_shm_segment_seal(
+			&p->stream->ring, MSG_SHM_SEAL_READ_ONLY);
+	/* What comes back of it by the network is here already. */
+	if (result == 0 && feed &&
+		!msg_receiver_ignore(&feed->receiver,
+			p->source.text.publisher, true))
+		result = msg_fail(MSG_ERROR_BUSY,
+			"%u publishers are here already, the most a broker "
+			"takes; stop some",
+			MSG_RECEIVE_IGNORED_MAX);
+	if (result == 0)
+		result = start_relay(p);
+	if (result == 0 && server->network.domain) {
+		result = msg_announcer_add(&server->network.announcer,
+			server->network.domain, &p->source);
+		p->announced = result == 0;
+	}
+	if (result < 0)
+		return result;
+	server_offer(server, p->stream);
+	return 0;
+}
+
+void publisher_gone(struct publisher *p)
+{
+	p->client = NULL;
+	p->stream->owner = NULL;
+	server_drop_readers(p->server, p->stream);
+	p->gone_ns = msg_clock_coarse_ns();
+	p->free_ns = p->gone_ns + DRAIN_NS + ECHO_NS;
+}
+
+void publisher_close(struct publisher *p)
+{
+	struct server *server = p->server;
+
+	if (p->announced)
+		msg_announcer_remove(
+			&server->network.announcer, &p->source, 1);
+	if (p->lane)
+		p->lane->ops->close(p->lane);
+	if (p->stream) {
+		if (server->network.domain)
+			msg_receiver_ignore(
+				&server->feeds[p->stream->acl_class]->receiver,
+				p->source.text.publisher, false);
+		server_drop_readers(server, p->stream);
+		stream_close(p->stream);
+	}
+	if (p->bytes_charged > 0)
+		account_release(server->accounts, p->uid, ACCOUNT_BYTES,
+			p->bytes_charged);
+	free(p->flight);
+	msg_region_close(&p->headers);
+	msg_shm_segment_close(&p->pool);
+	*p->link = p->next;
+	if (p->next)
+		p->next->link = p->link;
+	free(p);
+}

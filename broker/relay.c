@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* relay.c - from a local publisher's ring to the lane; see relay.h. */
+#include "broker/relay.h"
+
+#include <string.h>
+
+#include "broker/server_internal.h"
+
+#include "base/clock.h"
+#include "protocol/fragment.h"
+#include "protocol/frame.h"
+#include "protocol/pack.h"
+
+/* A header, a fragment's header or a message of 32 bytes behind it. */
+#define HEADER_STRIDE 64u
+/* Frames of one publisher in one turn: others want theirs, too. */
+#define TURN_FRAMES 64u
+#define EVENTS 64
+
+static uint32_t in_flight(const struct publisher *p)
+{
+	return p->flight_head - p->flight_tail;
+}
+
+/* What is on its way out stays in hand; the rest is the publisher's again. */
+static void settle(struct publisher *p)
+{
+	uint64_t low = p->reader.next - p->claimed;
+
+	if (in_flight(p) > 0)
+		low = p->flight[p->flight_tail & p->flight_mask];
+	if (low != p->reader.low)
+		msg_ring_settle(&p->reader, low);
+}
+
+static int poll_lane(struct publisher *p)
+{
+	struct msg_link_event events[EVENTS];
+	int n = p->lane->ops->poll(p->lane, events, EVENTS);
+
+	for (int i = 0; i < n; i++) {
+		if (events[i].type == MSG_LINK_SEND_FAILED)
+			p->failed++;
+		/* This frame and all before it. */
+		if (events[i].token - p->flight_tail < in_flight(p))
+			p->flight_tail = events[i].token + 1;
+	}
+	return n;
+}
+
+/* ---- one frame --------------------------------------------------------- */
+
+static uint8_t *header_place(const struct publisher *p)
+{
+	return p->headers.base +
+	       (size_t)(p->flight_head & p->flight_mask) * HEADER_STRIDE;
+}
+
+static void write_header(
+	struct publisher *p, enum msg_frame_type type, uint32_t body_bytes)
+{
+	struct msg_frame frame = {
+		.type = (uint8_t)type,
+		.bytes = (uint16_t)(MSG_FRAME_HEADER_BYTES + body_bytes),
+		.tag = msg_name_tag(p->stream->topic),
+		.publisher = p->source.text.publisher,
+		.transmission = p->flight_head,
+		.sequence = p->item.sequence,
+	};
+
+	msg_frame_write(header_place(p), &frame);
+}
+
+/* Post what header_place and `send` hold; publisher_turn flushes.  0, AGAIN,
+ * FABRIC. */
+static int post(struct publisher *p, struct msg_link_send *send)
+{
+	int result;
+
+	send->iov[0].iov_base = header_place(p);
+	send->group = p->group;
+	send->token = p->flight_head;
+	send->more = true;
+	/* Some of a train; its last is reported anyway, by the flush. */
+	send->signal = ++p->unsignalled > p->flight_mask / 4;
+	result = p->lane->ops->send(p->lane, send);
+	if (result < 0)
+		return result;
+	if (send->signal)
+		p->unsignalled = 0;
+	p->flight[p->flight_head & p->flight_mask] = p->reader.next - 1;
+	p->flight_head++;
+	p->frames++;
+	return 0;
+}
+
+static uint8_t *payload(const struct publisher *p)
+{
+	return p->pool.base + (size_t)p->item.place * MSG_RING_PLACE_UNIT;
+}
+
+/* The next fragment of the claimed message. */
+static int send_part(struct publisher *p)
+{
+	struct msg_link_send send = {.iov_count = 2};
+	struct msg_fragment part = {
+		.total = p->item.bytes,
+		.offset = p->part_offset,
+	};
+	int result;
+
+	part.bytes = part.total - part.offset;
+	if (part.bytes > p->part_max)
+		part.bytes = p->part_max;
+	write_header(p, MSG_FRAME_FRAGMENT,
+		MSG_FRAGMENT_HEADER_BYTES + part.bytes);
+	msg_fragment_write(header_place(p) + MSG_FRAME_HEADER_BYTES, &part);
+	send.iov[0].iov_len =
+		MSG_FRAME_HEADER_BYTES + MSG_FRAGMENT_HEADER_BYTES;
+	send.iov[1].iov_base = payload(p) + part.offset;
+	send.iov[1].iov_len = part.bytes;
+	result = post(p, &send);
+	if (result == 0)
+		p->part_offset += part.bytes;
+	p->claimed = p->part_offset < part.total;
+	return result;
+}
+
+static int send_whole(struct publisher *p)
+{
+	struct msg_link_send send = {.iov_count = 2};
+	int result;
+
+	write_header(p,
+		p->item.kind == MSG_RING_PACKED ? MSG_FRAME_PACKED
+						: MSG_FRAME_SINGLE,
+		p->item.bytes);
+	send.iov[0].iov_len = MSG_FRAME_HEADER_BYTES;
+	if (p->item.kind == MSG_RING_INLINE) {
+		memcpy(header_place(p) + MSG_FRAME_HEADER_BYTES, p->item.data,
+			p->item.bytes);
+		send.iov[0].iov_len += p->item.bytes;
+		send.iov_count = 1;
+	} else {
+		send.iov[1].iov_base = payload(p);
+		send.iov[1].iov_len = p->item.bytes;
+		if (p->item.bytes == 0)
+			send.iov_count = 1;
+	}
+	result = post(p, &send);
+	p->claimed = result < 0;
+	return result;
+}
+
+/* ---- entries ----------------------------------------------------------- */
+
+/* Messages of the item, if it is what it can be; 0: it is not. */
+static uint32_t believe(const struct publisher *p)
+{
+	const struct msg_ring_item *item = &p->item;
+	uint64_t end = (uint64_t)item->place * MSG_RING_PLACE_UNIT +
+		       item->bytes;
+	struct msg_pack_reader reader;
+	int n;
+
+	if (item->publisher != p->source.text.publisher ||
+		item->sequence < p->sequence)
+		return 0;
+	switch (item->kind) {
+	case MSG_RING_INLINE:
+		return item->bytes <= MSG_RING_INLINE_BYTES;
+	case MSG_RING_SINGLE:
+		return item->bytes <= MSG_MESSAGE_BYTES_MAX &&
+		       end <= p->pool.bytes;
+	case MSG_RING_PACKED:
+		if (item->bytes > p->body_max || end > p->pool.bytes)
+			return 0;
+		n = msg_pack_open(&reader, payload(p), item->bytes);
+		return n > 0 ? (uint32_t)n : 0;
+	default:
+		return 0;
+	}
+}
+
+/* Claim the next entry and keep a copy of what it says.  Whether there was
+ * one to send. */
+static bool claim(struct publisher *p)
+{
+	uint64_t index = p->reader.next;
+
+	switch (msg_ring_peek(&p->reader, index, &p->item)) {
+	case MSG_RING_EMPTY:
+		return false;
+	case MSG_RING_GONE:
+		/* Only a writer that breaks the rules laps who may block. */
+		p->malformed++;
+		return msg_ring_lap(&p->reader) && false;
+	default:
+		break;
+	}
+	msg_ring_hold(&p->reader, index + 1, true);
+	p->messages = believe(p);
+	p->part_offset = 0;
+	p->claimed = p->messages > 0;
+	p->malformed += !p->claimed;
+	return p->claimed;
+}
+
+/* Send the claimed entry, or a part of it.  0, AGAIN, FABRIC. */
+static int send_entry(struct publisher *p)
+{
+	int result = p->item.bytes > p->body_max ? send_part(p)
+						 : send_whole(p);
+
+	if (result == 0 && !p->claimed)
+		p->sequence = p->item.sequence + p->messages;
+	return result;
+}
+
+int publisher_turn(struct publisher *p)
+{
+	int result = 0;
+	int n = 0;
+
+	if (p->reader_index < 0)
+		return 0;
+	if (in_flight(p) > 0 && (result = poll_lane(p)) < 0)
+		return result;
+	for (result = 0; n < (int)TURN_FRAMES && result == 0 &&
+			 in_flight(p) <= p->flight_mask;
+		n += result == 0) {
+		if (!p->claimed && !claim(p))
+			break;
+		result = send_entry(p);
+	}
+	if (n > 0 && p->lane->ops->flush(p->lane) == 0)
+		/* Release; partner: announce: what it counts has left. */
+		atomic_store_explicit(
+			&p->sent, p->sequence, memory_order_release);
+	settle(p);
+	return result < 0 && result != -MSG_ERROR_AGAIN ? result : n;
+}
+
+void publisher_sleep(struct publisher *p)
+{
+	if (p->reader_index >= 0)
+		msg_ring_sleep(&p->reader, MSG_RING_SLEEP_DESCRIPTOR);
+}
+
+void publisher_awake(struct publisher *p)
+{
+	if (p->reader_index >= 0)
+		msg_ring_awake(&p->reader);
+}
+
+bool publisher_ready(const struct publisher *p)
+{
+	return p->reader_index >= 0 &&
+	       (in_flight(p) > 0 || p->claimed || msg_ring_ready(&p->reader));
+}
+
+uint64_t publisher_sequence(const struct publisher *p)
+{
+	const struct msg_ring_header *header =
+		(const struct msg_ring_header *)p->stream->ring.base;
+	uint64_t head = msg_load(&header->head, acquire);
+	struct msg_ring_reader reader = {
+		.header = header,
+		.entries = (const struct msg_ring_entry *)(header + 1),
+		.mask = p->stream->entry_count - 1,
+	};
+	struct msg_ring_item item;
+
+	if (head == 0 || msg_ring_peek(&reader, head - 1, &item) !=
+				 MSG_RING_ENTRY)
+		return p->sequence;
+	/* Of a packed entry the first one: close enough for people. */
+	return item.sequence + 1;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * relay.h - a local publisher as the broker sees it, and what it publishes on
+ * its way to other hosts.
+ *
+ *     publisher's ring ─ peek, check ─> header of ours + his payload ─> lane
+ *
+ * The broker is one more reader of the ring, one that may block: what it has
+ * not sent stays.  It sends headers from its own memory and payloads from the
+ * publisher's (gather), so nothing is copied but messages that stand in an entry
+ * (32 bytes at most), and nobody can send in another's name.  Its own frames
+ * that come back are dropped by the feed: local subscribers have them already.
+ *
+ * A publisher that goes leaves what it has published; that is sent, for a second
+ * at most, then its topic says goodbye.
+ */
+#ifndef BROKER_RELAY_H
+#define BROKER_RELAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "link/link.h"
+#include "link/shm/control.h"
+#include "link/shm/segment.h"
+#include "pool/region.h"
+#include "pool/ring_reader.h"
+#include "topic/announcer.h"
+
+struct server;
+struct client;
+struct stream;
+
+struct publisher {
+	struct publisher *next, **link;
+	struct server *server;
+	struct client *client; /* NULL: gone. */
+	struct stream *stream;
+	struct msg_shm_segment pool;
+	struct msg_control_publishing shape; /* Of its memory. */
+	uint64_t bytes_charged;
+	uint32_t uid; /* To whom. */
+	uint64_t gone_ns;  /* When it went; 0: it is there. */
+	uint64_t free_ns;  /* When its frames can no longer come back. */
+	/* To the network, unless there is none. */
+	struct msg_link *lane;
+	uint32_t group;
+	uint32_t body_max;
+	uint32_t part_max;
+	struct msg_region headers;
+	struct msg_announce_source source;
+	bool announced;
+	int reader_index; /* Ours, in its ring; -1: none. */
+	struct msg_ring_reader reader;
+	uint64_t *flight; /* Ring index of each frame in flight. */
+	uint32_t flight_mask;
+	uint32_t flight_head;
+	uint32_t flight_tail;
+	uint32_t unsignalled;
+	/* The entry being sent, as it was when it was claimed. */
+	struct msg_ring_item item;
+	uint32_t messages;    /* In it. */
+	uint32_t part_offset; /* Of what is sent in fragments. */
+	bool claimed;         /* And not all of it handed to the lane. */
+	uint64_t sequence;    /* Next that it may use. */
+	msg_counter_t sent;   /* For its announcements. */
+	uint64_t frames, failed, malformed;
+};
+
+/* Memory for a publisher that asked, and a stream for its topic.  0, or a
+ * negated error with the trail. */
+int publisher_open(struct client *client,
+	const struct msg_control_publish *wish, struct publisher **publisher);
+
+/* It has mapped its memory and may begin: seal, announce, offer the stream. */
+int publisher_start(struct publisher *publisher);
+
+/* Its connection has ended. */
+void publisher_gone(struct publisher *publisher);
+
+void publisher_close(struct publisher *publisher);
+
+/* Send what is there, some of it; how many frames, or a negated error. */
+int publisher_turn(struct publisher *publisher);
+
+/* Messages published, by its ring, where we do not read that ourselves. */
+uint64_t publisher_sequence(const struct publisher *publisher);
+
+/* Get ready to sleep: then a fence, then publisher_ready. */
+void publisher_sleep(struct publisher *publisher);
+void publisher_awake(struct publisher *publisher);
+bool publisher_ready(const struct publisher *publisher);
+
+#endif

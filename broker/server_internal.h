@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * server_internal.h - the broker's state, for the files that make it up.
+ */
+#ifndef BROKER_SERVER_INTERNAL_H
+#define BROKER_SERVER_INTERNAL_H
+
+#include "broker/account.h"
+#include "broker/feed.h"
+#include "broker/network.h"
+#include "broker/relay.h"
+#include "broker/server.h"
+#include "broker/stream.h"
+
+struct server {
+	struct server_options options;
+	struct accounts *accounts;
+	struct client *clients;
+	uint32_t client_count;
+	bool deaf; /* No descriptors: the listening socket is not watched. */
+	int epoll_fd;
+	int bell[2]; /* Ours: what publishers ring, what we hear. */
+	uint64_t epoch;
+	uint32_t slots; /* Of each feed. */
+	struct network network;
+	struct feed **feeds; /* By access class. */
+	uint32_t feed_count;
+	struct stream *streams;
+	struct publisher *publishers;
+};
+
+/* Watch a descriptor; `mark` comes back with its events. */
+int server_watch(struct server *server, int fd, void *mark);
+
+/* The stream of a topic from the network, made if there is none; NULL with the
+ * trail. */
+struct stream *server_network_stream(struct server *server, const char *topic);
+
+/* A local stream has appeared: attach who wants it. */
+void server_offer(struct server *server, struct stream *stream);
+
+/* Nobody writes a stream any more: those who read it are told and detached. */
+void server_drop_readers(struct server *server, struct stream *stream);
+
+/* Streams of topics heard of on the network, for one more subscriber. */
+void server_offer_network(struct server *server, struct client *client);
+
+/* Answer Watch and Stats.  0, or a negated error with the trail. */
+int server_list(struct server *server, struct client *client,
+	const char *pattern);
+int server_stats(struct server *server, struct client *client);
+
+/* A network stream that nobody reads goes. */
+void server_release_stream(struct server *server, struct stream *stream);
+
+#endif

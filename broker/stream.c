@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* stream.c - readers of a ring come and go; see stream.h. */
+#include "broker/stream.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "broker/client.h"
+
+#include <msg/msg.h>
+
+#include "base/trail.h"
+
+int stream_open(struct stream **out, struct stream **list, const char *topic,
+	uint32_t entry_count)
+{
+	struct stream *s = aligned_alloc(64, (sizeof *s + 63) & ~(size_t)63);
+	int result;
+
+	if (!s)
+		return msg_fail(MSG_ERROR_MEMORY, "no memory for a stream");
+	memset(s, 0, sizeof *s);
+	s->ring = (struct msg_shm_segment)MSG_SHM_SEGMENT;
+	for (uint32_t i = 0; i < MSG_RING_READERS_MAX; i++)
+		s->readers[i].ledger =
+			(struct msg_shm_segment)MSG_SHM_SEGMENT;
+	snprintf(s->topic, sizeof s->topic, "%s", topic);
+	s->entry_count = entry_count;
+	result = msg_shm_segment_create(
+		&s->ring, "msg-ring", msg_ring_bytes(entry_count), 0);
+	if (result < 0) {
+		free(s);
+		return result;
+	}
+	s->next = *list;
+	s->link = list;
+	if (s->next)
+		s->next->link = &s->next;
+	*list = s;
+	*out = s;
+	return 0;
+}
+
+void stream_close(struct stream *s)
+{
+	if (!s->local)
+		msg_ring_writer_close(&s->writer);
+	msg_shm_segment_close(&s->ring);
+	*s->link = s->next;
+	if (s->next)
+		s->next->link = s->link;
+	free(s);
+}
+
+/* ---- readers ----------------------------------------------------------- */
+
+static enum msg_ring_slow slow_of(uint32_t policy)
+{
+	switch (policy) {
+	case MSG_CONTROL_EVICT:
+		return MSG_RING_EVICT;
+	case MSG_CONTROL_BLOCK:
+		return MSG_RING_BLOCK;
+	default:
+		return MSG_RING_LAP;
+	}
+}
+
+int stream_add_reader(struct stream *s, struct client *client,
+	uint32_t hold_max, enum msg_control_policy policy, uint32_t number)
+{
+	struct stream_reader *r;
+	uint32_t index = 0;
+	int result;
+
+	/* Not one whose going its writer has yet to hear of. */
+	while (index < MSG_RING_READERS_MAX &&
+		(s->readers[index].used || s->readers[index].writer_knows))
+		index++;
+	if (index == MSG_RING_READERS_MAX)
+		return msg_fail(MSG_ERROR_BUSY,
+			"topic '%s' has %u subscribers of this host, the most "
+			"a stream takes",
+			s->topic, MSG_RING_READERS_MAX);
+	r = &s->readers[index];
+	result = msg_shm_segment_create(&r->ledger, "msg-ledger",
+		msg_ring_ledger_bytes(hold_max), 0);
+	if (result == 0)
+		result = msg_shm_segment_seal(&r->ledger, MSG_SHM_SEAL_SIZE);
+	if (result < 0) {
+		msg_shm_segment_close(&r->ledger);
+		return result;
+	}
+	r->client = client;
+	r->hold_max = hold_max;
+	/* The network waits for nobody. */
+	r->policy = !s->local && policy == MSG_CONTROL_BLOCK
+			    ? MSG_CONTROL_LAP
+			    : policy;
+	r->number = number;
+	r->used = true;
+	r->client_knows = !client;
+	if (index >= s->reader_top)
+		s->reader_top = index + 1;
+	s->reader_count++;
+	if (!s->local) {
+		msg_ring_writer_add(&s->writer, index,
+			(const struct msg_ring_ledger *)r->ledger.base,
+			hold_max, slow_of(r->policy));
+		r->writer_knows = true;
+	}
+	s->stale = true;
+	return (int)index;
+}
+
+void stream_remove_reader(struct stream *s, uint32_t index)
+{
+	struct stream_reader *r = &s->readers[index];
+
+	if (!s->local) {
+		msg_ring_writer_remove(&s->writer, index);
+		r->writer_knows = false;
+	}
+	msg_shm_segment_close(&r->ledger);
+	r->used = false;
+	r->client = NULL;
+	s->reader_count--;
+	s->stale = true;
+}
+
+/* ---- telling ----------------------------------------------------------- */
+
+/* A local stream's writer hears of a reader; false: its socket is full. */
+static bool tell_writer(struct stream *s, uint32_t index)
+{
+	struct stream_reader *r = &s->readers[index];
+	struct msg_control message;
+	int fds[2];
+
+	if (!s->owner) {
+		/* Nobody writes any more, so nobody needs to know. */
+		r->writer_knows = r->used;
+		return true;
+	}
+	if (r->used == r->writer_knows)
+		return true;
+	if (!s->owner->mapped || !client_has_room(s->owner))
+		return false;
+	memset(&message.reader, 0, sizeof message.reader);
+	if (r->used) {
+		message.kind = MSG_CONTROL_READER;
+		message.reader.reader = index;
+		message.reader.policy = r->policy;
+		message.reader.hold_max = r->hold_max;
+		client_introduce(r->client, &message.reader);
+		fds[0] = r->ledger.fd;
+		fds[1] = client_doorbell(s->owner, r->client);
+	} else {
+		message.kind = MSG_CONTROL_READER_GONE;
+		message.reader_gone.reader = index;
+	}
+	r->writer_knows = r->used;
+	client_say(s->owner, &message, fds,
+		!r->used ? 0 : fds[1] < 0 ? 1 : 2);
+	return true;
+}
+
+static void tell_client(struct stream *s, uint32_t index)
+{
+	struct stream_reader *r = &s->readers[index];
+	struct msg_control message = {.kind = MSG_CONTROL_RING};
+	int fds[3] = {s->ring.fd, s->pool->fd, r->ledger.fd};
+
+	message.ring = (struct msg_control_ring){
+		.number = r->number,
+		.origin = s->local ? MSG_CONTROL_LOCAL : MSG_CONTROL_NETWORK,
+		.publisher = s->publisher,
+		.reader = index,
+		.entry_count = s->entry_count,
+		.pool_bytes = s->pool->bytes,
+		.hold_max = r->hold_max,
+	};
+	snprintf(message.ring.topic, sizeof message.ring.topic, "%s", s->topic);
+	r->client_knows = true;
+	client_say(r->client, &message, fds, 3);
+}
+
+void stream_tell(struct stream *s)
+{
+	s->stale = false;
+	for (uint32_t i = 0; i < s->reader_top; i++) {
+		struct stream_reader *r = &s->readers[i];
+
+		if (s->local && !tell_writer(s, i)) {
+			s->stale = true;
+			continue;
+		}
+		if (r->used && !r->client_knows)
+			tell_client(s, i);
+	}
+	while (s->reader_top > 0 && !s->readers[s->reader_top - 1].used &&
+		!s->readers[s->reader_top - 1].writer_knows)
+		s->reader_top--;
+}
+
+void stream_flush(struct stream *s)
+{
+	if (s->local || s->writer.head == s->flushed)
+		return;
+	s->flushed = s->writer.head;
+	msg_ring_flush(&s->writer);
+}
+
+void stream_wake(void *stream, uint32_t reader)
+{
+	struct stream *s = stream;
+	struct client *client = s->readers[reader].client;
+
+	/* Full: it has not heard the last one yet. */
+	if (client)
+		(void)!send(client->bell[0], "", 1,
+			MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+uint64_t stream_in_hand(const struct stream *s, uint32_t index)
+{
+	const struct msg_ring_ledger *ledger =
+		(const struct msg_ring_ledger *)s->readers[index].ledger.base;
+	uint64_t next = msg_load(&ledger->next, relaxed);
+	uint64_t low = msg_load(&ledger->low, relaxed);
+	uint64_t held = msg_load(&ledger->held_top, relaxed);
+
+	return (next > low ? next - low : 0) + held;
+}
