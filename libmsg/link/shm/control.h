@@ -63,7 +63,7 @@ enum msg_control_kind {
 	MSG_CONTROL_SUBSCRIBE = 2,
 	MSG_CONTROL_PUBLISH = 3,
 	MSG_CONTROL_MAPPED = 4, /* Publisher: ring and pool are mapped. */
-	MSG_CONTROL_WATCH = 5,  /* Send me the directory, once. */
+	MSG_CONTROL_WATCH = 5,  /* Send me the directory as it is now. */
 	MSG_CONTROL_STATS = 6,  /* Send me the counters' segment. */
 	MSG_CONTROL_BYE = 7,    /* Publisher: nothing follows. */
 
@@ -269,9 +269,9 @@ void msg_control_frame_close(struct msg_control_frame *frame);
 const char *msg_control_kind_name(unsigned kind);
 
 /* Pack the body of a message into `body`, of MSG_CONTROL_PACKED_BYTES_MAX;
- * returns its bytes.  Ranges, and that topics, patterns and names are good text,
- * are the caller's promise (asserted).  In the other texts, which come from
- * outside, what a receiver would refuse is sent as '?'. */
+ * returns its bytes.  Ranges, and that topics, patterns and names are good
+ * text, are the caller's promise (asserted).  In the other texts, which come
+ * from outside, what a receiver would refuse is sent as '?'. */
 size_t msg_control_pack(const struct msg_control *control, uint8_t *body);
 
 /* Unpack and check a frame that came from the side `from`.  The frame and its

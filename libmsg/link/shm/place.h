@@ -34,8 +34,8 @@ int msg_place_broker(const char *name, char path[MSG_PLACE_PATH_BYTES]);
 
 /* Connect to the socket at `path`; *fd is close-on-exec and non-blocking.
  * Returns 0, and *fd is the caller's to close; -MSG_ERROR_DEVICE: nobody is
- * there; -MSG_ERROR_FABRIC: somebody is, and we may not, or it is no socket of a
- * broker; -MSG_ERROR_AGAIN: too many are at its door just now;
+ * there; -MSG_ERROR_FABRIC: somebody is, and we may not, or it is no socket of
+ * a broker; -MSG_ERROR_AGAIN: too many are at its door just now;
  * -MSG_ERROR_MEMORY; -MSG_ERROR_ARGUMENT: the path is too long; each with the
  * reason and the next step on the trail. */
 int msg_place_connect(const char *path, int *fd);

@@ -3,12 +3,13 @@
  * socket.c - frames with descriptors over a Unix stream socket; see socket.h.
  *
  * The kernel hands over descriptors with some byte of what is read, not saying
- * which: a read of several frames would leave open to which of them they belong.
- * So a read never crosses the end of a frame, and descriptors are taken only by
- * the read of a frame's first byte.
+ * which: a read of several frames would leave open to which of them they
+ * belong.  So a read never crosses the end of a frame, and descriptors are
+ * taken only by the read of a frame's first byte.
  *
- * On the way out a queue of bytes and, beside it, the places in the stream where
- * descriptors travel ("passes"); a piece that is sent begins with at most one.
+ * On the way out a queue of bytes and, beside it, the places in the stream
+ * where descriptors travel ("passes"); a piece that is sent begins with at most
+ * one of them.
  */
 #include "link/shm/socket.h"
 
