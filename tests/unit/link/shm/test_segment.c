@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -29,6 +30,10 @@
 
 #define BYTES (64u << 10)
 #define MARK 0x5a
+
+/* Of Linux 6.3, which headers may not know. */
+#define NOEXEC_SEAL 0x0008U
+#define SEAL_EXEC 0x0020
 
 static struct msg_shm_segment ours = MSG_SHM_SEGMENT;
 static struct msg_shm_segment theirs = MSG_SHM_SEGMENT;
@@ -118,6 +123,20 @@ START_TEST(it_is_there_zeroed_and_sealed_in_size)
 }
 END_TEST
 
+START_TEST(nobody_can_make_a_program_of_it)
+{
+	int fd = memfd_create("x", NOEXEC_SEAL);
+
+	if (fd < 0)
+		CHECK_SKIP("this kernel has no MFD_NOEXEC_SEAL");
+	close(fd);
+	create(BYTES, 0);
+	ck_assert_int_eq(fcntl(ours.fd, F_GET_SEALS) & SEAL_EXEC, SEAL_EXEC);
+	ck_assert_int_eq(fchmod(ours.fd, 0777), -1);
+	msg_shm_segment_close(&ours);
+}
+END_TEST
+
 START_TEST(huge_pages_are_taken_if_there_are_any)
 {
 	size_t sizes[] = {1, 4096, 2u << 20, (2u << 20) + 1, 5u << 20};
@@ -149,7 +168,7 @@ static void be_an_old_kernel(void)
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 23, 4, 3),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_memfd_create, 0, 2),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ARGUMENT(1)),
-		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 8, 1, 0),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, NOEXEC_SEAL, 1, 0),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
 	};
@@ -161,7 +180,7 @@ static void be_an_old_kernel(void)
 	ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
 	ck_assert_int_eq(
 		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
-	ck_assert_int_eq(memfd_create("x", 8), -1);
+	ck_assert_int_eq(memfd_create("x", NOEXEC_SEAL), -1);
 	ck_assert_int_eq(errno, EINVAL);
 }
 
@@ -471,6 +490,7 @@ int main(void)
 	TCase *refusal = check_case(suite, "refusal", 10);
 
 	tcase_add_test(use, it_is_there_zeroed_and_sealed_in_size);
+	tcase_add_test(use, nobody_can_make_a_program_of_it);
 	tcase_add_test(use, huge_pages_are_taken_if_there_are_any);
 	tcase_add_test(use, an_old_kernel_will_do);
 	tcase_add_test(use, a_writable_map_made_before_the_seal_still_writes);

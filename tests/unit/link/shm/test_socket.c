@@ -118,10 +118,12 @@ static struct msg_control_frame expect(struct msg_socket *from, unsigned kind,
 	return frame;
 }
 
-/* It fails as said, and goes on to fail so. */
+/* It fails as said, goes on to fail so, and keeps no descriptor until it is
+ * closed. */
 static void expect_failure(struct msg_socket *from, int code, const char *text)
 {
 	struct msg_control_frame frame = {.kind = 77};
+	unsigned before = fds_open();
 
 	for (int i = 0; i < 2; i++) {
 		ck_assert_int_eq(msg_socket_receive(from, &frame), code);
@@ -129,6 +131,7 @@ static void expect_failure(struct msg_socket *from, int code, const char *text)
 		ck_assert_uint_eq(frame.kind, 77);
 		msg_fail(1, "other");
 	}
+	ck_assert_uint_le(fds_open(), before);
 }
 
 static void expect_nothing(struct msg_socket *from)
