@@ -162,11 +162,10 @@ static int start(struct broker *broker)
 {
 	int adopted, code, result = notify_open();
 
+	if (result == 0)
+		result = notify_take_socket(&adopted);
 	if (result < 0)
 		return start_failed(result);
-	adopted = notify_take_socket();
-	if (adopted < -1)
-		return start_failed(adopted);
 	broker->signal_fd = open_signals();
 	if (broker->signal_fd < 0)
 		return start_failed(broker->signal_fd);

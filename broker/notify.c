@@ -182,7 +182,7 @@ static int option(int fd, int name)
 	return value;
 }
 
-int notify_take_socket(void)
+int notify_take_socket(int *fd)
 {
 	const char *text = getenv("LISTEN_FDS");
 	bool ours = text && means_us("LISTEN_PID", false);
@@ -197,8 +197,9 @@ int notify_take_socket(void)
 	unsetenv("LISTEN_FDS");
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDNAMES");
+	*fd = -1;
 	if (!ours)
-		return -1;
+		return 0;
 	if (option(FIRST_FD, SO_DOMAIN) != AF_UNIX ||
 		option(FIRST_FD, SO_TYPE) != SOCK_STREAM ||
 		option(FIRST_FD, SO_ACCEPTCONN) != 1)
@@ -212,5 +213,6 @@ int notify_take_socket(void)
 			"cannot prepare descriptor 3 of the service manager: "
 			"%s",
 			strerror(errno));
-	return FIRST_FD;
+	*fd = FIRST_FD;
+	return 0;
 }

@@ -36,8 +36,9 @@ uint64_t notify_period_ns(void);
 void notify_alive(uint64_t now_ns);
 
 /* The one socket a manager opened for us (LISTEN_FDS), non-blocking and
- * close-on-exec; -1 when there is none; -MSG_ERROR_ARGUMENT with the trail
- * when there are several, or it is no listening Unix stream socket. */
-int notify_take_socket(void);
+ * close-on-exec, into *fd; -1 there when there is none.  0, or
+ * -MSG_ERROR_ARGUMENT with the trail when there are several, or it is no
+ * listening Unix stream socket. */
+int notify_take_socket(int *fd);
 
 #endif

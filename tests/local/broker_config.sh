@@ -3,7 +3,7 @@
 #
 # broker_config.sh - command line, --check-config, `msg broker`.
 # shellcheck source=tests/local/broker_lib.sh
-. "${BASH_SOURCE%/*}/broker_lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/broker_lib.sh" || exit 1
 unset MSG_LANE MSG_INTERFACE MSG_PORT MSG_GROUPS
 
 usage() { # usage SENTENCE OPTIONS...
@@ -35,7 +35,7 @@ for option in name socket interface device lane groups port ttl frame-bytes \
 	check-config json quiet verbose help version; do
 	check "--$option is told" grep -q -- "--$option" "$work/help"
 	check "--$option is in the manual" grep -qE -- "[-]${option}( |\$)" \
-		"${BASH_SOURCE%/*}/../../broker/msgbrokerd.8"
+		"$(dirname "${BASH_SOURCE[0]}")/../../broker/msgbrokerd.8"
 done
 check "exit codes are told" grep -q '3 another broker has the name' "$work/help"
 [[ $("$MSGBROKERD" --version) =~ ^msgbrokerd\ [0-9.]+$ ]] || fail "--version"

@@ -11,7 +11,7 @@
 #   clients PATH COUNT HOLD   connect so often and hold them that long; prints
 #                             how many are still open then (python3)
 # shellcheck source=tests/local/lib.sh
-. "${BASH_SOURCE%/*}/lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh" || exit 1
 : "${MSGBROKERD:?is not set: the path of the program msgbrokerd}"
 case $MSGBROKERD in /*) ;; *) MSGBROKERD=$PWD/$MSGBROKERD ;; esac
 unset MSG_BROKER NOTIFY_SOCKET WATCHDOG_USEC LISTEN_FDS LISTEN_PID JOURNAL_STREAM

@@ -4,7 +4,7 @@
 # broker_manager.sh - below a service manager: what it is told, the socket it
 # opens, and that no file is opened once the broker serves.
 # shellcheck source=tests/local/broker_lib.sh
-. "${BASH_SOURCE%/*}/broker_lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/broker_lib.sh" || exit 1
 need_python
 
 # A manager: writes what it is told, a line each message, to a file.
@@ -61,7 +61,7 @@ fi
 cat >"$work/activate.py" <<'END'
 # Bind a socket, start the broker on it, kill it, connect while there is none,
 # start it again: who waited is served.
-import os, signal, socket, sys, time
+import atexit, os, signal, socket, sys, time
 path, log, argv = sys.argv[1], sys.argv[2], sys.argv[3:]
 listener = socket.socket(socket.AF_UNIX)
 listener.bind(path)
@@ -72,9 +72,24 @@ def broker():
     if pid == 0:
         os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
         os.dup2(listener.fileno(), 3)
+        os.set_inheritable(3, True) # Also when it was 3 already.
         os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
         os.execv(argv[0], argv)
+    running.append(pid)
     return pid
+
+# Leave none behind when this fails.
+running = []
+me = os.getpid()
+def end():
+    if os.getpid() == me:
+        for pid in running:
+            os.kill(pid, signal.SIGKILL)
+atexit.register(end)
+
+def ended(pid):
+    running.remove(pid)
+    return os.waitpid(pid, 0)[1]
 
 def wait(text, count):
     limit = time.monotonic() + 20
@@ -90,14 +105,14 @@ one = socket.socket(socket.AF_UNIX)
 one.connect(path)
 wait("client-connected", 1)
 os.kill(first, signal.SIGKILL)
-os.waitpid(first, 0)
+ended(first)
 two = socket.socket(socket.AF_UNIX)
 two.connect(path)
 second = broker()
 wait("opened by the service manager", 2)
 wait("client-connected", 2)
 os.kill(second, signal.SIGTERM)
-status = os.waitpid(second, 0)[1]
+status = ended(second)
 if status != 0 or not os.path.exists(path):
     sys.exit("status %d, socket there: %s" % (status, os.path.exists(path)))
 END
@@ -106,6 +121,18 @@ python3 "$work/activate.py" "$place/act.sock" "$work/act.err" \
 	"$MSGBROKERD" "${quiet[@]}" --verbose --socket "$place/other.sock" \
 	2>"$work/activate.err" || fail "socket activation: $(cat "$work/activate.err")"
 check "the other socket was not made" test ! -e "$place/other.sock"
+
+# What was handed over and is of no use is refused, not passed over.
+python3 - "$MSGBROKERD" "${quiet[@]}" --socket "$place/other.sock" \
+	2>"$work/attempt.err" <<'END'
+import os, sys
+os.dup2(os.open("/dev/null", os.O_RDONLY), 3)
+os.set_inheritable(3, True)
+os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
+os.execv(sys.argv[1], sys.argv[1:])
+END
+is "exit with a descriptor that is no socket" 1 $?
+said "descriptor 3 of the service manager is no listening Unix stream socket"
 
 # ---- quotas -------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 #
 # broker_start.sh - one broker a name, whatever was left behind or put there.
 # shellcheck source=tests/local/broker_lib.sh
-. "${BASH_SOURCE%/*}/broker_lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/broker_lib.sh" || exit 1
 
 # ---- races ------------------------------------------------------------------
 

@@ -6,14 +6,15 @@
  */
 #include "broker/notify.h"
 
-#include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -187,12 +188,56 @@ END_TEST
 
 /* ---- sockets --------------------------------------------------------------- */
 
-static void hand_over(int fd, const char *count)
+/* What notify_take_socket made of descriptor 3, in a process of its own: here
+ * 3 may be the test's way to its parent. */
+struct taken {
+	int result, fd;
+	int again; /* The descriptor a second call gives. */
+	int descriptor_flags, status_flags;
+	bool variables; /* Whether any is left. */
+	char text[MSG_TRAIL_BYTES];
+};
+
+static void take_in_child(int fd, struct taken *taken)
 {
-	ck_assert_int_eq(dup2(fd, 3), 3);
-	setenv("LISTEN_FDS", count, 1);
-	setenv("LISTEN_FDNAMES", "msg", 1);
-	set_number("LISTEN_PID", getpid());
+	if (dup2(fd, 3) != 3)
+		_exit(1);
+	taken->fd = -7;
+	taken->result = notify_take_socket(&taken->fd);
+	snprintf(taken->text, sizeof taken->text, "%s", msg_trail_text());
+	taken->descriptor_flags = fcntl(3, F_GETFD);
+	taken->status_flags = fcntl(3, F_GETFL);
+	taken->variables = getenv("LISTEN_FDS") || getenv("LISTEN_PID") ||
+			   getenv("LISTEN_FDNAMES");
+	if (notify_take_socket(&taken->again) < 0)
+		taken->again = -8;
+}
+
+/* `ours`: whether LISTEN_PID means that process. */
+static struct taken take(int fd, const char *count, bool ours)
+{
+	struct taken taken = {0};
+	int status, ends[2], out;
+	pid_t child;
+
+	ck_assert_int_eq(pipe(ends), 0);
+	out = fcntl(ends[1], F_DUPFD, 10);
+	child = fork();
+	if (child == 0) {
+		setenv("LISTEN_FDS", count, 1);
+		setenv("LISTEN_FDNAMES", "msg", 1);
+		set_number("LISTEN_PID", ours ? getpid() : getppid());
+		take_in_child(fd, &taken);
+		_exit(write(out, &taken, sizeof taken) != sizeof taken);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+	ck_assert_int_eq(read(ends[0], &taken, sizeof taken), sizeof taken);
+	close(ends[0]);
+	close(ends[1]);
+	close(out);
+	close(fd);
+	return taken;
 }
 
 static int listener(int type)
@@ -212,44 +257,48 @@ static int listener(int type)
 
 START_TEST(a_socket_is_taken_over)
 {
-	hand_over(listener(SOCK_STREAM), "1");
-	ck_assert_int_eq(notify_take_socket(), 3);
-	ck_assert_int_eq(fcntl(3, F_GETFD), FD_CLOEXEC);
-	ck_assert_int_ne(fcntl(3, F_GETFL) & O_NONBLOCK, 0);
-	ck_assert_ptr_null(getenv("LISTEN_FDS"));
-	ck_assert_ptr_null(getenv("LISTEN_PID"));
-	ck_assert_ptr_null(getenv("LISTEN_FDNAMES"));
-	ck_assert_int_eq(notify_take_socket(), -1);
+	struct taken taken = take(listener(SOCK_STREAM), "1", true);
+
+	ck_assert_int_eq(taken.result, 0);
+	ck_assert_int_eq(taken.fd, 3);
+	ck_assert_int_eq(taken.descriptor_flags, FD_CLOEXEC);
+	ck_assert_int_ne(taken.status_flags & O_NONBLOCK, 0);
+	ck_assert(!taken.variables);
+	ck_assert_int_eq(taken.again, -1);
 }
 END_TEST
 
 START_TEST(a_socket_of_another_process_is_not_ours)
 {
-	hand_over(listener(SOCK_STREAM), "1");
-	set_number("LISTEN_PID", getpid() + 1);
-	ck_assert_int_eq(notify_take_socket(), -1);
-	unsetenv("LISTEN_PID");
-	setenv("LISTEN_FDS", "1", 1);
-	ck_assert_int_eq(notify_take_socket(), -1);
+	struct taken taken = take(listener(SOCK_STREAM), "1", false);
+
+	ck_assert_int_eq(taken.result, 0);
+	ck_assert_int_eq(taken.fd, -1);
+	ck_assert(!taken.variables);
+	ck_assert_int_eq(taken.status_flags & O_NONBLOCK, 0);
 }
 END_TEST
 
+static void not_taken(int fd, const char *count, const char *words)
+{
+	struct taken taken = take(fd, count, true);
+
+	ck_assert_int_eq(taken.result, -MSG_ERROR_ARGUMENT);
+	ck_assert_msg(strstr(taken.text, words) != NULL,
+		"wanted '%s', got '%s'", words, taken.text);
+}
+
 START_TEST(what_is_no_listening_stream_socket_is_refused)
 {
-	hand_over(listener(SOCK_STREAM), "2");
-	ck_assert_int_eq(notify_take_socket(), -MSG_ERROR_ARGUMENT);
-	ck_assert_ptr_nonnull(strstr(msg_trail_text(), "exactly one socket"));
-	hand_over(listener(SOCK_DGRAM), "1");
-	ck_assert_int_eq(notify_take_socket(), -MSG_ERROR_ARGUMENT);
-	ck_assert_ptr_nonnull(strstr(msg_trail_text(), "no listening Unix"));
-	hand_over(listener(SOCK_SEQPACKET), "1");
-	ck_assert_int_eq(notify_take_socket(), -MSG_ERROR_ARGUMENT);
-	hand_over(socket(AF_UNIX, SOCK_STREAM, 0), "1");
-	ck_assert_int_eq(notify_take_socket(), -MSG_ERROR_ARGUMENT);
-	hand_over(socket(AF_INET, SOCK_STREAM, 0), "1");
-	ck_assert_int_eq(notify_take_socket(), -MSG_ERROR_ARGUMENT);
-	hand_over(open("/dev/null", O_RDONLY), "1");
-	ck_assert_int_eq(notify_take_socket(), -MSG_ERROR_ARGUMENT);
+	static const char words[] = "no listening Unix stream socket";
+
+	not_taken(listener(SOCK_STREAM), "2", "exactly one socket");
+	not_taken(listener(SOCK_STREAM), "one", "exactly one socket");
+	not_taken(listener(SOCK_DGRAM), "1", words);
+	not_taken(listener(SOCK_SEQPACKET), "1", words);
+	not_taken(socket(AF_UNIX, SOCK_STREAM, 0), "1", words);
+	not_taken(socket(AF_INET, SOCK_STREAM, 0), "1", words);
+	not_taken(open("/dev/null", O_RDONLY), "1", words);
 }
 END_TEST
 

@@ -6,8 +6,8 @@
 #include <grp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/trail.h"
@@ -61,6 +61,9 @@ START_TEST(many_groups_are_all_read)
 	ck_assert_uint_eq(peer.groups[0], 77);
 	ck_assert_mem_eq(peer.groups + 1, groups, sizeof groups);
 	peer_drop(&peer);
+	/* A leak checker cannot look into a process that changed its user. */
+	ck_assert_int_eq(seteuid(0), 0);
+	prctl(PR_SET_DUMPABLE, 1);
 }
 END_TEST
 
