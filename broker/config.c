@@ -12,11 +12,11 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "broker/config_value.h"
 
 #include "base/trail.h"
+#include "link/shm/place.h"
 #include "topic/groups.h"
 
 #include <msg/msg.h>
@@ -143,12 +143,11 @@ static int parse_name(const char *name)
 				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				      "0123456789-_.";
 
-	/* It becomes a file's name: no hidden one, and no option. */
-	if (name[0] == '.' || name[0] == '-' ||
-		name[strspn(name, letters)] != '\0')
+	/* As libmsg/link/shm/place.h has it for clients. */
+	if (name[0] == '.' || name[strspn(name, letters)] != '\0')
 		return msg_fail(MSG_ERROR_ARGUMENT,
 			"'%s' is no name of a broker; write letters, digits, "
-			"'-', '_' and '.', a letter or digit first",
+			"'-', '_' and '.', no dot first",
 			name);
 	return 0;
 }
@@ -234,8 +233,12 @@ int config_store(struct config *config, enum config_setting which,
 int config_set(struct config *config, enum config_setting which,
 	const char *value, enum config_origin origin, const char *called)
 {
-	int result = config_store(config, which, value, origin, 0);
+	int result;
 
+	/* For clients a name may be the path of a socket; so for us. */
+	if (which == CONFIG_NAME && value[0] == '/')
+		which = CONFIG_SOCKET;
+	result = config_store(config, which, value, origin, 0);
 	return result < 0
 		       ? msg_fail(-result, "%s: %s", called, msg_trail_text())
 		       : 0;
@@ -276,25 +279,17 @@ void config_init(struct config *config)
 static int place_socket(struct config *config)
 {
 	struct config_value *value = &config->values[CONFIG_SOCKET];
-	const char *name = config->values[CONFIG_NAME].text;
-	const char *folder =
-		geteuid() == 0 ? "/run" : getenv("XDG_RUNTIME_DIR");
-	int bytes;
+	int result;
 
+	_Static_assert(sizeof value->text >= MSG_PLACE_PATH_BYTES,
+		"a place fits a setting");
 	if (value->text[0] != '\0')
 		return 0;
-	if (!folder || folder[0] != '/')
-		return msg_fail(MSG_ERROR_ARGUMENT,
-			"XDG_RUNTIME_DIR does not say where this user's "
-			"sockets are; set it, or give --socket PATH");
-	bytes = snprintf(value->text, sizeof value->text, "%s/msg/%s.sock",
-		folder, name);
-	if (bytes > (int)config_specs[CONFIG_SOCKET].most)
-		return msg_fail(MSG_ERROR_ARGUMENT,
-			"the socket '%.100s…' would have %d bytes, and %u is "
-			"the most; give a shorter --name, or --socket PATH",
-			value->text, bytes, config_specs[CONFIG_SOCKET].most);
-	return 0;
+	result =
+		msg_place_broker(config->values[CONFIG_NAME].text, value->text);
+	return result < 0 ? msg_fail(-result, "%s; or give --socket PATH",
+				    msg_trail_text())
+			  : 0;
 }
 
 int config_finish(struct config *config)

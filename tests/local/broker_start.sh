@@ -114,7 +114,7 @@ if [ "$(id -u)" != 0 ]; then
 	is "exit in the usual place" 0 $code
 	unset XDG_RUNTIME_DIR
 	attempt 2
-	said "set it, or give --socket"
+	said "or give --socket PATH"
 	echo "SKIP foreign sockets, full and read-only disks: not root"
 	exit 0
 fi

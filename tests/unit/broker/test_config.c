@@ -106,7 +106,6 @@ static const struct {
 		"the line is indented, so it would go on with 'port'"},
 	{"[broker]\nname = a/b\n", 2, "'a/b' is no name of a broker"},
 	{"[broker]\nname = .a\n", 2, "'.a' is no name of a broker"},
-	{"[broker]\nname = -a\n", 2, "'-a' is no name of a broker"},
 	{"[broker]\nlane = tcp\n", 2, "write verbs, udp or none"},
 	{"[broker]\ngroups = 10.0.0.1+4\n", 2, "not a multicast address"},
 	{"[broker]\nsocket = a.sock\n", 2, "is not the whole path"},
@@ -315,6 +314,16 @@ START_TEST(the_socket_has_its_usual_place)
 }
 END_TEST
 
+START_TEST(a_name_may_be_the_path_of_a_socket)
+{
+	setenv("MSG_BROKER", "/run/x.sock", 1);
+	ck_assert_int_eq(config_read_environment(config), 0);
+	ck_assert_int_eq(config_finish(config), 0);
+	ck_assert_str_eq(config_text(config, CONFIG_SOCKET), "/run/x.sock");
+	ck_assert_str_eq(config_text(config, CONFIG_NAME), "default");
+}
+END_TEST
+
 /* Lines without their comments, which tell where a value came from. */
 static char *shown(void)
 {
@@ -390,6 +399,7 @@ int main(void)
 	tcase_add_test(tcase, a_full_file_is_taken);
 	tcase_add_test(tcase, options_win_over_the_environment_over_the_file);
 	tcase_add_test(tcase, the_socket_has_its_usual_place);
+	tcase_add_test(tcase, a_name_may_be_the_path_of_a_socket);
 	tcase_add_test(tcase, what_is_printed_reads_as_the_same);
 	tcase_add_test(tcase, random_bytes_do_no_harm);
 	return check_main(suite, NULL);
