@@ -74,7 +74,7 @@ static int complete(
 			"publisher_count_max", NULL, 256, 1, 65536);
 	if (result == 0)
 		result = msg_options_number(&o->reorder_us, "reorder_us",
-			NULL, domain->software ? 5000 : 200, 1, 1000000);
+			NULL, domain->software ? 20000 : 200, 1, 1000000);
 	return result;
 }
 

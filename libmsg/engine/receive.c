@@ -46,6 +46,10 @@ int msg_receiver_open(struct msg_receiver *r,
 	/* The rest stays for small messages while large ones are assembled. */
 	r->assembly_slots_max = options->buffer_count -
 				options->buffer_count / 8;
+	/* Frames that wait for an earlier one must leave it a buffer. */
+	r->sequence_window = options->buffer_count / 2 < MSG_SEQUENCE_WINDOW
+				     ? options->buffer_count / 2
+				     : MSG_SEQUENCE_WINDOW;
 	r->deadline = UINT64_MAX;
 	return 0;
 fail:
@@ -203,7 +207,8 @@ static struct msg_stream *add_stream(struct msg_receiver *r,
 	}
 	s->topic = topic;
 	s->ignored = s->foreign = is_ignored(r, frame->publisher);
-	msg_sequence_start(&s->sequence, r->options.reorder_ns);
+	msg_sequence_start(
+		&s->sequence, r->options.reorder_ns, r->sequence_window);
 	count(r, MSG_COUNTER_PUBLISHERS, 1);
 	return s;
 }

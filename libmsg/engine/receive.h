@@ -83,6 +83,7 @@ struct msg_receiver {
 	uint32_t held_slots;       /* In windows and assemblies. */
 	uint32_t assembly_slots;
 	uint32_t assembly_slots_max;
+	uint32_t sequence_window;  /* Of each stream. */
 	uint64_t now;              /* Read once a turn, when first needed. */
 	uint64_t emptied;          /* Turns that left the link empty. */
 	uint64_t empty_ns;         /* When the link was last seen empty. */

@@ -94,12 +94,11 @@ static void told_forget_reached(struct msg_sequence *s)
  * those behind it came. */
 static uint64_t held_due(struct msg_sequence *s)
 {
-	uint64_t since = UINT64_MAX;
-
-	for (uint32_t i = 0; i < s->held_count; i++)
-		if (held_at(s, i)->since < since)
-			since = held_at(s, i)->since;
-	return due(s, since);
+	if (s->held_since == UINT64_MAX)
+		for (uint32_t i = 0; i < s->held_count; i++)
+			if (held_at(s, i)->since < s->held_since)
+				s->held_since = held_at(s, i)->since;
+	return due(s, s->held_since);
 }
 
 static void refresh(struct msg_sequence *s)
@@ -108,7 +107,7 @@ static void refresh(struct msg_sequence *s)
 	s->deadline = UINT64_MAX;
 	if (s->told_count > 0)
 		s->deadline = due(s, s->told[0].since);
-	if (s->held_count > MSG_SEQUENCE_WINDOW ||
+	if (s->held_count > s->window ||
 		(s->held_count > 0 && head_place(s) <= 0)) {
 		s->deadline = 0;
 	} else if (s->held_count > 0) {
@@ -139,10 +138,13 @@ static void skip(struct msg_sequence *s, uint64_t to)
 	s->fresh = false;
 }
 
-void msg_sequence_start(struct msg_sequence *s, uint64_t allowance_ns)
+void msg_sequence_start(
+	struct msg_sequence *s, uint64_t allowance_ns, uint32_t window)
 {
+	assert(window <= MSG_SEQUENCE_WINDOW);
 	memset(s, 0, sizeof *s);
 	s->allowance_ns = allowance_ns;
+	s->window = window;
 	s->deadline = UINT64_MAX;
 }
 
@@ -182,6 +184,9 @@ static bool hold(struct msg_sequence *s, const struct msg_span *span,
 	memmove(held_at(s, i + 1), held_at(s, i),
 		(s->held_count - i) * sizeof s->held[0]);
 	*held_at(s, i) = (struct msg_sequence_held){*span, now, token};
+	if (s->held_count == 0 ||
+		(s->held_since != UINT64_MAX && now < s->held_since))
+		s->held_since = now;
 	s->reordered_total += i < s->held_count;
 	s->held_count++;
 	return true;
@@ -197,7 +202,7 @@ static __attribute__((noinline)) enum msg_sequence_verdict arrive_slowly(
 	int place =
 		compare(span->sequence, span->offset, s->sequence, s->offset);
 
-	assert(s->held_count <= MSG_SEQUENCE_WINDOW);
+	assert(s->held_count <= s->window);
 	if (!s->started || (s->fresh && place < 0 &&
 				   s->sequence - span->sequence < AHEAD_MAX)) {
 		start_at(s, span, now);
@@ -267,7 +272,7 @@ static bool give_up(struct msg_sequence *s, uint64_t now)
 		told_forget_reached(s);
 		return true;
 	}
-	if (held && (told || s->held_count > MSG_SEQUENCE_WINDOW ||
+	if (held && (told || s->held_count > s->window ||
 			    now >= held_due(s))) {
 		skip(s, head->sequence + (head->offset > 0));
 		return true;
@@ -297,6 +302,8 @@ enum msg_sequence_step msg_sequence_next(
 			step = MSG_SEQUENCE_FRAME;
 		}
 		s->late_total += step == MSG_SEQUENCE_DROP;
+		if (head->since == s->held_since)
+			s->held_since = UINT64_MAX;
 		s->held_first++;
 		if (--s->held_count == 0)
 			s->held_first = 0;

@@ -6,7 +6,7 @@
  * (end_sequence, end_offset): a SINGLE from (s,0) to (s+1,0), a PACKED of n
  * to (s+n,0), a FRAGMENT from (s,o) to (s,o+bytes), the last one to (s+1,0).
  * A frame is in order when its begin is the position expected.  One that comes
- * early waits in a small window for those before it; when the window is full
+ * early waits in a window for those before it; when the window is full
  * or the allowance is over, what is missing counts as lost and the stream
  * goes on behind it.  A frame that comes after that is late and is dropped,
  * so a message is delivered once, in order, or counted lost, never both.
@@ -48,7 +48,11 @@
 
 #include "protocol/fragment.h"
 
-#define MSG_SEQUENCE_WINDOW 32u
+/* Frames that may wait, at most.  SoftRoCE lets 64 frames of a queue pair be under way
+ * (RXE_INFLIGHT_SKBS_PER_QP_HIGH), and when it goes on with its work on another
+ * processor all of those may be overtaken by as many and more: with 32 places
+ * each such event lost 55 to 64 frames. */
+#define MSG_SEQUENCE_WINDOW 128u
 
 struct msg_span {
 	uint64_t sequence;
@@ -101,13 +105,15 @@ struct msg_sequence {
 	uint64_t lost_total;
 	uint64_t deadline;    /* When next() has work; UINT64_MAX: never. */
 	uint64_t allowance_ns;
+	uint32_t window;
+	uint64_t held_since; /* When the earliest held came; UINT64_MAX: look. */
 	uint64_t late_total;
 	uint64_t reordered_total; /* Frames that came after a later one, in time. */
 	/* The older of the two keeps its time while newer evidence raises the
 	 * other, so that steady announcements cannot put a loss off for good. */
 	struct msg_sequence_told told[2];
 	/* By position.  One more than the window: the frame that fills the gap
-	 * finds room even when 32 wait for it. */
+	 * finds room even when all others wait for it. */
 	struct msg_sequence_held held[MSG_SEQUENCE_WINDOW + 1];
 };
 
@@ -117,7 +123,9 @@ enum msg_sequence_verdict {
 	MSG_SEQUENCE_LATE,    /* Drop it. */
 };
 
-void msg_sequence_start(struct msg_sequence *sequence, uint64_t allowance_ns);
+/* `window`: frames that may wait, at most MSG_SEQUENCE_WINDOW. */
+void msg_sequence_start(struct msg_sequence *sequence, uint64_t allowance_ns,
+	uint32_t window);
 
 /* Whether a span is the very next one and nothing waits: then its arrival is
  * DELIVER whatever the time, so the caller may save reading the clock. */

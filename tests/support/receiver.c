@@ -104,7 +104,8 @@ void receiver_start(struct receiver *r, uint64_t allowance_ns,
 	receiver_deliver_fn *deliver_fn, void *context)
 {
 	memset(r, 0, sizeof *r);
-	msg_sequence_start(&r->sequence, allowance_ns);
+	msg_sequence_start(
+		&r->sequence, allowance_ns, MSG_SEQUENCE_WINDOW);
 	r->deliver = deliver_fn;
 	r->context = context;
 	balance(r);

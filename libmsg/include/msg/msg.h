@@ -282,7 +282,7 @@ struct msg_subscriber_options {
 	                                 256.  More are counted, refused. */
 	uint32_t reorder_us;          /* How long a gap may wait for a late
 	                                 frame before it counts as loss, up to
-	                                 1000000; by default 200, 5000 on a
+	                                 1000000; by default 200, 20000 on a
 	                                 software RDMA device. */
 };
 #define MSG_SUBSCRIBER_OPTIONS \

@@ -363,6 +363,29 @@ START_TEST(one_topic_a_tag_and_as_many_as_there_is_room_for)
 }
 END_TEST
 
+/* With as many places as buffers, a gap would keep every buffer until its
+ * allowance is over, and the missing frame would find none. */
+START_TEST(frames_that_wait_leave_the_missing_one_a_buffer)
+{
+	open_all(16, 4);
+	r.options.reorder_ns = 3600 * MSG_NS_PER_S;
+	send_single(1, 1);
+	take_single(1, 1, 0);
+	for (uint64_t i = 3; i < 3 + 8; i++)
+		send_single(1, i);
+	take_nothing();
+	send_single(1, 2);
+	for (uint64_t i = 2; i < 3 + 8; i++)
+		take_single(1, i, 0);
+	for (uint64_t i = 12; i < 12 + 16; i++)
+		send_single(1, i);
+	take_single(1, 12, 1);
+	for (uint64_t i = 13; i < 12 + 16; i++)
+		take_single(1, i, 0);
+	close_all();
+}
+END_TEST
+
 START_TEST(what_evidence_says_is_lost_is_counted_once)
 {
 	struct msg_frame said = {.tag = TAG, .publisher = 1};
@@ -463,6 +486,8 @@ int main(void)
 	tcase_add_test(streams, the_same_tag_does_not_make_the_same_topic);
 	tcase_add_test(streams,
 		one_topic_a_tag_and_as_many_as_there_is_room_for);
+	tcase_add_test(
+		streams, frames_that_wait_leave_the_missing_one_a_buffer);
 	tcase_add_test(streams, what_evidence_says_is_lost_is_counted_once);
 	tcase_add_test(
 		streams, without_buffers_turns_are_counted_and_arm_says_so);

@@ -274,7 +274,7 @@ START_TEST(an_endless_allowance_gives_up_only_at_the_end)
 }
 END_TEST
 
-START_TEST(thirty_two_frames_wait_and_the_missing_one_still_fits)
+START_TEST(a_full_window_waits_and_the_missing_frame_still_fits)
 {
 	one(1, 0);
 	for (uint64_t s = 3; s < 3 + MSG_SEQUENCE_WINDOW; s++)
@@ -286,7 +286,7 @@ START_TEST(thirty_two_frames_wait_and_the_missing_one_still_fits)
 }
 END_TEST
 
-START_TEST(a_thirty_third_frame_gives_the_first_gap_up)
+START_TEST(one_frame_more_than_the_window_gives_the_first_gap_up)
 {
 	one(1, 0);
 	one(3, 0);
@@ -298,6 +298,18 @@ START_TEST(a_thirty_third_frame_gives_the_first_gap_up)
 	one(4, 0);
 	EXPECT_LOST(1);
 	ck_assert_uint_eq(receiver.next, 5 + MSG_SEQUENCE_WINDOW);
+}
+END_TEST
+
+START_TEST(a_smaller_window_is_full_sooner)
+{
+	msg_sequence_start(&receiver.sequence, ALLOWANCE, 2);
+	one(1, 0);
+	one(3, 0);
+	one(4, 0);
+	EXPECT("1 ");
+	one(5, 0);
+	EXPECT("1 !1 3 4 5 ");
 }
 END_TEST
 
@@ -733,8 +745,10 @@ static void add_gap_tests(Suite *suite)
 	tcase_add_test(gap, without_an_allowance_a_gap_is_lost_at_once);
 	tcase_add_test(gap, an_endless_allowance_gives_up_only_at_the_end);
 	tcase_add_test(
-		gap, thirty_two_frames_wait_and_the_missing_one_still_fits);
-	tcase_add_test(gap, a_thirty_third_frame_gives_the_first_gap_up);
+		gap, a_full_window_waits_and_the_missing_frame_still_fits);
+	tcase_add_test(
+		gap, one_frame_more_than_the_window_gives_the_first_gap_up);
+	tcase_add_test(gap, a_smaller_window_is_full_sooner);
 	tcase_add_test(gap, a_full_window_slides_on_for_as_long_as_needed);
 	tcase_add_test(gap, a_message_with_a_missing_part_is_lost_as_a_whole);
 	tcase_add_test(gap, a_message_with_a_missing_head_is_lost_as_a_whole);
