@@ -85,6 +85,13 @@ static inline uint64_t perf_now(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+/* plan.c.  0: measure; 1: the arguments are wrong, which stderr says; 2: they
+ * asked for something else, which is done. */
+int perf_plan_read(int argc, char **argv, struct perf_plan *plan);
+
+/* The names of the columns of a result. */
+void perf_print_columns(void);
+
 /* Read the arguments, run, print; the exit status of main. */
 int perf_main(int argc, char **argv, const struct perf_lane *lane);
 

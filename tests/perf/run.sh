@@ -68,6 +68,7 @@ fi
 programs=$(cd "$build" && pwd)/tests/perf
 [ -x "$programs/perf_msg" ] || die "no $programs/perf_msg: build first, or say --build"
 [ "$(id -u)" = 0 ] || fifo=''
+asked_pairs=$pairs
 [ -n "$pairs" ] || pairs=$([ -n "$quick" ] && echo 3 || echo 7)
 count=$([ -n "$quick" ] && echo 4000 || echo 10000)
 seconds=$([ -n "$quick" ] && echo 0.2 || echo 0.5)
@@ -328,9 +329,9 @@ machine() {
 }
 
 if [ "$only" = softroce ]; then
-	exec "$project/tests/softroce/run.sh" --timeout 600 --out "$results" -- \
+	exec "$project/tests/softroce/run.sh" --timeout 900 --out "$results" -- \
 		"$here/run.sh" --device rxe0 --build "$build" --results /out \
-		--pairs "$([ -n "$quick" ] && echo 1 || echo 5)"
+		--pairs "${asked_pairs:-$([ -n "$quick" ] && echo 1 || echo 5)}"
 fi
 
 printf 'lane\twhat\tpair\t' >"$runs"
