@@ -22,6 +22,8 @@
 #include "topic/follow.h"
 #include "topic/name.h"
 
+#define MESSAGE_BYTES_DEFAULT (1u << 20)
+#define BUFFER_COUNT_MIN 16u
 #define BUFFER_COUNT_DEFAULT 1024u
 #define BUFFER_COUNT_MAX 65536u
 /* Beyond two messages in fragments: what small messages need meanwhile. */
@@ -36,17 +38,61 @@ struct msg_subscriber {
 
 /* Buffers for two messages of the largest size, one in assembly and one in
  * the application's hands, and some more. */
-static uint32_t buffers_for(uint32_t message_bytes, uint32_t frame_bytes)
+static uint32_t buffers_for(uint32_t message_bytes, uint32_t part)
 {
-	uint32_t part = (frame_bytes - MSG_FRAME_HEADER_BYTES -
-				MSG_FRAGMENT_HEADER_BYTES) &
-			~63u;
-	uint32_t need = BUFFER_COUNT_SPARE +
-			2 * msg_fragment_count(message_bytes, part);
+	uint32_t need =
+		BUFFER_COUNT_SPARE + 2 * msg_fragment_count(message_bytes, part);
 
 	if (need < BUFFER_COUNT_DEFAULT)
 		need = BUFFER_COUNT_DEFAULT;
 	return need < BUFFER_COUNT_MAX ? need : BUFFER_COUNT_MAX;
+}
+
+/* The fewest buffers in which a message of `parts` can be assembled. */
+static uint32_t buffers_least(uint32_t parts)
+{
+	uint32_t count = parts;
+
+	while (msg_receiver_assembly_max(count) < parts)
+		count++;
+	return count;
+}
+
+/* How large and how many: of the two each one's default follows the other, and
+ * both together must make sense. */
+static int complete_sizes(struct msg_subscriber_options *o, uint32_t frame_bytes)
+{
+	uint32_t part = (frame_bytes - MSG_FRAME_HEADER_BYTES -
+				MSG_FRAGMENT_HEADER_BYTES) &
+			~63u;
+	uint32_t bytes = MESSAGE_BYTES_DEFAULT;
+	uint32_t parts;
+	int result;
+
+	if (o->buffer_count >= BUFFER_COUNT_MIN &&
+		msg_fragment_count(bytes, part) >
+			msg_receiver_assembly_max(o->buffer_count))
+		bytes = part * msg_receiver_assembly_max(o->buffer_count);
+	result = msg_options_number(&o->message_bytes_max, "message_bytes_max",
+		NULL, bytes, 1, MSG_MESSAGE_BYTES_MAX);
+	if (result < 0)
+		return result;
+	if (o->message_bytes_max < frame_bytes)
+		o->message_bytes_max = frame_bytes;
+	result = msg_options_number(&o->buffer_count, "buffer_count", NULL,
+		buffers_for(o->message_bytes_max, part), BUFFER_COUNT_MIN,
+		BUFFER_COUNT_MAX);
+	if (result < 0)
+		return result;
+	parts = msg_fragment_count(o->message_bytes_max, part);
+	if (parts > msg_receiver_assembly_max(o->buffer_count))
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"buffer_count is %u, but message_bytes_max, %u, takes %u "
+			"on this lane; give so many (of %u at most) or a smaller "
+			"message_bytes_max",
+			o->buffer_count, o->message_bytes_max,
+			buffers_least(parts), BUFFER_COUNT_MAX);
+	return 0;
 }
 
 static int complete(
@@ -59,16 +105,7 @@ static int complete(
 			MSG_ERROR_ARGUMENT, "topic is missing; set it");
 	result = msg_name_check_pattern(o->topic);
 	if (result == 0)
-		result = msg_options_number(&o->message_bytes_max,
-			"message_bytes_max", NULL, 1u << 20, 1,
-			MSG_MESSAGE_BYTES_MAX);
-	if (o->message_bytes_max < domain->frame_bytes)
-		o->message_bytes_max = domain->frame_bytes;
-	if (result == 0)
-		result = msg_options_number(&o->buffer_count, "buffer_count",
-			NULL,
-			buffers_for(o->message_bytes_max, domain->frame_bytes),
-			16, BUFFER_COUNT_MAX);
+		result = complete_sizes(o, domain->frame_bytes);
 	if (result == 0)
 		result = msg_options_number(&o->publisher_count_max,
 			"publisher_count_max", NULL, 256, 1, 65536);

@@ -43,9 +43,8 @@ int msg_receiver_open(struct msg_receiver *r,
 		goto fail;
 	}
 	r->tag_mask = tags - 1;
-	/* The rest stays for small messages while large ones are assembled. */
-	r->assembly_slots_max = options->buffer_count -
-				options->buffer_count / 8;
+	r->assembly_slots_max =
+		msg_receiver_assembly_max(options->buffer_count);
 	/* Frames that wait for an earlier one must leave it a buffer. */
 	r->sequence_window = options->buffer_count / 2 < MSG_SEQUENCE_WINDOW
 				     ? options->buffer_count / 2

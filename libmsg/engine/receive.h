@@ -93,6 +93,13 @@ struct msg_receiver {
 	msg_counter_t counters[MSG_COUNTER_COUNT];
 };
 
+/* Buffers that messages in assembly may take of `count`; the rest stays for
+ * small messages meanwhile. */
+static inline uint32_t msg_receiver_assembly_max(uint32_t count)
+{
+	return count - count / 8;
+}
+
 /* The link is opened by the caller over receiver->pool.region, between open
  * and start. */
 int msg_receiver_open(struct msg_receiver *receiver,

@@ -190,6 +190,9 @@ START_TEST(bad_subscriber_options_are_refused_in_words)
 	o = good, o.buffer_count = 65537;
 	failed(msg_subscriber_open(node, &o, &s), MSG_ERROR_ARGUMENT,
 		"buffer_count");
+	o = good, o.message_bytes_max = 16u << 20, o.buffer_count = 64;
+	failed(msg_subscriber_open(node, &o, &s), MSG_ERROR_ARGUMENT,
+		"buffer_count is 64");
 	o = good, o.publisher_count_max = 65537;
 	failed(msg_subscriber_open(node, &o, &s), MSG_ERROR_ARGUMENT,
 		"publisher_count_max");

@@ -199,6 +199,29 @@ static void *release_trays(void *argument)
 	return NULL;
 }
 
+/* message_bytes_max follows buffer_count: what is larger is told by name. */
+START_TEST(few_buffers_take_messages_that_fit_in_them)
+{
+	struct msg_publisher *large;
+	struct msg_view view;
+	uint32_t part;
+
+	open_both(16);
+	part = (body_bytes(node) - 8) & ~63u;
+	large = open_publisher(node, "views", 20 * part);
+	publish_filled(large, 14 * (size_t)part, 1, 0, false);
+	view = take_one(s, 5 * S);
+	check_payload(s, &view, 14 * (size_t)part, 1);
+	msg_subscriber_release(s, &view, 1);
+	publish_filled(large, 14 * (size_t)part + 1, 1, 1, false);
+	ck_assert(stays_silent(s, 100 * MS));
+	ck_assert_uint_eq(counted(s, MSG_COUNTER_TOO_LARGE), 1);
+	ck_assert_uint_eq(counted(s, MSG_COUNTER_LOST), 1);
+	ck_assert_int_eq(msg_publisher_close(large), 0);
+	close_all(node, p, s);
+}
+END_TEST
+
 START_TEST(threads_release_while_one_takes)
 {
 	pthread_t threads[CROWD];
@@ -250,5 +273,6 @@ void add_views(Suite *suite)
 	tcase_add_test(views, a_second_release_is_refused_and_counted);
 	tcase_add_test(views, held_views_keep_their_bytes);
 	tcase_add_test(views, segments_are_told_as_far_as_there_is_room);
+	tcase_add_test(views, few_buffers_take_messages_that_fit_in_them);
 	tcase_add_test(views, threads_release_while_one_takes);
 }

@@ -272,12 +272,14 @@ struct msg_subscriber_options {
 	size_t struct_bytes;          /* Set by the initializer below. */
 	const char *topic;            /* A topic or a pattern; required. */
 	uint32_t message_bytes_max;   /* Larger messages are counted, dropped;
-	                                 at least one frame; 1 MiB. */
+	                                 at least one frame; 1 MiB, or what
+	                                 buffer_count takes if that is less. */
 	uint32_t buffer_count;        /* Receive buffers of one frame each, 16
 	                                 to 65536; 1024 or more, as
-	                                 message_bytes_max needs.  A message
-	                                 that needs more of them than there
-	                                 are is lost, counted. */
+	                                 message_bytes_max needs.  Both given and
+	                                 too few: ARGUMENT.  A message that needs
+	                                 more all the same, for its sender's
+	                                 frames are smaller, is lost, counted. */
 	uint32_t publisher_count_max; /* Streams followed at once, 1 to 65536;
 	                                 256.  More are counted, refused. */
 	uint32_t reorder_us;          /* How long a gap may wait for a late
