@@ -143,9 +143,8 @@ static bool wants_signal(struct msg_transmitter *t, bool more)
 	return true;
 }
 
-/* Wait until a frame more may fly.  The place of its header in pool.headers is
- * free then, too. */
-static int await_place(struct msg_transmitter *t)
+static __attribute__((noinline)) int await_place_slowly(
+	struct msg_transmitter *t)
 {
 	uint64_t deadline = 0;
 	int result = 0;
@@ -153,6 +152,13 @@ static int await_place(struct msg_transmitter *t)
 	while (in_flight(t) > t->flight_mask && result == 0)
 		result = wait_for_link(t, &deadline);
 	return result;
+}
+
+/* Wait until a frame more may fly.  The place of its header in pool.headers is
+ * free then, too. */
+static inline int await_place(struct msg_transmitter *t)
+{
+	return in_flight(t) <= t->flight_mask ? 0 : await_place_slowly(t);
 }
 
 static uint8_t *header_place(const struct msg_transmitter *t)

@@ -36,29 +36,30 @@ static inline void progress(struct udmc_cq *cq)
 	}
 }
 
+/* The formats are prefixes of each other, and an entry of the ring begins as
+ * they do. */
+_Static_assert(offsetof(struct udmc_completion, buf) ==
+		offsetof(struct fi_cq_tagged_entry, buf), "ring entry");
+
 static inline void *copy_out(void *to, const struct udmc_completion *from,
 		enum fi_cq_format format)
 {
-	struct fi_cq_tagged_entry entry = {
-		.op_context = from->context,
-		.flags = from->flags,
-		.len = from->len,
-		.buf = from->buf,
-	};
+	struct fi_cq_tagged_entry entry = {0};
 
-	/* The formats are prefixes of each other. */
 	switch (format) {
 	case FI_CQ_FORMAT_CONTEXT:
-		memcpy(to, &entry, sizeof(struct fi_cq_entry));
+		memcpy(to, from, sizeof(struct fi_cq_entry));
 		return (struct fi_cq_entry *)to + 1;
 	case FI_CQ_FORMAT_MSG:
-		memcpy(to, &entry, sizeof(struct fi_cq_msg_entry));
+		memcpy(to, from, sizeof(struct fi_cq_msg_entry));
 		return (struct fi_cq_msg_entry *)to + 1;
 	case FI_CQ_FORMAT_DATA:
+		memcpy(&entry, from, offsetof(struct fi_cq_data_entry, data));
 		memcpy(to, &entry, sizeof(struct fi_cq_data_entry));
 		return (struct fi_cq_data_entry *)to + 1;
 	default:
-		memcpy(to, &entry, sizeof(struct fi_cq_tagged_entry));
+		memcpy(&entry, from, offsetof(struct fi_cq_data_entry, data));
+		memcpy(to, &entry, sizeof(entry));
 		return (struct fi_cq_tagged_entry *)to + 1;
 	}
 }

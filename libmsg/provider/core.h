@@ -267,6 +267,7 @@ static inline struct udmc_peer *udmc_av_slot(struct udmc_av *av, uint64_t i)
 
 /* --------------------------------------------------- completion queue -- */
 
+/* Begins as struct fi_cq_tagged_entry does. */
 struct udmc_completion {
 	void *context;
 	uint64_t flags;

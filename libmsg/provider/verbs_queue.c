@@ -11,6 +11,10 @@
  * complete in order, so one completion stands for all before it.
  *
  * Receives complete in the order they were posted, so a ring of slots does.
+ *
+ * What does not change between posts is written once, at opening: each work
+ * request points to its pieces and to its neighbour in the ring, and a chain
+ * is cut behind its last one for as long as the post takes.
  */
 #include <endian.h>
 #include <errno.h>
@@ -40,6 +44,7 @@ static int tx_open(struct udmc_verbs_ep *ep)
 	if (!tx->bounce_mr)
 		return errno ? -errno : -FI_ENOMEM;
 	for (uint32_t i = 0; i < size; i++) {
+		tx->wr[i].next = &tx->wr[(i + 1) & tx->mask];
 		tx->wr[i].sg_list = tx->sge[i];
 		tx->wr[i].opcode = IBV_WR_SEND;
 	}
@@ -70,6 +75,7 @@ static int rx_open(struct udmc_verbs_ep *ep)
 			.length = UDMC_GRH_BYTES,
 			.lkey = rx->grh_mr->lkey,
 		};
+		rx->wr[i].next = &rx->wr[(i + 1) & rx->mask];
 		rx->wr[i].sg_list = rx->sge[i];
 		rx->wr[i].wr_id = UDMC_VERBS_RX | i;
 	}
@@ -106,12 +112,16 @@ void udmc_verbs_queues_close(struct udmc_verbs_ep *ep)
 static int post_receives(struct udmc_verbs_ep *ep)
 {
 	struct udmc_verbs_rx *rx = &ep->rx;
+	struct ibv_recv_wr *last = &rx->wr[(rx->head - 1) & rx->mask];
+	struct ibv_recv_wr *next = last->next;
 	struct ibv_recv_wr *bad;
 	int ret;
 
 	if (rx->posted == rx->head)
 		return 0;
+	last->next = NULL;
 	ret = ibv_post_recv(ep->id->qp, &rx->wr[rx->posted & rx->mask], &bad);
+	last->next = next;
 	if (UDMC_LIKELY(!ret)) {
 		rx->posted = rx->head;
 		return 0;
@@ -129,6 +139,7 @@ ssize_t udmc_verbs_recv(struct udmc_ep *base, const struct iovec *iov,
 	struct udmc_verbs_ep *ep = udmc_verbs_ep(base);
 	struct udmc_verbs_rx *rx = &ep->rx;
 	uint32_t i = rx->head & rx->mask;
+	struct ibv_sge *sge = rx->sge[i];
 
 	if (UDMC_UNLIKELY(!base->rx_cq))
 		return -FI_EOPBADSTATE;
@@ -136,19 +147,15 @@ ssize_t udmc_verbs_recv(struct udmc_ep *base, const struct iovec *iov,
 		return -FI_EAGAIN;
 	if (UDMC_UNLIKELY(!count || count > base->rx_iov_max || !desc))
 		return -FI_EINVAL;
-	for (size_t k = 0; k < count; k++) {
-		if (UDMC_UNLIKELY(!desc[k] || iov[k].iov_len > UINT32_MAX))
+	for (const struct iovec *end = iov + count; iov != end; iov++, desc++) {
+		if (UDMC_UNLIKELY(!*desc || iov->iov_len > UINT32_MAX))
 			return -FI_EINVAL;
-		rx->sge[i][k + 1] = (struct ibv_sge){
-			.addr = (uintptr_t)iov[k].iov_base,
-			.length = (uint32_t)iov[k].iov_len,
-			.lkey = (uint32_t)(uintptr_t)desc[k],
-		};
+		sge++;
+		sge->addr = (uintptr_t)iov->iov_base;
+		sge->length = (uint32_t)iov->iov_len;
+		sge->lkey = (uint32_t)(uintptr_t)*desc;
 	}
 	rx->wr[i].num_sge = (int)count + 1;
-	rx->wr[i].next = NULL;
-	if (rx->head != rx->posted)
-		rx->wr[(rx->head - 1) & rx->mask].next = &rx->wr[i];
 	rx->slot[i].context = context;
 	rx->slot[i].flags = flags;
 	rx->head++;
@@ -216,17 +223,20 @@ static void post_sends(struct udmc_verbs_ep *ep)
 
 	while (tx->posted != tx->head) {
 		uint32_t n = tx->head - tx->posted;
+		struct ibv_send_wr *last = &tx->wr[(tx->head - 1) & tx->mask];
+		struct ibv_send_wr *next = last->next;
 
 		if (tx->owed || tx->unsignalled + n > tx->mask / 4) {
-			tx->wr[(tx->head - 1) & tx->mask].send_flags |=
-					IBV_SEND_SIGNALED;
+			last->send_flags |= IBV_SEND_SIGNALED;
 			tx->owed = false;
 			tx->unsignalled = 0;
 		} else {
 			tx->unsignalled += n;
 		}
+		last->next = NULL;
 		ret = ibv_post_send(ep->id->qp, &tx->wr[tx->posted & tx->mask],
 				&bad);
+		last->next = next;
 		if (UDMC_LIKELY(!ret)) {
 			tx->posted = tx->head;
 			return;
@@ -302,20 +312,24 @@ static void bounce(struct udmc_verbs_tx *tx, uint32_t i,
 	tx->wr[i].num_sge = len ? 1 : 0;
 }
 
-static int gather(struct udmc_verbs_tx *tx, uint32_t i, const struct iovec *iov,
+/* A send by itself; what goes inline needs no keys. */
+static inline bool gather(struct ibv_sge *sge, const struct iovec *iov,
 		void **desc, size_t count, bool with_keys)
 {
-	for (size_t k = 0; k < count; k++) {
-		if (UDMC_UNLIKELY(with_keys && (!desc || !desc[k])))
-			return -FI_EINVAL;
-		tx->sge[i][k] = (struct ibv_sge){
-			.addr = (uintptr_t)iov[k].iov_base,
-			.length = (uint32_t)iov[k].iov_len,
-			.lkey = with_keys ? (uint32_t)(uintptr_t)desc[k] : 0,
-		};
+	const struct iovec *end = iov + count;
+
+	if (UDMC_UNLIKELY(with_keys && !desc))
+		return false;
+	for (; iov != end; iov++, sge++) {
+		sge->addr = (uintptr_t)iov->iov_base;
+		sge->length = (uint32_t)iov->iov_len;
+		if (!with_keys)
+			continue;
+		if (UDMC_UNLIKELY(!*desc))
+			return false;
+		sge->lkey = (uint32_t)(uintptr_t)*desc++;
 	}
-	tx->wr[i].num_sge = (int)count;
-	return 0;
+	return true;
 }
 
 ssize_t udmc_verbs_send(struct udmc_ep *base, const struct iovec *iov,
@@ -349,16 +363,15 @@ ssize_t udmc_verbs_send(struct udmc_ep *base, const struct iovec *iov,
 	 * inline, must not need the caller's buffer. */
 	if (flags & FI_INJECT && (flags & FI_MORE || !small))
 		bounce(tx, i, iov, count, len);
-	else if (gather(tx, i, iov, desc, count, !small))
+	else if (UDMC_LIKELY(gather(tx->sge[i], iov, desc, count, !small)))
+		wr->num_sge = (int)count;
+	else
 		return -FI_EINVAL;
 	wr->send_flags = small ? IBV_SEND_INLINE : 0;
 	wr->wr_id = tx->head;
-	wr->next = NULL;
 	wr->wr.ud.ah = peer->handle;
 	wr->wr.ud.remote_qpn = peer->qpn;
 	wr->wr.ud.remote_qkey = peer->qkey;
-	if (tx->head != tx->posted)
-		tx->wr[(tx->head - 1) & tx->mask].next = wr;
 	tx->slot[i] = (struct udmc_verbs_tx_slot){
 		.context = context,
 		.flags = flags,
