@@ -23,7 +23,7 @@
 
 #include "verbs.h"
 
-#define POLL_BATCH 32
+#define POLL_BATCH 64
 
 /* ----------------------------------------------------------- life times -- */
 
