@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #ifdef MSG_EXPLORE
-#include "explore_atomic.h"
+#include <explore_atomic.h>
 #else
 
 #define msg_load(word, order) \

@@ -297,9 +297,9 @@ START_TEST(words_for_codes_versions_and_counters)
 		"MSG_ERROR_ARGUMENT", "MSG_ERROR_MEMORY", "MSG_ERROR_AGAIN",
 		"MSG_ERROR_BUSY", "MSG_ERROR_FABRIC", "MSG_ERROR_DEVICE",
 		"MSG_ERROR_TOO_LARGE", "MSG_ERROR_TIMEOUT",
-		"MSG_ERROR_UNKNOWN"};
+		"MSG_ERROR_EVICTED", "MSG_ERROR_DENIED", "MSG_ERROR_UNKNOWN"};
 
-	for (int i = 0; i < 10; i++) {
+	for (int i = 0; i < (int)(sizeof names / sizeof *names); i++) {
 		ck_assert_str_eq(msg_error_name(i), names[i]);
 		ck_assert_str_eq(msg_error_name(-i), names[i]);
 	}

@@ -368,7 +368,7 @@ END_TEST
 START_TEST(frames_that_wait_leave_the_missing_one_a_buffer)
 {
 	open_all(16, 4);
-	r.options.reorder_ns = 3600 * MSG_NS_PER_S;
+	d.receiver.options.reorder_ns = 3600 * MSG_NS_PER_S;
 	send_single(1, 1);
 	take_single(1, 1, 0);
 	for (uint64_t i = 3; i < 3 + 8; i++)
