@@ -305,7 +305,7 @@ static void accept_clients(struct server *server)
 }
 
 /* Whoever is broken goes; streams that changed tell who must know. */
-static void tidy(struct server *server)
+void server_tidy(struct server *server)
 {
 	struct client *next;
 	bool gone = false;
@@ -342,7 +342,7 @@ static void drain(struct server *server)
 }
 
 /* Read and write everything once; how much there was, or a negated error. */
-static int turn(struct server *server)
+int server_turn(struct server *server)
 {
 	int busy = network_turn(&server->network);
 
@@ -448,7 +448,7 @@ static int look(struct server *server, int timeout_ms)
 				client_readable(c);
 		}
 	}
-	tidy(server);
+	server_tidy(server);
 	return 0;
 }
 
@@ -462,7 +462,7 @@ int server_run(struct server *server)
 	int result = 0;
 
 	while (result == 0) {
-		int busy = turn(server);
+		int busy = server_turn(server);
 
 		if (busy < 0)
 			return msg_fail(MSG_ERROR_FABRIC,

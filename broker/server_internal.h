@@ -32,6 +32,12 @@ struct server {
 /* Watch a descriptor; `mark` comes back with its events. */
 int server_watch(struct server *server, int fd, void *mark);
 
+/* Read and write everything once; how much there was, or a negated error. */
+int server_turn(struct server *server);
+
+/* Close who is broken, tell who must know: after clients were served. */
+void server_tidy(struct server *server);
+
 /* The stream of a topic from the network, made if there is none; NULL with the
  * trail. */
 struct stream *server_network_stream(struct server *server, const char *topic);
