@@ -375,6 +375,7 @@ static int subscribe(struct client *c, const struct msg_control_subscribe *wish)
 	if (result < 0)
 		return result;
 	client_say(c, &message, &c->bell[1], 1);
+	c->subscribed = true;
 	/* Not ours: so that its death is seen by whoever rings. */
 	close(c->bell[1]);
 	c->bell[1] = -1;

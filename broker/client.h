@@ -52,6 +52,7 @@ struct client {
 	/* Subscriber. */
 	char pattern[MSG_TOPIC_BYTES_MAX + 1]; /* "" until Subscribe. */
 	struct msg_control_subscribe wish;
+	bool subscribed; /* It was told so: from then on, of rings. */
 	int bell[2]; /* Its doorbell: what we ring, what it hears. */
 	struct client_ring *rings;
 	uint32_t ring_count;

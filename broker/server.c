@@ -34,6 +34,8 @@
 #define EVENTS 64
 /* Busy turns between two looks at the clients. */
 #define TURNS_A_LOOK 64u
+/* Turns between two looks at the directory, while there is other work. */
+#define TURNS_A_DIRECTORY 16u
 #define RING_ENTRIES_MIN 1024u
 
 /* What an event is of: a client, or one of these. */
@@ -70,8 +72,6 @@ struct stream *server_network_stream(struct server *server, const char *topic)
 	s->acl_class = class;
 	if (feed_add(server->feeds[class], s, server->epoch) == 0)
 		return s;
-	/* Its writer is closed already. */
-	s->local = true;
 	stream_close(s);
 	return NULL;
 }
@@ -81,7 +81,6 @@ void server_release_stream(struct server *server, struct stream *stream)
 	if (stream->reader_count > 0)
 		return;
 	feed_remove(server->feeds[stream->acl_class], stream);
-	stream->local = true;
 	stream_close(stream);
 }
 
@@ -304,6 +303,19 @@ static void accept_clients(struct server *server)
 	}
 }
 
+/* Publishers that are gone, once all of theirs is sent or too old. */
+static void drain(struct server *server)
+{
+	uint64_t now = msg_clock_coarse_ns();
+	struct publisher *next;
+
+	for (struct publisher *p = server->publishers; p; p = next) {
+		next = p->next;
+		if (!p->client && now >= p->free_ns)
+			publisher_close(p);
+	}
+}
+
 /* Whoever is broken goes; streams that changed tell who must know. */
 void server_tidy(struct server *server)
 {
@@ -324,28 +336,21 @@ void server_tidy(struct server *server)
 	for (struct stream *s = server->streams; s; s = s->next)
 		if (s->stale)
 			stream_tell(s);
+	drain(server);
 }
 
 /* ---- the loop ---------------------------------------------------------- */
 
-/* Publishers that are gone, once all of theirs is sent or too old. */
-static void drain(struct server *server)
-{
-	uint64_t now = msg_clock_coarse_ns();
-	struct publisher *next;
-
-	for (struct publisher *p = server->publishers; p; p = next) {
-		next = p->next;
-		if (!p->client && now >= p->free_ns)
-			publisher_close(p);
-	}
-}
-
-/* Read and write everything once; how much there was, or a negated error. */
 int server_turn(struct server *server)
 {
-	int busy = network_turn(&server->network);
+	int busy = 0;
 
+	/* Announcements can wait a little: on a kernel lane the look for them
+	 * is a system call. */
+	if (server->heard || ++server->turns % TURNS_A_DIRECTORY == 0) {
+		server->heard = false;
+		busy = network_turn(&server->network);
+	}
 	for (uint32_t i = 0; i < server->feed_count && busy >= 0; i++) {
 		int n = feed_turn(server->feeds[i]);
 
@@ -439,7 +444,9 @@ static int look(struct server *server, int timeout_ms)
 			accept_clients(server);
 		else if (mark == &bell_mark)
 			ring_bell(server);
-		else if (mark != &lane_mark) {
+		else if (mark == &lane_mark)
+			server->heard = true;
+		else {
 			struct client *c = mark;
 
 			if (events[i].events & EPOLLOUT)
@@ -476,7 +483,6 @@ int server_run(struct server *server)
 			if (++turns % TURNS_A_LOOK == 0)
 				result = look(server, 0);
 		} else {
-			drain(server);
 			result = look(server,
 				arm(server) ? patience_ms(server) : 0);
 			awake(server);

@@ -22,6 +22,8 @@ struct server {
 	int bell[2]; /* Ours: what publishers ring, what we hear. */
 	uint64_t epoch;
 	uint32_t slots; /* Of each feed. */
+	uint32_t turns;
+	bool heard; /* The directory's descriptor may have something. */
 	struct network network;
 	struct feed **feeds; /* By access class. */
 	uint32_t feed_count;

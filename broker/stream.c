@@ -46,8 +46,8 @@ int stream_open(struct stream **out, struct stream **list, const char *topic,
 
 void stream_close(struct stream *s)
 {
-	if (!s->local)
-		msg_ring_writer_close(&s->writer);
+	for (uint32_t i = 0; i < s->reader_top; i++)
+		msg_shm_segment_close(&s->readers[i].ledger);
 	msg_shm_segment_close(&s->ring);
 	*s->link = s->next;
 	if (s->next)
@@ -198,8 +198,12 @@ void stream_tell(struct stream *s)
 			s->stale = true;
 			continue;
 		}
-		if (r->used && !r->client_knows)
+		if (!r->used || r->client_knows)
+			continue;
+		if (r->client->subscribed)
 			tell_client(s, i);
+		else
+			s->stale = true;
 	}
 	while (s->reader_top > 0 && !s->readers[s->reader_top - 1].used &&
 		!s->readers[s->reader_top - 1].writer_knows)

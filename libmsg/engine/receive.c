@@ -346,6 +346,8 @@ void msg_receiver_publish_to(struct msg_receiver *r, uint32_t topic,
 {
 	assert(topic < r->options.topic_count_max);
 	r->rings[topic] = ring;
+	if (topic >= r->ring_top)
+		r->ring_top = topic + 1;
 }
 
 void msg_receiver_free(void *receiver, uint32_t slot)
@@ -365,7 +367,7 @@ static void reclaim(struct msg_receiver *r)
 		msg_ring_reclaim(r->ring, 0);
 		return;
 	}
-	for (uint32_t i = 0; i < r->options.topic_count_max; i++) {
+	for (uint32_t i = 0; i < r->ring_top; i++) {
 		struct msg_ring_writer *ring = r->rings[i];
 
 		if (!ring)

@@ -78,6 +78,7 @@ struct msg_receiver {
 	 * (by topic number), which their owner opens and closes. */
 	struct msg_ring_writer *ring;
 	struct msg_ring_writer **rings;
+	uint32_t ring_top; /* Topic numbers beyond never had one. */
 
 	uint32_t posted;
 	uint32_t held_slots;       /* In windows and assemblies. */
