@@ -15,11 +15,7 @@
 set -euo pipefail
 
 # publish 1, publish 32, receive 1, receive 32: as measured, gcc 12 -O2 and LTO.
-<<<<<<< HEAD
-declare -A budget=([publish.1]=287 [publish.32]=94 [receive.1]=690 [receive.32]=66)
-=======
-declare -A budget=([publish.1]=268 [publish.32]=93 [receive.1]=474 [receive.32]=64)
->>>>>>> 2b3a460 (perf: what SoftRoCE's rate is made of)
+declare -A budget=([publish.1]=268 [publish.32]=93 [receive.1]=690 [receive.32]=66)
 count=3200
 check='' top=0
 while [ $# -gt 1 ]; do
