@@ -84,7 +84,7 @@ static void describe(struct msg_publisher *p,
 	text->message_bytes_max = o->message_bytes_max;
 	text->frame_bytes = p->node->domain->frame_bytes;
 	text->period_ms = p->node->announce_ms;
-	p->source.sent = &p->transmitter.sent;
+	p->source.sent = &p->transmitter.lender.sent;
 	p->source.group =
 		msg_name_group(o->topic, p->node->groups.count);
 	p->id = text->publisher;
@@ -94,8 +94,8 @@ static int connect_link(struct msg_publisher *p)
 {
 	struct msg_transmitter *t = &p->transmitter;
 	struct msg_link_options options = {
-		.memory = t->pool.region.base,
-		.memory_bytes = t->pool.region.bytes,
+		.memory = t->lender.pool.region.base,
+		.memory_bytes = t->lender.pool.region.bytes,
 		.send_count = msg_transmitter_depth(t),
 	};
 	uint32_t handle;
@@ -222,17 +222,17 @@ uint64_t msg_publisher_counter(const struct msg_publisher *p, int index)
 {
 	if (index < 0 || index >= MSG_COUNTER_COUNT)
 		return 0;
-	return msg_counter_get(&p->transmitter.counters[index]);
+	return msg_counter_get(&p->transmitter.lender.counters[index]);
 }
 
 int msg_publisher_close(struct msg_publisher *p)
 {
 	if (!p)
 		return 0;
-	if (p->transmitter.pool.loan_count > 0)
+	if (p->transmitter.lender.pool.loan_count > 0)
 		return msg_fail(MSG_ERROR_BUSY,
 			"%u loans of '%s' are out; send or abandon them first",
-			p->transmitter.pool.loan_count, p->source.text.topic);
+			p->transmitter.lender.pool.loan_count, p->source.text.topic);
 	msg_transmitter_linger(&p->transmitter, LINGER_NS);
 	msg_announcer_remove(
 		&p->node->announcer, &p->source, MSG_ANNOUNCER_GOODBYES);

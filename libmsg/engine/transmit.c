@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* transmit.c - loans, frames and what is in flight; see transmit.h. */
+/* transmit.c - frames, and what is in flight; see transmit.h and lender.h. */
 #include "engine/transmit.h"
 
 #include <assert.h>
@@ -22,7 +22,12 @@
 static void count(
 	struct msg_transmitter *t, enum msg_counter_index index, uint64_t n)
 {
-	msg_counter_add(&t->counters[index], n);
+	msg_lender_count(&t->lender, index, n);
+}
+
+static inline struct msg_transmitter *of(struct msg_lender *lender)
+{
+	return (struct msg_transmitter *)lender;
 }
 
 uint32_t msg_transmitter_depth(const struct msg_transmitter *t)
@@ -34,8 +39,8 @@ uint32_t msg_transmitter_depth(const struct msg_transmitter *t)
 	return depth;
 }
 
-int msg_transmitter_open(struct msg_transmitter *t,
-	const struct msg_transmit_options *options)
+int msg_transmitter_open(
+	struct msg_transmitter *t, const struct msg_transmit_options *options)
 {
 	uint32_t depth;
 	uint32_t capacity;
@@ -43,20 +48,22 @@ int msg_transmitter_open(struct msg_transmitter *t,
 
 	memset(t, 0, sizeof *t);
 	t->options = *options;
-	t->open = MSG_TRANSMIT_NONE;
-	t->sequence = options->first_sequence;
-	atomic_init(&t->sent, options->first_sequence);
-	t->body_max = options->frame_bytes - MSG_FRAME_HEADER_BYTES;
+	t->lender.message_bytes_max = options->message_bytes_max;
+	t->lender.open = MSG_TRANSMIT_NONE;
+	t->lender.sequence = options->first_sequence;
+	atomic_init(&t->lender.sent, options->first_sequence);
+	t->lender.body_max = options->frame_bytes - MSG_FRAME_HEADER_BYTES;
 	/* Parts are whole cache lines, so that each lands as aligned as the
 	 * message itself. */
-	t->part_max = (t->body_max - MSG_FRAGMENT_HEADER_BYTES) & ~63u;
+	t->part_max = (t->lender.body_max - MSG_FRAGMENT_HEADER_BYTES) & ~63u;
 	depth = msg_transmitter_depth(t);
 	t->flight_mask = depth - 1;
-	capacity = options->message_bytes_max > t->body_max
+	capacity = options->message_bytes_max > t->lender.body_max
 			   ? options->message_bytes_max
-			   : t->body_max;
-	result = msg_transmit_open(&t->pool, options->loan_count_max, capacity,
-		MSG_PACK_TABLE_BYTES_MAX, (size_t)depth * HEADER_STRIDE);
+			   : t->lender.body_max;
+	result = msg_transmit_open(&t->lender.pool, options->loan_count_max,
+		capacity, MSG_PACK_TABLE_BYTES_MAX,
+		(size_t)depth * HEADER_STRIDE);
 	if (result < 0)
 		return result;
 	t->flight = calloc(depth, sizeof *t->flight);
@@ -71,8 +78,9 @@ int msg_transmitter_open(struct msg_transmitter *t,
 int msg_transmitter_start(
 	struct msg_transmitter *t, struct msg_link *link, uint32_t group)
 {
-	uint32_t least = link->send_count < t->pool.count ? link->send_count
-							  : t->pool.count;
+	uint32_t least = link->send_count < t->lender.pool.count
+				 ? link->send_count
+				 : t->lender.pool.count;
 
 	t->link = link;
 	t->group = group;
@@ -84,7 +92,7 @@ void msg_transmitter_close(struct msg_transmitter *t)
 {
 	free(t->flight);
 	t->flight = NULL;
-	msg_transmit_close(&t->pool);
+	msg_transmit_close(&t->lender.pool);
 }
 
 /* ---- in flight --------------------------------------------------------- */
@@ -100,8 +108,8 @@ static void done(struct msg_transmitter *t, uint32_t frame)
 	if (frame - t->flight_tail >= in_flight(t))
 		return;
 	while (t->flight_tail != frame + 1) {
-		msg_transmit_drop(
-			&t->pool, t->flight[t->flight_tail & t->flight_mask]);
+		msg_transmit_drop(&t->lender.pool,
+			t->flight[t->flight_tail & t->flight_mask]);
 		t->flight_tail++;
 	}
 }
@@ -163,7 +171,7 @@ static inline int await_place(struct msg_transmitter *t)
 
 static uint8_t *header_place(const struct msg_transmitter *t)
 {
-	return t->pool.headers +
+	return t->lender.pool.headers +
 	       (size_t)(t->flight_head & t->flight_mask) * HEADER_STRIDE;
 }
 
@@ -189,7 +197,7 @@ static int post(struct msg_transmitter *t, struct msg_link_send *send,
 	if (result < 0)
 		goto fail;
 	t->flight[t->flight_head & t->flight_mask] = slot;
-	msg_transmit_hold(&t->pool, slot);
+	msg_transmit_hold(&t->lender.pool, slot);
 	t->flight_head++;
 	t->unflushed = send->more ? t->unflushed + 1 : 0;
 	count(t, MSG_COUNTER_FRAMES, 1);
@@ -213,70 +221,89 @@ static void write_header(struct msg_transmitter *t, uint8_t *header,
 	msg_frame_write(header, &frame);
 }
 
-/* ---- the frame being filled -------------------------------------------- */
+/* ---- ways out ---------------------------------------------------------- */
 
-/* Post it.  On failure its messages are lost, and the gap in the sequence
- * says so to every subscriber. */
-static int close_frame(struct msg_transmitter *t, bool more)
+static int admit(struct msg_lender *lender)
 {
-	uint32_t slot = t->open;
-	uint8_t *payload = msg_transmit_payload(&t->pool, slot);
-	uint8_t *header = payload - MSG_FRAME_HEADER_BYTES;
-	struct msg_link_send send = {.iov_count = 1};
-	uint32_t messages = t->pack.count;
-	uint32_t bytes;
-	int result;
+	(void)lender;
+	return 0;
+}
 
-	send.iov[0].iov_base = header;
-	if (messages == 1) {
-		bytes = t->pack.lengths[0];
-		write_header(t, header, MSG_FRAME_SINGLE, bytes,
-			t->open_sequence);
-		send.iov[0].iov_len = MSG_FRAME_HEADER_BYTES + bytes;
-	} else if (!t->pool.slots[slot].loan_out) {
-		bytes = msg_pack_finish(&t->pack, payload);
-		write_header(t, header, MSG_FRAME_PACKED, bytes,
-			t->open_sequence);
-		send.iov[0].iov_len = MSG_FRAME_HEADER_BYTES + bytes;
+/* The frame being filled, its table behind it. */
+static void gather(struct msg_transmitter *t, struct msg_link_send *send)
+{
+	uint32_t slot = t->lender.open;
+	uint8_t *payload = msg_transmit_payload(&t->lender.pool, slot);
+	uint8_t *header = payload - MSG_FRAME_HEADER_BYTES;
+	uint8_t *table;
+	uint32_t bytes;
+
+	send->iov[0].iov_base = header;
+	if (!t->lender.pool.slots[slot].loan_out) {
+		bytes = msg_pack_finish(&t->lender.pack, payload);
+		send->iov[0].iov_len = MSG_FRAME_HEADER_BYTES + bytes;
 	} else {
 		/* A loan stands where the table would. */
-		uint8_t *table = msg_transmit_scratch(&t->pool, slot);
-		uint32_t table_bytes = msg_pack_table(
-			&t->pack, payload, table);
-
-		bytes = t->pack.used + table_bytes;
-		write_header(t, header, MSG_FRAME_PACKED, bytes,
-			t->open_sequence);
-		send.iov[0].iov_len = MSG_FRAME_HEADER_BYTES + t->pack.used;
-		send.iov[1].iov_base = table;
-		send.iov[1].iov_len = table_bytes;
-		send.iov_count = 2;
+		table = msg_transmit_scratch(&t->lender.pool, slot);
+		bytes = msg_pack_table(&t->lender.pack, payload, table);
+		send->iov[0].iov_len =
+			MSG_FRAME_HEADER_BYTES + t->lender.pack.used;
+		send->iov[1].iov_base = table;
+		send->iov[1].iov_len = bytes;
+		send->iov_count = 2;
+		bytes += t->lender.pack.used;
 	}
-	t->open = MSG_TRANSMIT_NONE;
-	result = post(t, &send, slot, more);
+	write_header(
+		t, header, MSG_FRAME_PACKED, bytes, t->lender.open_sequence);
+}
+
+/* A message with its header in front of it. */
+static int post_single(struct msg_transmitter *t, uint32_t slot, uint32_t bytes,
+	uint64_t sequence, bool more)
+{
+	struct msg_link_send send = {.iov_count = 1};
+	uint8_t *header = msg_transmit_payload(&t->lender.pool, slot) -
+			  MSG_FRAME_HEADER_BYTES;
+
+	write_header(t, header, MSG_FRAME_SINGLE, bytes, sequence);
+	send.iov[0].iov_base = header;
+	send.iov[0].iov_len = MSG_FRAME_HEADER_BYTES + bytes;
+	return post(t, &send, slot, more);
+}
+
+/* On failure the frame's messages are lost, and the gap in the sequence says
+ * so to every subscriber. */
+static int close_frame(struct msg_lender *lender, bool more)
+{
+	struct msg_transmitter *t = of(lender);
+	struct msg_link_send send = {.iov_count = 1};
+	int result;
+
+	if (lender->pack.count == 1) {
+		result = post_single(t, lender->open, lender->pack.lengths[0],
+			lender->open_sequence, more);
+	} else {
+		gather(t, &send);
+		result = post(t, &send, lender->open, more);
+	}
 	if (result < 0)
-		count(t, MSG_COUNTER_SEND_FAILED, messages);
-	msg_transmit_drop(&t->pool, slot);
+		count(t, MSG_COUNTER_SEND_FAILED, lender->pack.count);
+	msg_lender_closed(lender);
 	return result;
 }
 
-/* Bytes that one more message may have in the frame being filled. */
-static uint32_t room(const struct msg_transmitter *t)
+static int send_lone(
+	struct msg_lender *lender, uint32_t slot, uint32_t bytes, bool more)
 {
-	uint32_t table = 2 * (t->pack.count + 2);
-	uint32_t taken = t->pack.used + table;
-
-	if (t->pack.count == MSG_PACK_COUNT_MAX || taken > t->body_max)
-		return 0;
-	return (t->body_max - taken) & ~(MSG_PACK_ALIGN - 1);
+	return post_single(of(lender), slot, bytes, lender->sequence, more);
 }
 
-/* ---- the three ways a message leaves ----------------------------------- */
-
-static int send_fragments(struct msg_transmitter *t, uint32_t slot,
-	uint32_t bytes, bool more)
+/* In fragments. */
+static int send_large(
+	struct msg_lender *lender, uint32_t slot, uint32_t bytes, bool more)
 {
-	const uint8_t *payload = msg_transmit_payload(&t->pool, slot);
+	struct msg_transmitter *t = of(lender);
+	const uint8_t *payload = msg_transmit_payload(&lender->pool, slot);
 	struct msg_fragment part = {.total = bytes};
 	int result = 0;
 
@@ -291,12 +318,14 @@ static int send_fragments(struct msg_transmitter *t, uint32_t slot,
 				     ? bytes - part.offset
 				     : t->part_max;
 		write_header(t, header, MSG_FRAME_FRAGMENT,
-			MSG_FRAGMENT_HEADER_BYTES + part.bytes, t->sequence);
+			MSG_FRAGMENT_HEADER_BYTES + part.bytes,
+			lender->sequence);
 		msg_fragment_write(header + MSG_FRAME_HEADER_BYTES, &part);
 		send.iov[0].iov_base = header;
-		send.iov[0].iov_len = MSG_FRAME_HEADER_BYTES +
-				      MSG_FRAGMENT_HEADER_BYTES;
-		send.iov[1].iov_base = (void *)(uintptr_t)(payload + part.offset);
+		send.iov[0].iov_len =
+			MSG_FRAME_HEADER_BYTES + MSG_FRAGMENT_HEADER_BYTES;
+		send.iov[1].iov_base =
+			(void *)(uintptr_t)(payload + part.offset);
 		send.iov[1].iov_len = part.bytes;
 		result = post(t, &send, slot,
 			more || part.offset + part.bytes < bytes);
@@ -304,156 +333,83 @@ static int send_fragments(struct msg_transmitter *t, uint32_t slot,
 	return result;
 }
 
-/* A message in the middle of a slot whose frame has left without it. */
-static int send_stray(struct msg_transmitter *t, uint32_t slot,
-	uint32_t offset, uint32_t bytes, bool more)
+static int send_stray(struct msg_lender *lender, uint32_t slot, uint32_t offset,
+	uint32_t bytes, bool more)
 {
+	struct msg_transmitter *t = of(lender);
 	struct msg_link_send send = {.iov_count = 2};
 	uint8_t *header = header_place(t);
 	int result = await_place(t);
 
 	if (result < 0)
 		return result;
-	write_header(t, header, MSG_FRAME_SINGLE, bytes, t->sequence);
+	write_header(t, header, MSG_FRAME_SINGLE, bytes, lender->sequence);
 	send.iov[0].iov_base = header;
 	send.iov[0].iov_len = MSG_FRAME_HEADER_BYTES;
-	send.iov[1].iov_base = msg_transmit_payload(&t->pool, slot) + offset;
+	send.iov[1].iov_base =
+		msg_transmit_payload(&lender->pool, slot) + offset;
 	send.iov[1].iov_len = bytes;
 	return post(t, &send, slot, more);
 }
 
-static void start_frame(struct msg_transmitter *t, uint32_t slot)
-{
-	t->open = slot;
-	t->open_sequence = t->sequence;
-	msg_pack_start(&t->pack, t->body_max);
-	msg_transmit_hold(&t->pool, slot);
-}
-
-/* Put a loan that came home where it belongs. */
-static int place(struct msg_transmitter *t, uint32_t slot, uint32_t bytes,
-	bool more)
-{
-	uint32_t offset = t->pool.slots[slot].loan_offset;
-	/* Others need the slot: its header belongs to a frame in flight.  Behind
-	 * messages without bytes a loan may stand at offset 0 even so. */
-	bool stray = offset > 0 || t->pool.slots[slot].refs > 1;
-	int result = 0;
-
-	if (slot == t->open) {
-		msg_pack_add(&t->pack, bytes);
-		return 0;
-	}
-	if (t->open != MSG_TRANSMIT_NONE)
-		result = close_frame(t, true);
-	if (bytes > t->body_max)
-		result = send_fragments(t, slot, bytes, more);
-	else if (stray)
-		result = send_stray(t, slot, offset, bytes, more);
-	else {
-		start_frame(t, slot);
-		msg_pack_add(&t->pack, bytes);
-	}
-	return result;
-}
-
-/* ---- the calls --------------------------------------------------------- */
-
 /* Make slots free: what is done, then what only waits to be sent. */
-static int find_slot(struct msg_transmitter *t, uint32_t *slot)
+static int find_slot(struct msg_lender *lender, uint32_t *slot)
 {
+	struct msg_transmitter *t = of(lender);
 	int result;
 
-	*slot = msg_transmit_get(&t->pool);
-	if (*slot != MSG_TRANSMIT_NONE)
-		return 0;
-	result = poll_link(t);
-	if (result < 0)
-		return result;
-	*slot = msg_transmit_get(&t->pool);
-	if (*slot != MSG_TRANSMIT_NONE)
-		return 0;
-	result = msg_transmitter_flush(t);
-	if (result == 0)
-		result = poll_link(t);
-	*slot = msg_transmit_get(&t->pool);
-	if (*slot != MSG_TRANSMIT_NONE)
-		return 0;
-	count(t, MSG_COUNTER_LOAN_REFUSED, 1);
-	return result < 0 ? result : -MSG_ERROR_AGAIN;
-}
-
-int msg_transmitter_lend(
-	struct msg_transmitter *t, size_t bytes, struct msg_loan *loan)
-{
-	uint32_t slot;
-	int result;
-
-	if (bytes > t->options.message_bytes_max)
-		return -MSG_ERROR_TOO_LARGE;
-	if (t->open != MSG_TRANSMIT_NONE && !t->pool.slots[t->open].loan_out &&
-		t->pack.count < MSG_PACK_COUNT_MAX && room(t) >= bytes &&
-		room(t) > 0) {
-		uint32_t capacity = room(t);
-
-		if (capacity > t->options.message_bytes_max)
-			capacity = t->options.message_bytes_max;
-		msg_transmit_lend(
-			&t->pool, t->open, t->pack.used, capacity, loan);
-		return 0;
-	}
 	/* Now and then, before it must: so that it seldom must. */
 	if (in_flight(t) >= 2 * t->signal_every) {
 		result = poll_link(t);
 		if (result < 0)
 			return result;
 	}
-	result = find_slot(t, &slot);
+	*slot = msg_transmit_get(&lender->pool);
+	if (*slot != MSG_TRANSMIT_NONE)
+		return 0;
+	result = poll_link(t);
 	if (result < 0)
 		return result;
-	msg_transmit_lend(
-		&t->pool, slot, 0, t->options.message_bytes_max, loan);
-	return 0;
+	*slot = msg_transmit_get(&lender->pool);
+	if (*slot != MSG_TRANSMIT_NONE)
+		return 0;
+	result = msg_transmitter_flush(t);
+	if (result == 0)
+		result = poll_link(t);
+	*slot = msg_transmit_get(&lender->pool);
+	if (*slot != MSG_TRANSMIT_NONE)
+		return 0;
+	count(t, MSG_COUNTER_LOAN_REFUSED, 1);
+	return result < 0 ? result : -MSG_ERROR_AGAIN;
 }
 
-static int give(struct msg_transmitter *t, struct msg_loan *loan,
-	size_t bytes, bool more)
-{
-	uint32_t slot = msg_transmit_find(&t->pool, loan);
-	int result;
+static const struct msg_lender_exit to_link = {
+	.admit = admit,
+	.find_slot = find_slot,
+	.close_frame = close_frame,
+	.send_lone = send_lone,
+	.send_large = send_large,
+	.send_stray = send_stray,
+};
 
-	if (slot == MSG_TRANSMIT_NONE) {
-		count(t, MSG_COUNTER_RELEASE_REFUSED, 1);
-		return -MSG_ERROR_ARGUMENT;
-	}
-	memset(loan, 0, sizeof *loan);
-	msg_transmit_return(&t->pool, slot);
-	if (bytes > t->pool.slots[slot].loan_capacity) {
-		msg_transmit_drop(&t->pool, slot);
-		return -MSG_ERROR_ARGUMENT;
-	}
-	result = place(t, slot, (uint32_t)bytes, more);
-	t->sequence++;
-	msg_transmit_drop(&t->pool, slot);
-	if (result < 0) {
-		count(t, MSG_COUNTER_SEND_FAILED, 1);
-		return result;
-	}
-	count(t, MSG_COUNTER_MESSAGES, 1);
-	count(t, MSG_COUNTER_BYTES, bytes);
-	return 0;
+/* ---- the calls --------------------------------------------------------- */
+
+int msg_transmitter_lend(
+	struct msg_transmitter *t, size_t bytes, struct msg_loan *loan)
+{
+	return msg_lender_lend(&t->lender, &to_link, bytes, loan);
 }
 
 int msg_transmitter_queue(
 	struct msg_transmitter *t, struct msg_loan *loan, size_t bytes)
 {
-	return give(t, loan, bytes, true);
+	return msg_lender_give(&t->lender, &to_link, loan, bytes, true);
 }
 
 int msg_transmitter_send(
 	struct msg_transmitter *t, struct msg_loan *loan, size_t bytes)
 {
-	int result = give(t, loan, bytes, false);
+	int result = msg_lender_give(&t->lender, &to_link, loan, bytes, false);
 	/* Also when that failed: its number is taken, and announcements must
 	 * tell that it is lost. */
 	int flushed = msg_transmitter_flush(t);
@@ -468,8 +424,8 @@ int msg_transmitter_flush(struct msg_transmitter *t)
 	int result = 0;
 	int flushed = 0;
 
-	if (t->open != MSG_TRANSMIT_NONE)
-		result = close_frame(t, false);
+	if (t->lender.open != MSG_TRANSMIT_NONE)
+		result = close_frame(&t->lender, false);
 	/* Also when that one failed: those before it must not wait for it. */
 	if (t->unflushed > 0)
 		flushed = t->link->ops->flush(t->link);
@@ -478,21 +434,14 @@ int msg_transmitter_flush(struct msg_transmitter *t)
 	t->unflushed = 0;
 	/* Release, by way of being an atomic store after the send: whoever
 	 * announces this number announces nothing that has not left. */
-	atomic_store_explicit(&t->sent, t->sequence, memory_order_release);
+	atomic_store_explicit(
+		&t->lender.sent, t->lender.sequence, memory_order_release);
 	return result < 0 ? result : flushed;
 }
 
 void msg_transmitter_abandon(struct msg_transmitter *t, struct msg_loan *loan)
 {
-	uint32_t slot = msg_transmit_find(&t->pool, loan);
-
-	if (slot == MSG_TRANSMIT_NONE) {
-		count(t, MSG_COUNTER_RELEASE_REFUSED, 1);
-		return;
-	}
-	memset(loan, 0, sizeof *loan);
-	msg_transmit_return(&t->pool, slot);
-	msg_transmit_drop(&t->pool, slot);
+	msg_lender_abandon(&t->lender, loan);
 }
 
 void msg_transmitter_linger(struct msg_transmitter *t, uint64_t limit_ns)

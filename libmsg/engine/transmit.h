@@ -2,16 +2,12 @@
 /*
  * transmit.h - a publisher's turn: loan -> frame -> link.
  *
- *     lend   a message's place: in the frame being filled, if it fits there
- *            and no other loan stands in it; else in a fresh slot
+ *     lend   a message's place (lender.h)
  *     queue  the message joins the frame being filled
  *     flush  the frame leaves
  *
- * "Admitted once": a loan is a buffer and the right to send it.  Whatever can
- * be short (slots, places in the link's queue) is short at lend, so that send
- * has no "try again".  Frames are numbered as they are posted; completions
- * come in that order, so only some ask to be reported, and one report frees
- * all frames up to its own.
+ * Frames are numbered as they are posted; completions come in that order, so
+ * only some ask to be reported, and one report frees all frames up to its own.
  * Neighbours: called by api/; calls protocol/, pool/ and a link.
  * Test: tests/unit/engine/test_transmit.c, tests/conformance.
  */
@@ -22,12 +18,9 @@
 #include <stdint.h>
 
 #include <msg/msg.h>
-#include <msg/stats.h>
 
-#include "base/counter.h"
+#include "engine/lender.h"
 #include "link/link.h"
-#include "pool/transmit.h"
-#include "protocol/pack.h"
 
 struct msg_transmit_options {
 	uint32_t frame_bytes;
@@ -39,19 +32,12 @@ struct msg_transmit_options {
 };
 
 struct msg_transmitter {
+	struct msg_lender lender; /* First: lender.h. */
 	struct msg_link *link;
 	uint32_t group; /* The link's handle. */
 	struct msg_transmit_options options;
-	struct msg_transmit_pool pool;
 
-	uint32_t body_max; /* Bytes of a frame behind its header. */
-	uint32_t part_max; /* Bytes of a message in a fragment. */
-
-	uint32_t open;          /* Slot of the frame being filled, or NONE. */
-	uint64_t open_sequence; /* Of its first message. */
-	struct msg_pack pack;
-
-	uint64_t sequence;     /* Of the next message. */
+	uint32_t part_max;     /* Bytes of a message in a fragment. */
 	uint32_t flight_mask;
 	uint32_t flight_head;  /* Number of the next frame. */
 	uint32_t flight_tail;  /* Oldest frame not known to be done. */
@@ -59,12 +45,9 @@ struct msg_transmitter {
 	uint32_t unsignalled;
 	uint32_t unflushed;    /* Frames posted with `more` since a flush. */
 	uint32_t *flight;      /* Slot of each frame in flight. */
-
-	msg_counter_t sent; /* Messages whose send is over: for announcing. */
-	msg_counter_t counters[MSG_COUNTER_COUNT];
 };
 
-/* The link is opened by the caller over transmitter->pool.region, between open
+/* The link is opened by the caller over transmitter->lender.pool.region, between open
  * and start; `depth` below is what to ask it for. */
 int msg_transmitter_open(struct msg_transmitter *transmitter,
 	const struct msg_transmit_options *options);

@@ -319,12 +319,10 @@ bool msg_ring_make_room(struct msg_ring_writer *w, uint32_t count)
 
 /* ---- sleepers ---------------------------------------------------------- */
 
-void msg_ring_wake(struct msg_ring_writer *w)
+void msg_ring_wake_behind(struct msg_ring_writer *w)
 {
 	bool futex = false;
 
-	/* "sleep"; partner: msg_ring_sleep. */
-	msg_fence(seq_cst);
 	for (uint32_t k = 0; k < w->reader_top; k++) {
 		struct msg_ring_writer_reader *r = &w->readers[k];
 		uint32_t sleeping;
@@ -348,4 +346,11 @@ void msg_ring_wake(struct msg_ring_writer *w)
 #ifndef MSG_EXPLORE
 	msg_futex_wake(&w->header->bell);
 #endif
+}
+
+void msg_ring_wake(struct msg_ring_writer *w)
+{
+	/* "sleep"; partner: msg_ring_sleep. */
+	msg_fence(seq_cst);
+	msg_ring_wake_behind(w);
 }

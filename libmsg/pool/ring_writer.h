@@ -162,7 +162,10 @@ static inline void msg_ring_advance(
 	msg_store(&writer->header->head, writer->head, release);
 }
 
-/* Wake who sleeps, once a sleep. */
+/* Wake who sleeps, once a sleep; behind the caller's own seq_cst fence, which is
+ * behind what was published ("sleep"). */
+void msg_ring_wake_behind(struct msg_ring_writer *writer);
+/* With the fence. */
 void msg_ring_wake(struct msg_ring_writer *writer);
 
 /* After the last of a batch. */

@@ -13,7 +13,8 @@
  *
  * A slot:  [ 40 | header 24 | payload … capacity | table scratch ]
  * The table of a packed frame normally follows its last payload; it goes to
- * the scratch only while a loan still stands in that place.
+ * the scratch only while a loan still stands in that place.  A slot of a pool
+ * that other processes read is payload alone: headers are the broker's.
  *
  * What each message needs is inline: the calls alone cost a fifth of it.
  * Test: tests/unit/pool/test_transmit.c.
@@ -42,7 +43,8 @@ struct msg_transmit_slot {
 
 struct msg_transmit_pool {
 	struct msg_region region;
-	uint8_t *headers; /* Behind the slots, in the same region. */
+	uint8_t *payloads; /* Of slot 0. */
+	uint8_t *headers;  /* Behind the slots, in the same region. */
 	size_t stride;
 	uint32_t count;
 	uint32_t capacity; /* Payload bytes of a slot. */
@@ -56,13 +58,17 @@ struct msg_transmit_pool {
  * behind all slots: for whoever sends. */
 int msg_transmit_open(struct msg_transmit_pool *pool, uint32_t count,
 	uint32_t capacity, uint32_t scratch_bytes, size_t header_bytes);
+/* Stand on memory of the caller's, who unmaps it behind close: `count` slots,
+ * `stride` bytes from one to the next, `capacity` of each for payload, from its
+ * first byte on; no scratch, no headers. */
+int msg_transmit_borrow(struct msg_transmit_pool *pool, uint8_t *base,
+	uint32_t count, size_t stride, uint32_t capacity);
 void msg_transmit_close(struct msg_transmit_pool *pool);
 
 static inline uint8_t *msg_transmit_payload(
 	const struct msg_transmit_pool *pool, uint32_t slot)
 {
-	return pool->region.base + (size_t)slot * pool->stride +
-	       MSG_TRANSMIT_PAYLOAD;
+	return pool->payloads + (size_t)slot * pool->stride;
 }
 
 /* Where a slot's table scratch stands. */

@@ -135,7 +135,7 @@ static void check_order(struct trial *t, const struct msg_view *view)
 	s = &t->sources[view->publisher - 1];
 	MUST(t, view->sequence == s->expected + view->lost_before);
 	MUST(t, view->sequence - s->first <
-			s->transmitter.sequence - s->first);
+			s->transmitter.lender.sequence - s->first);
 	MUST(t, view->topic == 5);
 	s->expected = view->sequence + 1;
 	s->lost += view->lost_before;
@@ -219,7 +219,7 @@ static void hand_in(struct trial *t, struct source *s)
 	uint32_t which = (uint32_t)random_below(&t->random, s->out_count);
 	struct loan_out out = s->out[which];
 	struct msg_transmitter *x = &s->transmitter;
-	uint64_t index = x->sequence - s->first;
+	uint64_t index = x->lender.sequence - s->first;
 	int result;
 
 	s->out[which] = s->out[--s->out_count];
@@ -229,14 +229,14 @@ static void hand_in(struct trial *t, struct source *s)
 		return;
 	}
 	s->lengths[index] = out.bytes;
-	fill(out.loan.data, out.bytes, x->sequence, x->options.publisher);
+	fill(out.loan.data, out.bytes, x->lender.sequence, x->options.publisher);
 	result = random_chance(&t->random, 300)
 			 ? msg_transmitter_send(x, &out.loan, out.bytes)
 			 : msg_transmitter_queue(x, &out.loan, out.bytes);
 	MUST(t, result == 0 ||
 		(memory_wire_options.refuse && result == -MSG_ERROR_FABRIC));
 	MUST(t, out.loan.data == NULL && out.loan.opaque == 0);
-	MUST(t, x->sequence - s->first == index + 1);
+	MUST(t, x->lender.sequence - s->first == index + 1);
 }
 
 static void publish(struct trial *t)
@@ -272,8 +272,8 @@ static void open_sources(struct trial *t, struct msg_link_domain *domain,
 		s->first = s->expected = options.first_sequence;
 		MUST(t, msg_transmitter_open(&s->transmitter, &options) == 0);
 		s->link = memory_link_open(domain,
-			s->transmitter.pool.region.base,
-			s->transmitter.pool.region.bytes, 0,
+			s->transmitter.lender.pool.region.base,
+			s->transmitter.lender.pool.region.bytes, 0,
 			msg_transmitter_depth(&s->transmitter));
 		MUST(t, msg_transmitter_start(&s->transmitter, s->link,
 				memory_link_join(s->link, GROUP,
@@ -309,7 +309,7 @@ static void tell(struct trial *t, const struct source *s)
 		.tag = TAG, .publisher = s->transmitter.options.publisher};
 
 	msg_receiver_evidence(&t->direct.receiver, &frame, 1,
-		msg_counter_get(&s->transmitter.sent), true);
+		msg_counter_get(&s->transmitter.lender.sent), true);
 }
 
 static uint64_t counter(struct trial *t, int index)
@@ -333,8 +333,8 @@ static void settle(struct trial *t)
 			&t->sources[i].transmitter, MSG_NS_PER_S);
 		MUST(t, t->sources[i].transmitter.flight_head ==
 				t->sources[i].transmitter.flight_tail);
-		MUST(t, t->sources[i].transmitter.pool.free_count ==
-				t->sources[i].transmitter.pool.count);
+		MUST(t, t->sources[i].transmitter.lender.pool.free_count ==
+				t->sources[i].transmitter.lender.pool.count);
 	}
 	take_all(t);
 	for (int i = 0; i < PUBLISHERS; i++)
@@ -352,11 +352,11 @@ static void check_books(struct trial *t, const struct profile *profile)
 			&t->direct.receiver.streams, (uint32_t)i + 1, TAG);
 
 		MUST(t, stream != NULL);
-		published += s->transmitter.sequence - s->first;
+		published += s->transmitter.lender.sequence - s->first;
 		taken += s->taken;
 		told += s->lost;
 		tail += stream->lost;
-		MUST(t, s->expected + stream->lost == s->transmitter.sequence);
+		MUST(t, s->expected + stream->lost == s->transmitter.lender.sequence);
 	}
 	MUST(t, taken + told + tail == published);
 	MUST(t, counter(t, MSG_COUNTER_LOST) == told + tail);

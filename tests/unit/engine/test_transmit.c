@@ -46,8 +46,8 @@ static void open_all(uint32_t message_bytes_max, uint32_t loans,
 	memory_wire_reset(&wire_options);
 	domain = memory_domain_open(FRAME_BYTES);
 	ck_assert_int_eq(msg_transmitter_open(&t, &options), 0);
-	wire = memory_link_open(domain, t.pool.region.base,
-		t.pool.region.bytes, 0, msg_transmitter_depth(&t));
+	wire = memory_link_open(domain, t.lender.pool.region.base,
+		t.lender.pool.region.bytes, 0, msg_transmitter_depth(&t));
 	ck_assert_int_eq(msg_transmitter_start(&t, wire,
 				 memory_link_join(wire, 1, MSG_LINK_JOIN_SEND)),
 		0);
@@ -91,7 +91,7 @@ static struct msg_frame read_frame(uint32_t i)
 
 static uint64_t counter(int index)
 {
-	return msg_counter_get(&t.counters[index]);
+	return msg_counter_get(&t.lender.counters[index]);
 }
 
 START_TEST(a_lone_message_is_a_header_and_itself)
@@ -153,7 +153,7 @@ START_TEST(fragments_cover_the_message_once)
 	open_all(20 * BODY, 4, (struct memory_wire_options){0});
 	for (uint32_t bytes = BODY + 1; bytes <= 20 * BODY; bytes += 1013) {
 		uint32_t first = frame_count, offset = 0;
-		uint64_t sequence = t.sequence;
+		uint64_t sequence = t.lender.sequence;
 
 		ck_assert_int_eq(give(borrow(bytes), 'f', bytes, false), 0);
 		for (uint32_t i = first; i < frame_count; i++) {
@@ -192,7 +192,7 @@ START_TEST(few_completions_bring_all_buffers_home)
 	msg_transmitter_linger(&t, MSG_NS_PER_S);
 	ck_assert_uint_ge(frame_count, 300);
 	ck_assert_uint_le(memory_wire_counts.signalled, frame_count / 8);
-	ck_assert_uint_eq(t.pool.free_count, 64);
+	ck_assert_uint_eq(t.lender.pool.free_count, 64);
 	ck_assert_uint_eq(t.flight_head, t.flight_tail);
 	close_all();
 }
@@ -211,20 +211,20 @@ START_TEST(what_the_lane_refuses_is_counted_and_leaves_a_gap)
 		give(borrow(4 * BODY), 'b', 4 * BODY, false), -MSG_ERROR_FABRIC);
 	ck_assert_uint_eq(counter(MSG_COUNTER_SEND_FAILED), 2);
 	/* Announcements tell of both: they are lost for every subscriber. */
-	ck_assert_uint_eq(msg_counter_get(&t.sent), t.sequence);
+	ck_assert_uint_eq(msg_counter_get(&t.lender.sent), t.lender.sequence);
 	for (int i = 0; i < 7; i++)
 		ck_assert_int_eq(give(borrow(10), 'c', 10, true), 0);
 	ck_assert_int_eq(msg_transmitter_flush(&t), -MSG_ERROR_FABRIC);
 	ck_assert_uint_eq(counter(MSG_COUNTER_SEND_FAILED), 9);
 	memory_wire_options.refuse = 0;
-	before = t.sequence;
+	before = t.lender.sequence;
 	ck_assert_uint_eq(before, 0x0102030405060708 + 9);
 	ck_assert_int_eq(give(borrow(10), 'd', 10, false), 0);
 	ck_assert_uint_eq(frame_count, 1);
 	ck_assert_uint_eq(read_frame(0).sequence, before);
-	ck_assert_uint_eq(msg_counter_get(&t.sent), before + 1);
+	ck_assert_uint_eq(msg_counter_get(&t.lender.sent), before + 1);
 	msg_transmitter_linger(&t, MSG_NS_PER_S);
-	ck_assert_uint_eq(t.pool.free_count, 8);
+	ck_assert_uint_eq(t.lender.pool.free_count, 8);
 	close_all();
 }
 END_TEST
@@ -238,7 +238,7 @@ START_TEST(a_lane_stuck_for_a_second_has_failed)
 		give(borrow(10), 'a', 10, false), -MSG_ERROR_FABRIC);
 	ck_assert_uint_ge(msg_clock_ns() - begin, MSG_NS_PER_S);
 	ck_assert_uint_eq(counter(MSG_COUNTER_SEND_FAILED), 1);
-	ck_assert_uint_eq(t.pool.free_count, 8);
+	ck_assert_uint_eq(t.lender.pool.free_count, 8);
 	close_all();
 }
 END_TEST
@@ -250,7 +250,7 @@ START_TEST(a_flush_that_met_a_full_lane_can_be_repeated)
 	uint64_t first;
 
 	open_all(3 * BODY, 8, (struct memory_wire_options){0});
-	first = msg_counter_get(&t.sent);
+	first = msg_counter_get(&t.lender.sent);
 	ck_assert_int_eq(give(borrow(2 * BODY), 'a', 2 * BODY, true), 0);
 	/* With the lane, and held back there by `more`. */
 	ck_assert_uint_eq(frame_count, 0);
@@ -258,13 +258,13 @@ START_TEST(a_flush_that_met_a_full_lane_can_be_repeated)
 	ck_assert_int_eq(msg_transmitter_flush(&t), -MSG_ERROR_AGAIN);
 	ck_assert_int_eq(msg_transmitter_flush(&t), -MSG_ERROR_AGAIN);
 	ck_assert_uint_eq(frame_count, 0);
-	ck_assert_uint_eq(msg_counter_get(&t.sent), first);
+	ck_assert_uint_eq(msg_counter_get(&t.lender.sent), first);
 	memory_wire_options.again = 0;
 	ck_assert_int_eq(msg_transmitter_flush(&t), 0);
 	ck_assert_uint_eq(frame_count, 3);
-	ck_assert_uint_eq(msg_counter_get(&t.sent), first + 1);
+	ck_assert_uint_eq(msg_counter_get(&t.lender.sent), first + 1);
 	msg_transmitter_linger(&t, MSG_NS_PER_S);
-	ck_assert_uint_eq(t.pool.free_count, 8);
+	ck_assert_uint_eq(t.lender.pool.free_count, 8);
 	close_all();
 }
 END_TEST
@@ -280,7 +280,7 @@ START_TEST(a_last_frame_that_is_refused_keeps_nobody_back)
 	ck_assert_int_eq(msg_transmitter_flush(&t), -MSG_ERROR_FABRIC);
 	ck_assert_uint_eq(frame_count, 2);
 	msg_transmitter_linger(&t, MSG_NS_PER_S);
-	ck_assert_uint_eq(t.pool.free_count, 8);
+	ck_assert_uint_eq(t.lender.pool.free_count, 8);
 	close_all();
 }
 END_TEST

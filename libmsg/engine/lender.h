@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * lender.h - a publisher's loans, and the frame being filled: one code path
+ * with two exits.
+ *
+ *     lend   a message's place: in the frame being filled, if it fits there
+ *            and no other loan stands in it; else in a fresh slot
+ *     give   the loan comes home: into the frame, or out by itself
+ *
+ *                    ┌> engine/transmit.c  frames to a link
+ *     loans ─> frame ┤
+ *                    └> engine/outbox.c    entries of a ledger ring
+ *
+ * What differs is in struct msg_lender_exit.  Each exit hands a constant one
+ * to the functions here, which are always inlined, so that its calls are plain
+ * calls, or none: the steady path pays nothing for there being two.
+ *
+ * "Admitted once": a loan is a buffer and the right to send it.  Whatever can
+ * be short (slots, places in a queue, room in a ring) is short at lend, so that
+ * send has no "try again".
+ * Test: tests/unit/engine/test_transmit.c, test_outbox.c, test_flow.c.
+ */
+#ifndef MSG_ENGINE_LENDER_H
+#define MSG_ENGINE_LENDER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <msg/msg.h>
+#include <msg/stats.h>
+
+#include "base/counter.h"
+#include "pool/transmit.h"
+#include "protocol/pack.h"
+
+struct msg_lender {
+	struct msg_transmit_pool pool;
+	uint32_t message_bytes_max;
+	uint32_t body_max;      /* What a frame holds, table included. */
+	uint32_t open;          /* Slot of the frame being filled, or NONE. */
+	uint64_t open_sequence; /* Of its first message. */
+	uint64_t sequence;      /* Of the next message. */
+	msg_counter_t sent; /* Messages whose send is over: for announcing. */
+	msg_counter_t counters[MSG_COUNTER_COUNT];
+	struct msg_pack pack; /* Of `open`; its count is 0 when none is. */
+};
+
+/* How messages leave.  The lender is the first member of what each of them
+ * is called with. */
+struct msg_lender_exit {
+	/* Room for one message more, beside those that are lent out; AGAIN. */
+	int (*admit)(struct msg_lender *lender);
+	/* A slot with no reference yet, or why there is none. */
+	int (*find_slot)(struct msg_lender *lender, uint32_t *slot);
+	/* The frame being filled leaves; msg_lender_closed is for the end. */
+	int (*close_frame)(struct msg_lender *lender, bool more);
+	/* A message from the slot's first byte on leaves alone, at once. */
+	int (*send_lone)(struct msg_lender *lender, uint32_t slot,
+		uint32_t bytes, bool more);
+	/* One that no frame can hold. */
+	int (*send_large)(struct msg_lender *lender, uint32_t slot,
+		uint32_t bytes, bool more);
+	/* One in the middle of a slot whose frame has left without it. */
+	int (*send_stray)(struct msg_lender *lender, uint32_t slot,
+		uint32_t offset, uint32_t bytes, bool more);
+};
+
+#define MSG_LENDER_INLINE static inline __attribute__((always_inline))
+
+MSG_LENDER_INLINE void msg_lender_count(
+	struct msg_lender *l, enum msg_counter_index index, uint64_t n)
+{
+	msg_counter_add(&l->counters[index], n);
+}
+
+/* Bytes that one more message may have in the frame being filled. */
+MSG_LENDER_INLINE uint32_t msg_lender_room(const struct msg_lender *l)
+{
+	uint32_t table = 2 * (l->pack.count + 2);
+	uint32_t taken = l->pack.used + table;
+
+	if (l->pack.count == MSG_PACK_COUNT_MAX || taken > l->body_max)
+		return 0;
+	return (l->body_max - taken) & ~(MSG_PACK_ALIGN - 1);
+}
+
+MSG_LENDER_INLINE void msg_lender_start_frame(
+	struct msg_lender *l, uint32_t slot)
+{
+	l->open = slot;
+	l->open_sequence = l->sequence;
+	msg_pack_start(&l->pack, l->body_max);
+	msg_transmit_hold(&l->pool, slot);
+}
+
+/* Nothing is being filled; drops the frame's reference to its slot. */
+MSG_LENDER_INLINE void msg_lender_closed(struct msg_lender *l)
+{
+	uint32_t slot = l->open;
+
+	l->open = MSG_TRANSMIT_NONE;
+	l->pack.count = 0;
+	msg_transmit_drop(&l->pool, slot);
+}
+
+MSG_LENDER_INLINE int msg_lender_lend(struct msg_lender *l,
+	const struct msg_lender_exit *leave, size_t bytes,
+	struct msg_loan *loan)
+{
+	uint32_t slot;
+	int result;
+
+	if (bytes > l->message_bytes_max)
+		return -MSG_ERROR_TOO_LARGE;
+	result = leave->admit(l);
+	if (result < 0)
+		return result;
+	if (l->open != MSG_TRANSMIT_NONE && !l->pool.slots[l->open].loan_out) {
+		uint32_t capacity = msg_lender_room(l);
+
+		if (capacity > 0 && capacity >= bytes) {
+			if (capacity > l->message_bytes_max)
+				capacity = l->message_bytes_max;
+			msg_transmit_lend(&l->pool, l->open, l->pack.used,
+				capacity, loan);
+			return 0;
+		}
+	}
+	result = leave->find_slot(l, &slot);
+	if (result < 0)
+		return result;
+	msg_transmit_lend(&l->pool, slot, 0, l->message_bytes_max, loan);
+	return 0;
+}
+
+/* Put a loan that came home where it belongs. */
+MSG_LENDER_INLINE int msg_lender_place(struct msg_lender *l,
+	const struct msg_lender_exit *leave, uint32_t slot, uint32_t bytes,
+	bool more)
+{
+	uint32_t offset = l->pool.slots[slot].loan_offset;
+	/* Others need the slot: its header belongs to a frame that left.  Behind
+	 * messages without bytes a loan may stand at offset 0 even so. */
+	bool stray = offset > 0 || l->pool.slots[slot].refs > 1;
+	int result = 0;
+
+	if (slot == l->open) {
+		msg_pack_add(&l->pack, bytes);
+		return 0;
+	}
+	/* Its messages are earlier.  Should it fail, it has said so itself. */
+	if (l->open != MSG_TRANSMIT_NONE)
+		result = leave->close_frame(l, true);
+	if (bytes > l->body_max) {
+		result = leave->send_large(l, slot, bytes, more);
+	} else if (stray) {
+		result = leave->send_stray(l, slot, offset, bytes, more);
+	} else if (!more) {
+		result = leave->send_lone(l, slot, bytes, more);
+	} else {
+		msg_lender_start_frame(l, slot);
+		msg_pack_add(&l->pack, bytes);
+	}
+	return result;
+}
+
+MSG_LENDER_INLINE int msg_lender_give(struct msg_lender *l,
+	const struct msg_lender_exit *leave, struct msg_loan *loan,
+	size_t bytes, bool more)
+{
+	uint32_t slot = msg_transmit_find(&l->pool, loan);
+	int result;
+
+	if (slot == MSG_TRANSMIT_NONE) {
+		msg_lender_count(l, MSG_COUNTER_RELEASE_REFUSED, 1);
+		return -MSG_ERROR_ARGUMENT;
+	}
+	memset(loan, 0, sizeof *loan);
+	msg_transmit_return(&l->pool, slot);
+	if (bytes > l->pool.slots[slot].loan_capacity) {
+		msg_transmit_drop(&l->pool, slot);
+		return -MSG_ERROR_ARGUMENT;
+	}
+	result = msg_lender_place(l, leave, slot, (uint32_t)bytes, more);
+	l->sequence++;
+	msg_transmit_drop(&l->pool, slot);
+	if (result < 0) {
+		msg_lender_count(l, MSG_COUNTER_SEND_FAILED, 1);
+		return result;
+	}
+	msg_lender_count(l, MSG_COUNTER_MESSAGES, 1);
+	msg_lender_count(l, MSG_COUNTER_BYTES, bytes);
+	return 0;
+}
+
+static inline void msg_lender_abandon(
+	struct msg_lender *l, struct msg_loan *loan)
+{
+	uint32_t slot = msg_transmit_find(&l->pool, loan);
+
+	if (slot == MSG_TRANSMIT_NONE) {
+		msg_lender_count(l, MSG_COUNTER_RELEASE_REFUSED, 1);
+		return;
+	}
+	memset(loan, 0, sizeof *loan);
+	msg_transmit_return(&l->pool, slot);
+	msg_transmit_drop(&l->pool, slot);
+}
+
+#endif

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* outbox.c - messages become entries of a ring; see outbox.h and lender.h. */
+#include "engine/outbox.h"
+
+#include <assert.h>
+
+static inline struct msg_outbox *of(struct msg_lender *lender)
+{
+	return (struct msg_outbox *)lender;
+}
+
+/* The last reference of an entry to its slot: the ring's free callback. */
+static void free_slot(void *lender, uint32_t token)
+{
+	msg_transmit_drop(&((struct msg_lender *)lender)->pool, token);
+}
+
+int msg_outbox_open(
+	struct msg_outbox *o, const struct msg_outbox_options *options)
+{
+	struct msg_ring_writer_options ring = {
+		.header = options->ring,
+		.entry_count = options->entry_count,
+		.pin_max = options->slot_count,
+		.epoch = options->epoch,
+		.shared = true,
+		.free = free_slot,
+		.wake = options->wake,
+		.context = o,
+	};
+	struct msg_lender *l = &o->lender;
+	int result;
+
+	assert(options->message_bytes_max <= options->payload_bytes);
+	memset(o, 0, sizeof *o);
+	l->message_bytes_max = options->message_bytes_max;
+	l->body_max = options->frame_body_max < options->payload_bytes
+			      ? options->frame_body_max
+			      : options->payload_bytes;
+	l->open = MSG_TRANSMIT_NONE;
+	l->sequence = options->first_sequence;
+	atomic_init(&l->sent, options->first_sequence);
+	o->publisher = options->publisher;
+	o->news = options->news;
+	o->news_seen = options->news_seen;
+	o->look = options->look;
+	o->context = options->context;
+	result = msg_transmit_borrow(&l->pool, options->pool,
+		options->slot_count, options->slot_bytes,
+		options->payload_bytes);
+	if (result == 0)
+		result = msg_ring_writer_open(&o->ring, &ring);
+	if (result < 0)
+		msg_transmit_close(&l->pool);
+	return result;
+}
+
+void msg_outbox_close(struct msg_outbox *o)
+{
+	msg_ring_writer_close(&o->ring);
+	msg_transmit_close(&o->lender.pool);
+}
+
+/* ---- entries ----------------------------------------------------------- */
+
+/* One message; places in the ring were admitted. */
+static inline void put_one(struct msg_outbox *o, uint32_t slot, uint32_t offset,
+	uint32_t bytes, uint64_t sequence)
+{
+	const struct msg_transmit_pool *pool = &o->lender.pool;
+	struct msg_ring_item item = {
+		.sequence = sequence,
+		.publisher = o->publisher,
+		.bytes = bytes,
+	};
+	uint32_t token = slot;
+
+	if (bytes <= MSG_RING_INLINE_BYTES) {
+		item.kind = MSG_RING_INLINE;
+		memcpy(item.data, msg_transmit_payload(pool, slot) + offset,
+			bytes);
+		token = MSG_RING_NO_TOKEN;
+	} else {
+		item.kind = MSG_RING_SINGLE;
+		item.place = (uint32_t)((slot * pool->stride + offset) /
+					MSG_RING_PLACE_UNIT);
+		msg_transmit_hold(&o->lender.pool, slot);
+	}
+	msg_ring_put(&o->ring, 0, &item, token);
+	msg_ring_advance(&o->ring, 1);
+	msg_lender_count(&o->lender, MSG_COUNTER_FRAMES, 1);
+}
+
+static void put_packed(struct msg_outbox *o, uint32_t slot)
+{
+	struct msg_lender *l = &o->lender;
+	struct msg_ring_item item = {
+		.sequence = l->open_sequence,
+		.publisher = o->publisher,
+		.kind = MSG_RING_PACKED,
+		.place =
+			(uint32_t)(slot * l->pool.stride / MSG_RING_PLACE_UNIT),
+	};
+
+	item.bytes =
+		msg_pack_finish(&l->pack, msg_transmit_payload(&l->pool, slot));
+	msg_transmit_hold(&l->pool, slot);
+	msg_ring_put(&o->ring, 0, &item, slot);
+	msg_ring_advance(&o->ring, 1);
+	msg_lender_count(l, MSG_COUNTER_FRAMES, 1);
+}
+
+/* A loan stands where the table of the pack would. */
+static void put_each(struct msg_outbox *o, uint32_t slot)
+{
+	const struct msg_pack *pack = &o->lender.pack;
+	uint32_t offset = 0;
+
+	for (uint32_t i = 0; i < pack->count; i++) {
+		put_one(o, slot, offset, pack->lengths[i],
+			o->lender.open_sequence + i);
+		offset += (pack->lengths[i] + MSG_PACK_ALIGN - 1u) &
+			  ~(MSG_PACK_ALIGN - 1u);
+	}
+}
+
+/* ---- room -------------------------------------------------------------- */
+
+/* Places in the ring for all that may have to be published: each loan, what
+ * stands in the frame should it have to leave one by one, and one more. */
+static inline bool has_places(const struct msg_outbox *o)
+{
+	const struct msg_ring_writer *w = &o->ring;
+	uint64_t need = o->lender.pool.loan_count + o->lender.pack.count + 1ull;
+
+	return w->head + need - w->tail <= w->mask + 1;
+}
+
+static inline bool has_slots(const struct msg_outbox *o)
+{
+	return o->lender.pool.free_count > 0;
+}
+
+/* The roster of readers, behind a fence, before slots are taken from any. */
+static void look(struct msg_outbox *o)
+{
+	/* Partner: the subscriber's attaching, which the broker told us of
+	 * first: either we see that, or it sees what we published. */
+	msg_fence(seq_cst);
+	if (o->news && msg_load(o->news, acquire) != o->news_seen)
+		o->look(o->context);
+}
+
+/* Until `enough`, or there is nothing more to be had. */
+static bool reclaim(
+	struct msg_outbox *o, bool (*enough)(const struct msg_outbox *))
+{
+	struct msg_ring_writer *w = &o->ring;
+	uint64_t tail;
+
+	look(o);
+	msg_ring_reclaim(w, 0);
+	if (enough(o))
+		return true;
+	/* What waits to be published may be what holds the slots. */
+	msg_outbox_flush(o);
+	msg_ring_reclaim(w, 0);
+	do {
+		if (enough(o))
+			return true;
+		tail = w->tail;
+		look(o);
+		msg_ring_reclaim(w, tail + (msg_ring_backlog(w) + 1) / 2);
+	} while (w->tail != tail);
+	return enough(o);
+}
+
+static int refuse(struct msg_outbox *o)
+{
+	msg_lender_count(&o->lender, MSG_COUNTER_LOAN_REFUSED, 1);
+	return -MSG_ERROR_AGAIN;
+}
+
+/* ---- ways out ---------------------------------------------------------- */
+
+static int admit(struct msg_lender *lender)
+{
+	struct msg_outbox *o = of(lender);
+
+	return has_places(o) || reclaim(o, has_places) ? 0 : refuse(o);
+}
+
+static int find_slot(struct msg_lender *lender, uint32_t *slot)
+{
+	struct msg_outbox *o = of(lender);
+
+	if (!has_slots(o) && !reclaim(o, has_slots))
+		return refuse(o);
+	*slot = msg_transmit_get(&lender->pool);
+	return 0;
+}
+
+static int close_frame(struct msg_lender *lender, bool more)
+{
+	struct msg_outbox *o = of(lender);
+	uint32_t slot = lender->open;
+
+	(void)more;
+	if (lender->pack.count == 1)
+		put_one(o, slot, 0, lender->pack.lengths[0],
+			lender->open_sequence);
+	else if (lender->pool.slots[slot].loan_out)
+		put_each(o, slot);
+	else
+		put_packed(o, slot);
+	msg_lender_closed(lender);
+	return 0;
+}
+
+static int send_stray(struct msg_lender *lender, uint32_t slot, uint32_t offset,
+	uint32_t bytes, bool more)
+{
+	(void)more;
+	put_one(of(lender), slot, offset, bytes, lender->sequence);
+	return 0;
+}
+
+static int send_alone(
+	struct msg_lender *lender, uint32_t slot, uint32_t bytes, bool more)
+{
+	return send_stray(lender, slot, 0, bytes, more);
+}
+
+static const struct msg_lender_exit to_ring = {
+	.admit = admit,
+	.find_slot = find_slot,
+	.close_frame = close_frame,
+	.send_lone = send_alone,
+	.send_large = send_alone,
+	.send_stray = send_stray,
+};
+
+/* ---- the calls --------------------------------------------------------- */
+
+int msg_outbox_lend(struct msg_outbox *o, size_t bytes, struct msg_loan *loan)
+{
+	return msg_lender_lend(&o->lender, &to_ring, bytes, loan);
+}
+
+int msg_outbox_queue(struct msg_outbox *o, struct msg_loan *loan, size_t bytes)
+{
+	return msg_lender_give(&o->lender, &to_ring, loan, bytes, true);
+}
+
+int msg_outbox_send(struct msg_outbox *o, struct msg_loan *loan, size_t bytes)
+{
+	int result = msg_lender_give(&o->lender, &to_ring, loan, bytes, false);
+
+	msg_outbox_flush(o);
+	return result;
+}
+
+void msg_outbox_flush(struct msg_outbox *o)
+{
+	if (o->lender.open != MSG_TRANSMIT_NONE)
+		close_frame(&o->lender, false);
+	if (o->ring.head == o->flushed)
+		return;
+	o->flushed = o->ring.head;
+	/* Release: whoever tells others of this number tells of nothing that is
+	 * not published. */
+	msg_store(&o->lender.sent, o->lender.sequence, release);
+	look(o);
+	msg_ring_wake_behind(&o->ring);
+}
+
+void msg_outbox_abandon(struct msg_outbox *o, struct msg_loan *loan)
+{
+	msg_lender_abandon(&o->lender, loan);
+}

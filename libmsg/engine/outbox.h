@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * outbox.h - a publisher's turn on a host with a broker: loan -> entry -> ring.
+ *
+ *     one message of at most 32 bytes   INLINE: copied into the entry, and its
+ *                                       slot is free for the next loan
+ *     one message                       SINGLE, of whatever size
+ *     several that were queued          PACKED, one entry, as one frame on the
+ *                                       wire; SINGLE each while a loan stands
+ *                                       where their table would
+ *
+ * Ring and pool are memory that others map read-only: readers of this host read
+ * the messages where the application wrote them, and the broker sends the same
+ * bytes to the network.  A slot comes back when no reader needs its entries any
+ * more, which is looked at only when slots or places in the ring are short:
+ * first what all have left behind, then, of readers that may be lapped, the
+ * older half of what they have not taken.  A reader that may not be lapped
+ * makes the loan say AGAIN.
+ *
+ * Who reads is told on a socket, and that there is news in a word of shared
+ * memory.  It is looked at behind a fence, before any slot is taken back (a
+ * reader may be there whom we have not been told of by name: broker/README.md),
+ * and with each flush, since that reader may sleep.
+ *
+ * Neighbours: called by topic/publication; calls pool/ and lender.h.
+ * Test: tests/unit/engine/test_outbox.c.
+ */
+#ifndef MSG_ENGINE_OUTBOX_H
+#define MSG_ENGINE_OUTBOX_H
+
+#include "engine/lender.h"
+#include "pool/ring_writer.h"
+
+struct msg_outbox_options {
+	struct msg_ring_header *ring; /* msg_ring_bytes, zeroed, writable. */
+	uint32_t entry_count;         /* A power of two. */
+	uint64_t epoch;
+	uint8_t *pool; /* slot_count * slot_bytes, writable. */
+	uint32_t slot_count;
+	uint32_t slot_bytes;        /* A multiple of 8. */
+	uint32_t payload_bytes;     /* Of a slot, from its first byte. */
+	uint32_t frame_body_max;    /* Of a PACKED entry. */
+	uint32_t message_bytes_max; /* At most payload_bytes. */
+	uint32_t publisher;
+	uint64_t first_sequence;
+	const _Atomic uint32_t *news; /* Steps when `look` is due. */
+	uint32_t news_seen;
+	/* Tell the ring's writer of readers that came or went; it keeps
+	 * outbox->news and news_seen as they should be. */
+	void (*look)(void *context);
+	void *context;          /* Of `look`. */
+	msg_ring_wake_fn *wake; /* Its context is the outbox. */
+};
+
+struct msg_outbox {
+	struct msg_lender lender; /* First: lender.h. */
+	struct msg_ring_writer ring;
+	uint64_t flushed; /* Entries whose sleepers were looked for. */
+	uint32_t publisher;
+	uint32_t news_seen;
+	const _Atomic uint32_t *news;
+	void (*look)(void *context);
+	void *context;
+};
+
+/* The memory stays the caller's, and there until close.
+ * 0, or -MSG_ERROR_MEMORY with the reason on the trail. */
+int msg_outbox_open(
+	struct msg_outbox *outbox, const struct msg_outbox_options *options);
+void msg_outbox_close(struct msg_outbox *outbox);
+
+/* As the calls of msg.h of these names.  Only lend can fail for want of room:
+ * what is sent is published. */
+int msg_outbox_lend(
+	struct msg_outbox *outbox, size_t bytes, struct msg_loan *loan);
+int msg_outbox_queue(
+	struct msg_outbox *outbox, struct msg_loan *loan, size_t bytes);
+int msg_outbox_send(
+	struct msg_outbox *outbox, struct msg_loan *loan, size_t bytes);
+void msg_outbox_flush(struct msg_outbox *outbox);
+void msg_outbox_abandon(struct msg_outbox *outbox, struct msg_loan *loan);
+
+#endif

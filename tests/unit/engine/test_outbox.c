@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test_outbox.c - a publisher that writes a ring, and readers of it, each with
+ * an oracle.
+ *
+ * What a reader takes, plus the ranges that lost_before names, must be exactly
+ * what was published: in order, nothing twice, no byte another.  Views are held
+ * for a while and compared again before they go back: a slot that was used too
+ * early shows there.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "check_main.h"
+#include "engine/inbox.h"
+#include "engine/outbox.h"
+
+#define READERS 3
+#define HELD_MAX 24
+#define LOANS_MAX 6
+#define MESSAGES_MAX 4000
+#define PUBLISHER 77u
+
+struct reader {
+	struct msg_ring_ledger *ledger;
+	struct msg_inbox inbox;
+	msg_counter_t counters[MSG_COUNTER_COUNT];
+	struct msg_view held[HELD_MAX];
+	uint32_t held_count;
+	uint64_t expected;
+	uint64_t lost;
+	unsigned pace; /* Per mille of the turns it takes in. */
+	bool begun;
+	bool evicted; /* What it holds may be used again. */
+};
+
+struct trial {
+	uint64_t seed;
+	struct random_stream random;
+	struct msg_outbox_options options;
+	struct msg_outbox outbox;
+	struct reader readers[READERS];
+	enum msg_ring_slow slow;
+	struct {
+		struct msg_loan loan;
+		uint32_t bytes;
+	} out[LOANS_MAX];
+	uint32_t out_count;
+	uint32_t lengths[MESSAGES_MAX];
+	_Atomic uint32_t news;
+	uint32_t looks;
+	uint32_t wakes;
+};
+
+#define MUST(trial, condition)                                                 \
+	ck_assert_msg(condition, "MSG_TEST_SEED=0x%llx: %s",                   \
+		(unsigned long long)(trial)->seed, #condition)
+
+static void fill(uint8_t *data, uint32_t bytes, uint64_t sequence)
+{
+	struct random_stream random = {sequence * 31 + 7};
+
+	for (uint32_t i = 0; i < bytes; i += 8) {
+		uint64_t word = random_next(&random);
+
+		memcpy(data + i, &word, bytes - i < 8 ? bytes - i : 8);
+	}
+}
+
+/* ---- reading ----------------------------------------------------------- */
+
+static void check_view(struct trial *t, const struct msg_view *view)
+{
+	static uint8_t wanted[1 << 17];
+
+	MUST(t, view->segment_count == 1);
+	MUST(t, view->bytes == t->lengths[view->sequence]);
+	fill(wanted, (uint32_t)view->bytes, view->sequence);
+	MUST(t, memcmp(wanted, view->data, view->bytes) == 0);
+}
+
+static void give_back(struct trial *t, struct reader *r, uint32_t which)
+{
+	r->evicted = msg_inbox_evicted(&r->inbox);
+	if (!r->evicted)
+		check_view(t, &r->held[which]);
+	msg_inbox_release(&r->inbox, &r->held[which], 1);
+	r->held[which] = r->held[--r->held_count];
+}
+
+static int take(struct trial *t, struct reader *r)
+{
+	struct msg_view views[8];
+	int count = 1 + (int)random_below(&t->random, 8);
+	int n;
+
+	while (r->held_count + (uint32_t)count > HELD_MAX)
+		give_back(t, r,
+			(uint32_t)random_below(&t->random, r->held_count));
+	n = msg_inbox_take(&r->inbox, views, count);
+	if (msg_inbox_evicted(&r->inbox)) {
+		msg_inbox_release(&r->inbox, views, n);
+		return n;
+	}
+	for (int i = 0; i < n; i++) {
+		MUST(t, views[i].publisher == PUBLISHER);
+		/* Before the first, nobody can know. */
+		if (!r->begun)
+			r->expected = views[i].sequence;
+		r->begun = true;
+		MUST(t, views[i].sequence ==
+				r->expected + views[i].lost_before);
+		r->expected = views[i].sequence + 1;
+		r->lost += views[i].lost_before;
+		check_view(t, &views[i]);
+		r->held[r->held_count++] = views[i];
+	}
+	return n;
+}
+
+static void open_reader(struct trial *t, uint32_t k)
+{
+	struct reader *r = &t->readers[k];
+	struct msg_inbox_options inbox = {
+		.record_count = 2 * HELD_MAX,
+		.ring_max = 1,
+		.publisher_count_max = 4,
+		.counts_losses = true,
+		.counters = r->counters,
+	};
+	struct msg_inbox_ring_options ring = {
+		.header = t->options.ring,
+		.entry_count = t->options.entry_count,
+		.number = k,
+		.pool = t->options.pool,
+		.pool_bytes =
+			(uint64_t)t->options.slot_count * t->options.slot_bytes,
+		.publisher = PUBLISHER,
+		.topic = k,
+		.held_max = 2 * HELD_MAX,
+	};
+	size_t bytes = (msg_ring_ledger_bytes(2 * HELD_MAX) + 63) & ~63ul;
+	struct msg_inbox_ring *opened;
+
+	r->ledger = aligned_alloc(64, bytes);
+	memset(r->ledger, 0, bytes);
+	ring.ledger = r->ledger;
+	msg_ring_writer_add(
+		&t->outbox.ring, k, r->ledger, 2 * HELD_MAX, t->slow);
+	ck_assert_int_eq(msg_inbox_open(&r->inbox, &inbox), 0);
+	ck_assert_int_eq(msg_inbox_add(&r->inbox, &ring, &opened), 0);
+	r->pace = 50 + (unsigned)random_below(&t->random, 900);
+}
+
+/* ---- publishing -------------------------------------------------------- */
+
+static uint32_t draw_bytes(struct trial *t)
+{
+	uint32_t most = t->options.message_bytes_max;
+	uint32_t bytes;
+
+	switch (random_below(&t->random, 8)) {
+	case 0:
+		bytes = t->options.frame_body_max - 2 +
+			(uint32_t)random_below(&t->random, 5);
+		break;
+	case 1:
+		bytes = (uint32_t)random_below(&t->random, most + 1);
+		break;
+	case 2:
+		bytes = 30 + (uint32_t)random_below(&t->random, 5);
+		break;
+	default:
+		bytes = (uint32_t)random_below(&t->random, 80);
+	}
+	return bytes < most ? bytes : most;
+}
+
+static bool borrow(struct trial *t)
+{
+	uint32_t bytes = draw_bytes(t);
+	struct msg_loan *loan = &t->out[t->out_count].loan;
+	int result = msg_outbox_lend(&t->outbox, bytes, loan);
+
+	if (result == -MSG_ERROR_AGAIN)
+		return false;
+	MUST(t, result == 0);
+	MUST(t, loan->capacity >= bytes && (uintptr_t)loan->data % 8 == 0);
+	memset(loan->data, 0xa5, loan->capacity);
+	t->out[t->out_count++].bytes = bytes;
+	return true;
+}
+
+static void hand_in(struct trial *t)
+{
+	uint32_t which = (uint32_t)random_below(&t->random, t->out_count);
+	uint64_t sequence = t->outbox.lender.sequence;
+	struct msg_loan loan = t->out[which].loan;
+	uint32_t bytes = t->out[which].bytes;
+	int result;
+
+	t->out[which] = t->out[--t->out_count];
+	if (sequence == MESSAGES_MAX || random_chance(&t->random, 60)) {
+		msg_outbox_abandon(&t->outbox, &loan);
+		return;
+	}
+	t->lengths[sequence] = bytes;
+	fill(loan.data, bytes, sequence);
+	result = random_chance(&t->random, 300)
+			 ? msg_outbox_send(&t->outbox, &loan, bytes)
+			 : msg_outbox_queue(&t->outbox, &loan, bytes);
+	MUST(t, result == 0 && loan.data == NULL);
+	MUST(t, t->outbox.lender.sequence == sequence + 1);
+}
+
+static void look(void *context)
+{
+	struct trial *t = context;
+
+	t->looks++;
+	t->outbox.news_seen = msg_load(&t->news, relaxed);
+}
+
+static void wake(void *outbox, uint32_t reader)
+{
+	(void)outbox;
+	(void)reader;
+}
+
+/* ---- trials ------------------------------------------------------------ */
+
+static void open_trial(struct trial *t, uint64_t seed, enum msg_ring_slow slow)
+{
+	struct msg_outbox_options *o = &t->options;
+	size_t ring_bytes;
+
+	memset(t, 0, sizeof *t);
+	t->seed = seed;
+	t->random.state = seed;
+	t->slow = slow;
+	o->entry_count = 8u << random_below(&t->random, 5);
+	o->slot_count = LOANS_MAX + 2 + (uint32_t)random_below(&t->random, 60);
+	o->message_bytes_max = random_chance(&t->random, 300) ? 70000 : 1200;
+	o->payload_bytes = (o->message_bytes_max + 7) & ~7u;
+	o->slot_bytes = (o->payload_bytes + 63) & ~63u;
+	o->frame_body_max = 200 + (uint32_t)random_below(&t->random, 1000);
+	o->publisher = PUBLISHER;
+	o->news = &t->news;
+	o->look = look;
+	o->wake = wake;
+	o->context = t;
+	ring_bytes = msg_ring_bytes(o->entry_count);
+	o->ring = aligned_alloc(64, ring_bytes);
+	o->pool = aligned_alloc(64, (size_t)o->slot_count * o->slot_bytes);
+	memset(o->ring, 0, ring_bytes);
+	memset(o->pool, 0, (size_t)o->slot_count * o->slot_bytes);
+	ck_assert_int_eq(msg_outbox_open(&t->outbox, o), 0);
+	for (uint32_t k = 0; k < READERS; k++)
+		open_reader(t, k);
+}
+
+static void close_trial(struct trial *t)
+{
+	for (uint32_t k = 0; k < READERS; k++) {
+		msg_inbox_close(&t->readers[k].inbox);
+		free(t->readers[k].ledger);
+	}
+	msg_outbox_close(&t->outbox);
+	free(t->options.ring);
+	free(t->options.pool);
+}
+
+/* All is taken and back: every slot is free then. */
+static void drain(struct trial *t)
+{
+	while (t->out_count > 0)
+		hand_in(t);
+	msg_outbox_flush(&t->outbox);
+	for (uint32_t k = 0; k < READERS; k++) {
+		struct reader *r = &t->readers[k];
+
+		while (take(t, r) > 0 || (msg_inbox_ready(&r->inbox) &&
+						 !msg_inbox_evicted(&r->inbox)))
+			;
+		while (r->held_count > 0)
+			give_back(t, r, 0);
+		msg_inbox_settle(&r->inbox);
+		MUST(t, r->expected <= t->outbox.lender.sequence);
+		if (t->slow == MSG_RING_BLOCK) {
+			MUST(t, r->lost == 0);
+			MUST(t, r->expected == t->outbox.lender.sequence);
+		}
+		if (msg_inbox_evicted(&r->inbox))
+			continue;
+		MUST(t, msg_counter_get(&r->counters[MSG_COUNTER_MALFORMED]) ==
+				0);
+		MUST(t, msg_counter_get(&r->counters[MSG_COUNTER_LOST]) ==
+				r->lost);
+	}
+	msg_ring_reclaim(&t->outbox.ring, 0);
+	MUST(t, t->outbox.lender.pool.free_count == t->options.slot_count);
+	MUST(t, t->outbox.ring.pin_count == 0);
+}
+
+static void run_trial(uint64_t seed, enum msg_ring_slow slow)
+{
+	static struct trial trial;
+	struct trial *t = &trial;
+
+	open_trial(t, seed, slow);
+	for (int turn = 0; turn < 3000; turn++) {
+		if (t->out_count > 0 && (t->out_count == LOANS_MAX ||
+						random_chance(&t->random, 550)))
+			hand_in(t);
+		else if (!borrow(t) && t->out_count > 0)
+			hand_in(t);
+		if (random_chance(&t->random, 5))
+			atomic_fetch_add(&t->news, 1);
+		for (uint32_t k = 0; k < READERS; k++)
+			if (random_chance(&t->random, t->readers[k].pace))
+				take(t, &t->readers[k]);
+	}
+	drain(t);
+	close_trial(t);
+}
+
+static void run_trials(enum msg_ring_slow slow)
+{
+	for (unsigned i = 0; i < 120 / MSG_TEST_FEWER; i++)
+		run_trial(check_seed() + i, slow);
+}
+
+START_TEST(readers_that_may_be_lapped_know_what_they_lost)
+{
+	run_trials(MSG_RING_LAP);
+}
+END_TEST
+
+START_TEST(readers_that_may_not_be_lapped_lose_nothing)
+{
+	run_trials(MSG_RING_BLOCK);
+}
+END_TEST
+
+START_TEST(readers_that_lag_are_evicted_and_others_go_on)
+{
+	run_trials(MSG_RING_EVICT);
+}
+END_TEST
+
+static struct trial lone;
+
+static struct msg_loan lend_one(size_t bytes)
+{
+	struct msg_loan loan;
+
+	ck_assert_int_eq(msg_outbox_lend(&lone.outbox, bytes, &loan), 0);
+	return loan;
+}
+
+START_TEST(a_short_message_leaves_its_slot_free)
+{
+	uint32_t free_slots;
+	struct msg_ring_item item;
+	struct msg_loan loan;
+
+	open_trial(&lone, 1, MSG_RING_BLOCK);
+	free_slots = lone.outbox.lender.pool.free_count;
+	for (uint32_t bytes = 0; bytes <= MSG_RING_INLINE_BYTES; bytes++) {
+		struct msg_ring_reader *r =
+			&lone.readers[0].inbox.rings[0]->reader;
+		struct msg_view view;
+
+		loan = lend_one(bytes);
+		lone.lengths[bytes] = bytes;
+		fill(loan.data, bytes, bytes);
+		msg_outbox_send(&lone.outbox, &loan, bytes);
+		ck_assert_uint_eq(
+			lone.outbox.lender.pool.free_count, free_slots);
+		ck_assert_int_eq(
+			msg_ring_peek(r, r->next, &item), MSG_RING_ENTRY);
+		ck_assert_uint_eq(item.kind, MSG_RING_INLINE);
+		for (uint32_t k = 0; k < READERS; k++) {
+			ck_assert_int_eq(msg_inbox_take(&lone.readers[k].inbox,
+						 &view, 1),
+				1);
+			check_view(&lone, &view);
+			msg_inbox_release(&lone.readers[k].inbox, &view, 1);
+		}
+	}
+	close_trial(&lone);
+}
+END_TEST
+
+/* Until somebody looks at the news, and then before anything is taken back. */
+START_TEST(news_is_looked_at_before_slots_are_taken_back)
+{
+	struct msg_loan loan;
+
+	open_trial(&lone, 2, MSG_RING_LAP);
+	atomic_fetch_add(&lone.news, 1);
+	loan = lend_one(100);
+	msg_outbox_queue(&lone.outbox, &loan, 40);
+	ck_assert_uint_eq(lone.looks, 0);
+	msg_outbox_flush(&lone.outbox);
+	ck_assert_uint_eq(lone.looks, 1);
+	atomic_fetch_add(&lone.news, 1);
+	for (uint32_t i = 0; i <= lone.options.entry_count; i++) {
+		loan = lend_one(100);
+		lone.outbox.lender.body_max = 0; /* Each alone. */
+		msg_outbox_queue(&lone.outbox, &loan, 40);
+	}
+	ck_assert_uint_eq(lone.looks, 2);
+	close_trial(&lone);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("outbox");
+	TCase *entries = check_case(suite, "entries", 20);
+	TCase *trials = check_case(suite, "trials", 100);
+
+	tcase_add_test(entries, a_short_message_leaves_its_slot_free);
+	tcase_add_test(entries, news_is_looked_at_before_slots_are_taken_back);
+	tcase_add_test(trials, readers_that_may_be_lapped_know_what_they_lost);
+	tcase_add_test(trials, readers_that_may_not_be_lapped_lose_nothing);
+	tcase_add_test(trials, readers_that_lag_are_evicted_and_others_go_on);
+	return check_main(suite, NULL);
+}
