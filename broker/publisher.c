@@ -203,12 +203,13 @@ static int start_relay(struct publisher *p)
 		(const struct msg_ring_header *)s->ring.base, s->entry_count,
 		(struct msg_ring_ledger *)s->readers[p->reader_index]
 			.ledger.base,
-		(uint32_t)p->reader_index);
+		(uint32_t)p->reader_index, 0);
 	return 0;
 }
 
 int publisher_start(struct publisher *p)
 {
+	static const struct msg_control started = {.kind = MSG_CONTROL_STARTED};
 	struct server *server = p->server;
 	struct feed *feed = server->network.domain
 				    ? server->feeds[p->stream->acl_class]
@@ -237,6 +238,7 @@ int publisher_start(struct publisher *p)
 	if (result < 0)
 		return result;
 	server_offer(server, p->stream);
+	client_say(p->client, &started, NULL, 0);
 	return 0;
 }
 

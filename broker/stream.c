@@ -111,6 +111,7 @@ int stream_add_reader(struct stream *s, struct client *client,
 			(const struct msg_ring_ledger *)r->ledger.base,
 			hold_max, slow_of(r->policy));
 		r->writer_knows = true;
+		r->start = s->writer.head;
 	}
 	s->stale = true;
 	return (int)index;
@@ -172,8 +173,12 @@ static void tell_client(struct stream *s, uint32_t index)
 {
 	struct stream_reader *r = &s->readers[index];
 	struct msg_control message = {.kind = MSG_CONTROL_RING};
+	const struct msg_ring_header *header =
+		(const struct msg_ring_header *)s->ring.base;
 	int fds[3] = {s->ring.fd, s->pool->fd, r->ledger.fd};
 
+	/* Its writer was told before, or is ourselves: whatever it publishes
+	 * from here on waits for this reader. */
 	message.ring = (struct msg_control_ring){
 		.number = r->number,
 		.origin = s->local ? MSG_CONTROL_LOCAL : MSG_CONTROL_NETWORK,
@@ -182,6 +187,8 @@ static void tell_client(struct stream *s, uint32_t index)
 		.entry_count = s->entry_count,
 		.pool_bytes = s->pool->bytes,
 		.hold_max = r->hold_max,
+		.start = s->local ? msg_load(&header->head, acquire)
+				  : r->start,
 	};
 	snprintf(message.ring.topic, sizeof message.ring.topic, "%s", s->topic);
 	r->client_knows = true;

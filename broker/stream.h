@@ -33,6 +33,7 @@ struct stream_reader {
 	uint32_t hold_max;
 	uint32_t policy; /* enum msg_control_policy */
 	uint32_t number; /* The client's for this ring. */
+	uint64_t start;  /* Network: the head when it was added. */
 	bool used;
 	bool writer_knows;
 	bool client_knows;

@@ -92,7 +92,7 @@ int msg_inbox_add(struct msg_inbox *inbox,
 	ring->oldest = ring->deliver = ring->newest = MSG_INBOX_NONE;
 	ring->kept = MSG_INBOX_NONE;
 	msg_ring_reader_open(&ring->reader, o->header, o->entry_count,
-		o->ledger, o->number);
+		o->ledger, o->number, o->start);
 	inbox->rings[inbox->ring_count++] = ring;
 	*out = ring;
 	return 0;

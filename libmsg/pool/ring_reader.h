@@ -22,6 +22,8 @@
 
 #include "pool/ring.h"
 
+#define MSG_RING_HEAD UINT64_MAX
+
 enum msg_ring_peek {
 	MSG_RING_EMPTY,
 	MSG_RING_ENTRY,
@@ -40,10 +42,12 @@ struct msg_ring_reader {
 	uint64_t lapped; /* Entries lost to the writer's pace. */
 };
 
-/* Begin at the head.  The ledger is zeroed, and the writer knows of it. */
+/* Begin at entry `start`: where the ring's head was when its writer, or who
+ * told its writer, knew of this reader, or later; MSG_RING_HEAD: where it is by
+ * now.  The ledger is zeroed. */
 static inline void msg_ring_reader_open(struct msg_ring_reader *reader,
 	const struct msg_ring_header *header, uint32_t entry_count,
-	struct msg_ring_ledger *ledger, uint32_t number)
+	struct msg_ring_ledger *ledger, uint32_t number, uint64_t start)
 {
 	*reader = (struct msg_ring_reader){
 		.header = header,
@@ -53,7 +57,8 @@ static inline void msg_ring_reader_open(struct msg_ring_reader *reader,
 		.number = number,
 	};
 	/* Acquire; partner: msg_ring_advance. */
-	reader->next = msg_load(&header->head, acquire);
+	reader->next = start == MSG_RING_HEAD ? msg_load(&header->head, acquire)
+					      : start;
 	reader->low = reader->next;
 	/* low first: read_claim reads next first. */
 	msg_store(&ledger->low, reader->low, release);

@@ -142,6 +142,7 @@ static const struct field ring[] = {
 	NUMBER(ring, entry_count, 2, MSG_CONTROL_ENTRIES_MAX),
 	NUMBER(ring, pool_bytes, 1, MSG_CONTROL_POOL_BYTES_MAX),
 	NUMBER(ring, hold_max, 1, MSG_CONTROL_HOLD_MAX),
+	ANY(ring, start),
 };
 
 static const struct field ring_gone[] = {
@@ -225,6 +226,7 @@ static const struct shape shapes[] = {
 	SHAPE(MSG_CONTROL_READER_GONE, reader_gone, reader_gone, 0, 0),
 	SHAPE(MSG_CONTROL_LISTING, listing, listing, 0, 0),
 	SHAPE(MSG_CONTROL_STATS_SEGMENT, stats_segment, stats_segment, 1, 1),
+	EMPTY(MSG_CONTROL_STARTED, started, 0),
 };
 
 static const struct shape topic_shape = SHAPE(0, topic, topic, 0, 0);

@@ -13,8 +13,9 @@
  *     SUBSCRIBE                      ->    SUBSCRIBED {doorbell}, or REFUSED;
  *                                          RING {ring, pool, ledger}, RING_GONE
  *     PUBLISH                        ->    PUBLISHING {ring, pool}, or REFUSED
- *     MAPPED                         ->    READER {ledger, doorbell},
- *                                          READER_GONE
+ *     MAPPED                         ->    READER {ledger, doorbell} of those
+ *                                          who wait already, STARTED; then
+ *                                          READER, READER_GONE
  *     BYE
  *     WATCH                          ->    LISTING, more LISTING
  *     STATS                          ->    STATS_SEGMENT {segment}
@@ -78,6 +79,8 @@ enum msg_control_kind {
 	MSG_CONTROL_READER_GONE = 136,
 	MSG_CONTROL_LISTING = 137,
 	MSG_CONTROL_STATS_SEGMENT = 138, /* + segment */
+	MSG_CONTROL_STARTED = 139,       /* Publisher: whoever waits for the
+	                                    topic reads its first message. */
 };
 
 enum msg_control_side {
@@ -185,6 +188,7 @@ struct msg_control_ring {
 	uint64_t pool_bytes;  /* 1 to POOL_BYTES_MAX. */
 	uint32_t hold_max;    /* Granted, at most what was asked: 1 to
 	                         HOLD_MAX. */
+	uint64_t start;       /* The first entry that is ours to read. */
 };
 
 struct msg_control_ring_gone {

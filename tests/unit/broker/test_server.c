@@ -65,6 +65,7 @@ struct source {
 	struct msg_shm_segment ring, pool, ledgers[8];
 	struct msg_ring_writer writer;
 	uint32_t freed;
+	bool started;
 };
 
 static void freed(void *context, uint32_t token)
@@ -121,6 +122,10 @@ static unsigned hear_readers(struct source *s)
 	while (broker_peer_hear(&s->peer)) {
 		struct msg_control_reader *r = &s->peer.got.reader;
 
+		if (s->peer.got.kind == MSG_CONTROL_STARTED) {
+			s->started = true;
+			continue;
+		}
 		if (s->peer.got.kind == MSG_CONTROL_READER_GONE) {
 			msg_ring_writer_remove(&s->writer,
 				s->peer.got.reader_gone.reader);
@@ -187,6 +192,7 @@ static void read_ring(struct broker_peer *peer, struct msg_shm_segment maps[3])
 		.entry_count = r->entry_count,
 		.ledger = (struct msg_ring_ledger *)maps[2].base,
 		.number = r->reader,
+		.start = r->start,
 		.pool = maps[1].base,
 		.pool_bytes = r->pool_bytes,
 		.publisher = r->publisher,
@@ -228,6 +234,32 @@ START_TEST(a_publisher_is_read_without_the_broker)
 	ck_assert_int_eq(reader.got.kind, MSG_CONTROL_RING_GONE);
 	msg_inbox_close(&inbox);
 	broker_peer_close(&reader);
+}
+END_TEST
+
+START_TEST(who_waits_reads_from_the_first_message_on)
+{
+	struct msg_shm_segment maps[3];
+	struct broker_peer reader;
+	struct msg_view views[8];
+	struct source source;
+
+	subscribe(&reader, "a.b");
+	publish(&source, "a.b", 7);
+	ck_assert_uint_eq(hear_readers(&source), 1);
+	ck_assert(source.started);
+	for (uint64_t i = 0; i < 5; i++)
+		put(&source, i);
+	/* Only now does it look at what it was told. */
+	ck_assert(broker_peer_hear(&reader));
+	ck_assert_uint_eq(reader.got.ring.start, 0);
+	read_ring(&reader, maps);
+	ck_assert_int_eq(msg_inbox_take(&inbox, views, 8), 5);
+	ck_assert_uint_eq(views[0].sequence, 0);
+	msg_inbox_release(&inbox, views, 5);
+	msg_inbox_close(&inbox);
+	broker_peer_close(&reader);
+	broker_peer_close(&source.peer);
 }
 END_TEST
 
@@ -394,6 +426,7 @@ int main(void)
 	tcase_add_checked_fixture(attach, setup, teardown);
 	tcase_add_checked_fixture(refuse, setup, teardown);
 	tcase_add_test(attach, a_publisher_is_read_without_the_broker);
+	tcase_add_test(attach, who_waits_reads_from_the_first_message_on);
 	tcase_add_test(attach, patterns_get_what_matches_now_and_later);
 	tcase_add_test(attach, who_goes_leaves_nothing);
 	tcase_add_test(attach, a_reader_that_came_and_went_was_never_there);

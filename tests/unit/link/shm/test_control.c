@@ -52,6 +52,7 @@ static const struct example examples[] = {
 	{MSG_CONTROL_READER_GONE, "ReaderGone", PART(reader_gone), 0},
 	{MSG_CONTROL_LISTING, "Listing", PART(listing), 0},
 	{MSG_CONTROL_STATS_SEGMENT, "StatsSegment", PART(stats_segment), 1},
+	{MSG_CONTROL_STARTED, "Started", 0, 0},
 };
 #define EXAMPLES (sizeof examples / sizeof *examples)
 
@@ -129,6 +130,7 @@ static void fill_ring(struct msg_control_ring *r)
 	r->entry_count = 4096;
 	r->pool_bytes = 1ull << 33;
 	r->hold_max = 64;
+	r->start = 1ull << 40;
 }
 
 static void fill_from_broker(struct msg_control *c)
@@ -168,8 +170,11 @@ static void fill_from_broker(struct msg_control *c)
 		for (unsigned i = 0; i < 3; i++)
 			fill_topic(&c->listing.topics[i], i);
 		break;
-	default:
+	case MSG_CONTROL_STATS_SEGMENT:
 		c->stats_segment.bytes = 4096;
+		break;
+	default:
+		break;
 	}
 }
 
@@ -501,6 +506,7 @@ static const struct rule rules[] = {
 	{MSG_CONTROL_RING, 6, NUMBER32, 2, 1u << 20, true},
 	{MSG_CONTROL_RING, 7, NUMBER64, 1, 1ull << 40, true},
 	{MSG_CONTROL_RING, 8, NUMBER32, 1, 65536, true},
+	{MSG_CONTROL_RING, 9, NUMBER64, ANY64, true},
 	{MSG_CONTROL_RING_GONE, 1, NUMBER32, ANY32, true},
 	{MSG_CONTROL_READER, 1, NUMBER32, 0, 127, true},
 	{MSG_CONTROL_READER, 2, NUMBER32, 1, 3, true},
