@@ -326,6 +326,8 @@ static void fill_record(struct msg_inbox_ring *ring,
 enum parts {
 	PARTS_WHOLE,
 	PARTS_REST, /* Its beginning was revoked. */
+	PARTS_LOST, /* All were there before the first could be seen, so one
+	             * that is not there is being written over: revoked. */
 	PARTS_BROKEN,
 };
 
@@ -342,8 +344,9 @@ static enum parts claim_parts(struct msg_inbox *inbox,
 		uint32_t record;
 
 		if (msg_ring_peek(&ring->reader, index + i, &item) !=
-				MSG_RING_ENTRY ||
-			item.kind != MSG_RING_PART || !believe(ring, &item) ||
+			MSG_RING_ENTRY)
+			return PARTS_LOST;
+		if (item.kind != MSG_RING_PART || !believe(ring, &item) ||
 			item.segments != head->segments - i)
 			return PARTS_BROKEN;
 		record = inbox->free[--inbox->free_count];
@@ -401,7 +404,7 @@ static bool claim_one(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 			if (parts == PARTS_BROKEN)
 				inbox_count(inbox, MSG_COUNTER_MALFORMED, 1);
 			put_chain(inbox, record);
-			claim->upto += parts == PARTS_REST ? item.segments : 1;
+			claim->upto += parts == PARTS_BROKEN ? 1 : item.segments;
 			return true;
 		}
 	}
