@@ -35,6 +35,9 @@
  *            read of the payload; the writer loads them with acquire.
  *   sleep    a reader stores sleeping, a full fence, looks for an entry; the
  *            writer publishes, a full fence, looks for sleepers.
+ *   join     a reader that a third party announces to the writer opens behind
+ *            a full fence; the writer looks for announcements behind a full
+ *            fence, then reclaims: it sees the reader, or the reader its head.
  *
  * Neighbours: ring_writer.h (engine, broker, publishers), ring_reader.h (the
  * inbox).  Tests: tests/unit/pool/test_ring.c, tests/explore, tests/model.

@@ -56,6 +56,11 @@ static inline void msg_ring_reader_open(struct msg_ring_reader *reader,
 		.mask = entry_count - 1,
 		.number = number,
 	};
+	/* A writer that learns of us from somebody else (a local publisher,
+	 * from the broker) looks for that behind a fence before it takes a
+	 * place back.  Either it sees us then, or we see the head as it was at
+	 * that fence, and nothing from there on had been taken back. */
+	msg_fence(seq_cst);
 	/* Acquire; partner: msg_ring_advance. */
 	reader->next = start == MSG_RING_HEAD ? msg_load(&header->head, acquire)
 					      : start;
