@@ -421,7 +421,7 @@ static void reader_that_comes(void *argument)
 
 	explore_await(WORLD_TOLD_READER);
 	msg_ring_reader_open(&r->ring, world.header, world.entry_count,
-		world.ledgers[0], 0);
+		world.ledgers[0], 0, MSG_RING_HEAD);
 	r->start = r->ring.next;
 	explore_note("begins at %llu", (unsigned long long)r->start);
 	for (unsigned i = 0; i < 2; i++) {
@@ -493,7 +493,7 @@ static void reader_that_follows(void *argument)
 
 	explore_await(WORLD_TOLD_READER);
 	msg_ring_reader_open(&r->ring, world.header, world.entry_count,
-		world.ledgers[1], 0);
+		world.ledgers[1], 0, MSG_RING_HEAD);
 	r->start = r->ring.next;
 	for (unsigned i = 0; i < 2; i++) {
 		uint32_t slot;

@@ -51,7 +51,7 @@ void world_open(const struct world_options *o)
 			o->held_max ? o->held_max : 4, o->slow);
 		r->number = k;
 		msg_ring_reader_open(&r->ring, world.header, o->entry_count,
-			world.ledgers[k], k);
+			world.ledgers[k], k, MSG_RING_HEAD);
 	}
 }
 
