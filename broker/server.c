@@ -37,6 +37,8 @@
 /* Turns between two looks at the directory, while there is other work. */
 #define TURNS_A_DIRECTORY 16u
 #define RING_ENTRIES_MIN 1024u
+/* At the end, for what each publisher has published. */
+#define DRAIN_NS (100 * MSG_NS_PER_MS)
 
 /* What an event is of: a client, or one of these. */
 static char listen_mark, signal_mark, bell_mark, lane_mark;
@@ -584,6 +586,16 @@ int server_open(struct server **server, const struct server_options *options)
 	return result;
 }
 
+/* What somebody has published before the end was asked for. */
+static void send_rest(struct publisher *publisher)
+{
+	uint64_t deadline = msg_clock_ns() + DRAIN_NS;
+
+	while (publisher_ready(publisher) && publisher_turn(publisher) >= 0 &&
+		msg_clock_ns() < deadline)
+		;
+}
+
 void server_close(struct server *server)
 {
 	if (!server)
@@ -591,8 +603,7 @@ void server_close(struct server *server)
 	while (server->clients)
 		client_close(server->clients);
 	while (server->publishers) {
-		/* What it has published, and room for a goodbye. */
-		publisher_turn(server->publishers);
+		send_rest(server->publishers);
 		publisher_close(server->publishers);
 	}
 	for (uint32_t i = 0; i < server->feed_count; i++)
