@@ -182,29 +182,39 @@ network=user,id=wire,restrict=on,ipv6=off
 
 # tsc=reliable: the emulated counters agree, the kernel only cannot tell; with
 # hpet instead a reading of the clock costs 0.9 us in place of 0.14.
-say "booting"
 # `timeout` ends the machine; the death signals end it should we be killed.
-setpriv --pdeathsig TERM timeout -k 5 "$timeout" \
-	setpriv --pdeathsig KILL qemu-system-x86_64 \
-	-nodefaults -no-user-config -no-reboot -display none -monitor none \
-	-machine pc,accel=tcg -cpu max -smp "$cpus" -m "$memory" \
-	-kernel "$boot/vmlinuz" -initrd "$boot/initrd" \
-	-append "console=ttyS0 quiet loglevel=5 panic=-1 mitigations=off tsc=reliable" \
-	-serial "file:$tmp/console" \
-	-netdev "$network" \
-	-device "virtio-net-pci,netdev=wire,mac=$mac,romfile=" \
-	"${disks[@]}" "${ports[@]}" </dev/null >"$tmp/qemu" 2>&1 &
-machine=$!
-tail -c +1 -s 0.1 -f --pid="$machine" "$tmp/stdout" &
-followers+=($!)
-tail -c +1 -s 0.1 -f --pid="$machine" "$tmp/stderr" >&2 &
-followers+=($!)
+run_machine() {
+	setpriv --pdeathsig TERM timeout -k 5 "$timeout" \
+		setpriv --pdeathsig KILL qemu-system-x86_64 \
+		-nodefaults -no-user-config -no-reboot -display none \
+		-monitor none -machine pc,accel=tcg -cpu max -smp "$cpus" \
+		-m "$memory" -kernel "$boot/vmlinuz" -initrd "$boot/initrd" \
+		-append "console=ttyS0 quiet loglevel=5 panic=-1 mitigations=off tsc=reliable" \
+		-serial "file:$tmp/console" \
+		-netdev "$network" \
+		-device "virtio-net-pci,netdev=wire,mac=$mac,romfile=" \
+		"${disks[@]}" "${ports[@]}" </dev/null >"$tmp/qemu" 2>&1 &
+	machine=$!
+	tail -c +1 -s 0.1 -f --pid="$machine" "$tmp/stdout" &
+	followers+=($!)
+	tail -c +1 -s 0.1 -f --pid="$machine" "$tmp/stderr" >&2 &
+	followers+=($!)
 
-code=0
-wait "$machine" || code=$?
-machine=''
-wait "${followers[@]}" || true
-followers=()
+	code=0
+	wait "$machine" || code=$?
+	machine=''
+	wait "${followers[@]}" || true
+	followers=()
+}
+
+say "booting"
+run_machine
+# QEMU's emulation itself may crash while the second processor comes up (one
+# boot of some hundred on a crowded host).  Nothing has run yet then.
+if [ "$code" = 139 ] && [ ! -s "$tmp/result" ]; then
+	say "QEMU crashed before there was a machine; booting once more"
+	run_machine
+fi
 
 result=$(tail -n 1 "$tmp/result")
 case $result in

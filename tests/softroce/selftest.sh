@@ -101,6 +101,21 @@ timeouts_end_it() {
 	expect nothing_is_left_after_timeout "$(leftovers | xargs)" "0 0"
 }
 
+# The first QEMU of this name crashes, the next one is the real one.
+a_crash_at_boot_is_no_end() {
+	local status=0
+	mkdir "$scratch/bin"
+	cat >"$scratch/bin/qemu-system-x86_64" <<-END
+		#!/bin/bash
+		mkdir "$scratch/crashed" 2>/dev/null && kill -SEGV \$\$
+		exec $(command -v qemu-system-x86_64) "\$@"
+	END
+	chmod +x "$scratch/bin/qemu-system-x86_64"
+	PATH=$scratch/bin:$PATH "$run" --quiet -- bash -c 'echo up; exit 5' \
+		>"$scratch/second" 2>/dev/null || status=$?
+	expect a_crash_at_boot_is_no_end "$status $(cat "$scratch/second")" '5 up'
+}
+
 signals_end_it() {
 	local status=0 machine i
 	"$run" --quiet -- bash -c 'echo up; sleep 600' >"$scratch/up" &
@@ -119,6 +134,7 @@ signals_end_it() {
 two_at_a_time
 long_output_is_whole
 timeouts_end_it
+a_crash_at_boot_is_no_end
 signals_end_it
 if [ -z "$quick" ]; then
 	"$here/suite.sh" --build "$build" --only 'machine_*' \
