@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * directory.c - listening to the directory's group: a subscriber that accepts
- * no topic, and a roster of what is announced.
+ * no topic, and a roster of what is announced.  On a broker's host that is the
+ * broker's business, and it is asked.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,11 +16,14 @@
 #include "topic/announce.h"
 #include "topic/name.h"
 #include "topic/roster.h"
+#include "topic/watch.h"
 
 #define BUFFER_COUNT 256u
 
 struct msg_directory {
 	struct msg_node *node;
+	bool brokered;
+	struct msg_watch watch;
 	struct msg_link *link;
 	struct msg_direct direct;
 	struct msg_roster roster;
@@ -48,6 +52,12 @@ static void announced(void *context, const struct msg_frame *frame,
 
 static void close_rooms(struct msg_directory *d)
 {
+	if (d->brokered) {
+		msg_watch_close(&d->watch);
+		msg_node_release(d->node);
+		free(d);
+		return;
+	}
 	if (d->joined)
 		d->link->ops->leave(d->link, d->handle);
 	if (d->link)
@@ -57,7 +67,14 @@ static void close_rooms(struct msg_directory *d)
 	free(d);
 }
 
-static int open_rooms(struct msg_directory *d)
+static int open_on_broker(struct msg_directory *d)
+{
+	d->brokered = true;
+	msg_node_adopt(d->node);
+	return msg_watch_open(&d->watch, d->node->broker_path, d->pattern);
+}
+
+static int open_on_lane(struct msg_directory *d)
 {
 	struct msg_receive_options receive = {
 		.frame_bytes = msg_node_receive_bytes(d->node),
@@ -110,7 +127,8 @@ int msg_directory_open(struct msg_node *node, const char *pattern,
 		return msg_fail(MSG_ERROR_MEMORY, "no memory for a directory");
 	d->node = node;
 	memcpy(d->pattern, pattern, strlen(pattern));
-	result = open_rooms(d);
+	result = msg_node_is_brokered(node) ? open_on_broker(d)
+					    : open_on_lane(d);
 	if (result < 0) {
 		close_rooms(d);
 		return result;
@@ -127,11 +145,13 @@ int msg_directory_read(struct msg_directory *d, int64_t timeout_ns,
 
 	if (count < 0 || (count > 0 && !infos))
 		return -MSG_ERROR_ARGUMENT;
+	if (d->brokered)
+		return msg_watch_read(&d->watch, deadline, infos, count);
 	d->news = false;
 	while (!d->news && result == 0) {
 		result = msg_direct_progress(&d->direct);
 		if (result == 0 && !d->news)
-			result = msg_direct_wait(&d->direct, deadline);
+			result = msg_direct_wait(&d->direct, deadline, 0);
 		/* Frames of topics may share the group and keep coming. */
 		if (msg_clock_ns() >= deadline)
 			break;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * node.c - opening a lane: options and environment in, a link domain out.
- * It decides nothing: the choice of a lane is link/fabric's.
+ * node.c - opening a lane: options and environment in, a link domain out, or
+ * none if the node stands on the broker (broker.c).  It decides nothing: the
+ * choice of a lane is link/fabric's.
  */
 #include "api/node.h"
 
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/broker.h"
 #include "api/options.h"
 #include "base/trail.h"
 #include "link/module.h"
@@ -17,6 +19,7 @@
 
 #define PORT_DEFAULT 7400
 #define FRAME_BYTES_LEAST 256
+#define ANNOUNCE_MS_DEFAULT 1000
 
 static int take_lane(uint32_t *lane)
 {
@@ -39,8 +42,9 @@ static int take_lane(uint32_t *lane)
 	return 0;
 }
 
-/* Check and complete; strings still belong to the caller. */
-static int complete(struct msg_node_options *o)
+/* Check and complete; strings still belong to the caller.  `wish`: what was
+ * asked for in so many words. */
+static int complete(struct msg_node_options *o, struct msg_broker_wish *wish)
 {
 	int result;
 
@@ -49,16 +53,19 @@ static int complete(struct msg_node_options *o)
 			"flags 0x%x hold a bit that means nothing; use "
 			"enum msg_node_flags",
 			o->flags);
-	if (o->broker > MSG_BROKER_NEVER)
-		return msg_fail(MSG_ERROR_ARGUMENT,
-			"broker is %u; this libmsg knows MSG_BROKER_NEVER only",
-			o->broker);
 	o->interface = msg_options_text(o->interface, "MSG_INTERFACE");
 	o->device = msg_options_text(o->device, "MSG_DEVICE");
 	o->groups = msg_options_text(o->groups, "MSG_GROUPS");
+	result = take_lane(&o->lane);
+	*wish = (struct msg_broker_wish){
+		.interface = o->interface,
+		.device = o->device,
+		.groups = o->groups,
+		.lane = o->lane,
+		.port = o->port || msg_options_text(NULL, "MSG_PORT"),
+	};
 	if (!o->groups)
 		o->groups = MSG_GROUPS_DEFAULT;
-	result = take_lane(&o->lane);
 	if (result == 0)
 		result = msg_options_number(&o->port, "port", "MSG_PORT",
 			PORT_DEFAULT, 1, 65535);
@@ -68,9 +75,11 @@ static int complete(struct msg_node_options *o)
 	if (result == 0 && o->frame_bytes != 0)
 		result = msg_options_number(&o->frame_bytes, "frame_bytes",
 			NULL, 0, FRAME_BYTES_LEAST, MSG_FRAME_BYTES_MAX);
-	if (result == 0)
+	if (result == 0 && o->announce_ms != 0)
 		result = msg_options_number(&o->announce_ms, "announce_ms",
-			NULL, 1000, 10, 60000);
+			NULL, 0, 10, 60000);
+	if (wish->port)
+		wish->port = o->port;
 	return result;
 }
 
@@ -96,9 +105,48 @@ static int open_lane(struct msg_node *node, const struct msg_node_options *o)
 	return 0;
 }
 
+/* The lane, and who announces on it. */
+static int stand_on_lane(
+	struct msg_node *node, const struct msg_node_options *o)
+{
+	int result;
+
+	if (node->announce_ms == 0)
+		node->announce_ms = ANNOUNCE_MS_DEFAULT;
+	result = open_lane(node, o);
+	if (result < 0)
+		return result;
+	result = msg_announcer_open(&node->announcer, &node->groups,
+		node->announce_ms, o->flags & MSG_NODE_PROGRESS_THREAD);
+	if (result < 0) {
+		node->domain->ops->close(node->domain);
+		return result;
+	}
+	msg_log(&node->log, MSG_LOG_INFO, "node-open", "%s on %s: %s",
+		node->domain->lane == MSG_LANE_VERBS ? "verbs" : "kernel UDP",
+		node->domain->interface, node->domain->reason);
+	return 0;
+}
+
+static int stand_on_broker(struct msg_node *node)
+{
+	if (node->announce_ms == 0)
+		node->announce_ms = node->broker.publish_period_ms;
+	node->port = (uint16_t)node->broker.port;
+	snprintf(node->groups_text, sizeof node->groups_text, "%s",
+		node->broker.groups);
+	snprintf(node->reason, sizeof node->reason,
+		"through the broker '%.64s' (pid %u)%s%.159s",
+		node->broker.name, node->broker.pid,
+		*node->broker.reason ? ": " : "", node->broker.reason);
+	msg_log(&node->log, MSG_LOG_INFO, "node-open", "%s", node->reason);
+	return 0;
+}
+
 int msg_node_open(
 	const struct msg_node_options *options, struct msg_node **out)
 {
+	struct msg_broker_wish wish;
 	struct msg_node_options o;
 	struct msg_node *node;
 	int result;
@@ -108,7 +156,7 @@ int msg_node_open(
 	result = msg_options_copy(
 		&o, sizeof o, options, "MSG_NODE_OPTIONS");
 	if (result == 0)
-		result = complete(&o);
+		result = complete(&o, &wish);
 	if (result < 0)
 		return result;
 	node = calloc(1, sizeof *node);
@@ -121,28 +169,44 @@ int msg_node_open(
 	gethostname(node->host, sizeof node->host - 1);
 	result = msg_groups_parse(&node->groups, o.groups, node->port);
 	if (result == 0)
-		result = open_lane(node, &o);
-	if (result < 0)
-		goto fail;
-	result = msg_announcer_open(&node->announcer, &node->groups,
-		node->announce_ms, o.flags & MSG_NODE_PROGRESS_THREAD);
+		result = msg_broker_find(&o, &wish, node->broker_path,
+			&node->broker);
+	if (result == 0)
+		result = stand_on_lane(node, &o);
+	else if (result > 0)
+		result = stand_on_broker(node);
 	if (result < 0) {
-		node->domain->ops->close(node->domain);
-		goto fail;
+		free(node);
+		return result;
 	}
 	pthread_mutex_init(&node->lock, NULL);
-	msg_log(&node->log, MSG_LOG_INFO, "node-open", "%s on %s: %s",
-		node->domain->lane == MSG_LANE_VERBS ? "verbs" : "kernel UDP",
-		node->domain->interface, node->domain->reason);
 	*out = node;
 	return 0;
-fail:
-	free(node);
-	return result;
+}
+
+static void describe_broker(
+	const struct msg_node *node, struct msg_node_info *info)
+{
+	*info = (struct msg_node_info){
+		.lane = (enum msg_lane)node->broker.lane,
+		.device = node->broker.device,
+		.interface = node->broker.interface,
+		.address = node->broker.address,
+		.groups = node->groups_text,
+		.reason = node->reason,
+		.port = node->port,
+		.frame_bytes = node->broker.frame_bytes,
+		.broker = node->broker.name,
+		.broker_pid = node->broker.pid,
+	};
 }
 
 void msg_node_describe(const struct msg_node *node, struct msg_node_info *info)
 {
+	if (msg_node_is_brokered(node)) {
+		describe_broker(node, info);
+		return;
+	}
 	*info = (struct msg_node_info){
 		.lane = node->domain->lane,
 		.device = node->domain->device,
@@ -152,12 +216,15 @@ void msg_node_describe(const struct msg_node *node, struct msg_node_info *info)
 		.reason = node->domain->reason,
 		.port = node->port,
 		.frame_bytes = node->domain->frame_bytes,
+		.broker = "",
 	};
 }
 
 void msg_node_progress(struct msg_node *node)
 {
-	msg_announcer_tick(&node->announcer);
+	/* The broker announces for those who stand on it. */
+	if (!msg_node_is_brokered(node))
+		msg_announcer_tick(&node->announcer);
 }
 
 int msg_node_close(struct msg_node *node)
@@ -174,11 +241,27 @@ int msg_node_close(struct msg_node *node)
 			"the node has %u open publishers, subscribers or "
 			"directories; close them first",
 			children);
-	msg_announcer_close(&node->announcer);
-	node->domain->ops->close(node->domain);
+	if (!msg_node_is_brokered(node)) {
+		msg_announcer_close(&node->announcer);
+		node->domain->ops->close(node->domain);
+	}
 	pthread_mutex_destroy(&node->lock);
 	free(node);
 	return 0;
+}
+
+void msg_node_adopt(struct msg_node *node)
+{
+	pthread_mutex_lock(&node->lock);
+	node->children++;
+	pthread_mutex_unlock(&node->lock);
+}
+
+void msg_node_release(struct msg_node *node)
+{
+	pthread_mutex_lock(&node->lock);
+	node->children--;
+	pthread_mutex_unlock(&node->lock);
 }
 
 uint32_t msg_node_receive_bytes(const struct msg_node *node)

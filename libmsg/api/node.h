@@ -6,26 +6,47 @@
 #define MSG_API_NODE_H
 
 #include <pthread.h>
+#include <stdbool.h>
 
 #include <msg/msg.h>
 
 #include "base/log.h"
 #include "link/link.h"
+#include "link/shm/control.h"
+#include "link/shm/place.h"
 #include "topic/announcer.h"
 #include "topic/groups.h"
 
 struct msg_node {
-	struct msg_link_domain *domain;
+	struct msg_link_domain *domain; /* NULL: on the broker. */
+	struct msg_control_welcome broker;
+	char broker_path[MSG_PLACE_PATH_BYTES];
 	struct msg_groups groups;
 	struct msg_announcer announcer;
 	uint32_t announce_ms;
 	uint16_t port;
 	char groups_text[80];
+	char reason[300]; /* On the broker. */
 	char host[MSG_ANNOUNCE_TEXT_MAX + 1];
 	struct msg_log log;
 	pthread_mutex_t lock; /* Of domain calls and `children`. */
 	uint32_t children;
 };
+
+static inline bool msg_node_is_brokered(const struct msg_node *node)
+{
+	return !node->domain;
+}
+
+static inline uint32_t msg_node_frame_bytes(const struct msg_node *node)
+{
+	return node->domain ? node->domain->frame_bytes
+			    : node->broker.frame_bytes;
+}
+
+/* Count what is opened on the node and has no link. */
+void msg_node_adopt(struct msg_node *node);
+void msg_node_release(struct msg_node *node);
 
 /* Bytes of a receive buffer: for frames of the lane, and for announcements,
  * which may be larger. */

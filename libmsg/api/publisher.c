@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * publisher.c - the publisher's front door: checks and defaults.  The work is
- * engine/transmit's; the telling of others, topic/announcer's.
+ * engine/transmit's, the telling of others topic/announcer's; or both are
+ * topic/publication's, through the broker.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -19,25 +20,34 @@
 #include "engine/transmit.h"
 #include "protocol/frame.h"
 #include "topic/name.h"
+#include "topic/publication.h"
 
 #define LOAN_COUNT_DEFAULT 256u
 #define LOAN_MEMORY_DEFAULT (32u << 20)
 #define LINGER_NS MSG_NS_PER_S
 
 struct msg_publisher {
+	struct msg_publication *publication; /* NULL: straight to the lane. */
+	struct msg_transmitter transmitter;
 	struct msg_node *node;
 	struct msg_link *link;
-	struct msg_transmitter transmitter;
 	struct msg_announce_source source;
 	uint64_t id;
 };
 
 /* Check and complete. */
-static int complete(struct msg_publisher_options *o, uint32_t frame_bytes)
+static int complete(
+	struct msg_publisher_options *o, const struct msg_node *node)
 {
-	uint32_t body = frame_bytes - MSG_FRAME_HEADER_BYTES;
+	uint32_t bytes = msg_node_frame_bytes(node) - MSG_FRAME_HEADER_BYTES;
+	uint32_t most = LOAN_COUNT_DEFAULT;
 	uint32_t loans;
 	int result;
+
+	if (msg_node_is_brokered(node)) {
+		bytes = node->broker.publish_message_bytes_max;
+		most = node->broker.publish_loan_count_max;
+	}
 
 	if (!o->topic)
 		return msg_fail(
@@ -45,13 +55,13 @@ static int complete(struct msg_publisher_options *o, uint32_t frame_bytes)
 	result = msg_name_check_topic(o->topic);
 	if (result == 0)
 		result = msg_options_number(&o->message_bytes_max,
-			"message_bytes_max", NULL, body, 1,
+			"message_bytes_max", NULL, bytes, 1,
 			MSG_MESSAGE_BYTES_MAX);
 	if (result < 0)
 		return result;
 	loans = LOAN_MEMORY_DEFAULT / o->message_bytes_max;
-	if (loans > LOAN_COUNT_DEFAULT)
-		loans = LOAN_COUNT_DEFAULT;
+	if (loans > most)
+		loans = most;
 	return msg_options_number(&o->loan_count_max, "loan_count_max", NULL,
 		loans, 2, 65536);
 }
@@ -87,7 +97,6 @@ static void describe(struct msg_publisher *p,
 	p->source.sent = &p->transmitter.lender.sent;
 	p->source.group =
 		msg_name_group(o->topic, p->node->groups.count);
-	p->id = text->publisher;
 }
 
 static int connect_link(struct msg_publisher *p)
@@ -112,11 +121,64 @@ static int connect_link(struct msg_publisher *p)
 	return msg_transmitter_start(t, p->link, handle);
 }
 
+static int open_on_lane(struct msg_publisher *p,
+	const struct msg_publisher_options *o, uint64_t incarnation)
+{
+	struct msg_transmit_options transmit = {
+		.frame_bytes = p->node->domain->frame_bytes,
+		.message_bytes_max = o->message_bytes_max,
+		.loan_count_max = o->loan_count_max,
+		.tag = msg_name_tag(o->topic),
+		.publisher = (uint32_t)incarnation,
+	};
+	int result;
+
+	describe(p, o, incarnation);
+	result = msg_transmitter_open(&p->transmitter, &transmit);
+	if (result < 0)
+		return result;
+	result = connect_link(p);
+	if (result < 0)
+		goto fail;
+	result = msg_announcer_add(
+		&p->node->announcer, p->node->domain, &p->source);
+	if (result == 0)
+		return 0;
+	msg_node_link_close(p->node, p->link);
+fail:
+	msg_transmitter_close(&p->transmitter);
+	return result;
+}
+
+static int open_on_broker(struct msg_publisher *p,
+	const struct msg_publisher_options *o, uint64_t incarnation)
+{
+	struct msg_publication_options options = {
+		.path = p->node->broker_path,
+		.topic = o->topic,
+		.incarnation = incarnation,
+		.message_bytes_max = o->message_bytes_max,
+		.loan_count_max = o->loan_count_max,
+		.period_ms = p->node->announce_ms,
+	};
+	int result;
+
+	p->publication = calloc(1, sizeof *p->publication);
+	if (!p->publication)
+		return msg_fail(MSG_ERROR_MEMORY, "no memory for a publisher");
+	result = msg_publication_open(p->publication, &options);
+	if (result < 0) {
+		free(p->publication);
+		return result;
+	}
+	msg_node_adopt(p->node);
+	return 0;
+}
+
 int msg_publisher_open(struct msg_node *node,
 	const struct msg_publisher_options *options,
 	struct msg_publisher **out)
 {
-	struct msg_transmit_options transmit = {0};
 	struct msg_publisher_options o;
 	struct msg_publisher *p;
 	uint64_t incarnation;
@@ -128,7 +190,7 @@ int msg_publisher_open(struct msg_node *node,
 	result = msg_options_copy(
 		&o, sizeof o, options, "MSG_PUBLISHER_OPTIONS");
 	if (result == 0)
-		result = complete(&o, node->domain->frame_bytes);
+		result = complete(&o, node);
 	if (result == 0)
 		result = draw_incarnation(&incarnation);
 	if (result < 0)
@@ -137,44 +199,34 @@ int msg_publisher_open(struct msg_node *node,
 	if (!p)
 		return msg_fail(MSG_ERROR_MEMORY, "no memory for a publisher");
 	p->node = node;
-	describe(p, &o, incarnation);
-	transmit.frame_bytes = node->domain->frame_bytes;
-	transmit.message_bytes_max = o.message_bytes_max;
-	transmit.loan_count_max = o.loan_count_max;
-	transmit.tag = msg_name_tag(o.topic);
-	transmit.publisher = p->source.text.publisher;
-	result = msg_transmitter_open(&p->transmitter, &transmit);
-	if (result < 0)
-		goto fail;
-	result = connect_link(p);
-	if (result < 0)
-		goto fail_transmitter;
-	result = msg_announcer_add(
-		&node->announcer, node->domain, &p->source);
-	if (result < 0)
-		goto fail_link;
+	p->id = (uint32_t)incarnation;
+	result = msg_node_is_brokered(node)
+			 ? open_on_broker(p, &o, incarnation)
+			 : open_on_lane(p, &o, incarnation);
+	if (result < 0) {
+		free(p);
+		return result;
+	}
 	*out = p;
 	return 0;
-fail_link:
-	msg_node_link_close(node, p->link);
-fail_transmitter:
-	msg_transmitter_close(&p->transmitter);
-fail:
-	free(p);
-	return result;
 }
 
 int msg_publisher_loan(
 	struct msg_publisher *p, size_t bytes, struct msg_loan *loan)
 {
+	if (p->publication)
+		return msg_publication_lend(p->publication, bytes, loan);
 	return msg_transmitter_lend(&p->transmitter, bytes, loan);
 }
 
 int msg_publisher_send(
 	struct msg_publisher *p, struct msg_loan *loan, size_t bytes)
 {
-	int result = msg_transmitter_send(&p->transmitter, loan, bytes);
+	int result;
 
+	if (p->publication)
+		return msg_publication_send(p->publication, loan, bytes);
+	result = msg_transmitter_send(&p->transmitter, loan, bytes);
 	msg_announcer_tick(&p->node->announcer);
 	return result;
 }
@@ -182,20 +234,30 @@ int msg_publisher_send(
 int msg_publisher_queue(
 	struct msg_publisher *p, struct msg_loan *loan, size_t bytes)
 {
+	if (p->publication)
+		return msg_publication_queue(p->publication, loan, bytes);
 	return msg_transmitter_queue(&p->transmitter, loan, bytes);
 }
 
 int msg_publisher_flush(struct msg_publisher *p)
 {
-	int result = msg_transmitter_flush(&p->transmitter);
+	int result;
 
+	if (p->publication) {
+		msg_publication_flush(p->publication);
+		return 0;
+	}
+	result = msg_transmitter_flush(&p->transmitter);
 	msg_announcer_tick(&p->node->announcer);
 	return result;
 }
 
 void msg_publisher_abandon(struct msg_publisher *p, struct msg_loan *loan)
 {
-	msg_transmitter_abandon(&p->transmitter, loan);
+	if (p->publication)
+		msg_publication_abandon(p->publication, loan);
+	else
+		msg_transmitter_abandon(&p->transmitter, loan);
 }
 
 int msg_publish(struct msg_publisher *p, const void *data, size_t bytes)
@@ -220,24 +282,40 @@ uint64_t msg_publisher_id(const struct msg_publisher *p)
 
 uint64_t msg_publisher_counter(const struct msg_publisher *p, int index)
 {
+	const msg_counter_t *counters = p->publication
+						? p->publication->counters
+						: p->transmitter.counters;
+
 	if (index < 0 || index >= MSG_COUNTER_COUNT)
 		return 0;
-	return msg_counter_get(&p->transmitter.lender.counters[index]);
+	return msg_counter_get(&counters[index]);
 }
 
 int msg_publisher_close(struct msg_publisher *p)
 {
+	uint32_t loans;
+
 	if (!p)
 		return 0;
-	if (p->transmitter.lender.pool.loan_count > 0)
+	loans = p->publication ? msg_publication_loans(p->publication)
+			       : p->transmitter.lender.pool.loan_count;
+	if (loans > 0)
 		return msg_fail(MSG_ERROR_BUSY,
 			"%u loans of '%s' are out; send or abandon them first",
-			p->transmitter.lender.pool.loan_count, p->source.text.topic);
-	msg_transmitter_linger(&p->transmitter, LINGER_NS);
-	msg_announcer_remove(
-		&p->node->announcer, &p->source, MSG_ANNOUNCER_GOODBYES);
-	msg_node_link_close(p->node, p->link);
-	msg_transmitter_close(&p->transmitter);
+			loans,
+			p->publication ? p->publication->said.topic
+				       : p->source.text.topic);
+	if (p->publication) {
+		msg_publication_close(p->publication, LINGER_NS);
+		free(p->publication);
+		msg_node_release(p->node);
+	} else {
+		msg_transmitter_linger(&p->transmitter, LINGER_NS);
+		msg_announcer_remove(&p->node->announcer, &p->source,
+			MSG_ANNOUNCER_GOODBYES);
+		msg_node_link_close(p->node, p->link);
+		msg_transmitter_close(&p->transmitter);
+	}
 	free(p);
 	return 0;
 }

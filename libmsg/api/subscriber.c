@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * subscriber.c - the subscriber's front door: checks and defaults.  The work
- * is engine/receive's; which topics, topic/follow's.
+ * is engine/direct's, and which topics topic/follow's; or both are
+ * topic/subscription's, through the broker.  Views are the inbox's either way.
  */
 #include <errno.h>
 #include <poll.h>
@@ -21,6 +22,7 @@
 #include "protocol/frame.h"
 #include "topic/follow.h"
 #include "topic/name.h"
+#include "topic/subscription.h"
 
 #define MESSAGE_BYTES_DEFAULT (1u << 20)
 #define BUFFER_COUNT_MIN 16u
@@ -30,6 +32,9 @@
 #define BUFFER_COUNT_SPARE 256u
 
 struct msg_subscriber {
+	struct msg_inbox *inbox;
+	struct msg_subscription *subscription; /* NULL: straight from the lane. */
+	uint32_t spin_us;
 	struct msg_node *node;
 	struct msg_link *link;
 	struct msg_direct direct;
@@ -96,8 +101,10 @@ static int complete_sizes(struct msg_subscriber_options *o, uint32_t frame_bytes
 }
 
 static int complete(
-	struct msg_subscriber_options *o, const struct msg_link_domain *domain)
+	struct msg_subscriber_options *o, const struct msg_node *node)
 {
+	uint32_t frame_bytes = msg_node_frame_bytes(node);
+	bool software = node->domain && node->domain->software;
 	int result;
 
 	if (!o->topic)
@@ -105,14 +112,24 @@ static int complete(
 			MSG_ERROR_ARGUMENT, "topic is missing; set it");
 	result = msg_name_check_pattern(o->topic);
 	if (result == 0)
-		result = complete_sizes(o, domain->frame_bytes);
+		result = complete_sizes(o, frame_bytes);
 	if (result == 0)
 		result = msg_options_number(&o->publisher_count_max,
 			"publisher_count_max", NULL, 256, 1, 65536);
 	if (result == 0)
 		result = msg_options_number(&o->reorder_us, "reorder_us",
-			NULL, domain->software ? 20000 : 200, 1, 1000000);
+			NULL, software ? 20000 : 200, 1, 1000000);
 	return result;
+}
+
+static int take_slow(uint32_t *slow)
+{
+	if (*slow > MSG_SLOW_BLOCK)
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"slow is %u; use enum msg_slow", *slow);
+	if (*slow == MSG_SLOW_DEFAULT)
+		*slow = MSG_SLOW_LAP;
+	return 0;
 }
 
 static int connect_link(struct msg_subscriber *s)
@@ -138,7 +155,7 @@ static int connect_link(struct msg_subscriber *s)
 	return result;
 }
 
-static int open_rooms(
+static int open_on_lane(
 	struct msg_subscriber *s, const struct msg_subscriber_options *o)
 {
 	struct msg_receive_options options = {
@@ -166,7 +183,36 @@ static int open_rooms(
 		msg_follow_close(&s->follow);
 		msg_direct_close(&s->direct);
 	}
+	s->inbox = &s->direct.inbox;
 	return result;
+}
+
+static int open_on_broker(
+	struct msg_subscriber *s, const struct msg_subscriber_options *o)
+{
+	struct msg_subscription_options options = {
+		.path = s->node->broker_path,
+		.pattern = o->topic,
+		.slow = o->slow,
+		.hold_max = o->buffer_count,
+		.message_bytes_max = o->message_bytes_max,
+		.publisher_count_max = o->publisher_count_max,
+		.spin_us = o->spin_us,
+	};
+	int result;
+
+	s->subscription = calloc(1, sizeof *s->subscription);
+	if (!s->subscription)
+		return msg_fail(
+			MSG_ERROR_MEMORY, "no memory for a subscriber");
+	result = msg_subscription_open(s->subscription, &options);
+	if (result < 0) {
+		free(s->subscription);
+		return result;
+	}
+	s->inbox = &s->subscription->inbox;
+	msg_node_adopt(s->node);
+	return 0;
 }
 
 int msg_subscriber_open(struct msg_node *node,
@@ -183,7 +229,9 @@ int msg_subscriber_open(struct msg_node *node,
 	result = msg_options_copy(
 		&o, sizeof o, options, "MSG_SUBSCRIBER_OPTIONS");
 	if (result == 0)
-		result = complete(&o, node->domain);
+		result = complete(&o, node);
+	if (result == 0)
+		result = take_slow(&o.slow);
 	if (result < 0)
 		return result;
 	s = calloc(1, sizeof *s);
@@ -191,7 +239,9 @@ int msg_subscriber_open(struct msg_node *node,
 		return msg_fail(
 			MSG_ERROR_MEMORY, "no memory for a subscriber");
 	s->node = node;
-	result = open_rooms(s, &o);
+	s->spin_us = o.spin_us;
+	result = msg_node_is_brokered(node) ? open_on_broker(s, &o)
+					    : open_on_lane(s, &o);
 	if (result < 0) {
 		free(s);
 		return result;
@@ -205,47 +255,57 @@ int msg_subscriber_take(
 {
 	if (count < 1 || !views)
 		return -MSG_ERROR_ARGUMENT;
+	if (s->subscription)
+		return msg_subscription_take(s->subscription, views, count);
 	return msg_direct_take(&s->direct, views, count);
 }
 
 void msg_subscriber_release(
 	struct msg_subscriber *s, const struct msg_view *views, int count)
 {
-	msg_inbox_release(&s->direct.inbox, views, count);
+	msg_inbox_release(s->inbox, views, count);
 }
 
 int msg_subscriber_fd(const struct msg_subscriber *s)
 {
-	return s->link->fd;
+	return s->subscription ? s->subscription->epoll_fd : s->link->fd;
 }
 
 int msg_subscriber_arm(struct msg_subscriber *s)
 {
+	if (s->subscription)
+		return msg_subscription_arm(s->subscription);
 	return msg_direct_arm(&s->direct);
 }
 
 int msg_subscriber_wait(struct msg_subscriber *s, int64_t timeout_ns)
 {
-	return msg_direct_wait(&s->direct, msg_wait_deadline(timeout_ns));
+	uint64_t deadline = msg_wait_deadline(timeout_ns);
+
+	if (s->subscription)
+		return msg_subscription_wait(s->subscription, deadline);
+	return msg_direct_wait(&s->direct, deadline, s->spin_us);
 }
 
 int msg_subscriber_segments(const struct msg_subscriber *s,
 	const struct msg_view *view, struct msg_segment *segments, int count)
 {
-	return msg_inbox_segments(&s->direct.inbox, view, segments, count);
+	return msg_inbox_segments(s->inbox, view, segments, count);
 }
 
 int msg_subscriber_copy(const struct msg_subscriber *s,
 	const struct msg_view *view, void *data, size_t capacity)
 {
-	return msg_inbox_copy(&s->direct.inbox, view, data, capacity);
+	return msg_inbox_copy(s->inbox, view, data, capacity);
 }
 
 const char *msg_subscriber_topic(
 	const struct msg_subscriber *s, const struct msg_view *view)
 {
-	if (!msg_inbox_find(&s->direct.inbox, view->opaque))
+	if (!msg_inbox_find(s->inbox, view->opaque))
 		return "";
+	if (s->subscription)
+		return msg_subscription_topic(s->subscription, view->topic);
 	return msg_follow_topic(&s->follow, view->topic);
 }
 
@@ -254,21 +314,28 @@ uint64_t msg_subscriber_counter(const struct msg_subscriber *s, int index)
 	if (index < 0 || index >= MSG_COUNTER_COUNT)
 		return 0;
 	if (index == MSG_COUNTER_RELEASE_REFUSED)
-		return msg_counter_get(&s->direct.inbox.refused);
-	return msg_counter_get(&s->direct.receiver.counters[index]);
+		return msg_counter_get(&s->inbox->refused);
+	return msg_counter_get(&s->inbox->counters[index]);
 }
 
 int msg_subscriber_close(struct msg_subscriber *s)
 {
 	if (!s)
 		return 0;
-	if (msg_inbox_busy(&s->direct.inbox))
+	if (msg_inbox_busy(s->inbox))
 		return msg_fail(MSG_ERROR_BUSY,
 			"views of '%s' are out; release them first",
-			s->follow.pattern);
-	msg_follow_close(&s->follow);
-	msg_node_link_close(s->node, s->link);
-	msg_direct_close(&s->direct);
+			s->subscription ? s->subscription->said.pattern
+					: s->follow.pattern);
+	if (s->subscription) {
+		msg_subscription_close(s->subscription);
+		free(s->subscription);
+		msg_node_release(s->node);
+	} else {
+		msg_follow_close(&s->follow);
+		msg_node_link_close(s->node, s->link);
+		msg_direct_close(&s->direct);
+	}
 	free(s);
 	return 0;
 }

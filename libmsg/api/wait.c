@@ -7,12 +7,15 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 
 #include "base/clock.h"
 
 /* How often a wait looks for buffers that came back: only a release in another
  * thread can end it, and that makes no system call. */
 #define STARVED_NS MSG_NS_PER_MS
+/* A spinner lets others run so often; one of them may be who it waits for. */
+#define YIELD_NS (50 * MSG_NS_PER_US)
 
 uint64_t msg_wait_deadline(int64_t timeout_ns)
 {
@@ -42,10 +45,40 @@ static int sleep_until(int fd, uint64_t deadline)
 	return ppoll(&wake, 1, deadline == UINT64_MAX ? NULL : &limit, NULL);
 }
 
-int msg_direct_wait(struct msg_direct *d, uint64_t deadline)
+/* 1: messages wait; 0: none came in time; FABRIC. */
+static int spin(struct msg_direct *d, uint64_t end)
+{
+	uint64_t now = msg_clock_ns();
+	uint64_t yield = now + YIELD_NS;
+	int result;
+
+	while (now < end) {
+		result = msg_direct_progress(d);
+		if (result != 0)
+			return result;
+		now = msg_clock_ns();
+		if (now >= yield) {
+			sched_yield();
+			yield = now + YIELD_NS;
+		}
+	}
+	return 0;
+}
+
+int msg_direct_wait(struct msg_direct *d, uint64_t deadline, uint32_t spin_us)
 {
 	struct msg_receiver *r = &d->receiver;
 
+	if (spin_us > 0) {
+		uint64_t end = spin_us == UINT32_MAX
+				       ? UINT64_MAX
+				       : msg_clock_ns() +
+						 spin_us * MSG_NS_PER_US;
+		int found = spin(d, earlier(end, deadline));
+
+		if (found != 0)
+			return found < 0 ? found : 0;
+	}
 	for (;;) {
 		uint64_t gap = msg_receiver_deadline(r);
 		int result = msg_direct_arm_link(d);

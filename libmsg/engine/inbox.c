@@ -25,6 +25,9 @@ int msg_inbox_open(
 	inbox->ring_max = o->ring_max;
 	inbox->stream_mask = streams - 1;
 	inbox->stream_max = o->publisher_count_max;
+	inbox->message_bytes_max = o->message_bytes_max
+					   ? o->message_bytes_max
+					   : MSG_MESSAGE_BYTES_MAX;
 	inbox->counts_losses = o->counts_losses;
 	inbox->counters = o->counters;
 	inbox->records = calloc(o->record_count, sizeof *inbox->records);
@@ -91,6 +94,7 @@ int msg_inbox_add(struct msg_inbox *inbox,
 	ring->held_max = o->held_max;
 	ring->oldest = ring->deliver = ring->newest = MSG_INBOX_NONE;
 	ring->kept = MSG_INBOX_NONE;
+	ring->previous = o->previous;
 	msg_ring_reader_open(&ring->reader, o->header, o->entry_count,
 		o->ledger, o->number, o->start);
 	inbox->rings[inbox->ring_count++] = ring;
@@ -108,6 +112,9 @@ bool msg_inbox_remove(struct msg_inbox *inbox, struct msg_inbox_ring *ring)
 	while (inbox->rings[at] != ring)
 		at++;
 	inbox->rings[at] = inbox->rings[--inbox->ring_count];
+	for (uint32_t i = 0; i < inbox->ring_count; i++)
+		if (inbox->rings[i]->previous == ring)
+			inbox->rings[i]->previous = ring->previous;
 	if (inbox->turn >= inbox->ring_count)
 		inbox->turn = 0;
 	free_ring(ring);
@@ -267,7 +274,32 @@ void msg_inbox_settle(struct msg_inbox *inbox)
 		settle_ring(inbox, inbox->rings[i]);
 }
 
+void msg_inbox_stop(struct msg_inbox *inbox, struct msg_inbox_ring *ring)
+{
+	ring->stopped = true;
+	/* What is claimed but not yet delivered may change at any time. */
+	while (ring->deliver != MSG_INBOX_NONE) {
+		struct msg_view views[16];
+		int n = inbox_deliver(inbox, ring, views, 16);
+
+		msg_inbox_release(inbox, views, n);
+	}
+	settle_ring(inbox, ring);
+}
+
 /* ---- claim ------------------------------------------------------------- */
+
+/* Entries that the writer did not wait for us with: count them. */
+static void note_lapped(struct msg_inbox *inbox, struct msg_inbox_ring *ring)
+{
+	uint64_t lapped = ring->reader.lapped - ring->lapped_told;
+
+	ring->lapped_told = ring->reader.lapped;
+	inbox_count(inbox, MSG_COUNTER_LAPPED, lapped);
+	/* Of many publishers, nobody knows whose they were. */
+	if (ring->publisher != 0)
+		ring->lost += lapped;
+}
 
 /* Whether an item can be what it says; what it points at is in the pool. */
 static inline bool believe(
@@ -385,6 +417,18 @@ static bool claim_one(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 		claim->upto++;
 		return true;
 	}
+	if (item.total > inbox->message_bytes_max &&
+		item.kind == MSG_RING_PART) {
+		inbox_count(inbox, MSG_COUNTER_TOO_LARGE, 1);
+		claim->upto += item.segments;
+		return true;
+	}
+	if (item.bytes > inbox->message_bytes_max &&
+		item.kind == MSG_RING_SINGLE) {
+		inbox_count(inbox, MSG_COUNTER_TOO_LARGE, 1);
+		claim->upto++;
+		return true;
+	}
 	if (item.segments > room || item.segments > inbox->free_count) {
 		/* Later, if it can ever be. */
 		if (item.segments <= ring->held_max &&
@@ -432,8 +476,12 @@ static void enqueue(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 		put_chain(inbox, claim->first);
 		claim->first = next;
 	}
+	if (ring->reader.lapped != ring->lapped_told)
+		note_lapped(inbox, ring);
 	if (claim->first == MSG_INBOX_NONE)
 		return;
+	inbox->records[claim->first].lost += (uint32_t)ring->lost;
+	ring->lost = 0;
 	if (ring->oldest == MSG_INBOX_NONE)
 		ring->oldest = claim->first;
 	else
@@ -477,8 +525,10 @@ static bool claim_entries(
 	}
 	if (seen == MSG_RING_GONE) {
 		keep_stragglers(inbox, ring);
-		return msg_ring_lap(&ring->reader) &&
-		       msg_ring_ready(&ring->reader);
+		if (!msg_ring_lap(&ring->reader))
+			return false;
+		note_lapped(inbox, ring);
+		return msg_ring_ready(&ring->reader);
 	}
 	if (ring->reader.next == ring->reader.low)
 		return false;
@@ -561,7 +611,8 @@ static int take_whole(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 		uint32_t record;
 
 		if (msg_ring_peek(&ring->reader, at, &item) != MSG_RING_ENTRY ||
-			item.kind > MSG_RING_INLINE || !believe(ring, &item))
+			item.kind > MSG_RING_INLINE || !believe(ring, &item) ||
+			item.bytes > inbox->message_bytes_max)
 			break;
 		record = inbox->free[--inbox->free_count];
 		take_plain(inbox, ring, &item, record, &views[n++]);
@@ -577,8 +628,14 @@ static int take_whole(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 		return 0;
 	inbox->records[last].younger = MSG_INBOX_NONE;
 	from = msg_ring_hold(&ring->reader, at, pinned);
-	if (from != begin)
+	if (from != begin) {
+		note_lapped(inbox, ring);
 		n = drop_void(inbox, &first, from, views, n);
+	}
+	if (ring->lost != 0 && n > 0) {
+		views[0].lost_before += ring->lost;
+		ring->lost = 0;
+	}
 	for (int i = 0; i < n; i++) {
 		views[i].lost_before = inbox_missing(inbox,
 			(uint32_t)views[i].publisher,
@@ -612,7 +669,8 @@ static int take_ring(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 
 		while (n < count && ring->deliver != MSG_INBOX_NONE)
 			n += inbox_deliver(inbox, ring, views + n, count - n);
-		if (n == count || !msg_ring_ready(&ring->reader))
+		if (n == count || !msg_ring_ready(&ring->reader) ||
+			ring->stopped)
 			return n;
 		whole = take_whole(inbox, ring, views + n, count - n);
 		n += whole;
@@ -630,6 +688,28 @@ static int counted(struct msg_inbox *inbox, int n)
 	return n;
 }
 
+bool msg_inbox_drained(const struct msg_inbox_ring *ring)
+{
+	return ring->deliver == MSG_INBOX_NONE &&
+	       (ring->stopped || !msg_ring_ready(&ring->reader));
+}
+
+/* Whether those before it are done with.  First this one, acquire, then those:
+ * whoever began here had published all that he wrote there. */
+static bool is_next(struct msg_inbox_ring *ring)
+{
+	while (ring->previous) {
+		struct msg_inbox_ring *before = ring->previous;
+
+		if (!msg_ring_ready(&ring->reader) ||
+			!msg_inbox_drained(before))
+			return false;
+		before->finished = true;
+		ring->previous = before->previous;
+	}
+	return true;
+}
+
 int msg_inbox_take(struct msg_inbox *inbox, struct msg_view *views, int count)
 {
 	uint32_t at = inbox->turn;
@@ -639,7 +719,9 @@ int msg_inbox_take(struct msg_inbox *inbox, struct msg_view *views, int count)
 		return counted(inbox, take_ring(inbox, inbox->rings[0], views,
 					      count));
 	for (uint32_t i = 0; i < inbox->ring_count && n < count; i++) {
-		n += take_ring(inbox, inbox->rings[at], views + n, count - n);
+		if (is_next(inbox->rings[at]))
+			n += take_ring(inbox, inbox->rings[at], views + n,
+				count - n);
 		if (++at >= inbox->ring_count)
 			at = 0;
 	}
@@ -650,8 +732,7 @@ int msg_inbox_take(struct msg_inbox *inbox, struct msg_view *views, int count)
 bool msg_inbox_ready(const struct msg_inbox *inbox)
 {
 	for (uint32_t i = 0; i < inbox->ring_count; i++)
-		if (inbox->rings[i]->deliver != MSG_INBOX_NONE ||
-			msg_ring_ready(&inbox->rings[i]->reader))
+		if (!msg_inbox_drained(inbox->rings[i]))
 			return true;
 	return false;
 }

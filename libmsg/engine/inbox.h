@@ -20,6 +20,8 @@
  *
  * Losses.  The sequences of a publisher say how many messages are missing
  * before one, whoever lost them: the network, or this reader by being slow.
+ * Before the first of a publisher only its ring can say so: entries lost there
+ * count as a message each, at least as many as that are missing.
  *
  * What a ring says is hostile until checked: kind, place, bytes, publisher,
  * segments are copied once and compared with the pool's size.
@@ -81,6 +83,11 @@ struct msg_inbox_ring {
 	uint32_t held_top;
 	uint32_t held_free; /* Places below held_top that are free … */
 	uint32_t delivered; /* Views taken of `deliver`, when packed. */
+	uint64_t lapped_told; /* Of reader.lapped: counted. */
+	uint64_t lost;        /* Entries, to be told with the next message. */
+	struct msg_inbox_ring *previous; /* Its turn comes before ours. */
+	bool finished; /* A successor has begun: nothing follows. */
+	bool stopped;  /* Nothing more is taken of it. */
 	struct msg_pack_reader pack;
 	uint32_t *held;     /* … and which. */
 };
@@ -108,6 +115,7 @@ struct msg_inbox {
 	uint32_t stream_mask;
 	uint32_t stream_count;
 	uint32_t stream_max;
+	uint32_t message_bytes_max;
 	bool counts_losses; /* Else the engine behind it does. */
 	msg_counter_t *counters; /* MSG_COUNTER_COUNT, of the subscriber. */
 	_Atomic uint64_t refused;
@@ -117,6 +125,7 @@ struct msg_inbox_options {
 	uint32_t record_count;
 	uint32_t ring_max;
 	uint32_t publisher_count_max;
+	uint32_t message_bytes_max; /* Larger ones are lost; 0: any size. */
 	bool counts_losses;
 	msg_counter_t *counters;
 };
@@ -136,6 +145,9 @@ struct msg_inbox_ring_options {
 	uint32_t publisher;
 	uint32_t topic;
 	uint32_t held_max; /* Entries in hand at once; at most its held[]. */
+	/* The same publishers wrote that one before, and write it no more once
+	 * they have begun with this: its entries come first.  NULL: none. */
+	struct msg_inbox_ring *previous;
 };
 
 /* Read one ring more, from its head on. */
@@ -146,6 +158,13 @@ int msg_inbox_add(struct msg_inbox *inbox,
 /* Read it no more.  False: entries of it are in hand; then it stays, and takes
  * bring what is left in it. */
 bool msg_inbox_remove(struct msg_inbox *inbox, struct msg_inbox_ring *ring);
+
+/* Whether all that was found in the ring is delivered.  Nothing more comes if
+ * it is `finished`, or its writer is gone. */
+bool msg_inbox_drained(const struct msg_inbox_ring *ring);
+
+/* Take no more of it: its writer does not know us any longer. */
+void msg_inbox_stop(struct msg_inbox *inbox, struct msg_inbox_ring *ring);
 
 /* Up to `count` views; 0: nothing waits, or nothing more may be in hand. */
 int msg_inbox_take(struct msg_inbox *inbox, struct msg_view *views, int count);

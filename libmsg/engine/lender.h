@@ -42,7 +42,7 @@ struct msg_lender {
 	uint64_t open_sequence; /* Of its first message. */
 	uint64_t sequence;      /* Of the next message. */
 	msg_counter_t sent; /* Messages whose send is over: for announcing. */
-	msg_counter_t counters[MSG_COUNTER_COUNT];
+	msg_counter_t *counters; /* MSG_COUNTER_COUNT, of the publisher. */
 	struct msg_pack pack; /* Of `open`; its count is 0 when none is. */
 };
 

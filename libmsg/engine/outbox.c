@@ -40,6 +40,7 @@ int msg_outbox_open(
 	l->open = MSG_TRANSMIT_NONE;
 	l->sequence = options->first_sequence;
 	atomic_init(&l->sent, options->first_sequence);
+	l->counters = options->counters;
 	o->publisher = options->publisher;
 	o->news = options->news;
 	o->news_seen = options->news_seen;
@@ -147,7 +148,7 @@ static void look(struct msg_outbox *o)
 	/* Partner: the subscriber's attaching, which the broker told us of
 	 * first: either we see that, or it sees what we published. */
 	msg_fence(seq_cst);
-	if (o->news && msg_load(o->news, acquire) != o->news_seen)
+	if (msg_load(o->news, acquire) != o->news_seen)
 		o->look(o->context);
 }
 

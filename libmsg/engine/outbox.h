@@ -43,6 +43,7 @@ struct msg_outbox_options {
 	uint32_t message_bytes_max; /* At most payload_bytes. */
 	uint32_t publisher;
 	uint64_t first_sequence;
+	msg_counter_t *counters;      /* MSG_COUNTER_COUNT */
 	const _Atomic uint32_t *news; /* Steps when `look` is due. */
 	uint32_t news_seen;
 	/* Tell the ring's writer of readers that came or went; it keeps

@@ -48,6 +48,7 @@ int msg_transmitter_open(
 
 	memset(t, 0, sizeof *t);
 	t->options = *options;
+	t->lender.counters = t->counters;
 	t->lender.message_bytes_max = options->message_bytes_max;
 	t->lender.open = MSG_TRANSMIT_NONE;
 	t->lender.sequence = options->first_sequence;

@@ -45,6 +45,7 @@ struct msg_transmitter {
 	uint32_t unsignalled;
 	uint32_t unflushed;    /* Frames posted with `more` since a flush. */
 	uint32_t *flight;      /* Slot of each frame in flight. */
+	msg_counter_t counters[MSG_COUNTER_COUNT];
 };
 
 /* The link is opened by the caller over transmitter->lender.pool.region, between open

@@ -51,13 +51,20 @@ struct msg_node_options node_options(void)
 	struct msg_node_options o = MSG_NODE_OPTIONS;
 	unsigned range = range_of_run();
 
+	o.announce_ms = 20;
+	if (lane.broker) {
+		/* The lane is the broker's. */
+		o.broker = MSG_BROKER_REQUIRE;
+		o.broker_name = lane.broker;
+		return o;
+	}
+	o.broker = MSG_BROKER_NEVER;
 	snprintf(groups, sizeof groups, "239.255.%u.0+32",
 		100 + range / 20000 % 100);
 	o.device = lane.device;
 	o.interface = lane.interface;
 	o.groups = groups;
 	o.port = 20000 + range % 20000;
-	o.announce_ms = 20;
 	return o;
 }
 

@@ -4,7 +4,8 @@
  *
  * The suite knows a lane by the public API only.  Which lane it runs on is
  * said on the command line; each test process has a port and groups of its own,
- * so that runs side by side do not hear each other.
+ * so that runs side by side do not hear each other.  Through a broker they share
+ * what is the broker's, and tests run one after the other.
  */
 #ifndef TESTS_CONFORMANCE_HARNESS_H
 #define TESTS_CONFORMANCE_HARNESS_H
@@ -24,6 +25,7 @@
 struct lane {
 	const char *device;
 	const char *interface;
+	const char *broker; /* Its name: all goes through it. */
 	bool quick; /* Small counts: an emulated machine is slow. */
 	double patience; /* Factor on time limits. */
 };

@@ -3,9 +3,10 @@
  * test_conformance.c - what libmsg promises, on whatever lane it stands.
  *
  *     test_conformance [--device rxe0] [--interface X] [--quick]
+ *     test_conformance --broker NAME
  *
  * Without options: kernel UDP on loopback.  The same program runs on SoftRoCE
- * in the machine of tests/softroce.
+ * in the machine of tests/softroce, and through a broker (broker.sh).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,7 @@
 static int usage(void)
 {
 	fprintf(stderr, "test_conformance [--device NAME] [--interface NAME] "
-			"[--quick]\n");
+			"[--broker NAME] [--quick]\n");
 	return 2;
 }
 
@@ -44,11 +45,13 @@ int main(int argc, char **argv)
 			lane.device = argv[++i];
 		else if (strcmp(argv[i], "--interface") == 0 && i + 1 < argc)
 			lane.interface = argv[++i];
+		else if (strcmp(argv[i], "--broker") == 0 && i + 1 < argc)
+			lane.broker = argv[++i];
 		else
 			return usage();
 	if (lane.device)
 		lane.patience = 5;
-	if (!lane.device)
+	if (!lane.device && !lane.broker)
 		load_once();
 	add_basic(suite);
 	add_loans(suite);

@@ -9,7 +9,7 @@
 
 BEGIN {
 	may["api"] = "topic engine pool protocol link link/shm base"
-	may["topic"] = "engine pool protocol link base"
+	may["topic"] = "engine pool protocol link link/shm base"
 	may["engine"] = "protocol pool link base"
 	may["pool"] = "base"
 	may["link"] = "base"

@@ -95,10 +95,15 @@ enum msg_lane {
 	MSG_LANE_UDP = 2,     /* Kernel UDP multicast, loopback unless told. */
 };
 
-/* Whether to receive through the host's broker. */
+/* Whether to publish and subscribe through the host's broker (msgbrokerd), which
+ * owns one endpoint for all processes of the host. */
 enum msg_broker_policy {
-	MSG_BROKER_DEFAULT = 0, /* This version: as NEVER. */
+	MSG_BROKER_DEFAULT = 0, /* MSG_BROKER_POLICY=auto|require|never; AUTO. */
 	MSG_BROKER_NEVER = 1,   /* Straight from the lane. */
+	MSG_BROKER_AUTO = 2,    /* If it is there and serves what is asked for:
+	                           interface, device, lane, groups and port where
+	                           they are given.  Else straight. */
+	MSG_BROKER_REQUIRE = 3, /* Through it, or not at all. */
 };
 
 enum msg_node_flags {
@@ -117,7 +122,7 @@ enum msg_log_level {
 
 /* Where messages about rare events go; `text` is one line, `id` is stable:
  *
- *   node-open           the lane taken, and why
+ *   node-open           the lane or broker taken, and why
  *   announce-malformed  an announcement broke the protocol and was dropped
  *   frame-too-large     a publisher's frames exceed our buffers: all are lost
  *   tag-taken           another topic has our topic's tag: it is filtered
@@ -147,13 +152,16 @@ struct msg_node_options {
 	uint32_t announce_ms;  /* Between announcements, 10 to 60000; 1000. */
 	msg_log_fn *log;       /* NULL: silent. */
 	void *log_context;     /* Handed to `log`. */
+	const char *broker_name; /* Its name, or its socket's absolute path;
+	                            MSG_BROKER; "default". */
 };
 #define MSG_NODE_OPTIONS \
-	{ sizeof(struct msg_node_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+	{ sizeof(struct msg_node_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* What a node stands on; strings live as long as the node. */
 struct msg_node_info {
-	enum msg_lane lane;       /* VERBS or UDP. */
+	enum msg_lane lane;       /* VERBS or UDP; DEFAULT: of a broker that
+	                             serves its host alone. */
 	const char *device;       /* "rxe0"; "" on the UDP lane. */
 	const char *interface;    /* "lo", "eth0". */
 	const char *address;      /* The interface's address, as text. */
@@ -162,17 +170,25 @@ struct msg_node_info {
 	uint32_t port;
 	uint32_t frame_bytes;     /* Datagram payload, our 24-byte header in
 	                             it: the rest is one message's share. */
+	const char *broker;       /* Its name; "": straight from the lane. */
+	uint32_t broker_pid;      /* When the node was opened; 0: no broker. */
+	uint32_t reserved;        /* Zero. */
 };
 
-/* Open a node.  options may be NULL.  The lane: `device` or `interface` or
- * `lane` when given; else the RDMA device when exactly one is active; else
- * kernel UDP on loopback, so that leaving the machine is always a choice.
- * Loads libfabric on first use, which takes some 0.3 s.
+/* Open a node.  options may be NULL.  Through the broker if `broker` says so
+ * and one is there; the lane is the broker's then, as frame_bytes and ttl are.
+ * Else the lane: `device` or `interface` or `lane` when given; else the RDMA
+ * device when exactly one is active; else kernel UDP on loopback, so that
+ * leaving the machine is always a choice.  That loads libfabric on first use,
+ * which takes some 0.3 s; a node on the broker needs none.
+ * Publishers and subscribers of a node on the broker outlive it: they go on
+ * among themselves while it is away, and find it again within a second of its
+ * return, by the calls that are made on them.
  * Returns 0; ARGUMENT, MEMORY, DEVICE, FABRIC.  Threads any.  Path setup. */
 MSG_API MSG_MUST_CHECK int msg_node_open(
 	const struct msg_node_options *options, struct msg_node **node);
 
-/* Describe the lane.  Never fails.  Threads any.  Path steady. */
+/* Describe the lane, or the broker's.  Never fails.  Threads any.  Path steady. */
 MSG_API void msg_node_describe(
 	const struct msg_node *node, struct msg_node_info *info);
 
@@ -211,7 +227,8 @@ struct msg_loan {
 };
 
 /* Open a publisher: joins nothing, registers memory, announces the topic.
- * Returns 0; ARGUMENT, MEMORY, FABRIC.  Threads any.  Path setup. */
+ * Returns 0; ARGUMENT, MEMORY, FABRIC; of a broker DEVICE (it went away) and
+ * DENIED.  Threads any.  Path setup. */
 MSG_API MSG_MUST_CHECK int msg_publisher_open(struct msg_node *node,
 	const struct msg_publisher_options *options,
 	struct msg_publisher **publisher);
@@ -219,7 +236,8 @@ MSG_API MSG_MUST_CHECK int msg_publisher_open(struct msg_node *node,
 /* Borrow a buffer for a message of up to `bytes`, together with the right to
  * send it: back-pressure shows here and nowhere else.  The caller holds it
  * until send, queue or abandon; several may be out, sent in any order.
- * Returns 0; AGAIN (all buffers are out or on the wire), TOO_LARGE, FABRIC.
+ * Returns 0; AGAIN (all buffers are out or on the wire, or a subscriber that
+ * asked not to be lapped has yet to read them), TOO_LARGE, FABRIC.
  * Threads one.  Path steady.
  * Source libmsg/pool/README.md, "admitted once". */
 MSG_API MSG_MUST_CHECK int msg_publisher_loan(
@@ -268,6 +286,18 @@ MSG_API int msg_publisher_close(struct msg_publisher *publisher);
 
 /* ---- subscriber -------------------------------------------------------- */
 
+/* On a broker's host: what becomes of a subscriber that lags so far behind that
+ * its writer needs the memory of what it has not taken. */
+enum msg_slow {
+	MSG_SLOW_DEFAULT = 0, /* LAP. */
+	MSG_SLOW_LAP = 1,     /* It loses the oldest, counted. */
+	MSG_SLOW_EVICT = 2,   /* It loses the subscription: take says EVICTED,
+	                         and views in hand may change. */
+	MSG_SLOW_BLOCK = 3,   /* Publishers of this host wait for it: their
+	                         loans say AGAIN.  The network waits for nobody:
+	                         of that, as LAP. */
+};
+
 struct msg_subscriber_options {
 	size_t struct_bytes;          /* Set by the initializer below. */
 	const char *topic;            /* A topic or a pattern; required. */
@@ -279,16 +309,25 @@ struct msg_subscriber_options {
 	                                 message_bytes_max needs.  Both given and
 	                                 too few: ARGUMENT.  A message that needs
 	                                 more all the same, for its sender's
-	                                 frames are smaller, is lost, counted. */
+	                                 frames are smaller, is lost, counted.
+	                                 Through a broker: of its buffers, those
+	                                 that may be in your hands at once. */
 	uint32_t publisher_count_max; /* Streams followed at once, 1 to 65536;
 	                                 256.  More are counted, refused. */
 	uint32_t reorder_us;          /* How long a gap may wait for a late
 	                                 frame before it counts as loss, up to
 	                                 1000000; by default 200, 20000 on a
-	                                 software RDMA device. */
+	                                 software RDMA device.  Through a broker
+	                                 it is the broker's. */
+	uint32_t slow;                /* enum msg_slow; without a broker nobody
+	                                 waits. */
+	uint32_t spin_us;             /* How long a wait spins before it sleeps;
+	                                 UINT32_MAX: for ever, yielding now and
+	                                 then.  By default through a broker up
+	                                 to 20, as long as that pays; else 0. */
 };
 #define MSG_SUBSCRIBER_OPTIONS \
-	{ sizeof(struct msg_subscriber_options), 0, 0, 0, 0, 0 }
+	{ sizeof(struct msg_subscriber_options), 0, 0, 0, 0, 0, 0, 0 }
 
 /* A received message in the caller's hands; one cache line, for good. */
 struct msg_view {
@@ -313,15 +352,16 @@ struct msg_segment {
 /* Open a subscriber: joins the topic's group, posts its buffers.  Messages
  * sent after this returns arrive or are counted as lost.  A pattern follows
  * the directory and joins a topic when it is announced.
- * Returns 0; ARGUMENT, MEMORY, DEVICE, FABRIC.  Threads any.  Path setup. */
+ * Returns 0; ARGUMENT, MEMORY, DEVICE, FABRIC, DENIED.  Threads any.
+ * Path setup. */
 MSG_API MSG_MUST_CHECK int msg_subscriber_open(struct msg_node *node,
 	const struct msg_subscriber_options *options,
 	struct msg_subscriber **subscriber);
 
 /* Take up to `count` messages, oldest first per publisher; the caller holds
  * them until release.  A view held back is a receive buffer missing.
- * Returns how many, 0 when none wait; ARGUMENT, FABRIC.  Threads one.
- * Path steady. */
+ * Returns how many, 0 when none wait; ARGUMENT, FABRIC, EVICTED (see `slow`:
+ * close it).  Threads one.  Path steady. */
 MSG_API MSG_MUST_CHECK int msg_subscriber_take(
 	struct msg_subscriber *subscriber, struct msg_view *views, int count);
 
@@ -391,7 +431,8 @@ struct msg_topic_info {
 };
 
 /* Listen to announcements of topics that match `pattern` (NULL: all).
- * Returns 0; ARGUMENT, MEMORY, DEVICE, FABRIC.  Threads any.  Path setup. */
+ * Returns 0; ARGUMENT, MEMORY, DEVICE, FABRIC, DENIED.  Threads any.
+ * Path setup. */
 MSG_API MSG_MUST_CHECK int msg_directory_open(struct msg_node *node,
 	const char *pattern, struct msg_directory **directory);
 

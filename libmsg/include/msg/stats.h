@@ -58,7 +58,12 @@ extern "C" {
 		"out or on the wire.",                                                 \
 		"Send slower or raise loan_count_max.")                                \
 	X(SEND_FAILED, "send_failed", "Messages the lane refused to send.",        \
-		"See the device and msg doctor.")
+		"See the device and msg doctor.")                                      \
+	X(LAPPED, "lapped", "Entries of the broker's rings lost by being slower "  \
+		"than their writer.",                                                  \
+		"Take faster, or ask writers to wait for you (slow).")                 \
+	X(REATTACHED, "reattached", "Times the broker was found again after it "   \
+		"went away.", "Nothing, if somebody restarted it; else see its log.")
 
 enum msg_counter_index {
 #define MSG_COUNTER_ENUM(id, name, meaning, remedy) MSG_COUNTER_##id,

@@ -48,6 +48,7 @@ struct trial {
 	uint32_t out_count;
 	uint32_t lengths[MESSAGES_MAX];
 	_Atomic uint32_t news;
+	msg_counter_t counters[MSG_COUNTER_COUNT];
 	uint32_t looks;
 	uint32_t wakes;
 };
@@ -104,9 +105,13 @@ static int take(struct trial *t, struct reader *r)
 	}
 	for (int i = 0; i < n; i++) {
 		MUST(t, views[i].publisher == PUBLISHER);
-		/* Before the first, nobody can know. */
-		if (!r->begun)
-			r->expected = views[i].sequence;
+		/* Before the first only entries can be counted. */
+		if (!r->begun) {
+			MUST(t, views[i].lost_before <= views[i].sequence);
+			MUST(t, (views[i].lost_before > 0) ==
+					(views[i].sequence > 0));
+			r->expected = views[i].sequence - views[i].lost_before;
+		}
 		r->begun = true;
 		MUST(t, views[i].sequence ==
 				r->expected + views[i].lost_before);
@@ -245,6 +250,7 @@ static void open_trial(struct trial *t, uint64_t seed, enum msg_ring_slow slow)
 	o->slot_bytes = (o->payload_bytes + 63) & ~63u;
 	o->frame_body_max = 200 + (uint32_t)random_below(&t->random, 1000);
 	o->publisher = PUBLISHER;
+	o->counters = t->counters;
 	o->news = &t->news;
 	o->look = look;
 	o->wake = wake;

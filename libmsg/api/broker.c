@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* broker.c - the broker's policy, name and lane; see broker.h. */
+#include "api/broker.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "api/options.h"
+#include "base/trail.h"
+#include "topic/groups.h"
+#include "topic/watch.h"
+
+static int take_policy(uint32_t *policy)
+{
+	const char *text = msg_options_text(NULL, "MSG_BROKER_POLICY");
+
+	if (*policy > MSG_BROKER_REQUIRE)
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"broker is %u; use enum msg_broker_policy", *policy);
+	if (*policy != MSG_BROKER_DEFAULT)
+		return 0;
+	if (!text || strcmp(text, "auto") == 0)
+		*policy = MSG_BROKER_AUTO;
+	else if (strcmp(text, "require") == 0)
+		*policy = MSG_BROKER_REQUIRE;
+	else if (strcmp(text, "never") == 0)
+		*policy = MSG_BROKER_NEVER;
+	else
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"MSG_BROKER_POLICY='%s'; set it to auto, require or "
+			"never, or unset it",
+			text);
+	return 0;
+}
+
+static bool is_same_range(const char *one, const char *other)
+{
+	struct msg_groups a, b;
+
+	return msg_groups_parse(&a, one, 1) == 0 &&
+	       msg_groups_parse(&b, other, 1) == 0 && a.count == b.count &&
+	       memcmp(&a.first, &b.first, sizeof a.first) == 0;
+}
+
+/* What was asked for and the broker does not serve; NULL: it serves all. */
+static const char *missing(const struct msg_broker_wish *wish,
+	const struct msg_control_welcome *welcome)
+{
+	if (wish->interface && strcmp(wish->interface, welcome->interface) &&
+		strcmp(wish->interface, welcome->address))
+		return "interface";
+	if (wish->device && strcmp(wish->device, welcome->device) != 0)
+		return "device";
+	if (wish->lane && wish->lane != welcome->lane)
+		return "lane";
+	if (wish->groups && !is_same_range(wish->groups, welcome->groups))
+		return "groups";
+	if (wish->port && wish->port != welcome->port)
+		return "port";
+	return NULL;
+}
+
+static int require(const char *path, const char *name, int result,
+	const struct msg_control_welcome *welcome, const char *what)
+{
+	char reason[MSG_TRAIL_BYTES];
+
+	if (what)
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"the broker at %s serves %s%s%s, groups %s, port %u: "
+			"another %s is asked for; leave that out, or do "
+			"without the broker (MSG_BROKER_NEVER)",
+			path, welcome->interface,
+			*welcome->device ? " by " : "", welcome->device,
+			welcome->groups, welcome->port, what);
+	snprintf(reason, sizeof reason, "%s", msg_trail_text());
+	if (result == -MSG_ERROR_DEVICE)
+		return msg_fail(MSG_ERROR_DEVICE,
+			"no broker at %s, and one is required; start it: "
+			"msgbrokerd --name %s",
+			path, name);
+	return msg_fail(-result, "a broker is required: %s", reason);
+}
+
+int msg_broker_find(const struct msg_node_options *options,
+	const struct msg_broker_wish *wish, char path[MSG_PLACE_PATH_BYTES],
+	struct msg_control_welcome *welcome)
+{
+	const char *name = msg_options_text(options->broker_name, "MSG_BROKER");
+	uint32_t policy = options->broker;
+	const char *what = NULL;
+	int result = take_policy(&policy);
+
+	if (result < 0 || policy == MSG_BROKER_NEVER)
+		return result;
+	if (!name)
+		name = MSG_PLACE_NAME_DEFAULT;
+	result = msg_place_client(name, path);
+	if (result < 0)
+		return result;
+	result = msg_watch_ask(path, welcome);
+	if (result == 0)
+		what = missing(wish, welcome);
+	if (result == 0 && !what)
+		return 1;
+	if (policy == MSG_BROKER_AUTO)
+		return 0;
+	return require(path, name, result, welcome, what);
+}

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* publication.c - outlets, their readers, and moving; see publication.h. */
+#include "topic/publication.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/trail.h"
+
+/* ---- outlets ----------------------------------------------------------- */
+
+static void drop_reader(struct msg_outlet *outlet, uint32_t number)
+{
+	struct msg_publication_reader *r = &outlet->readers[number];
+
+	if (!r->ledger.base)
+		return;
+	msg_ring_writer_remove(&outlet->outbox.ring, number);
+	msg_shm_segment_close(&r->ledger);
+	if (r->doorbell >= 0)
+		close(r->doorbell);
+	r->doorbell = -1;
+}
+
+static void close_outlet(struct msg_outlet *outlet)
+{
+	if (!outlet->is_open)
+		return;
+	for (uint32_t i = 0; i < MSG_RING_READERS_MAX; i++)
+		drop_reader(outlet, i);
+	msg_outbox_close(&outlet->outbox);
+	msg_shm_segment_close(&outlet->ring);
+	msg_shm_segment_close(&outlet->pool);
+	outlet->is_open = false;
+}
+
+/* A byte for a reader that sleeps on its descriptor.  Should the socket be full
+ * of bytes, it is awake or will be. */
+static void ring_doorbell(void *outbox, uint32_t reader)
+{
+	const struct msg_outlet *outlet = outbox;
+	int fd = outlet->readers[reader].doorbell;
+
+	if (fd >= 0)
+		send(fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* The outlets look at the word of whatever session there is. */
+static void follow_news(struct msg_publication *p)
+{
+	for (int i = 0; i < 2; i++) {
+		p->outlets[i].outbox.news = p->client.news;
+		p->outlets[i].outbox.news_seen = p->client.news_seen;
+	}
+}
+
+static void look(void *context)
+{
+	struct msg_publication *p = context;
+
+	msg_client_turn(&p->client);
+	follow_news(p);
+}
+
+static bool is_sane(
+	const struct msg_publication *p, const struct msg_control_publishing *g)
+{
+	return g->payload_bytes >= p->said.message_bytes_max &&
+	       g->payload_bytes <= g->slot_bytes &&
+	       g->slot_bytes % MSG_RING_PLACE_UNIT == 0 &&
+	       (uint64_t)g->slot_count * g->slot_bytes / MSG_RING_PLACE_UNIT <=
+		       UINT32_MAX &&
+	       g->entry_count >= MSG_RING_ENTRIES_MIN &&
+	       (g->entry_count & (g->entry_count - 1)) == 0;
+}
+
+static int open_outlet(struct msg_publication *p, struct msg_outlet *outlet,
+	const struct msg_control_publishing *g, const int *fds)
+{
+	struct msg_outbox_options options = {
+		.entry_count = g->entry_count,
+		.epoch = p->client.welcome.epoch,
+		.slot_count = g->slot_count,
+		.slot_bytes = g->slot_bytes,
+		.payload_bytes = g->payload_bytes,
+		.frame_body_max = g->frame_body_max,
+		.message_bytes_max = p->said.message_bytes_max,
+		.publisher = (uint32_t)p->said.incarnation,
+		.first_sequence = p->said.next_sequence,
+		.counters = p->counters,
+		.look = look,
+		.context = p,
+		.wake = ring_doorbell,
+	};
+	int result;
+
+	if (!is_sane(p, g))
+		return msg_fail(MSG_ERROR_FABRIC,
+			"the broker at %s offers a ring of %u entries and "
+			"slots of %u bytes, which do not fit this libmsg",
+			p->client.path, g->entry_count, g->slot_bytes);
+	result = msg_shm_segment_map_writable(
+		&outlet->ring, fds[0], msg_ring_bytes(g->entry_count));
+	if (result == 0)
+		result = msg_shm_segment_map_writable(&outlet->pool, fds[1],
+			(size_t)g->slot_count * g->slot_bytes);
+	if (result == 0) {
+		options.ring = (struct msg_ring_header *)outlet->ring.base;
+		options.pool = outlet->pool.base;
+		options.news = p->client.news;
+		options.news_seen = p->client.news_seen;
+		result = msg_outbox_open(&outlet->outbox, &options);
+	}
+	if (result < 0) {
+		msg_shm_segment_close(&outlet->ring);
+		msg_shm_segment_close(&outlet->pool);
+		return result;
+	}
+	outlet->is_open = true;
+	return 0;
+}
+
+/* ---- moving ------------------------------------------------------------ */
+
+/* To the ring the broker made, if nothing of the old one is in the
+ * application's hands. */
+static void move(struct msg_publication *p)
+{
+	struct msg_outlet *from = p->current;
+	struct msg_outlet *to = p->next;
+
+	if (!to || from->outbox.lender.pool.loan_count > 0)
+		return;
+	msg_outbox_flush(&from->outbox);
+	/* That may have heard that the broker is gone again. */
+	if (!p->next)
+		return;
+	to->outbox.lender.sequence = from->outbox.lender.sequence;
+	p->next = NULL;
+	p->current = to;
+	close_outlet(from);
+}
+
+/* ---- what the broker says ---------------------------------------------- */
+
+static int ask(void *context)
+{
+	struct msg_publication *p = context;
+	struct msg_control control = {.kind = MSG_CONTROL_PUBLISH};
+
+	if (p->current)
+		p->said.next_sequence = p->current->outbox.lender.sequence;
+	control.publish = p->said;
+	return msg_client_say(&p->client, &control);
+}
+
+static int publishing(struct msg_publication *p,
+	const struct msg_control_publishing *granted, const int *fds)
+{
+	struct msg_control mapped = {.kind = MSG_CONTROL_MAPPED};
+	struct msg_outlet *outlet =
+		p->current == &p->outlets[0] ? &p->outlets[1] : &p->outlets[0];
+	int result;
+
+	if (p->coming)
+		return msg_fail(MSG_ERROR_FABRIC,
+			"the broker at %s answers what was not asked",
+			p->client.path);
+	result = open_outlet(p, outlet, granted, fds);
+	if (result < 0)
+		return result;
+	p->coming = outlet;
+	return msg_client_say(&p->client, &mapped);
+}
+
+/* Whoever waited for the topic is among the readers: it may begin. */
+static int started(struct msg_publication *p)
+{
+	if (!p->coming || p->client.phase != MSG_CLIENT_ASKING)
+		return msg_fail(MSG_ERROR_FABRIC,
+			"the broker at %s says Started out of turn",
+			p->client.path);
+	if (p->current) {
+		p->next = p->coming;
+		msg_counter_add(&p->counters[MSG_COUNTER_REATTACHED], 1);
+	} else {
+		p->current = p->coming;
+	}
+	p->client.phase = MSG_CLIENT_SERVED;
+	return 0;
+}
+
+static int reader(struct msg_publication *p,
+	const struct msg_control_reader *said, struct msg_control_frame *frame)
+{
+	struct msg_publication_reader *r;
+	struct msg_outlet *outlet;
+	int result;
+
+	if (!p->coming)
+		return msg_fail(MSG_ERROR_FABRIC,
+			"the broker at %s gives a reader before the ring",
+			p->client.path);
+	outlet = p->coming;
+	r = &outlet->readers[said->reader];
+	if (r->ledger.base)
+		return msg_fail(MSG_ERROR_FABRIC,
+			"the broker at %s gives reader %u twice",
+			p->client.path, said->reader);
+	result = msg_shm_segment_map_readonly(&r->ledger, frame->fds[0],
+		msg_ring_ledger_bytes(said->hold_max));
+	if (result < 0)
+		return result;
+	r->pid = said->pid;
+	r->doorbell = -1;
+	if (frame->fd_count > 1) {
+		r->doorbell = frame->fds[1];
+		frame->fds[1] = -1;
+	}
+	msg_ring_writer_add(&outlet->outbox.ring, said->reader,
+		(const struct msg_ring_ledger *)r->ledger.base, said->hold_max,
+		(enum msg_ring_slow)(said->policy - MSG_CONTROL_LAP));
+	return 0;
+}
+
+static int hear(void *context, const struct msg_control *said,
+	struct msg_control_frame *frame)
+{
+	struct msg_publication *p = context;
+
+	switch (said->kind) {
+	case MSG_CONTROL_PUBLISHING:
+		return publishing(p, &said->publishing, frame->fds);
+	case MSG_CONTROL_READER:
+		return reader(p, &said->reader, frame);
+	case MSG_CONTROL_READER_GONE:
+		if (p->coming)
+			drop_reader(p->coming, said->reader_gone.reader);
+		return 0;
+	case MSG_CONTROL_STARTED:
+		return started(p);
+	default:
+		return msg_fail(MSG_ERROR_FABRIC,
+			"the broker at %s says %s to a publisher",
+			p->client.path, msg_control_kind_name(said->kind));
+	}
+}
+
+/* Nobody is to wait for a broker that is gone; the other readers read on. */
+static void lost(void *context, bool refused)
+{
+	struct msg_publication *p = context;
+	uint32_t pid = p->client.welcome.pid;
+
+	(void)refused;
+	follow_news(p);
+	if (p->coming != p->current && p->coming)
+		close_outlet(p->coming);
+	p->coming = p->next = NULL;
+	for (uint32_t i = 0; p->current && i < MSG_RING_READERS_MAX; i++)
+		if (p->current->readers[i].ledger.base &&
+			p->current->readers[i].pid == pid)
+			drop_reader(p->current, i);
+}
+
+static const struct msg_client_calls calls = {
+	.ask = ask,
+	.hear = hear,
+	.lost = lost,
+};
+
+/* ---- open, close ------------------------------------------------------- */
+
+static void close_all(struct msg_publication *p)
+{
+	msg_client_close(&p->client);
+	close_outlet(&p->outlets[0]);
+	close_outlet(&p->outlets[1]);
+}
+
+int msg_publication_open(
+	struct msg_publication *p, const struct msg_publication_options *o)
+{
+	int result;
+
+	memset(p, 0, sizeof *p);
+	snprintf(p->said.topic, sizeof p->said.topic, "%s", o->topic);
+	p->said.incarnation = o->incarnation;
+	p->said.message_bytes_max = o->message_bytes_max;
+	p->said.loan_count_max = o->loan_count_max;
+	p->said.period_ms = o->period_ms;
+	result = msg_client_open(
+		&p->client, o->path, MSG_CONTROL_PUBLISHER, &calls, p);
+	if (result == 0)
+		result = msg_client_await(&p->client);
+	if (result < 0) {
+		close_all(p);
+		return result;
+	}
+	follow_news(p);
+	return 0;
+}
+
+/* Whether the broker has in hand all that was published, or never will: it maps
+ * the pool by itself. */
+static bool is_relayed(struct msg_publication *p)
+{
+	struct msg_outlet *outlet = p->current;
+	bool found = false;
+
+	if (p->client.phase != MSG_CLIENT_SERVED || p->client.welcome.lane == 0)
+		return true;
+	for (uint32_t i = 0; i < MSG_RING_READERS_MAX; i++) {
+		const struct msg_publication_reader *r = &outlet->readers[i];
+		const struct msg_ring_ledger *ledger =
+			(const struct msg_ring_ledger *)r->ledger.base;
+
+		if (!ledger || r->pid != p->client.welcome.pid)
+			continue;
+		found = true;
+		if (msg_load(&ledger->next, acquire) < outlet->outbox.ring.head)
+			return false;
+	}
+	return found || outlet->outbox.ring.head == 0;
+}
+
+void msg_publication_close(struct msg_publication *p, uint64_t limit_ns)
+{
+	struct msg_control bye = {.kind = MSG_CONTROL_BYE};
+	uint64_t deadline = msg_clock_ns() + limit_ns;
+
+	msg_outbox_flush(&p->current->outbox);
+	move(p);
+	while (!is_relayed(p) && msg_clock_ns() < deadline) {
+		poll(NULL, 0, 1);
+		msg_client_tick(&p->client);
+	}
+	bye.bye.next_sequence = p->current->outbox.lender.sequence;
+	if (p->client.phase == MSG_CLIENT_SERVED)
+		(void)msg_client_say(&p->client, &bye);
+	close_all(p);
+}
+
+/* ---- the calls --------------------------------------------------------- */
+
+/* Is the broker there, is there another ring to move to? */
+static void attend(struct msg_publication *p)
+{
+	msg_client_turn(&p->client);
+	follow_news(p);
+	move(p);
+}
+
+int msg_publication_lend(
+	struct msg_publication *p, size_t bytes, struct msg_loan *loan)
+{
+	int result;
+
+	if (p->next)
+		move(p);
+	result = msg_outbox_lend(&p->current->outbox, bytes, loan);
+	/* Whoever waits for room must learn that who held it is gone. */
+	if (result == -MSG_ERROR_AGAIN && msg_client_is_due(&p->client))
+		attend(p);
+	return result;
+}
+
+int msg_publication_queue(
+	struct msg_publication *p, struct msg_loan *loan, size_t bytes)
+{
+	return msg_outbox_queue(&p->current->outbox, loan, bytes);
+}
+
+int msg_publication_send(
+	struct msg_publication *p, struct msg_loan *loan, size_t bytes)
+{
+	int result = msg_outbox_send(&p->current->outbox, loan, bytes);
+
+	if (msg_client_is_due(&p->client))
+		attend(p);
+	return result;
+}
+
+void msg_publication_flush(struct msg_publication *p)
+{
+	msg_outbox_flush(&p->current->outbox);
+	if (msg_client_is_due(&p->client))
+		attend(p);
+}
+
+void msg_publication_abandon(struct msg_publication *p, struct msg_loan *loan)
+{
+	msg_outbox_abandon(&p->current->outbox, loan);
+}

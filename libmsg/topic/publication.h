@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * publication.h - a topic published through the broker of the host.
+ *
+ *     application ─> outbox ─> ring and pool ─┬> readers of this host
+ *                                             └> the broker ─> network
+ *
+ * The broker makes ring and pool and hands them out; this process alone writes
+ * them, and is told who reads.  When the broker goes away, publishing goes on
+ * into the same ring for the readers of this host.  When it is back, we ask for
+ * the same topic with the same incarnation, and move to the ring it then makes
+ * once no loan is out: sequences go on, so readers know to the message what the
+ * network missed.
+ *
+ * Neighbours: called by api/publisher; calls engine/outbox and client.
+ * Test: tests/unit/topic/test_publication.c.
+ */
+#ifndef MSG_TOPIC_PUBLICATION_H
+#define MSG_TOPIC_PUBLICATION_H
+
+#include "engine/outbox.h"
+#include "topic/client.h"
+
+struct msg_publication_options {
+	const char *path; /* Of the broker's socket. */
+	const char *topic;
+	uint64_t incarnation;
+	uint32_t message_bytes_max;
+	uint32_t loan_count_max;
+	uint32_t period_ms;
+};
+
+/* Somebody who reads our ring. */
+struct msg_publication_reader {
+	struct msg_shm_segment ledger;
+	int doorbell; /* -1: it has none. */
+	uint32_t pid;
+};
+
+/* A ring of ours, and what belongs to it. */
+struct msg_outlet {
+	struct msg_outbox outbox; /* First: context of the wake calls. */
+	bool is_open;
+	struct msg_shm_segment ring;
+	struct msg_shm_segment pool;
+	struct msg_publication_reader readers[MSG_RING_READERS_MAX];
+};
+
+struct msg_publication {
+	struct msg_outlet *current; /* Where we publish. */
+	struct msg_outlet *next;    /* Where we shall; NULL mostly. */
+	struct msg_outlet *coming;  /* The ring of this session; NULL: none. */
+	struct msg_client client;
+	struct msg_control_publish said;
+	msg_counter_t counters[MSG_COUNTER_COUNT];
+	struct msg_outlet outlets[2];
+};
+
+/* Returns 0; the broker's refusal, FABRIC, MEMORY, or what
+ * msg_place_connect returns, with the reason on the trail. */
+int msg_publication_open(struct msg_publication *publication,
+	const struct msg_publication_options *options);
+
+/* Waits up to `limit_ns` for the broker to send what it has not. */
+void msg_publication_close(
+	struct msg_publication *publication, uint64_t limit_ns);
+
+int msg_publication_lend(struct msg_publication *publication, size_t bytes,
+	struct msg_loan *loan);
+int msg_publication_queue(struct msg_publication *publication,
+	struct msg_loan *loan, size_t bytes);
+int msg_publication_send(struct msg_publication *publication,
+	struct msg_loan *loan, size_t bytes);
+void msg_publication_flush(struct msg_publication *publication);
+void msg_publication_abandon(
+	struct msg_publication *publication, struct msg_loan *loan);
+
+static inline uint32_t msg_publication_loans(
+	const struct msg_publication *publication)
+{
+	return publication->current->outbox.lender.pool.loan_count;
+}
+
+#endif

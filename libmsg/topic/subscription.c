@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* subscription.c - rings that come and go, and taking; see subscription.h. */
+#include "topic/subscription.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/trail.h"
+
+/* Takes between looks at the socket while messages keep coming: a death of the
+ * broker is noticed within some milliseconds of traffic. */
+#define TAKES_PER_TURN 512u
+/* A local publisher that does not come to a broker that is back writes on into
+ * its old ring, until it makes its next call.  For how long to believe that. */
+#define ORPHAN_NS (60 * MSG_NS_PER_S)
+
+/* ---- sources ----------------------------------------------------------- */
+
+static struct msg_source *find_place(struct msg_subscription *s)
+{
+	for (uint32_t i = 0; i < s->source_count; i++)
+		if (!s->sources[i].ring)
+			return &s->sources[i];
+	if (s->source_count == MSG_SUBSCRIPTION_RINGS_MAX)
+		return NULL;
+	return &s->sources[s->source_count++];
+}
+
+static struct msg_source *find_number(
+	struct msg_subscription *s, uint32_t number)
+{
+	for (uint32_t i = 0; i < s->source_count; i++)
+		if (s->sources[i].ring && s->sources[i].number == number &&
+			s->sources[i].session == s->session)
+			return &s->sources[i];
+	return NULL;
+}
+
+/* Who wrote for the same publishers before: the latest of those. */
+static struct msg_inbox_ring *find_previous(
+	struct msg_subscription *s, const struct msg_source *source)
+{
+	const struct msg_source *found = NULL;
+
+	for (uint32_t i = 0; i < s->source_count; i++) {
+		const struct msg_source *other = &s->sources[i];
+
+		if (other->ring && other->session != s->session &&
+			other->origin == source->origin &&
+			other->publisher == source->publisher &&
+			other->topic == source->topic &&
+			(!found || other->session > found->session))
+			found = other;
+	}
+	return found ? found->ring : NULL;
+}
+
+static void unmap(struct msg_source *source)
+{
+	msg_shm_segment_close(&source->entries);
+	msg_shm_segment_close(&source->pool);
+	msg_shm_segment_close(&source->ledger);
+	source->ring = NULL;
+}
+
+/* Stable for a name, whichever broker says it. */
+static int number_topic(
+	struct msg_subscription *s, const char *topic, uint32_t *number)
+{
+	uint32_t i = 0;
+
+	while (i < s->topic_count && strcmp(s->topics[i], topic) != 0)
+		i++;
+	if (i == MSG_SUBSCRIPTION_TOPICS_MAX)
+		return msg_fail(MSG_ERROR_MEMORY,
+			"'%s' covers more than %u topics; narrow it",
+			s->said.pattern, MSG_SUBSCRIPTION_TOPICS_MAX);
+	if (i == s->topic_count)
+		snprintf(s->topics[s->topic_count++], sizeof *s->topics, "%s",
+			topic);
+	*number = i;
+	return 0;
+}
+
+static int map(struct msg_source *source, const struct msg_control_ring *said,
+	const int *fds)
+{
+	const struct msg_ring_header *header;
+	int result = msg_shm_segment_map_readonly(
+		&source->entries, fds[0], msg_ring_bytes(said->entry_count));
+
+	if (result == 0)
+		result = msg_shm_segment_map_readonly(
+			&source->pool, fds[1], said->pool_bytes);
+	if (result == 0)
+		result = msg_shm_segment_map_writable(&source->ledger, fds[2],
+			msg_ring_ledger_bytes(said->hold_max));
+	if (result < 0)
+		return result;
+	/* None of it changes; of a writer that changes it even so, only its own
+	 * ring suffers: entry_count is the broker's word. */
+	header = (const struct msg_ring_header *)source->entries.base;
+	if (header->magic != MSG_RING_MAGIC ||
+		header->version != MSG_RING_VERSION ||
+		header->entry_count != said->entry_count)
+		return msg_fail(MSG_ERROR_FABRIC,
+			"the ring of '%s' is none of version %u", said->topic,
+			MSG_RING_VERSION);
+	return 0;
+}
+
+static int read_ring(struct msg_subscription *s, struct msg_source *source,
+	const struct msg_control_ring *said)
+{
+	struct msg_inbox_ring_options options = {
+		.header = (const struct msg_ring_header *)source->entries.base,
+		.entry_count = said->entry_count,
+		.ledger = (struct msg_ring_ledger *)source->ledger.base,
+		.number = said->reader,
+		.start = said->start,
+		.pool = source->pool.base,
+		.pool_bytes = said->pool_bytes,
+		.publisher = said->publisher,
+		.topic = source->topic,
+		.held_max = said->hold_max,
+		.previous = find_previous(s, source),
+	};
+
+	return msg_inbox_add(&s->inbox, &options, &source->ring);
+}
+
+static int add_source(struct msg_subscription *s,
+	const struct msg_control_ring *said, const int *fds)
+{
+	struct msg_source *source = find_place(s);
+	int result;
+
+	/* One that cannot be read is one stream missing, not the end of all. */
+	if (!source) {
+		msg_counter_add(&s->counters[MSG_COUNTER_TOPICS_REFUSED], 1);
+		return 0;
+	}
+	*source = (struct msg_source){
+		.entries = MSG_SHM_SEGMENT,
+		.pool = MSG_SHM_SEGMENT,
+		.ledger = MSG_SHM_SEGMENT,
+		.number = said->number,
+		.session = s->session,
+		.origin = said->origin,
+		.publisher =
+			said->origin == MSG_CONTROL_LOCAL ? said->publisher : 0,
+	};
+	result = number_topic(s, said->topic, &source->topic);
+	if (result == 0)
+		result = map(source, said, fds);
+	if (result == 0)
+		result = read_ring(s, source, said);
+	if (result < 0) {
+		unmap(source);
+		msg_counter_add(&s->counters[MSG_COUNTER_TOPICS_REFUSED], 1);
+	}
+	return 0;
+}
+
+/* Unmap what is drained and will stay so, and of which no view is out. */
+static void clear_out(struct msg_subscription *s)
+{
+	uint64_t now = msg_clock_coarse_ns();
+
+	for (uint32_t i = 0; i < s->source_count; i++) {
+		struct msg_source *source = &s->sources[i];
+
+		if (!source->ring || !msg_inbox_drained(source->ring))
+			continue;
+		if (source->session != s->session && source->give_up == 0 &&
+			s->client.phase == MSG_CLIENT_SERVED)
+			source->give_up = now + ORPHAN_NS;
+		if ((source->ended || source->ring->finished ||
+			    source->ring->stopped ||
+			    (source->give_up != 0 && now > source->give_up)) &&
+			msg_inbox_remove(&s->inbox, source->ring))
+			unmap(source);
+	}
+}
+
+/* ---- what the broker says ---------------------------------------------- */
+
+static int ask(void *context)
+{
+	struct msg_subscription *s = context;
+	struct msg_control control = {
+		.kind = MSG_CONTROL_SUBSCRIBE, .subscribe = s->said};
+	int result = subscription_watch_socket(s);
+
+	return result < 0 ? result : msg_client_say(&s->client, &control);
+}
+
+static int subscribed(
+	struct msg_subscription *s, struct msg_control_frame *frame)
+{
+	int result;
+
+	if (s->client.phase != MSG_CLIENT_ASKING)
+		return msg_fail(MSG_ERROR_FABRIC,
+			"the broker at %s answers what was not asked",
+			s->client.path);
+	result = subscription_watch_doorbell(s, frame->fds[0]);
+	if (result < 0)
+		return result;
+	frame->fds[0] = -1;
+	if (s->session++ > 0)
+		msg_counter_add(&s->counters[MSG_COUNTER_REATTACHED], 1);
+	s->client.phase = MSG_CLIENT_SERVED;
+	subscription_set_timer(s);
+	return 0;
+}
+
+static int hear(void *context, const struct msg_control *said,
+	struct msg_control_frame *frame)
+{
+	struct msg_subscription *s = context;
+	struct msg_source *source;
+
+	if (said->kind == MSG_CONTROL_SUBSCRIBED)
+		return subscribed(s, frame);
+	if (s->client.phase == MSG_CLIENT_SERVED) {
+		switch (said->kind) {
+		case MSG_CONTROL_RING:
+			return add_source(s, &said->ring, frame->fds);
+		case MSG_CONTROL_RING_GONE:
+			source = find_number(s, said->ring_gone.number);
+			if (source)
+				source->ended = true;
+			return 0;
+		default:
+			break;
+		}
+	}
+	return msg_fail(MSG_ERROR_FABRIC,
+		"the broker at %s says %s to a subscriber", s->client.path,
+		msg_control_kind_name(said->kind));
+}
+
+/* Of a broker that died the rings stay as they are, and local publishers still
+ * know us.  One that threw us out has told them that we are gone: what they
+ * wrote may be overwritten without regard for us. */
+static void lost(void *context, bool refused)
+{
+	struct msg_subscription *s = context;
+
+	if (refused && s->client.refused.code == MSG_ERROR_EVICTED)
+		s->evicted = true;
+	for (uint32_t i = 0; i < s->source_count; i++) {
+		struct msg_source *source = &s->sources[i];
+
+		if (!source->ring || source->session != s->session)
+			continue;
+		if (refused)
+			msg_inbox_stop(&s->inbox, source->ring);
+		if (source->origin == MSG_CONTROL_NETWORK)
+			source->ended = true;
+	}
+	subscription_set_timer(s);
+}
+
+static const struct msg_client_calls calls = {
+	.ask = ask,
+	.hear = hear,
+	.lost = lost,
+};
+
+/* ---- open, close ------------------------------------------------------- */
+
+static int open_inbox(
+	struct msg_subscription *s, const struct msg_subscription_options *o)
+{
+	struct msg_inbox_options options = {
+		.record_count = o->hold_max,
+		.ring_max = MSG_SUBSCRIPTION_RINGS_MAX,
+		.publisher_count_max = o->publisher_count_max,
+		.message_bytes_max = o->message_bytes_max,
+		.counts_losses = true,
+		.counters = s->counters,
+	};
+	int result = msg_inbox_open(&s->inbox, &options);
+
+	if (result < 0)
+		return result;
+	s->sources = calloc(MSG_SUBSCRIPTION_RINGS_MAX, sizeof *s->sources);
+	s->topics = calloc(MSG_SUBSCRIPTION_TOPICS_MAX, sizeof *s->topics);
+	if (!s->sources || !s->topics)
+		return msg_fail(
+			MSG_ERROR_MEMORY, "no memory for a subscription");
+	return 0;
+}
+
+int msg_subscription_open(
+	struct msg_subscription *s, const struct msg_subscription_options *o)
+{
+	int result;
+
+	memset(s, 0, sizeof *s);
+	s->spin_us = o->spin_us;
+	s->evictable = o->slow == MSG_SLOW_EVICT;
+	snprintf(s->said.pattern, sizeof s->said.pattern, "%s", o->pattern);
+	s->said.policy = o->slow;
+	s->said.hold_max = o->hold_max;
+	s->said.message_bytes_max = o->message_bytes_max;
+	result = subscription_open_descriptors(s);
+	if (result == 0)
+		result = open_inbox(s, o);
+	if (result == 0)
+		result = msg_client_open(
+			&s->client, o->path, MSG_CONTROL_SUBSCRIBER, &calls, s);
+	if (result == 0)
+		result = msg_client_await(&s->client);
+	if (result < 0)
+		msg_subscription_close(s);
+	return result;
+}
+
+void msg_subscription_close(struct msg_subscription *s)
+{
+	msg_client_close(&s->client);
+	for (uint32_t i = 0; i < s->source_count; i++)
+		if (s->sources[i].ring)
+			unmap(&s->sources[i]);
+	msg_inbox_close(&s->inbox);
+	subscription_close_descriptors(s);
+	free(s->sources);
+	free(s->topics);
+	s->sources = NULL;
+	s->topics = NULL;
+}
+
+const char *msg_subscription_topic(
+	const struct msg_subscription *s, uint32_t topic)
+{
+	return topic < s->topic_count ? s->topics[topic] : "";
+}
+
+/* ---- taking ------------------------------------------------------------ */
+
+void subscription_turn(struct msg_subscription *s)
+{
+	s->takes = 0;
+	msg_client_turn(&s->client);
+	clear_out(s);
+}
+
+bool subscription_is_ready(const struct msg_subscription *s)
+{
+	return s->evicted || msg_inbox_ready(&s->inbox);
+}
+
+static void wake_up(struct msg_subscription *s)
+{
+	s->armed = false;
+	for (uint32_t i = 0; i < s->inbox.ring_count; i++)
+		msg_ring_awake(&s->inbox.rings[i]->reader);
+}
+
+/* Nothing was there, or what was may be void. */
+static int take_less(struct msg_subscription *s, struct msg_view *views, int n)
+{
+	if (s->evicted || msg_inbox_evicted(&s->inbox)) {
+		s->evicted = true;
+		msg_inbox_release(&s->inbox, views, n);
+		return -MSG_ERROR_EVICTED;
+	}
+	if (n == 0 && msg_client_is_due(&s->client))
+		subscription_turn(s);
+	return n;
+}
+
+int msg_subscription_take(
+	struct msg_subscription *s, struct msg_view *views, int count)
+{
+	int n;
+
+	if (msg_client_has_news(&s->client) || ++s->takes >= TAKES_PER_TURN)
+		subscription_turn(s);
+	if (s->armed)
+		wake_up(s);
+	n = msg_inbox_take(&s->inbox, views, count);
+	return n > 0 && !s->evictable ? n : take_less(s, views, n);
+}

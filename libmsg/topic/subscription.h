@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * subscription.h - a topic or pattern received through the broker of the host.
+ *
+ *     broker's ring of each topic ───┐
+ *                                    ├─> inbox ─> views
+ *     ring of each local publisher ──┘
+ *
+ * Rings come and go as the broker says, each with its pool and a ledger of our
+ * own.  When the broker goes away, its rings are read to their end, and those
+ * of local publishers read on; when it is back, we ask for the same again, and
+ * each new ring takes its turn behind the old one of the same publisher.  A ring
+ * is unmapped when it is drained and no view of it is out.
+ *
+ * Sleeping: on the bells of all rings and on the session's news, at once
+ * (futex_waitv); or on a descriptor, for which publishers ring a doorbell.
+ *
+ * Neighbours: called by api/subscriber; calls engine/inbox and client.
+ * Test: tests/unit/topic/test_subscription.c.
+ */
+#ifndef MSG_TOPIC_SUBSCRIPTION_H
+#define MSG_TOPIC_SUBSCRIPTION_H
+
+#include "engine/inbox.h"
+#include "topic/client.h"
+#include "topic/name.h"
+
+#define MSG_SUBSCRIPTION_RINGS_MAX 256u
+/* As many topics as a pattern follows without a broker. */
+#define MSG_SUBSCRIPTION_TOPICS_MAX 1024u
+
+struct msg_subscription_options {
+	const char *path; /* Of the broker's socket. */
+	const char *pattern;
+	uint32_t slow;     /* enum msg_slow, but DEFAULT. */
+	uint32_t hold_max; /* Entries in hand, in all. */
+	uint32_t message_bytes_max;
+	uint32_t publisher_count_max;
+	uint32_t spin_us; /* As in msg_subscriber_options. */
+};
+
+/* A ring we read, and what belongs to it. */
+struct msg_source {
+	struct msg_inbox_ring *ring; /* NULL: this place is free. */
+	struct msg_shm_segment entries;
+	struct msg_shm_segment pool;
+	struct msg_shm_segment ledger;
+	uint32_t number;  /* The broker's name for it, in its session. */
+	uint32_t session; /* Which of ours; another: an orphan. */
+	uint32_t origin;  /* enum msg_control_origin */
+	uint32_t publisher;
+	uint32_t topic;
+	bool ended;       /* Nothing more is written to it. */
+	uint64_t give_up; /* Of an orphan, coarse clock; 0: not yet said. */
+};
+
+struct msg_subscription {
+	struct msg_inbox inbox;
+	struct msg_client client;
+	uint32_t takes; /* Since the socket was looked at. */
+	bool armed;     /* Rings may have been told that we sleep. */
+	bool evictable;
+	bool evicted;
+	uint32_t session;      /* Attachments so far. */
+	uint32_t source_count; /* Places that were ever used. */
+	uint32_t topic_count;
+	uint32_t spin_us;
+	uint64_t spin_ns; /* What a wait spins at present. */
+	int epoll_fd;
+	int timer_fd;     /* Looks for a broker that is away. */
+	int doorbells[2]; /* This session's, the last one's; -1. */
+	struct msg_control_subscribe said;
+	msg_counter_t counters[MSG_COUNTER_COUNT];
+	struct msg_source *sources; /* MSG_SUBSCRIPTION_RINGS_MAX */
+	char (*topics)[MSG_TOPIC_BYTES_MAX + 1]; /* By number. */
+};
+
+/* Returns 0; the broker's refusal, FABRIC, MEMORY, or what
+ * msg_place_connect returns, with the reason on the trail. */
+int msg_subscription_open(struct msg_subscription *subscription,
+	const struct msg_subscription_options *options);
+void msg_subscription_close(struct msg_subscription *subscription);
+
+/* As the calls of msg.h of these names. */
+int msg_subscription_take(struct msg_subscription *subscription,
+	struct msg_view *views, int count);
+int msg_subscription_arm(struct msg_subscription *subscription);
+
+/* Sleep until messages wait, or `deadline` of msg_clock_ns; UINT64_MAX: none. */
+int msg_subscription_wait(
+	struct msg_subscription *subscription, uint64_t deadline);
+
+/* The name of a topic number; "" for one that was never given. */
+const char *msg_subscription_topic(
+	const struct msg_subscription *subscription, uint32_t topic);
+
+/* subscription.c to subscription_wait.c: a turn; whether there is something to
+ * take, or to tell. */
+void subscription_turn(struct msg_subscription *subscription);
+bool subscription_is_ready(const struct msg_subscription *subscription);
+/* subscription_wait.c: descriptors. */
+int subscription_open_descriptors(struct msg_subscription *subscription);
+void subscription_close_descriptors(struct msg_subscription *subscription);
+/* Watch the socket of a session that begins, and its doorbell, which is kept. */
+int subscription_watch_socket(struct msg_subscription *subscription);
+int subscription_watch_doorbell(struct msg_subscription *subscription, int fd);
+/* Be woken to look for the broker, or no more. */
+void subscription_set_timer(struct msg_subscription *subscription);
+
+#endif
