@@ -156,6 +156,17 @@ uint64_t account_held(
 	return at < accounts->count ? accounts->users[at].held[kind] : 0;
 }
 
+uint64_t account_left(
+	const struct accounts *accounts, uid_t uid, enum account_kind kind)
+{
+	uint64_t most = accounts->limits.most[kind];
+	uint64_t held = account_held(accounts, uid, kind);
+
+	if (uid == 0 && accounts->limits.root_exempt)
+		return UINT64_MAX;
+	return most > held ? most - held : 0;
+}
+
 size_t accounts_list(const struct accounts *accounts,
 	struct account_info *infos, size_t capacity)
 {

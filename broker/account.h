@@ -25,11 +25,11 @@
 
 /* X(enumerator, key in [quota], default, least, most, what it counts) */
 #define ACCOUNT_KINDS(X)                                                       \
-	X(CONNECTIONS, "connections", 64, 1, 65536, "connections")             \
-	X(SUBSCRIPTIONS, "subscriptions", 64, 0, 65536, "subscriptions")       \
-	X(PUBLISHERS, "publishers", 32, 0, 65536, "publishers")                \
-	X(HELD_SLOTS, "held_slots", 4096, 0, 1u << 24, "held slots")           \
-	X(BYTES, "bytes", 256ull << 20, 0, 1ull << 40, "bytes of memory")
+	X(CONNECTIONS, "connections", 512, 1, 65536, "connections")             \
+	X(SUBSCRIPTIONS, "subscriptions", 512, 0, 65536, "subscriptions")       \
+	X(PUBLISHERS, "publishers", 128, 0, 65536, "publishers")                \
+	X(HELD_SLOTS, "held_slots", 65536, 0, 1u << 24, "held slots")           \
+	X(BYTES, "bytes", 1ull << 30, 0, 1ull << 40, "bytes of memory")
 
 enum account_kind {
 #define ACCOUNT_ENUM(id, key, normal, least, most, what) ACCOUNT_##id,
@@ -70,6 +70,10 @@ int account_charge(struct accounts *accounts, uid_t uid,
 /* Give back `n` of what was charged; more is a bug, and asserted. */
 void account_release(struct accounts *accounts, uid_t uid,
 	enum account_kind kind, uint64_t n);
+
+/* What a user may still have of a kind; UINT64_MAX: as much as he likes. */
+uint64_t account_left(
+	const struct accounts *accounts, uid_t uid, enum account_kind kind);
 
 /* What a user holds of a kind. */
 uint64_t account_held(

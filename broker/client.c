@@ -25,6 +25,8 @@
 
 /* Frames read of one client in one turn. */
 #define FRAMES_A_TURN 16
+/* With fewer in hand a subscriber would not get far. */
+#define HOLD_LEAST 16u
 
 /* ---- life -------------------------------------------------------------- */
 
@@ -154,13 +156,18 @@ void client_say(struct client *c, const struct msg_control *message,
 	const int *fds, unsigned fd_count)
 {
 	struct msg_session *page = (struct msg_session *)c->page.base;
+	int result;
 
 	if (c->broken)
 		return;
-	if (msg_socket_say(c->socket, message, fds, fd_count) < 0) {
-		log_say(LOG_PROTOCOL_BROKEN,
-			"pid %d of uid %u is disconnected: %s",
-			(int)c->peer.pid, c->peer.uid, msg_trail_text());
+	result = msg_socket_say(c->socket, message, fds, fd_count);
+	if (result < 0) {
+		/* That it is gone is its own affair, and seen in its turn. */
+		if (result != -MSG_ERROR_FABRIC)
+			log_say(LOG_PROTOCOL_BROKEN,
+				"pid %d of uid %u is disconnected: %s",
+				(int)c->peer.pid, c->peer.uid,
+				msg_trail_text());
 		c->broken = true;
 		return;
 	}
@@ -179,8 +186,7 @@ void client_writable(struct client *c)
 	watch_write(c);
 }
 
-/* Say why, and hang up once that is sent. */
-static void refuse(struct client *c, int code)
+void client_refuse(struct client *c, int code)
 {
 	struct msg_control message = {.kind = MSG_CONTROL_REFUSED};
 
@@ -189,6 +195,23 @@ static void refuse(struct client *c, int code)
 		msg_trail_text());
 	client_say(c, &message, NULL, 0);
 	c->broken = true;
+}
+
+void client_turn_away(int fd, int code)
+{
+	struct msg_control message = {.kind = MSG_CONTROL_REFUSED};
+	struct msg_socket *socket;
+
+	message.refused.code = (uint32_t)(code < 0 ? -code : code);
+	snprintf(message.refused.text, sizeof message.refused.text, "%s",
+		msg_trail_text());
+	if (msg_socket_open(fd, &socket) < 0) {
+		close(fd);
+		return;
+	}
+	/* What does not go out at once is not worth waiting for. */
+	(void)msg_socket_say(socket, &message, NULL, 0);
+	msg_socket_close(socket);
 }
 
 /* ---- as a reader ------------------------------------------------------- */
@@ -233,6 +256,8 @@ static uint32_t hold_max(const struct client *c, const struct stream *stream)
 int client_attach(struct client *c, struct stream *stream)
 {
 	struct accounts *accounts = c->server->accounts;
+	uint64_t left = account_left(
+		accounts, c->peer.uid, ACCOUNT_HELD_SLOTS);
 	uint32_t hold = hold_max(c, stream);
 	int reader;
 
@@ -243,6 +268,8 @@ int client_attach(struct client *c, struct stream *stream)
 		return msg_fail(MSG_ERROR_BUSY,
 			"'%s' covers more than %u streams; narrow it",
 			c->pattern, CLIENT_RINGS_MAX);
+	if (left < hold && left >= HOLD_LEAST)
+		hold = (uint32_t)left;
 	reader = account_charge(
 		accounts, c->peer.uid, ACCOUNT_HELD_SLOTS, hold);
 	if (reader < 0)
@@ -485,6 +512,6 @@ void client_readable(struct client *c)
 		else
 			result = handle(c, &message);
 		if (result < 0)
-			refuse(c, result);
+			client_refuse(c, result);
 	}
 }

@@ -76,6 +76,13 @@ void client_writable(struct client *client);
 void client_say(struct client *client, const struct msg_control *message,
 	const int *fds, unsigned fd_count);
 
+/* Say why (code, and the trail), and hang up at the end of this turn. */
+void client_refuse(struct client *client, int code);
+
+/* Turn away a connection that is no client yet, with the reason on the trail,
+ * and close it. */
+void client_turn_away(int fd, int code);
+
 /* Whether something may be said that can wait. */
 bool client_has_room(const struct client *client);
 

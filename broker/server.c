@@ -104,12 +104,20 @@ void server_drop_readers(struct server *server, struct stream *stream)
 
 static void offer_to(struct stream *stream, struct client *client)
 {
-	if (client_wants(client, stream->topic) &&
-		client_attach(client, stream) < 0)
-		log_say(LOG_QUOTA_REFUSED,
-			"pid %d of uid %u does not get '%s': %s",
-			(int)client->peer.pid, client->peer.uid, stream->topic,
-			msg_trail_text());
+	int result;
+
+	if (!client_wants(client, stream->topic))
+		return;
+	result = client_attach(client, stream);
+	if (result == 0)
+		return;
+	/* Rather no subscription than one that misses a stream unseen. */
+	log_say(LOG_QUOTA_REFUSED,
+		"pid %d of uid %u cannot have '%s' and loses its subscription: "
+		"%s",
+		(int)client->peer.pid, client->peer.uid, stream->topic,
+		msg_trail_text());
+	client_refuse(client, result);
 }
 
 void server_offer(struct server *server, struct stream *stream)
@@ -300,7 +308,7 @@ static void accept_clients(struct server *server)
 							  : LOG_MEMORY_OUT,
 				"a connection was refused: %s",
 				msg_trail_text());
-			close(fd);
+			client_turn_away(fd, result);
 		}
 	}
 }

@@ -264,7 +264,7 @@ START_TEST(a_full_file_is_taken)
 	ck_assert_int_eq(config_lane(config), CONFIG_LANE_UDP);
 	ck_assert_ptr_null(config_text(config, CONFIG_DEVICE));
 	ck_assert_uint_eq(config->limits.most[ACCOUNT_BYTES], 1u << 30);
-	ck_assert_uint_eq(config->limits.most[ACCOUNT_PUBLISHERS], 32);
+	ck_assert_uint_eq(config->limits.most[ACCOUNT_PUBLISHERS], 128);
 	ck_assert(config->limits.root_exempt);
 	ck_assert(acl_may(&config->acl, "md.a", ACL_SUBSCRIBE, 5, NULL, 0));
 	ck_assert(acl_may(&config->acl, "md.a", ACL_SUBSCRIBE, 0, NULL, 0));
