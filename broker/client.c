@@ -401,6 +401,10 @@ static int subscribe(struct client *c, const struct msg_control_subscribe *wish)
 	result = attach_all(c);
 	if (result < 0)
 		return result;
+	/* Writers first: what they publish once this subscriber knows that it is
+	 * one is for it. */
+	for (uint32_t i = 0; i < c->ring_count; i++)
+		stream_tell(c->rings[i].stream);
 	client_say(c, &message, &c->bell[1], 1);
 	c->subscribed = true;
 	/* Not ours: so that its death is seen by whoever rings. */

@@ -137,6 +137,8 @@ void stream_remove_reader(struct stream *s, uint32_t index)
 /* A local stream's writer hears of a reader; false: its socket is full. */
 static bool tell_writer(struct stream *s, uint32_t index)
 {
+	const struct msg_ring_header *header =
+		(const struct msg_ring_header *)s->ring.base;
 	struct stream_reader *r = &s->readers[index];
 	struct msg_control message;
 	int fds[2];
@@ -166,6 +168,8 @@ static bool tell_writer(struct stream *s, uint32_t index)
 	r->writer_knows = r->used;
 	client_say(s->owner, &message, fds,
 		!r->used ? 0 : fds[1] < 0 ? 1 : 2);
+	/* What it publishes from here on waits for this reader. */
+	r->start = msg_load(&header->head, acquire);
 	return true;
 }
 
@@ -173,12 +177,8 @@ static void tell_client(struct stream *s, uint32_t index)
 {
 	struct stream_reader *r = &s->readers[index];
 	struct msg_control message = {.kind = MSG_CONTROL_RING};
-	const struct msg_ring_header *header =
-		(const struct msg_ring_header *)s->ring.base;
 	int fds[3] = {s->ring.fd, s->pool->fd, r->ledger.fd};
 
-	/* Its writer was told before, or is ourselves: whatever it publishes
-	 * from here on waits for this reader. */
 	message.ring = (struct msg_control_ring){
 		.number = r->number,
 		.origin = s->local ? MSG_CONTROL_LOCAL : MSG_CONTROL_NETWORK,
@@ -187,8 +187,7 @@ static void tell_client(struct stream *s, uint32_t index)
 		.entry_count = s->entry_count,
 		.pool_bytes = s->pool->bytes,
 		.hold_max = r->hold_max,
-		.start = s->local ? msg_load(&header->head, acquire)
-				  : r->start,
+		.start = r->start,
 	};
 	snprintf(message.ring.topic, sizeof message.ring.topic, "%s", s->topic);
 	r->client_knows = true;
