@@ -42,44 +42,46 @@ static bool is_same_range(const char *one, const char *other)
 	       memcmp(&a.first, &b.first, sizeof a.first) == 0;
 }
 
-/* What was asked for and the broker does not serve; NULL: it serves all. */
-static const char *missing(const struct msg_broker_wish *wish,
-	const struct msg_control_welcome *welcome)
+/* A wish the broker does not serve, in words; 0: it serves all. */
+static int compare(const struct msg_broker_wish *wish,
+	const struct msg_control_welcome *welcome, char *what, size_t bytes)
 {
-	if (wish->interface && strcmp(wish->interface, welcome->interface) &&
-		strcmp(wish->interface, welcome->address))
-		return "interface";
-	if (wish->device && strcmp(wish->device, welcome->device) != 0)
-		return "device";
-	if (wish->lane && wish->lane != welcome->lane)
-		return "lane";
-	if (wish->groups && !is_same_range(wish->groups, welcome->groups))
-		return "groups";
-	if (wish->port && wish->port != welcome->port)
-		return "port";
-	return NULL;
+	int code = MSG_ERROR_ARGUMENT;
+
+	if (wish->lane && wish->lane != welcome->lane) {
+		snprintf(what, bytes, "lane %u", wish->lane);
+	} else if (wish->groups &&
+		   !is_same_range(wish->groups, welcome->groups)) {
+		snprintf(what, bytes, "groups %s", wish->groups);
+	} else if (wish->port && wish->port != welcome->port) {
+		snprintf(what, bytes, "port %u", wish->port);
+	} else if (wish->interface &&
+		   strcmp(wish->interface, welcome->interface) != 0 &&
+		   strcmp(wish->interface, welcome->address) != 0) {
+		code = MSG_ERROR_DEVICE;
+		snprintf(what, bytes, "interface %s", wish->interface);
+	} else if (wish->device &&
+		   strcmp(wish->device, welcome->device) != 0) {
+		code = MSG_ERROR_DEVICE;
+		snprintf(what, bytes, "device %s", wish->device);
+	} else {
+		return 0;
+	}
+	return -code;
 }
 
-static int require(const char *path, const char *name, int result,
-	const struct msg_control_welcome *welcome, const char *what)
+/* Who requires a broker hears why there is none for him. */
+static int fail(const char *path, const char *name, int result)
 {
 	char reason[MSG_TRAIL_BYTES];
 
-	if (what)
-		return msg_fail(MSG_ERROR_ARGUMENT,
-			"the broker at %s serves %s%s%s, groups %s, port %u: "
-			"another %s is asked for; leave that out, or do "
-			"without the broker (MSG_BROKER_NEVER)",
-			path, welcome->interface,
-			*welcome->device ? " by " : "", welcome->device,
-			welcome->groups, welcome->port, what);
-	snprintf(reason, sizeof reason, "%s", msg_trail_text());
 	if (result == -MSG_ERROR_DEVICE)
 		return msg_fail(MSG_ERROR_DEVICE,
 			"no broker at %s, and one is required; start it: "
-			"msgbrokerd --name %s",
-			path, name);
-	return msg_fail(-result, "a broker is required: %s", reason);
+			"msgbrokerd %s %s",
+			path, *name == '/' ? "--socket" : "--name", name);
+	snprintf(reason, sizeof reason, "%s", msg_trail_text());
+	return msg_fail(-result, "a broker is required: %.400s", reason);
 }
 
 int msg_broker_find(const struct msg_node_options *options,
@@ -88,7 +90,7 @@ int msg_broker_find(const struct msg_node_options *options,
 {
 	const char *name = msg_options_text(options->broker_name, "MSG_BROKER");
 	uint32_t policy = options->broker;
-	const char *what = NULL;
+	char what[128];
 	int result = take_policy(&policy);
 
 	if (result < 0 || policy == MSG_BROKER_NEVER)
@@ -99,11 +101,16 @@ int msg_broker_find(const struct msg_node_options *options,
 	if (result < 0)
 		return result;
 	result = msg_watch_ask(path, welcome);
+	if (result < 0)
+		return policy == MSG_BROKER_AUTO ? 0 : fail(path, name, result);
+	result = compare(wish, welcome, what, sizeof what);
 	if (result == 0)
-		what = missing(wish, welcome);
-	if (result == 0 && !what)
 		return 1;
 	if (policy == MSG_BROKER_AUTO)
 		return 0;
-	return require(path, name, result, welcome, what);
+	return msg_fail(-result,
+		"the broker at %s serves %s%s%s, groups %s, port %u, and not "
+		"%s; leave that out, or do without it (MSG_BROKER_NEVER)",
+		path, welcome->interface, *welcome->device ? " by " : "",
+		welcome->device, welcome->groups, welcome->port, what);
 }

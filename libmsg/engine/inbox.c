@@ -30,7 +30,8 @@ int msg_inbox_open(
 					   : MSG_MESSAGE_BYTES_MAX;
 	inbox->counts_losses = o->counts_losses;
 	inbox->counters = o->counters;
-	inbox->records = calloc(o->record_count, sizeof *inbox->records);
+	inbox->records = aligned_alloc(
+		64, o->record_count * sizeof *inbox->records);
 	inbox->bits = calloc((size_t)o->record_count * MSG_INBOX_WORDS,
 		sizeof *inbox->bits);
 	inbox->free = calloc(o->record_count, sizeof *inbox->free);
@@ -43,6 +44,7 @@ int msg_inbox_open(
 			"no memory for the records of %u messages in hand",
 			o->record_count);
 	}
+	memset(inbox->records, 0, o->record_count * sizeof *inbox->records);
 	/* Low records on top: they are used first and stay in cache. */
 	for (uint32_t i = 0; i < o->record_count; i++)
 		inbox->free[i] = o->record_count - 1 - i;

@@ -31,6 +31,7 @@
 #ifndef MSG_ENGINE_INBOX_H
 #define MSG_ENGINE_INBOX_H
 
+#include <stdalign.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -49,6 +50,8 @@
 #define MSG_INBOX_WORDS 32u /* 1024 views an entry: MSG_PACK_COUNT_MAX. */
 
 struct msg_inbox_record {
+	/* On a cache line, as what stands in a pool is. */
+	alignas(64) uint64_t inline_data[MSG_RING_INLINE_BYTES / 8];
 	const uint8_t *data;
 	uint64_t index; /* Of its ring's entry. */
 	uint64_t sequence;
@@ -65,7 +68,6 @@ struct msg_inbox_record {
 	uint16_t words;      /* Of bits that were set. */
 	uint8_t kind;
 	uint8_t unused;
-	uint64_t inline_data[MSG_RING_INLINE_BYTES / 8];
 };
 
 struct msg_inbox_ring {

@@ -54,6 +54,8 @@ uint64_t inbox_missing_slow(struct msg_inbox *inbox, uint32_t publisher,
 			s = find_stream(inbox, publisher, topic);
 		}
 		inbox->stream_count++;
+		if (inbox->counts_losses)
+			inbox_count(inbox, MSG_COUNTER_PUBLISHERS, 1);
 		s->used = true;
 		s->publisher = publisher;
 		s->topic = topic;

@@ -84,7 +84,7 @@ int msg_client_open(struct msg_client *c, const char *path,
 	c->calls = calls;
 	c->context = context;
 	snprintf(c->path, sizeof c->path, "%s", path);
-	deadline = msg_clock_ns() + MSG_CLIENT_PATIENCE_NS;
+	deadline = msg_clock_ns() + MSG_CLIENT_WELCOME_NS;
 	while ((result = greet(c)) == -MSG_ERROR_AGAIN &&
 		msg_clock_ns() < deadline)
 		poll(NULL, 0, 1);
@@ -203,9 +203,9 @@ void msg_client_tick(struct msg_client *c)
 		msg_client_turn(c);
 }
 
-int msg_client_await(struct msg_client *c)
+int msg_client_await(struct msg_client *c, uint64_t limit_ns)
 {
-	uint64_t deadline = msg_clock_ns() + MSG_CLIENT_PATIENCE_NS;
+	uint64_t deadline = msg_clock_ns() + limit_ns;
 
 	while (c->phase != MSG_CLIENT_SERVED) {
 		struct pollfd wake = {.events = POLLIN};

@@ -29,8 +29,10 @@
 #include "link/shm/segment.h"
 #include "link/shm/socket.h"
 
-/* What a broker that lives has to answer in. */
-#define MSG_CLIENT_PATIENCE_NS MSG_NS_PER_S
+/* What a broker that lives says who it is in; and what it has to make memory
+ * for us in, while others want some, too. */
+#define MSG_CLIENT_WELCOME_NS MSG_NS_PER_S
+#define MSG_CLIENT_ANSWER_NS (5 * MSG_NS_PER_S)
 /* Between looks for a broker that is away: a restart takes longer. */
 #define MSG_CLIENT_RETRY_NS (50 * MSG_NS_PER_MS)
 /* Between looks at the socket of one that is there. */
@@ -76,10 +78,10 @@ int msg_client_open(struct msg_client *client, const char *path,
 	enum msg_control_role role, const struct msg_client_calls *calls,
 	void *context);
 
-/* Until the owner is served, MSG_CLIENT_PATIENCE_NS at most.  Returns 0; the
+/* Until the owner is served, `limit_ns` at most.  Returns 0; the
  * broker's own refusal, or -MSG_ERROR_FABRIC, with the reason on the
  * trail. */
-int msg_client_await(struct msg_client *client);
+int msg_client_await(struct msg_client *client, uint64_t limit_ns);
 
 /* Hear what was said; look for the broker if it is away, and then wait a
  * millisecond or so for its answers: who calls once a second is not to need a

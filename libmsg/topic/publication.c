@@ -295,7 +295,7 @@ int msg_publication_open(
 	result = msg_client_open(
 		&p->client, o->path, MSG_CONTROL_PUBLISHER, &calls, p);
 	if (result == 0)
-		result = msg_client_await(&p->client);
+		result = msg_client_await(&p->client, MSG_CLIENT_ANSWER_NS);
 	if (result < 0) {
 		close_all(p);
 		return result;

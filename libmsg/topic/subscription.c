@@ -130,15 +130,47 @@ static int read_ring(struct msg_subscription *s, struct msg_source *source,
 	return msg_inbox_add(&s->inbox, &options, &source->ring);
 }
 
+/* A ring we do not read: its writer is not to wait for us.  A claim that cannot
+ * be true makes it forget us (pool/ring_writer.c). */
+static void resign(const struct msg_control_ring *said, int fd)
+{
+	struct msg_shm_segment ledger = MSG_SHM_SEGMENT;
+
+	if (msg_shm_segment_map_writable(&ledger, fd,
+		    msg_ring_ledger_bytes(said->hold_max)) < 0)
+		return;
+	msg_store(&((struct msg_ring_ledger *)ledger.base)->next, UINT64_MAX,
+		release);
+	msg_shm_segment_close(&ledger);
+}
+
+/* Whether one more local publisher may be followed. */
+static bool may_follow(struct msg_subscription *s)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < s->source_count; i++)
+		count += s->sources[i].ring && !s->sources[i].ended &&
+			 s->sources[i].origin == MSG_CONTROL_LOCAL &&
+			 s->sources[i].session == s->session;
+	return count < s->publisher_count_max;
+}
+
 static int add_source(struct msg_subscription *s,
 	const struct msg_control_ring *said, const int *fds)
 {
+	enum msg_counter_index counter = MSG_COUNTER_TOPICS_REFUSED;
 	struct msg_source *source = find_place(s);
 	int result;
 
+	if (said->origin == MSG_CONTROL_LOCAL && !may_follow(s)) {
+		counter = MSG_COUNTER_PUBLISHERS_REFUSED;
+		source = NULL;
+	}
 	/* One that cannot be read is one stream missing, not the end of all. */
 	if (!source) {
-		msg_counter_add(&s->counters[MSG_COUNTER_TOPICS_REFUSED], 1);
+		msg_counter_add(&s->counters[counter], 1);
+		resign(said, fds[2]);
 		return 0;
 	}
 	*source = (struct msg_source){
@@ -158,7 +190,8 @@ static int add_source(struct msg_subscription *s,
 		result = read_ring(s, source, said);
 	if (result < 0) {
 		unmap(source);
-		msg_counter_add(&s->counters[MSG_COUNTER_TOPICS_REFUSED], 1);
+		msg_counter_add(&s->counters[counter], 1);
+		resign(said, fds[2]);
 	}
 	return 0;
 }
@@ -302,6 +335,7 @@ int msg_subscription_open(
 
 	memset(s, 0, sizeof *s);
 	s->spin_us = o->spin_us;
+	s->publisher_count_max = o->publisher_count_max;
 	s->evictable = o->slow == MSG_SLOW_EVICT;
 	snprintf(s->said.pattern, sizeof s->said.pattern, "%s", o->pattern);
 	s->said.policy = o->slow;
@@ -314,7 +348,7 @@ int msg_subscription_open(
 		result = msg_client_open(
 			&s->client, o->path, MSG_CONTROL_SUBSCRIBER, &calls, s);
 	if (result == 0)
-		result = msg_client_await(&s->client);
+		result = msg_client_await(&s->client, MSG_CLIENT_ANSWER_NS);
 	if (result < 0)
 		msg_subscription_close(s);
 	return result;
@@ -369,9 +403,13 @@ static int take_less(struct msg_subscription *s, struct msg_view *views, int n)
 		msg_inbox_release(&s->inbox, views, n);
 		return -MSG_ERROR_EVICTED;
 	}
-	if (n == 0 && msg_client_is_due(&s->client))
+	if (n > 0)
+		return n;
+	if (subscription_is_starved(s))
+		msg_counter_add(&s->counters[MSG_COUNTER_STARVED], 1);
+	if (msg_client_is_due(&s->client))
 		subscription_turn(s);
-	return n;
+	return 0;
 }
 
 int msg_subscription_take(

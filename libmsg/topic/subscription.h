@@ -64,6 +64,7 @@ struct msg_subscription {
 	uint32_t session;      /* Attachments so far. */
 	uint32_t source_count; /* Places that were ever used. */
 	uint32_t topic_count;
+	uint32_t publisher_count_max;
 	uint32_t spin_us;
 	uint64_t spin_ns; /* What a wait spins at present. */
 	int epoll_fd;
@@ -98,6 +99,13 @@ const char *msg_subscription_topic(
  * take, or to tell. */
 void subscription_turn(struct msg_subscription *subscription);
 bool subscription_is_ready(const struct msg_subscription *subscription);
+/* Nothing more may be in hand: only a release helps. */
+static inline bool subscription_is_starved(
+	const struct msg_subscription *subscription)
+{
+	return subscription->inbox.free_count == 0;
+}
+
 /* subscription_wait.c: descriptors. */
 int subscription_open_descriptors(struct msg_subscription *subscription);
 void subscription_close_descriptors(struct msg_subscription *subscription);

@@ -121,6 +121,11 @@ static void drain(int *doorbell)
 		close_fd(doorbell);
 }
 
+static bool has_something(const struct msg_subscription *s)
+{
+	return subscription_is_ready(s) || msg_client_has_news(&s->client);
+}
+
 /* ---- going to sleep ---------------------------------------------------- */
 
 /* Say in each ring that we sleep, and look once more.  True: sleep. */
@@ -137,14 +142,14 @@ static bool may_sleep(struct msg_subscription *s, enum msg_ring_sleep how,
 	}
 	/* "sleep"; partner: msg_ring_wake. */
 	msg_fence(seq_cst);
-	return !subscription_is_ready(s) && !msg_client_has_news(&s->client);
+	return !has_something(s);
 }
 
 int msg_subscription_arm(struct msg_subscription *s)
 {
 	/* What came back is what others wait for, and we may sleep long. */
 	msg_inbox_settle(&s->inbox);
-	if (subscription_is_ready(s) || msg_client_has_news(&s->client))
+	if (has_something(s) || subscription_is_starved(s))
 		return -MSG_ERROR_AGAIN;
 	drain(&s->doorbells[0]);
 	drain(&s->doorbells[1]);
@@ -154,35 +159,44 @@ int msg_subscription_arm(struct msg_subscription *s)
 							     : -MSG_ERROR_AGAIN;
 }
 
-/* On the descriptor: more rings than a futex_waitv takes, or an old kernel. */
-static void sleep_on_descriptor(struct msg_subscription *s, uint64_t until)
+/* In poll, up to `until`.  True: a signal ended it. */
+static bool doze(int fd, uint64_t until)
 {
-	struct pollfd wake = {.fd = s->epoll_fd, .events = POLLIN};
+	struct pollfd wake = {.fd = fd, .events = POLLIN};
 	uint64_t now = msg_clock_ns();
 
-	if (msg_subscription_arm(s) == 0 && now < until)
-		poll(&wake, 1, (int)((until - now) / MSG_NS_PER_MS) + 1);
+	return now < until &&
+	       poll(&wake, 1, (int)((until - now) / MSG_NS_PER_MS) + 1) < 0 &&
+	       errno == EINTR;
 }
 
-static void sleep_until(struct msg_subscription *s, uint64_t until)
+/* On the descriptor: more rings than a futex_waitv takes, or an old kernel. */
+static bool sleep_on_descriptor(struct msg_subscription *s, uint64_t until)
+{
+	return msg_subscription_arm(s) == 0 && doze(s->epoll_fd, until);
+}
+
+/* True: a signal ended it. */
+static bool sleep_until(struct msg_subscription *s, uint64_t until)
 {
 	struct futex_waitv words[MSG_FUTEX_WAIT_MAX];
 	uint32_t count = s->inbox.ring_count;
 
-	if (count + 1 > MSG_FUTEX_WAIT_MAX) {
-		sleep_on_descriptor(s, until);
-		return;
-	}
+	if (count + 1 > MSG_FUTEX_WAIT_MAX)
+		return sleep_on_descriptor(s, until);
 	if (!may_sleep(s, MSG_RING_SLEEP_FUTEX, words))
-		return;
+		return false;
 	if (s->client.page.base)
 		words[count++] =
 			msg_futex_on(s->client.news, s->client.news_seen);
 	/* No broker and no ring: only time can help. */
 	if (count == 0)
-		poll(NULL, 0, (int)(MSG_CLIENT_RETRY_NS / MSG_NS_PER_MS));
-	else if (msg_futex_wait(words, count, until) < 0 && errno == ENOSYS)
-		sleep_on_descriptor(s, until);
+		return doze(-1, until);
+	if (msg_futex_wait(words, count, until) >= 0)
+		return false;
+	if (errno != ENOSYS)
+		return errno == EINTR;
+	return sleep_on_descriptor(s, until);
 }
 
 /* ---- spinning ---------------------------------------------------------- */
@@ -194,11 +208,6 @@ static inline void relax(void)
 #elif defined(__aarch64__)
 	__asm__ volatile("yield");
 #endif
-}
-
-static bool has_something(const struct msg_subscription *s)
-{
-	return subscription_is_ready(s) || msg_client_has_news(&s->client);
 }
 
 /* True: there is something. */
@@ -249,36 +258,40 @@ static bool spin_first(struct msg_subscription *s, uint64_t deadline)
 
 /* ---- waiting ----------------------------------------------------------- */
 
-/* Messages wait, but nothing more may be in hand: only a release in another
- * thread helps. */
-static bool is_starved(struct msg_subscription *s)
+/* What a wait can do before it sleeps.  1: there is something to take; 0:
+ * nothing; TIMEOUT. */
+static int look(struct msg_subscription *s, uint64_t deadline)
 {
-	return s->inbox.free_count == 0;
+	msg_inbox_settle(&s->inbox);
+	if (msg_client_has_news(&s->client) || msg_client_is_due(&s->client))
+		subscription_turn(s);
+	if (subscription_is_ready(s) && !subscription_is_starved(s))
+		return 1;
+	return msg_clock_ns() < deadline ? 0 : -MSG_ERROR_TIMEOUT;
 }
 
 int msg_subscription_wait(struct msg_subscription *s, uint64_t deadline)
 {
 	for (;;) {
-		uint64_t nap = s->client.phase == MSG_CLIENT_SERVED
-				       ? NAP_NS
-				       : MSG_CLIENT_RETRY_NS;
-		uint64_t now;
+		uint64_t until = msg_clock_ns();
+		int result = look(s, deadline);
+		bool signal;
 
-		msg_inbox_settle(&s->inbox);
-		if (msg_client_has_news(&s->client) ||
-			msg_client_is_due(&s->client))
-			subscription_turn(s);
-		if (subscription_is_ready(s) && !is_starved(s))
-			return 0;
-		now = msg_clock_ns();
-		if (now >= deadline)
-			return -MSG_ERROR_TIMEOUT;
-		if (is_starved(s)) {
-			poll(NULL, 0, (int)(STARVED_NS / MSG_NS_PER_MS));
+		if (result != 0)
+			return result < 0 ? result : 0;
+		if (subscription_is_starved(s)) {
+			until += STARVED_NS;
+			signal = doze(-1, earlier(until, deadline));
+		} else if (spin_first(s, deadline)) {
 			continue;
+		} else {
+			until = msg_clock_ns() +
+				(s->client.phase == MSG_CLIENT_SERVED
+						? NAP_NS
+						: MSG_CLIENT_RETRY_NS);
+			signal = sleep_until(s, earlier(until, deadline));
 		}
-		if (spin_first(s, deadline))
-			continue;
-		sleep_until(s, earlier(deadline, msg_clock_ns() + nap));
+		if (signal)
+			return 0;
 	}
 }

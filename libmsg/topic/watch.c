@@ -108,7 +108,7 @@ int msg_watch_open(struct msg_watch *w, const char *path, const char *pattern)
 	result = msg_client_open(
 		&w->client, path, MSG_CONTROL_ONLOOKER, &calls, w);
 	if (result == 0)
-		result = msg_client_await(&w->client);
+		result = msg_client_await(&w->client, MSG_CLIENT_WELCOME_NS);
 	if (result < 0)
 		msg_watch_close(w);
 	return result;
@@ -204,7 +204,7 @@ int msg_watch_read(struct msg_watch *w, uint64_t deadline,
 
 		/* A broker that lives answers within that, whatever the
 		 * caller's patience. */
-		refresh(w, msg_clock_ns() + MSG_CLIENT_PATIENCE_NS);
+		refresh(w, msg_clock_ns() + MSG_CLIENT_WELCOME_NS);
 		now = msg_clock_ns();
 		if (digest(&w->known) != w->read || now >= deadline)
 			break;

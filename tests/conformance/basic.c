@@ -55,7 +55,8 @@ START_TEST(every_size_arrives_whole)
 		ck_assert_uint_eq(view.sequence, i);
 		ck_assert_uint_eq(view.lost_before, 0);
 		check_payload(s, &view, sizes[i], 1);
-		if (sizes[i] <= body)
+		/* In memory that both map it is never cut. */
+		if (sizes[i] <= body || lane.broker)
 			ck_assert_uint_eq(view.segment_count, 1);
 		else
 			ck_assert_uint_ge(view.segment_count, 2);

@@ -6,6 +6,7 @@
  * steady path (loans, views, wake, life).  MEMORY and FABRIC need a failing
  * system: tests/fault.
  */
+#include <signal.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,7 +74,14 @@ START_TEST(bad_node_options_are_refused_in_words)
 	o = good, o.device = "no_such0";
 	refuse_node(&o, MSG_ERROR_DEVICE, "no_such0");
 	o = good, o.device = "no_such0", o.lane = MSG_LANE_UDP;
-	refuse_node(&o, MSG_ERROR_ARGUMENT, "no_such0");
+	if (!lane.broker)
+		refuse_node(&o, MSG_ERROR_ARGUMENT, "no_such0");
+	o = good, o.broker = 4;
+	refuse_node(&o, MSG_ERROR_ARGUMENT, "broker");
+	o = good, o.broker = MSG_BROKER_REQUIRE, o.broker_name = "/no/such.sock";
+	refuse_node(&o, MSG_ERROR_DEVICE, "msgbrokerd --socket /no/such.sock");
+	o = good, o.broker = MSG_BROKER_AUTO, o.broker_name = "no/name";
+	refuse_node(&o, MSG_ERROR_ARGUMENT, "name");
 	failed(msg_node_open(&good, NULL), MSG_ERROR_ARGUMENT, "node");
 }
 END_TEST
@@ -343,8 +351,16 @@ START_TEST(a_node_says_what_it_stands_on)
 	ck_assert_str_eq(logged_id, "node-open");
 	msg_node_describe(node, &info);
 	ck_assert(info.lane == MSG_LANE_UDP || info.lane == MSG_LANE_VERBS);
-	ck_assert_uint_eq(info.port, o.port);
-	ck_assert_str_eq(info.groups, o.groups);
+	ck_assert_uint_eq(info.reserved, 0);
+	if (lane.broker) {
+		ck_assert_str_ne(info.broker, "");
+		ck_assert_int_eq(kill((pid_t)info.broker_pid, 0), 0);
+	} else {
+		ck_assert_str_eq(info.broker, "");
+		ck_assert_uint_eq(info.broker_pid, 0);
+		ck_assert_uint_eq(info.port, o.port);
+		ck_assert_str_eq(info.groups, o.groups);
+	}
 	ck_assert_str_ne(info.reason, "");
 	ck_assert_str_ne(info.address, "");
 	ck_assert_uint_ge(info.frame_bytes, 256);

@@ -55,7 +55,6 @@ struct msg_node_options node_options(void)
 	if (lane.broker) {
 		/* The lane is the broker's. */
 		o.broker = MSG_BROKER_REQUIRE;
-		o.broker_name = lane.broker;
 		return o;
 	}
 	o.broker = MSG_BROKER_NEVER;

@@ -51,6 +51,9 @@ int main(int argc, char **argv)
 			return usage();
 	if (lane.device)
 		lane.patience = 5;
+	/* Options of an older program have no name for it. */
+	if (lane.broker)
+		setenv("MSG_BROKER", lane.broker, 1);
 	if (!lane.device && !lane.broker)
 		load_once();
 	add_basic(suite);
