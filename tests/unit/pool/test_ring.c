@@ -13,6 +13,13 @@
 #include "pool/ring_reader.h"
 #include "pool/ring_writer.h"
 
+/* Check writes to a pipe at each of its assertions: not in inner loops. */
+#define MUST(condition, ...)                                                   \
+	do {                                                                   \
+		if (!(condition))                                              \
+			ck_abort_msg(__VA_ARGS__);                             \
+	} while (0)
+
 #define TOKENS 4096u
 #define HELD 16u
 
@@ -26,10 +33,8 @@ static uint32_t woken[MSG_RING_READERS_MAX];
 
 static void freed(void *context, uint32_t token)
 {
-	ck_assert_ptr_eq(context, &writer);
-	ck_assert_uint_lt(token, TOKENS);
-	ck_assert_msg(out[token] == 1, "token %u is freed and was not out",
-		token);
+	MUST(context == &writer && token < TOKENS, "frees token %u", token);
+	MUST(out[token] == 1, "token %u is freed and was not out", token);
 	out[token] = 0;
 	out_count--;
 }
@@ -139,15 +144,15 @@ static enum msg_ring_peek take(uint32_t k, uint32_t *token)
 
 	if (seen != MSG_RING_ENTRY)
 		return seen;
-	ck_assert_uint_eq(item.sequence, at * 3);
-	ck_assert_uint_eq(item.publisher, (uint32_t)at + 7);
-	ck_assert_uint_eq(item.topic, (uint32_t)at + 8);
-	ck_assert_uint_eq(item.bytes, (uint32_t)at & MSG_RING_BYTES_MAX);
-	ck_assert_uint_eq(item.lost, (uint32_t)at + 9);
+	MUST(item.sequence == at * 3 && item.publisher == (uint32_t)at + 7 &&
+			item.topic == (uint32_t)at + 8 &&
+			item.bytes == ((uint32_t)at & MSG_RING_BYTES_MAX) &&
+			item.lost == (uint32_t)at + 9,
+		"entry %llu says something else", (unsigned long long)at);
 	*token = item.place;
 	if (msg_ring_hold(r, at + 1, true) > at)
 		return MSG_RING_GONE;
-	ck_assert_uint_eq(out[*token], 1);
+	MUST(out[*token] == 1, "token %u is free and claimed", *token);
 	return seen;
 }
 
@@ -566,7 +571,7 @@ START_TEST(noise_in_a_ledger_frees_nothing_of_others)
 					msg_ring_lap(&readers[1]);
 			}
 			for (unsigned k = 0; k < in_hand; k++)
-				ck_assert_msg(out[hand[k]] == 1,
+				MUST(out[hand[k]] == 1,
 					"seed %llu: token %u was freed in hand",
 					(unsigned long long)(check_seed() +
 							     trial),
@@ -754,13 +759,13 @@ static void crowd_take(uint32_t k, struct random_stream *random)
 		return;
 	switch (take(k, &token)) {
 	case MSG_RING_EMPTY:
-		ck_assert_uint_eq(readers[k].next, writer.head);
+		MUST(readers[k].next == writer.head, "finds nothing");
 		break;
 	case MSG_RING_GONE:
 		if (readers[k].next == writer.head)
 			break;
 		crowd_settle(k, random);
-		ck_assert(msg_ring_lap(&readers[k]));
+		MUST(msg_ring_lap(&readers[k]), "is evicted");
 		break;
 	case MSG_RING_ENTRY:
 		crowd[k].window[crowd[k].window_count] = readers[k].next - 1;
@@ -768,24 +773,25 @@ static void crowd_take(uint32_t k, struct random_stream *random)
 		crowd[k].delivered++;
 		break;
 	}
-	ck_assert_uint_eq(crowd[k].delivered + readers[k].lapped,
-		readers[k].next - crowd[k].start);
+	MUST(crowd[k].delivered + readers[k].lapped ==
+			readers[k].next - crowd[k].start,
+		"delivered and lapped do not add up");
 }
 
 static void crowd_check(uint64_t seed)
 {
 	for (uint32_t k = 0; k < CROWD; k++) {
 		for (uint32_t i = 0; i < crowd[k].window_count; i++)
-			ck_assert_msg(out[crowd[k].window_token[i]],
+			MUST(out[crowd[k].window_token[i]],
 				"seed %llu: freed in the window of %u",
 				(unsigned long long)seed, k);
 		for (uint32_t i = 0; i < HELD; i++)
-			ck_assert_msg(!crowd[k].held[i] ||
+			MUST(!crowd[k].held[i] ||
 					      out[crowd[k].held_token[i]],
 				"seed %llu: freed in held[] of %u",
 				(unsigned long long)seed, k);
 	}
-	ck_assert_msg(writer.evicted == 0, "seed %llu: an eviction",
+	MUST(writer.evicted == 0, "seed %llu: an eviction",
 		(unsigned long long)seed);
 }
 
