@@ -11,11 +11,11 @@ bool msg_ring_lap(struct msg_ring_reader *r)
 	/* An honest writer raises the floor before it overwrites an entry. */
 	if (to <= r->next)
 		to = msg_load(&r->header->head, acquire);
-	/* Of a writer that lies, only its own ring suffers: never go back. */
-	if (to > r->next) {
-		r->lapped += to - r->next;
-		r->next = to;
-	}
+	/* A writer that lies: never go back, nor look at the same again. */
+	if (to <= r->next)
+		return false;
+	r->lapped += to - r->next;
+	r->next = to;
 	msg_ring_settle(r, r->next);
 	msg_store(&r->ledger->next, r->next, release);
 	msg_store(&r->ledger->lapped, r->lapped, relaxed);

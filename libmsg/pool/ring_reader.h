@@ -149,7 +149,8 @@ static inline uint64_t msg_ring_hold(
 }
 
 /* Give up what was lost and stand where it goes on; nothing may be in the
- * window: keep it first.  False: evicted. */
+ * window: keep it first.  False: evicted, or the writer lies and there is
+ * nowhere to go on. */
 bool msg_ring_lap(struct msg_ring_reader *reader);
 
 static inline bool msg_ring_evicted(const struct msg_ring_reader *reader)
