@@ -400,9 +400,25 @@ struct claim {
 	uint32_t first; /* Records, by `younger`. */
 	uint32_t last;
 	uint64_t upto;
-	uint32_t entries; /* In records. */
+	uint32_t entries; /* In records: all of them. */
 	bool pinned;
+	bool skipped; /* Something before it. */
 };
+
+/* Go on behind entries that are of no use.  They are never in hand, however
+ * many they are, so they must not make the window wider; thus not in the middle
+ * of a claim.  False: not now. */
+static bool skip(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
+	struct claim *claim, uint32_t count)
+{
+	if (claim->entries > 0)
+		return false;
+	keep_stragglers(inbox, ring);
+	claim->upto += count;
+	claim->skipped = true;
+	msg_ring_skip(&ring->reader, claim->upto);
+	return true;
+}
 
 /* Copy one entry to the end of the claim.  False: there is nothing more. */
 static bool claim_one(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
@@ -415,8 +431,9 @@ static bool claim_one(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 	if (*seen != MSG_RING_ENTRY)
 		return false;
 	if (!believe(ring, &item)) {
+		if (!skip(inbox, ring, claim, 1))
+			return false;
 		inbox_count(inbox, MSG_COUNTER_MALFORMED, 1);
-		claim->upto++;
 		return true;
 	}
 	if (item.total > inbox->message_bytes_max &&
@@ -436,8 +453,9 @@ static bool claim_one(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 		if (item.segments <= ring->held_max &&
 			item.segments <= inbox->record_count)
 			return false;
+		if (!skip(inbox, ring, claim, item.segments))
+			return false;
 		inbox_count(inbox, MSG_COUNTER_TOO_LARGE, 1);
-		claim->upto += item.segments;
 		return true;
 	}
 	record = inbox->free[--inbox->free_count];
@@ -447,10 +465,14 @@ static bool claim_one(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 			inbox, ring, record, claim->upto, &item);
 
 		if (parts != PARTS_WHOLE) {
-			if (parts == PARTS_BROKEN)
-				inbox_count(inbox, MSG_COUNTER_MALFORMED, 1);
+			bool broken = parts == PARTS_BROKEN;
+
 			put_chain(inbox, record);
-			claim->upto += parts == PARTS_BROKEN ? 1 : item.segments;
+			if (!skip(inbox, ring, claim,
+				    broken ? 1 : item.segments))
+				return false;
+			if (broken)
+				inbox_count(inbox, MSG_COUNTER_MALFORMED, 1);
 			return true;
 		}
 	}
@@ -519,12 +541,14 @@ static bool claim_entries(
 		if (!claim_one(inbox, ring, &claim, room - claim.entries,
 			    &seen))
 			break;
-	if (claim.upto != ring->reader.next) {
+	if (claim.entries > 0) {
 		enqueue(inbox, ring, &claim,
 			msg_ring_hold(
 				&ring->reader, claim.upto, claim.pinned));
 		return true;
 	}
+	if (claim.skipped)
+		return true;
 	if (seen == MSG_RING_GONE) {
 		keep_stragglers(inbox, ring);
 		if (!msg_ring_lap(&ring->reader))

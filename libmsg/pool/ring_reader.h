@@ -148,6 +148,23 @@ static inline uint64_t msg_ring_hold(
 	return from;
 }
 
+/* All entries below `low` are returned, or kept. */
+static inline void msg_ring_settle(struct msg_ring_reader *reader, uint64_t low)
+{
+	reader->low = low;
+	/* "return"; partner: read_claim. */
+	msg_store(&reader->ledger->low, low, release);
+}
+
+/* Go on at `to` without what is before it; nothing may be in the window: keep
+ * it first.  Low first: a window never looks larger than it is. */
+static inline void msg_ring_skip(struct msg_ring_reader *reader, uint64_t to)
+{
+	reader->next = to;
+	msg_ring_settle(reader, to);
+	msg_store(&reader->ledger->next, to, release);
+}
+
 /* Give up what was lost and stand where it goes on; nothing may be in the
  * window: keep it first.  False: evicted, or the writer lies and there is
  * nowhere to go on. */
@@ -157,14 +174,6 @@ static inline bool msg_ring_evicted(const struct msg_ring_reader *reader)
 {
 	return msg_load(&reader->header->floor[reader->number], relaxed) ==
 	       MSG_RING_EVICTED;
-}
-
-/* All entries below `low` are returned, or kept. */
-static inline void msg_ring_settle(struct msg_ring_reader *reader, uint64_t low)
-{
-	reader->low = low;
-	/* "return"; partner: read_claim. */
-	msg_store(&reader->ledger->low, low, release);
 }
 
 /* Entry `index` stays in hand, in place `place` of held[]: before it is

@@ -78,7 +78,7 @@ const struct explore_mutant explore_mutants[] = {
 			{"msg_ring_reader_open", "&ledger->low",
 				EXPLORE_release, EXPLORE_DEFER, 0}}, NULL},
 	{"relaxed_lap_next", "next is stored relaxed by lap", "tight",
-		{{"msg_ring_lap", "&r->ledger->next", EXPLORE_release,
+		{{"msg_ring_skip", "&reader->ledger->next", EXPLORE_release,
 			EXPLORE_RELAX, 0}}, NULL},
 	{"relaxed_lap_floor", "the floor is loaded relaxed by lap", "publish",
 		{{"msg_ring_lap", "&r->header->floor[r->number]",

@@ -496,6 +496,34 @@ START_TEST(no_more_is_in_hand_than_allowed)
 }
 END_TEST
 
+/* However many they are, they are not in hand. */
+START_TEST(what_is_skipped_makes_nobody_look_greedy)
+{
+	struct msg_view kept, views[4];
+
+	open_inbox(RECORDS);
+	open_source(&sources[0], 64, 8, MSG_RING_LAP);
+	publish(&sources[0], 0);
+	take_all(&kept, 1);
+	publish(&sources[0], 1);
+	publish_parts(&sources[0], 2, 20);
+	publish(&sources[0], 3);
+	take_all(views, 2);
+	ck_assert_uint_eq(views[1].sequence, 3);
+	ck_assert_uint_eq(views[1].lost_before, 1);
+	ck_assert_uint_eq(
+		msg_counter_get(&counters[MSG_COUNTER_TOO_LARGE]), 1);
+	msg_ring_reclaim(&sources[0].writer, 0);
+	ck_assert_uint_eq(sources[0].writer.evicted, 0);
+	ck_assert_uint_eq(sources[0].out_count, 3);
+	ck_assert_uint_eq(sequence_in(&kept), 0);
+	release(&kept);
+	msg_inbox_release(&inbox, views, 2);
+	all_home();
+	close_all();
+}
+END_TEST
+
 /* Not yet written over, so seen whole by peek; only the claim says no. */
 START_TEST(what_was_revoked_while_it_was_looked_at_is_dropped)
 {
@@ -771,6 +799,10 @@ START_TEST(a_lap_to_nowhere_ends_the_take)
 	atomic_store(&sources[0].header->head, 5);
 	ck_assert_int_eq(take(&view, 1), 0);
 	ck_assert_uint_eq(sources[0].ring->reader.next, 5);
+	/* Nor round the end of the numbers, and here again. */
+	atomic_store(&sources[0].header->floor[0], UINT64_MAX - 3);
+	ck_assert_int_eq(take(&view, 1), 0);
+	ck_assert_uint_eq(sources[0].ring->reader.next, 5);
 	close_all();
 }
 END_TEST
@@ -860,6 +892,7 @@ int main(void)
 	tcase_add_test(views, a_packed_entry_may_be_taken_in_pieces);
 	tcase_add_test(views, parts_are_one_message);
 	tcase_add_test(hand, one_that_is_kept_holds_back_nobody);
+	tcase_add_test(hand, what_is_skipped_makes_nobody_look_greedy);
 	tcase_add_test(hand, no_more_is_in_hand_than_allowed);
 	tcase_add_test(
 		hand, what_was_revoked_while_it_was_looked_at_is_dropped);
