@@ -243,13 +243,18 @@ bool client_wants(const struct client *c, const char *topic)
 		       c->peer.uid, c->peer.groups, c->peer.group_count);
 }
 
-/* Not more than a part of what there is: the others want to hold some, too. */
+/* Not more than a part of what there is: the others want to hold some, too, and
+ * a publisher with no slot left would stand still for one that gives nothing
+ * back. */
 static uint32_t hold_max(const struct client *c, const struct stream *stream)
 {
 	uint32_t most = stream->entry_count / 2;
+	uint32_t slots = stream->local
+				 ? stream->owner->publisher->shape.slot_count / 2
+				 : c->server->slots / 4;
 
-	if (!stream->local && most > c->server->slots / 4)
-		most = c->server->slots / 4;
+	if (most > slots)
+		most = slots;
 	return c->wish.hold_max < most ? c->wish.hold_max : most;
 }
 
