@@ -2,7 +2,7 @@
 #
 # What `cmake --install` puts where, and the static library.
 #
-#   include/msg/            msg.h, stats.h
+#   include/msg/            msg.h, stats.h, broker.h
 #   LIB/libmsg.so, .a       the same functions in both, and no others
 #   LIB/msg/                libmsg-fabric.so, which libmsg loads by itself
 #   LIB/pkgconfig/          libmsg.pc
@@ -62,7 +62,7 @@ install(TARGETS msg_shared msg_static EXPORT msg_targets
 	ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS msg_fabric
 	LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/msg)
-install(FILES include/msg/msg.h include/msg/stats.h
+install(FILES include/msg/msg.h include/msg/stats.h include/msg/broker.h
 	DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/msg)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE
 	DESTINATION ${CMAKE_INSTALL_DOCDIR})

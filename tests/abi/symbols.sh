@@ -27,7 +27,9 @@ include=$SOURCE/libmsg/include
 # a comment cannot pass for a declaration.
 sed 's/^#define MSG_API .*/#define MSG_API @api/' "$include/msg/msg.h" \
 	>"$work/both.c"
-sed '/#include <msg.msg.h>/d' "$include/msg/stats.h" >>"$work/both.c"
+for header in stats broker; do
+	sed '/#include <msg\//d' "$include/msg/$header.h" >>"$work/both.c"
+done
 "$CC" -E -P "$work/both.c" | tr '\n' ' ' |
 	sed 's/__attribute__ *(([a-z_]*))//g' | grep -o '@api[^(;]*(' |
 	sed 's/.*[ *]\([a-z_0-9]*\) *($/\1/' | sort >"$work/header"

@@ -144,6 +144,32 @@ int msg_place_broker(const char *name, char path[MSG_PLACE_PATH_BYTES])
 	return 0;
 }
 
+int msg_place_folders(
+	char folders[MSG_PLACE_FOLDERS_MAX][MSG_PLACE_PATH_BYTES])
+{
+	const char *user = user_folder();
+	int count = 0;
+
+	/* No broker can listen where a path is too long. */
+	if (user && strlen(user) + sizeof "/msg" <= MSG_PLACE_PATH_BYTES)
+		snprintf(folders[count++], MSG_PLACE_PATH_BYTES, "%s/msg",
+			user);
+	snprintf(folders[count++], MSG_PLACE_PATH_BYTES, "%s/msg",
+		SYSTEM_FOLDER);
+	return count;
+}
+
+void msg_place_beside(const char *path, const char *suffix,
+	char beside[MSG_PLACE_BESIDE_BYTES])
+{
+	size_t bytes = strlen(path);
+
+	if (bytes > 5 && strcmp(path + bytes - 5, ".sock") == 0)
+		bytes -= 5;
+	snprintf(beside, MSG_PLACE_BESIDE_BYTES, "%.*s%s", (int)bytes, path,
+		suffix);
+}
+
 /* ---- connecting -------------------------------------------------------- */
 
 static int cannot_connect(const char *path, int error)

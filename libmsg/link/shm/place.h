@@ -32,6 +32,18 @@ int msg_place_client(const char *name, char path[MSG_PLACE_PATH_BYTES]);
  * msg_place_client; it is also refused where there is no folder to choose. */
 int msg_place_broker(const char *name, char path[MSG_PLACE_PATH_BYTES]);
 
+/* The folders in which brokers listen, in the order in which a client looks;
+ * returns how many. */
+#define MSG_PLACE_FOLDERS_MAX 2
+int msg_place_folders(
+	char folders[MSG_PLACE_FOLDERS_MAX][MSG_PLACE_PATH_BYTES]);
+
+/* Where the counters of the broker lie whose socket is `path`, or any other
+ * file beside it: "NAME.stats" for "NAME.sock". */
+#define MSG_PLACE_BESIDE_BYTES (MSG_PLACE_PATH_BYTES + 8)
+void msg_place_beside(const char *path, const char *suffix,
+	char beside[MSG_PLACE_BESIDE_BYTES]);
+
 /* Connect to the socket at `path`; *fd is close-on-exec and non-blocking.
  * Returns 0, and *fd is the caller's to close; -MSG_ERROR_DEVICE: nobody is
  * there; -MSG_ERROR_FABRIC: somebody is, and we may not, or it is no socket of
