@@ -62,6 +62,7 @@ int client_open(struct server *server, int fd)
 	if (!c)
 		return msg_fail(MSG_ERROR_MEMORY, "no memory for a client");
 	c->server = server;
+	c->connected_ns = msg_clock_coarse_ns();
 	c->page = (struct msg_shm_segment)MSG_SHM_SEGMENT;
 	c->bell[0] = c->bell[1] = -1;
 	result = peer_read(&c->peer, fd);
@@ -82,6 +83,7 @@ int client_open(struct server *server, int fd)
 		goto fail;
 	}
 	insert(c);
+	server->counts.connections++;
 	log_say(LOG_CLIENT_CONNECTED, "pid %d of uid %u connected",
 		(int)c->peer.pid, c->peer.uid);
 	return 0;
@@ -163,11 +165,13 @@ void client_say(struct client *c, const struct msg_control *message,
 	result = msg_socket_say(c->socket, message, fds, fd_count);
 	if (result < 0) {
 		/* That it is gone is its own affair, and seen in its turn. */
-		if (result != -MSG_ERROR_FABRIC)
+		if (result != -MSG_ERROR_FABRIC) {
 			log_say(LOG_PROTOCOL_BROKEN,
 				"pid %d of uid %u is disconnected: %s",
 				(int)c->peer.pid, c->peer.uid,
 				msg_trail_text());
+			c->server->counts.broken++;
+		}
 		c->broken = true;
 		return;
 	}
@@ -194,6 +198,7 @@ void client_refuse(struct client *c, int code)
 	snprintf(message.refused.text, sizeof message.refused.text, "%s",
 		msg_trail_text());
 	client_say(c, &message, NULL, 0);
+	c->server->counts.refused++;
 	c->broken = true;
 }
 
@@ -503,11 +508,13 @@ void client_readable(struct client *c)
 		if (result == 0)
 			return;
 		if (result < 0) {
-			if (result != -MSG_ERROR_FABRIC)
+			if (result != -MSG_ERROR_FABRIC) {
+				c->server->counts.broken++;
 				log_say(LOG_PROTOCOL_BROKEN,
 					"pid %d of uid %u: %s",
 					(int)c->peer.pid, c->peer.uid,
 					msg_trail_text());
+			}
 			c->broken = true;
 			return;
 		}

@@ -42,6 +42,8 @@ struct client_ring {
 struct client {
 	struct client *next, **link;
 	struct server *server;
+	uint64_t id; /* For onlookers; 0: none yet. */
+	uint64_t connected_ns;
 	struct peer peer;
 	struct msg_socket *socket;
 	struct msg_shm_segment page; /* struct msg_session */

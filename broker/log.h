@@ -81,6 +81,11 @@
 	X(LANE_FAILED, "lane-failed", ERROR,                                   \
 		"The network could not be read or written.",                   \
 		"See the device and msg doctor.")                              \
+	X(COUNTERS_HIDDEN, "counters-hidden", WARNING,                         \
+		"The file of counters beside the socket could not be made; "   \
+		"only clients that ask over the socket get to see them.",      \
+		"See to that folder, so that msg info and msg top work also "  \
+		"while the broker hangs.")                                     \
 	X(MEMORY_OUT, "memory-out", WARNING,                                   \
 		"Memory for a client could not be had.",                       \
 		"Lower slots or the quota, or give the machine memory.")

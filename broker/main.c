@@ -146,6 +146,7 @@ static int run(struct broker *broker)
 	int code, result;
 
 	options.listen_fd = broker->listening.fd;
+	options.place = &broker->listening;
 	options.signal_fd = broker->signal_fd;
 	result = server_open(&server, &options);
 	if (result < 0) {

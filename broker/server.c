@@ -268,10 +268,11 @@ int server_list(struct server *server, struct client *client,
 
 int server_stats(struct server *server, struct client *client)
 {
-	(void)server;
-	(void)client;
-	return msg_fail(MSG_ERROR_ARGUMENT,
-		"this msgbrokerd has no counters to show");
+	struct msg_control message = {.kind = MSG_CONTROL_STATS_SEGMENT};
+
+	message.stats_segment.bytes = msg_stats_bytes();
+	client_say(client, &message, &server->stats.fd, 1);
+	return 0;
 }
 
 /* ---- clients ----------------------------------------------------------- */
@@ -355,6 +356,7 @@ int server_turn(struct server *server)
 {
 	int busy = 0;
 
+	server->counts.turns++;
 	/* Announcements can wait a little: on a kernel lane the look for them
 	 * is a system call. */
 	if (server->heard || ++server->turns % TURNS_A_DIRECTORY == 0) {
@@ -405,6 +407,7 @@ static int patience_ms(struct server *server)
 {
 	uint64_t now = msg_clock_ns();
 	uint64_t due = network_due(&server->network);
+	uint64_t stats = stats_due(server);
 	uint64_t watchdog = notify_period_ns();
 	int limit = 60000;
 
@@ -420,6 +423,8 @@ static int patience_ms(struct server *server)
 			due = p->free_ns;
 	if (watchdog > 0 && watchdog / 2 / MSG_NS_PER_MS < (uint64_t)limit)
 		limit = (int)(watchdog / 2 / MSG_NS_PER_MS);
+	if (stats < due)
+		due = stats;
 	if (due <= now)
 		return 0;
 	if ((due - now) / MSG_NS_PER_MS < (uint64_t)limit)
@@ -434,17 +439,36 @@ static void ring_bell(struct server *server)
 	(void)!recv(server->bell[1], bytes, sizeof bytes, MSG_DONTWAIT);
 }
 
+/* Before epoll_wait. */
+static void go_to_sleep(struct server *server, int timeout_ms)
+{
+	server->counts.sleeps++;
+	stats_sleep(&server->stats,
+		msg_clock_ns() + (uint32_t)timeout_ms * MSG_NS_PER_MS);
+}
+
 /* Serve who has something, waiting up to `timeout_ms`.  1: asked to end; or a
  * negated error. */
 static int look(struct server *server, int timeout_ms)
 {
 	struct epoll_event events[EVENTS];
-	int count = epoll_wait(server->epoll_fd, events, EVENTS, timeout_ms);
+	uint64_t now;
+	int count;
 
+	if (timeout_ms > 0)
+		go_to_sleep(server, timeout_ms);
+	count = epoll_wait(server->epoll_fd, events, EVENTS, timeout_ms);
+	if (timeout_ms > 0) {
+		stats_awake(&server->stats);
+		server->counts.wakes += count > 0;
+	}
 	if (count < 0 && errno != EINTR)
 		return msg_fail(MSG_ERROR_FABRIC, "cannot wait for events: %s",
 			strerror(errno));
-	notify_alive(msg_clock_ns());
+	now = msg_clock_ns();
+	notify_alive(now);
+	if (count > 0)
+		stats_touch(&server->stats);
 	for (int i = 0; i < count; i++) {
 		void *mark = events[i].data.ptr;
 
@@ -466,6 +490,7 @@ static int look(struct server *server, int timeout_ms)
 		}
 	}
 	server_tidy(server);
+	stats_tick(server, now);
 	return 0;
 }
 
@@ -487,6 +512,7 @@ int server_run(struct server *server)
 				"doctor");
 		if (busy > 0) {
 			busy_ns = msg_clock_ns();
+			stats_touch(&server->stats);
 			if (++turns % TURNS_A_LOOK == 0)
 				result = look(server, 0);
 		} else if (msg_clock_ns() - busy_ns < spin_ns) {
@@ -587,6 +613,8 @@ int server_open(struct server **server, const struct server_options *options)
 			&made->network, options->config, announced, made);
 	if (result == 0)
 		result = open_feeds(made);
+	if (result == 0)
+		result = stats_open(made, options->place);
 	if (result < 0)
 		server_close(made);
 	else
@@ -618,6 +646,7 @@ void server_close(struct server *server)
 		feed_close(server->feeds[i]);
 	free(server->feeds);
 	network_close(&server->network);
+	stats_close(&server->stats);
 	accounts_close(server->accounts);
 	for (int i = 0; i < 2; i++)
 		if (server->bell[i] >= 0)

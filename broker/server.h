@@ -11,10 +11,14 @@
 
 #include "broker/config.h"
 
+struct listening;
+
 struct server_options {
 	const struct config *config; /* Outlives the server. */
 	int listen_fd; /* Listening Unix stream socket, non-blocking; stays the
 	                  caller's. */
+	const struct listening *place; /* Where the file of counters goes, beside
+	                  the socket; NULL: nowhere.  Outlives the server. */
 	int signal_fd; /* Readable (signalfd) when the end is asked for; stays
 	                  the caller's. */
 };

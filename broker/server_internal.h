@@ -10,6 +10,7 @@
 #include "broker/network.h"
 #include "broker/relay.h"
 #include "broker/server.h"
+#include "broker/stats.h"
 #include "broker/stream.h"
 
 struct server {
@@ -29,6 +30,8 @@ struct server {
 	uint32_t feed_count;
 	struct stream *streams;
 	struct publisher *publishers;
+	struct msg_broker_total_counts counts; /* Some are filled in when shown. */
+	struct stats stats;
 };
 
 /* Watch a descriptor; `mark` comes back with its events. */

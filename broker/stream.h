@@ -41,6 +41,7 @@ struct stream_reader {
 
 struct stream {
 	struct stream *next, **link;
+	uint64_t id; /* For onlookers; 0: none yet. */
 	char topic[MSG_TOPIC_BYTES_MAX + 1];
 	uint32_t acl_class;
 	bool local;
