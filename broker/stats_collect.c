@@ -122,6 +122,8 @@ static void put_reader(
 	row.counts.taken = msg_load(&ledger->taken, relaxed);
 	row.counts.lost = msg_load(&ledger->lost, relaxed);
 	row.counts.lapped = msg_load(&ledger->lapped, relaxed);
+	if (!r->client && s->owner)
+		row.counts.taken = msg_counter_get(&s->owner->publisher->sent);
 	put(w, MSG_STATS_READERS, &row);
 }
 

@@ -48,6 +48,8 @@ struct command {
 extern const struct command command_pub;
 extern const struct command command_echo;
 extern const struct command command_list;
+extern const struct command command_info;
+extern const struct command command_top;
 extern const struct command command_bench;
 extern const struct command command_doctor;
 extern const struct command command_broker;

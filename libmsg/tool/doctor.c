@@ -113,6 +113,7 @@ static int run(const struct command *command, int argc, char **argv)
 	stop_catch();
 	check_lane(&doctor);
 	check_rdma(&doctor);
+	check_broker(&doctor);
 	check_host(&doctor);
 	if (doctor.as_json)
 		print_json(&doctor);
@@ -128,7 +129,7 @@ const struct command command_doctor = {
 	"[OPTION...]",
 	"Check this machine, with a fix per finding.",
 	"Opens the lane the options choose, sends a message to itself over "
-	"multicast, and\nlooks at devices, rights and limits.\n\n"
+	"multicast, and\nlooks at devices, rights, limits and the broker of this host.\n\n"
 	"Status: ok, note (worth knowing), warn (works, but worse than it "
 	"could), fail.\n"
 	"Exit: 0 all in order, 1 warnings only, 2 something failed (or bad "

@@ -5,6 +5,7 @@
  *     doctor.c         the command, the report
  *     doctor_lane.c    the lane itself: open, join, send, receive
  *     doctor_rdma.c    RDMA devices, rights, locked memory
+ *     doctor_broker.c  the broker of this host
  *     doctor_host.c    interface, route, sockets, clock, memory
  *
  * A check adds findings and never fails itself: what is missing or cannot be
@@ -58,6 +59,7 @@ void finding(struct doctor *doctor, enum finding_status status,
 
 void check_rdma(struct doctor *doctor);
 void check_lane(struct doctor *doctor);
+void check_broker(struct doctor *doctor);
 void check_host(struct doctor *doctor);
 
 #endif

@@ -2,7 +2,8 @@
 /*
  * list.c - `msg list [PATTERN]`: who publishes what.
  *
- * Publishers announce themselves once a second unless told otherwise, so one
+ * Local publishers of the usual broker are shown as it knows them, announced or
+ * not.  Publishers announce themselves once a second unless told otherwise, so one
  * look takes two of those periods.  What they say of themselves is
  * unverified and is shown escaped.
  */
@@ -18,6 +19,7 @@
 
 #include "json.h"
 #include "lane.h"
+#include "list_broker.h"
 #include "options.h"
 #include "pace.h"
 #include "stop.h"
@@ -34,6 +36,7 @@ enum {
 
 static const struct option_spec options[] = {
 	{OPTION_JSON, "json", NULL, "one JSON object per publisher"},
+	{'b', "brokers", NULL, "which brokers this host has, instead"},
 	{'w', "watch", NULL, "show again whenever something changes"},
 	{'t', "wait", "SEC",
 		"how long to listen (2.2: two of the usual "
@@ -44,9 +47,13 @@ static const struct option_spec options[] = {
 struct list {
 	struct lane_choice lane;
 	struct msg_directory *directory;
+	struct list_broker broker;
+	const char *pattern;
 	struct msg_topic_info *infos;
 	int capacity;
 	int count;
+	int heard; /* Of them; the others the broker tells of. */
+	bool brokers;
 	bool as_json;
 	bool watch;
 	double wait;
@@ -69,8 +76,42 @@ static int read_directory(struct list *list, int64_t timeout_ns)
 		list->capacity = known;
 		known = msg_directory_read(list->directory, 0, more, known);
 	}
-	list->count = known > 0 ? known : 0;
+	list->heard = list->count = known > 0 ? known : 0;
 	return known < 0 ? known : 0;
+}
+
+static bool is_heard(const struct list *list, uint64_t publisher)
+{
+	for (int i = 0; i < list->heard; i++)
+		if (list->infos[i].publisher == publisher)
+			return true;
+	return false;
+}
+
+/* What the broker tells of, behind what was heard and not heard as well. */
+static void read_broker(struct list *list)
+{
+	int known, room = list->capacity - list->heard;
+
+	known = list_broker_read(&list->broker, list->pattern,
+		list->infos + list->heard, room);
+	if (known > room) {
+		struct msg_topic_info *more = realloc(list->infos,
+			(size_t)(list->heard + known) * sizeof *more);
+
+		if (more) {
+			list->infos = more;
+			list->capacity = list->heard + known;
+			room = known;
+			known = list_broker_read(&list->broker, list->pattern,
+				more + list->heard, known);
+		}
+		known = known < room ? known : room;
+	}
+	list->count = list->heard;
+	for (int i = list->heard; i < list->heard + known; i++)
+		if (!is_heard(list, list->infos[i].publisher))
+			list->infos[list->count++] = list->infos[i];
 }
 
 /* Listen until `until_ns`, in short waits so that a stop is noticed. */
@@ -195,8 +236,9 @@ static void print_json(const struct msg_topic_info *info)
 	putchar('\n');
 }
 
-static void show(const struct list *list)
+static void show(struct list *list)
 {
+	read_broker(list);
 	if (list->as_json) {
 		for (int i = 0; i < list->count; i++)
 			print_json(&list->infos[i]);
@@ -242,7 +284,9 @@ static int list_node(
 
 	if (error < 0)
 		return lane_fail("cannot listen to announcements", error);
+	list_broker_open(&list->broker);
 	error = list->watch ? list_watch(list) : list_once(list);
+	list_broker_close(&list->broker);
 	msg_directory_close(list->directory);
 	if (error < 0) {
 		complain("listening failed: %s", msg_error_name(error));
@@ -261,6 +305,8 @@ static void read_line(
 			list->as_json = true;
 		else if (id == 'w')
 			list->watch = true;
+		else if (id == 'b')
+			list->brokers = true;
 		else
 			list->wait = value_seconds("--wait", optarg);
 	}
@@ -277,6 +323,9 @@ static int run(const struct command *command, int argc, char **argv)
 	int code = TOOL_EXIT_UNMET;
 
 	read_line(&list, command, argc, argv);
+	if (list.brokers)
+		return list_brokers(list.as_json);
+	list.pattern = argv[optind];
 	list.infos = calloc((size_t)list.capacity, sizeof *list.infos);
 	if (!list.infos)
 		return TOOL_EXIT_UNMET;

@@ -25,6 +25,8 @@ static const struct command *const commands[] = {
 	&command_pub,
 	&command_echo,
 	&command_list,
+	&command_info,
+	&command_top,
 	&command_bench,
 	&command_doctor,
 	&command_broker,

@@ -142,7 +142,8 @@ struct msg_broker; /* A look at one broker. */
 		"twice.", "The path reorders or repeats: look at it.")         \
 	X(reordered, "Frames that came after a later one, in time.",           \
 		"Nothing: the path reorders within the allowance.")            \
-	X(foreign, "Frames of topics that nobody here wants.",                 \
+	X(foreign, "Frames of topics that nobody here wants, and those "        \
+		"sent from here that came back.",                 \
 		"Widen the group range (groups) if they cost too much.")       \
 	X(malformed, "Frames and announcements that broke the protocol.",      \
 		"Find the sender: somebody else uses this group and port.")    \
