@@ -21,6 +21,8 @@ void *__real_malloc(size_t bytes);
 void *__wrap_malloc(size_t bytes);
 void *__real_calloc(size_t count, size_t bytes);
 void *__wrap_calloc(size_t count, size_t bytes);
+void *__real_aligned_alloc(size_t align, size_t bytes);
+void *__wrap_aligned_alloc(size_t align, size_t bytes);
 void *__real_realloc(void *block, size_t bytes);
 void *__wrap_realloc(void *block, size_t bytes);
 void __real_free(void *block);
@@ -58,6 +60,12 @@ void *__wrap_malloc(size_t bytes)
 void *__wrap_calloc(size_t count, size_t bytes)
 {
 	return faults_now() ? NULL : counted(__real_calloc(count, bytes));
+}
+
+void *__wrap_aligned_alloc(size_t align, size_t bytes)
+{
+	return faults_now() ? NULL
+			    : counted(__real_aligned_alloc(align, bytes));
 }
 
 void *__wrap_realloc(void *block, size_t bytes)

@@ -92,7 +92,7 @@ static void add(uint32_t k, uint32_t held_max, enum msg_ring_slow slow)
 	memset(ledgers[k], 0, bytes);
 	msg_ring_writer_add(&writer, k, ledgers[k], held_max, slow);
 	msg_ring_reader_open(
-		&readers[k], header, header->entry_count, ledgers[k], k);
+		&readers[k], header, header->entry_count, ledgers[k], k, MSG_RING_HEAD);
 }
 
 static uint32_t new_token(void)
@@ -626,7 +626,7 @@ static void *sleeper(void *argument)
 	const struct msg_ring_header *view = argument;
 	struct msg_ring_reader reader;
 
-	msg_ring_reader_open(&reader, view, view->entry_count, ledgers[0], 0);
+	msg_ring_reader_open(&reader, view, view->entry_count, ledgers[0], 0, MSG_RING_HEAD);
 	while (reader.next < 200) {
 		struct futex_waitv word;
 		uint32_t bell;
