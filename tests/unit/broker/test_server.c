@@ -81,6 +81,9 @@ static void ask_to_publish(struct source *s, const char *topic, uint32_t id)
 	struct msg_control m = {.kind = MSG_CONTROL_PUBLISH};
 
 	memset(s, 0, sizeof *s);
+	s->ring = s->pool = (struct msg_shm_segment)MSG_SHM_SEGMENT;
+	for (int i = 0; i < 8; i++)
+		s->ledgers[i] = (struct msg_shm_segment)MSG_SHM_SEGMENT;
 	broker_peer_open(&s->peer);
 	broker_peer_hello(&s->peer, MSG_CONTROL_PUBLISHER);
 	snprintf(m.publish.topic, sizeof m.publish.topic, "%s", topic);
@@ -112,6 +115,16 @@ static void publish(struct source *s, const char *topic, uint32_t id)
 	options.pin_max = 64;
 	ck_assert_int_eq(msg_ring_writer_open(&s->writer, &options), 0);
 	broker_peer_say(&s->peer, &mapped);
+}
+
+static void leave(struct source *s)
+{
+	broker_peer_close(&s->peer);
+	msg_ring_writer_close(&s->writer);
+	msg_shm_segment_close(&s->ring);
+	msg_shm_segment_close(&s->pool);
+	for (int i = 0; i < 8; i++)
+		msg_shm_segment_close(&s->ledgers[i]);
 }
 
 /* What the broker tells a publisher of its readers. */
@@ -228,7 +241,7 @@ START_TEST(a_publisher_is_read_without_the_broker)
 		ck_assert_uint_eq(views[i].topic, 5);
 	}
 	msg_inbox_release(&inbox, views, 5);
-	broker_peer_close(&source.peer);
+	leave(&source);
 	/* The publisher is gone, and its readers are told so. */
 	ck_assert(broker_peer_hear(&reader));
 	ck_assert_int_eq(reader.got.kind, MSG_CONTROL_RING_GONE);
@@ -259,7 +272,7 @@ START_TEST(who_waits_reads_from_the_first_message_on)
 	msg_inbox_release(&inbox, views, 5);
 	msg_inbox_close(&inbox);
 	broker_peer_close(&reader);
-	broker_peer_close(&source.peer);
+	leave(&source);
 }
 END_TEST
 
@@ -281,9 +294,9 @@ START_TEST(patterns_get_what_matches_now_and_later)
 	ck_assert_uint_eq(hear_readers(&two), 1);
 	broker_peer_close(&reader);
 	ck_assert_uint_eq(hear_readers(&one), 1);
-	broker_peer_close(&one.peer);
-	broker_peer_close(&two.peer);
-	broker_peer_close(&other.peer);
+	leave(&one);
+	leave(&two);
+	leave(&other);
 }
 END_TEST
 
@@ -306,10 +319,7 @@ START_TEST(who_goes_leaves_nothing)
 		/* In another order each time. */
 		for (int k = 0; k < 3; k++)
 			broker_peer_close(&readers[(i + k) % 3]);
-		broker_peer_close(&source.peer);
-		msg_ring_writer_close(&source.writer);
-		msg_shm_segment_close(&source.ring);
-		msg_shm_segment_close(&source.pool);
+		leave(&source);
 	}
 	ck_assert_ptr_null(broker_server->clients);
 	for (int kind = 0; kind < ACCOUNT_KIND_COUNT; kind++)
@@ -345,7 +355,7 @@ START_TEST(a_reader_that_came_and_went_was_never_there)
 	for (int i = 0; i < 200 && broker_peer_hear(&source.peer); i++)
 		broker_step();
 	ck_assert_uint_eq(broker_server->client_count, 1);
-	broker_peer_close(&source.peer);
+	leave(&source);
 }
 END_TEST
 
