@@ -88,7 +88,6 @@ void server_release_stream(struct server *server, struct stream *stream)
 
 void server_drop_readers(struct server *server, struct stream *stream)
 {
-	(void)server;
 	for (uint32_t i = 0; i < stream->reader_top; i++) {
 		struct client *client = stream->readers[i].client;
 		struct msg_control message = {.kind = MSG_CONTROL_RING_GONE};
@@ -96,7 +95,7 @@ void server_drop_readers(struct server *server, struct stream *stream)
 		if (!stream->readers[i].used || !client)
 			continue;
 		message.ring_gone.number = stream->readers[i].number;
-		if (stream->readers[i].client_knows)
+		if (stream->readers[i].client_knows && !server->ending)
 			client_say(client, &message, NULL, 0);
 		client_detach(client, stream);
 	}
@@ -636,6 +635,9 @@ void server_close(struct server *server)
 {
 	if (!server)
 		return;
+	/* Publishers write on without us, and their readers are to read on: for
+	 * all of them it is as if we had died. */
+	server->ending = true;
 	while (server->clients)
 		client_close(server->clients);
 	while (server->publishers) {

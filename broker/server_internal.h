@@ -24,6 +24,7 @@ struct server {
 	uint64_t epoch;
 	uint32_t slots; /* Of each feed. */
 	uint32_t turns;
+	bool ending; /* Nobody is told that rings go. */
 	bool heard; /* The directory's descriptor may have something. */
 	struct network network;
 	struct feed **feeds; /* By access class. */
