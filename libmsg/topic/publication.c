@@ -10,6 +10,10 @@
 
 #include "base/trail.h"
 
+/* How long readers of a ring may take to find the next one: they look for the
+ * broker each 50 ms, and the network waits meanwhile. */
+#define FOLLOW_NS (500 * MSG_NS_PER_MS)
+
 /* ---- outlets ----------------------------------------------------------- */
 
 static void drop_reader(struct msg_outlet *outlet, uint32_t number)
@@ -19,6 +23,7 @@ static void drop_reader(struct msg_outlet *outlet, uint32_t number)
 	if (!r->ledger.base)
 		return;
 	msg_ring_writer_remove(&outlet->outbox.ring, number);
+	outlet->reader_count -= !r->is_broker;
 	msg_shm_segment_close(&r->ledger);
 	if (r->doorbell >= 0)
 		close(r->doorbell);
@@ -125,6 +130,14 @@ static int open_outlet(struct msg_publication *p, struct msg_outlet *outlet,
 
 /* ---- moving ------------------------------------------------------------ */
 
+/* Whether those who read the old ring read the new one too, or had their time:
+ * what is published before they do would be lost to them. */
+static bool is_followed(const struct msg_publication *p)
+{
+	return p->next->reader_count >= p->current->reader_count ||
+	       msg_clock_coarse_ns() >= p->move_by;
+}
+
 /* To the ring the broker made, if nothing of the old one is in the
  * application's hands. */
 static void move(struct msg_publication *p)
@@ -132,7 +145,7 @@ static void move(struct msg_publication *p)
 	struct msg_outlet *from = p->current;
 	struct msg_outlet *to = p->next;
 
-	if (!to || from->outbox.lender.pool.loan_count > 0)
+	if (!to || from->outbox.lender.pool.loan_count > 0 || !is_followed(p))
 		return;
 	msg_outbox_flush(&from->outbox);
 	/* That may have heard that the broker is gone again. */
@@ -185,6 +198,7 @@ static int started(struct msg_publication *p)
 			p->client.path);
 	if (p->current) {
 		p->next = p->coming;
+		p->move_by = msg_clock_coarse_ns() + FOLLOW_NS;
 		msg_counter_add(&p->counters[MSG_COUNTER_REATTACHED], 1);
 	} else {
 		p->current = p->coming;
@@ -215,6 +229,8 @@ static int reader(struct msg_publication *p,
 	if (result < 0)
 		return result;
 	r->pid = said->pid;
+	r->is_broker = said->pid == p->client.welcome.pid;
+	outlet->reader_count += !r->is_broker;
 	r->doorbell = -1;
 	if (frame->fd_count > 1) {
 		r->doorbell = frame->fds[1];
@@ -332,6 +348,7 @@ void msg_publication_close(struct msg_publication *p, uint64_t limit_ns)
 	struct msg_control bye = {.kind = MSG_CONTROL_BYE};
 	uint64_t deadline = msg_clock_ns() + limit_ns;
 
+	p->move_by = 0;
 	msg_outbox_flush(&p->current->outbox);
 	move(p);
 	while (!is_relayed(p) && msg_clock_ns() < deadline) {

@@ -9,7 +9,7 @@
  * them, and is told who reads.  When the broker goes away, publishing goes on
  * into the same ring for the readers of this host.  When it is back, we ask for
  * the same topic with the same incarnation, and move to the ring it then makes
- * once no loan is out: sequences go on, so readers know to the message what the
+ * once no loan is out and the readers are there too: sequences go on, so readers know to the message what the
  * network missed.
  *
  * Neighbours: called by api/publisher; calls engine/outbox and client.
@@ -35,6 +35,7 @@ struct msg_publication_reader {
 	struct msg_shm_segment ledger;
 	int doorbell; /* -1: it has none. */
 	uint32_t pid;
+	bool is_broker;
 };
 
 /* A ring of ours, and what belongs to it. */
@@ -43,12 +44,14 @@ struct msg_outlet {
 	bool is_open;
 	struct msg_shm_segment ring;
 	struct msg_shm_segment pool;
+	uint32_t reader_count; /* Without the broker. */
 	struct msg_publication_reader readers[MSG_RING_READERS_MAX];
 };
 
 struct msg_publication {
 	struct msg_outlet *current; /* Where we publish. */
 	struct msg_outlet *next;    /* Where we shall; NULL mostly. */
+	uint64_t move_by; /* At the latest, whoever has not followed; coarse. */
 	struct msg_outlet *coming;  /* The ring of this session; NULL: none. */
 	struct msg_client client;
 	struct msg_control_publish said;
