@@ -164,6 +164,7 @@ static void publish(struct actor *me, const void *context)
 	while (!is_over(&s)) {
 		look_around(&s);
 		if (me->mode == ACTOR_IDLE) {
+			send_kept(&s);
 			(void)msg_publisher_flush(s.publisher);
 			sleep_us(1000);
 			continue;
