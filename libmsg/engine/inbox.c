@@ -9,6 +9,10 @@
 #include "base/hash.h"
 #include "base/trail.h"
 
+/* Two callers each, and half the cost of a lone message if they are called. */
+#define INLINE inline __attribute__((always_inline))
+#define APART __attribute__((noinline))
+
 /* Entries claimed at once: a fence a batch, and no more than is soon taken. */
 #define CLAIM_MAX 64u
 
@@ -566,7 +570,7 @@ static bool claim_entries(
 /* ---- take -------------------------------------------------------------- */
 
 /* A record for a message that is whole in its entry, and its view. */
-static void take_plain(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
+static INLINE void take_plain(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 	const struct msg_ring_item *item, uint32_t record,
 	struct msg_view *view)
 {
@@ -681,22 +685,72 @@ static int take_whole(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 	return n;
 }
 
-/* Whatever is there of one ring. */
-static int take_ring(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
-	struct msg_view *views, int count)
+/* The usual case of one at a time: a single record, all of it back. */
+static INLINE void settle_lone(
+	struct msg_inbox *inbox, struct msg_inbox_ring *ring)
 {
-	int n = 0;
+	uint32_t only = ring->oldest;
+	const struct msg_inbox_record *r = &inbox->records[only];
 
-	if (ring->oldest != ring->deliver || ring->kept != MSG_INBOX_NONE)
+	/* Acquire; partner: take_back. */
+	if (only != ring->newest || r->words != 1 || r->segments != 1 ||
+		(uint32_t)msg_load(inbox_word(inbox, only, 0), acquire) != 0) {
 		settle_ring(inbox, ring);
+		return;
+	}
+	inbox->free[inbox->free_count++] = only;
+	ring->oldest = ring->newest = MSG_INBOX_NONE;
+	ring->in_hand--;
+	msg_ring_settle(&ring->reader, ring->reader.next);
+}
+
+/* The next message, if it is whole in its entry and nothing is in the way: as
+ * take_whole of one, with nothing to undo.  False: it is for the others. */
+static INLINE bool take_one(struct msg_inbox *inbox,
+	struct msg_inbox_ring *ring, struct msg_view *view)
+{
+	uint64_t at = ring->reader.next;
+	struct msg_ring_item item;
+	uint32_t record;
+
+	if (msg_ring_peek(&ring->reader, at, &item) != MSG_RING_ENTRY ||
+		item.kind > MSG_RING_INLINE || !believe(ring, &item) ||
+		item.bytes > inbox->message_bytes_max ||
+		inbox->free_count == 0 || claim_room(ring) == 0 ||
+		ring->lost != 0)
+		return false;
+	if (msg_ring_hold(&ring->reader, at + 1,
+		    item.kind == MSG_RING_SINGLE) != at) {
+		note_lapped(inbox, ring);
+		return false;
+	}
+	record = inbox->free[--inbox->free_count];
+	take_plain(inbox, ring, &item, record, view);
+	inbox->records[record].index = at;
+	inbox->records[record].younger = MSG_INBOX_NONE;
+	view->lost_before = inbox_missing(inbox, item.publisher, view->topic,
+		item.sequence, 1, item.lost);
+	if (ring->oldest == MSG_INBOX_NONE)
+		ring->oldest = record;
+	else
+		inbox->records[ring->newest].younger = record;
+	ring->newest = record;
+	ring->in_hand++;
+	inbox_count(inbox, MSG_COUNTER_BYTES, item.bytes);
+	return true;
+}
+
+/* Whatever is there of one ring, behind the `n` views already taken. */
+static APART int take_rest(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
+	struct msg_view *views, int count, int n)
+{
 	for (;;) {
 		uint32_t want;
 		int whole;
 
 		while (n < count && ring->deliver != MSG_INBOX_NONE)
 			n += inbox_deliver(inbox, ring, views + n, count - n);
-		if (n == count || !msg_ring_ready(&ring->reader) ||
-			ring->stopped)
+		if (n == count || !msg_ring_ready(&ring->reader))
 			return n;
 		whole = take_whole(inbox, ring, views + n, count - n);
 		n += whole;
@@ -712,6 +766,27 @@ static int counted(struct msg_inbox *inbox, int n)
 	if (n > 0)
 		inbox_count(inbox, MSG_COUNTER_MESSAGES, (uint64_t)n);
 	return n;
+}
+
+static INLINE int take_ring(struct msg_inbox *inbox,
+	struct msg_inbox_ring *ring, struct msg_view *views, int count)
+{
+	int n = 0;
+
+	if (ring->kept != MSG_INBOX_NONE)
+		settle_ring(inbox, ring);
+	else if (ring->oldest != ring->deliver)
+		settle_lone(inbox, ring);
+	if (ring->deliver == MSG_INBOX_NONE) {
+		if (!msg_ring_ready(&ring->reader))
+			return 0;
+		if (take_one(inbox, ring, views)) {
+			n = 1;
+			if (n == count || !msg_ring_ready(&ring->reader))
+				return n;
+		}
+	}
+	return take_rest(inbox, ring, views, count, n);
 }
 
 bool msg_inbox_drained(const struct msg_inbox_ring *ring)
@@ -736,16 +811,14 @@ static bool is_next(struct msg_inbox_ring *ring)
 	return true;
 }
 
-int msg_inbox_take(struct msg_inbox *inbox, struct msg_view *views, int count)
+static APART int take_many(
+	struct msg_inbox *inbox, struct msg_view *views, int count)
 {
 	uint32_t at = inbox->turn;
 	int n = 0;
 
-	if (inbox->ring_count == 1)
-		return counted(inbox, take_ring(inbox, inbox->rings[0], views,
-					      count));
 	for (uint32_t i = 0; i < inbox->ring_count && n < count; i++) {
-		if (is_next(inbox->rings[at]))
+		if (is_next(inbox->rings[at]) && !inbox->rings[at]->stopped)
 			n += take_ring(inbox, inbox->rings[at], views + n,
 				count - n);
 		if (++at >= inbox->ring_count)
@@ -753,6 +826,14 @@ int msg_inbox_take(struct msg_inbox *inbox, struct msg_view *views, int count)
 	}
 	inbox->turn = at;
 	return counted(inbox, n);
+}
+
+int msg_inbox_take(struct msg_inbox *inbox, struct msg_view *views, int count)
+{
+	if (inbox->ring_count != 1 || inbox->rings[0]->stopped)
+		return take_many(inbox, views, count);
+	return counted(
+		inbox, take_ring(inbox, inbox->rings[0], views, count));
 }
 
 bool msg_inbox_ready(const struct msg_inbox *inbox)

@@ -125,16 +125,57 @@ static void delivered(struct msg_inbox *inbox, struct msg_inbox_ring *ring)
 	ring->delivered = 0;
 }
 
+/* Views of what is left in the pack.  All that they have in common is read
+ * once: their memory might be the record's, as far as a compiler knows. */
+static int fill_packed(const struct msg_inbox *inbox,
+	struct msg_inbox_ring *ring, struct msg_view *views, int count,
+	uint64_t *sum)
+{
+	const struct msg_inbox_record *r = &inbox->records[ring->deliver];
+	struct msg_pack_reader pack = ring->pack;
+	uint64_t total = 0;
+	uint64_t sequence = r->sequence + ring->delivered;
+	uint64_t publisher = r->publisher;
+	uint32_t topic = r->topic;
+	uint64_t handle = (uint64_t)r->generation << 32 |
+			  (uint64_t)ring->delivered << MSG_INBOX_RECORD_BITS |
+			  ring->deliver;
+	int n = 0;
+
+	while (n < count) {
+		struct msg_view *view = &views[n];
+		const uint8_t *data;
+		uint32_t bytes;
+
+		if (!msg_pack_next(&pack, &data, &bytes))
+			break;
+		view->data = data;
+		view->bytes = bytes;
+		view->publisher = publisher;
+		view->sequence = sequence++;
+		view->lost_before = 0;
+		view->opaque = handle;
+		view->segment_count = 1;
+		view->topic = topic;
+		view->reserved = 0;
+		handle += 1ull << MSG_INBOX_RECORD_BITS;
+		total += bytes;
+		n++;
+	}
+	ring->delivered += (uint32_t)n;
+	ring->pack = pack;
+	*sum = total;
+	return n;
+}
+
 static int deliver_packed(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 	struct msg_view *views, int count)
 {
 	uint32_t record = ring->deliver;
 	struct msg_inbox_record *r = &inbox->records[record];
 	uint64_t lost = 0;
-	const uint8_t *data;
-	uint32_t bytes;
 	uint64_t sum = 0;
-	int n = 0;
+	int n;
 
 	if (ring->delivered == 0) {
 		int messages = msg_pack_open(&ring->pack, r->data, r->bytes);
@@ -148,12 +189,8 @@ static int deliver_packed(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 		set_bits(inbox, record, (uint32_t)messages);
 		lost = missing(inbox, r, (uint32_t)messages);
 	}
-	while (n < count && msg_pack_next(&ring->pack, &data, &bytes)) {
-		fill(inbox, record, ring->delivered++, data, bytes, lost,
-			&views[n++]);
-		lost = 0;
-		sum += bytes;
-	}
+	n = fill_packed(inbox, ring, views, count, &sum);
+	views[0].lost_before = lost;
 	inbox_count(inbox, MSG_COUNTER_BYTES, sum);
 	if (ring->pack.left > 0)
 		return n;
@@ -259,44 +296,58 @@ static uint32_t bits_in(uint64_t mask)
 	return bits;
 }
 
-void msg_inbox_release(
+/* What two views have in common if one word holds both bits: the record, its
+ * generation, and the view's number but for its place in the word. */
+#define SAME_WORD                                                              \
+	(~((uint64_t)(MSG_INBOX_WORD_BITS - 1) << MSG_INBOX_RECORD_BITS))
+
+static void refuse(struct msg_inbox *inbox, uint32_t views)
+{
+	atomic_fetch_add_explicit(
+		&inbox->refused, views, memory_order_relaxed);
+}
+
+/* More than one: neighbours in one word go back in one operation.  A handle
+ * that is in the run twice is refused the second time. */
+static void release_many(
 	struct msg_inbox *inbox, const struct msg_view *views, int count)
 {
-	uint32_t refused = 0;
 	int i = 0;
 
 	while (i < count) {
 		uint64_t handle = views[i].opaque;
 		_Atomic uint64_t *word = handle_word(inbox, handle);
 		uint64_t mask = handle_bit(handle);
+		int first = i;
 		uint64_t mine;
-		uint32_t run = 1;
 
-		if (!word) {
-			refused++;
-			i++;
-			continue;
-		}
-		/* Neighbours in one word go back in one operation: the record
-		 * and the generation are the same, and so is the view's word.
-		 * A handle that is in the run twice is refused the second
-		 * time. */
-		for (i++; i < count; i++, run++) {
+		for (i++; i < count; i++) {
 			uint64_t next = views[i].opaque;
+			uint64_t bit = handle_bit(next);
 
-			if ((next ^ handle) >> 32 != 0 ||
-				handle_word(inbox, next) != word ||
-				(mask & handle_bit(next)))
+			if (((next ^ handle) & SAME_WORD) != 0 || (mask & bit))
 				break;
-			mask |= handle_bit(next);
+			mask |= bit;
 		}
-		mine = take_back(word, handle >> 32, mask);
+		mine = word ? take_back(word, handle >> 32, mask) : 0;
 		if (mine != mask)
-			refused += run - bits_in(mine);
+			refuse(inbox, (uint32_t)(i - first) - bits_in(mine));
 	}
-	if (refused)
-		atomic_fetch_add_explicit(
-			&inbox->refused, refused, memory_order_relaxed);
+}
+
+void msg_inbox_release(
+	struct msg_inbox *inbox, const struct msg_view *views, int count)
+{
+	_Atomic uint64_t *word;
+
+	if (count != 1) {
+		release_many(inbox, views, count);
+		return;
+	}
+	word = handle_word(inbox, views->opaque);
+	if (!word || take_back(word, views->opaque >> 32,
+			     handle_bit(views->opaque)) == 0)
+		refuse(inbox, 1);
 }
 
 bool inbox_partly_out(

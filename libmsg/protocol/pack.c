@@ -12,13 +12,8 @@
 
 #include "protocol/bytes.h"
 
-#define LENGTH_BYTES 2u /* Of one entry of the table, and of the count. */
+#define LENGTH_BYTES MSG_PACK_LENGTH_BYTES
 #define LENGTH_MAX 65535u
-
-static uint32_t padded(uint32_t bytes)
-{
-	return (bytes + MSG_PACK_ALIGN - 1) & ~(MSG_PACK_ALIGN - 1);
-}
 
 static uint32_t table_bytes(uint32_t count)
 {
@@ -40,7 +35,7 @@ bool msg_pack_fits(const struct msg_pack *pack, uint32_t bytes)
 	if (pack->count == 0)
 		return bytes <= pack->capacity;
 	return pack->count < MSG_PACK_COUNT_MAX &&
-	       pack->used + padded(bytes) + table_bytes(pack->count + 1) <=
+	       pack->used + msg_pack_padded(bytes) + table_bytes(pack->count + 1) <=
 		       pack->capacity;
 }
 
@@ -49,7 +44,7 @@ void msg_pack_add(struct msg_pack *pack, uint32_t bytes)
 	assert(msg_pack_fits(pack, bytes));
 
 	pack->lengths[pack->count++] = (uint16_t)bytes;
-	pack->used += padded(bytes);
+	pack->used += msg_pack_padded(bytes);
 }
 
 uint32_t msg_pack_table(
@@ -60,10 +55,10 @@ uint32_t msg_pack_table(
 	for (uint32_t i = 0; i < pack->count; i++) {
 		uint32_t bytes = pack->lengths[i];
 
-		if (padded(bytes) > bytes)
+		if (msg_pack_padded(bytes) > bytes)
 			memset(body + offset + bytes, 0,
-				padded(bytes) - bytes);
-		offset += padded(bytes);
+				msg_pack_padded(bytes) - bytes);
+		offset += msg_pack_padded(bytes);
 		msg_store16(table + i * LENGTH_BYTES, pack->lengths[i]);
 	}
 	msg_store16(table + pack->count * LENGTH_BYTES, (uint16_t)pack->count);
@@ -90,7 +85,7 @@ int msg_pack_open(
 		return -1;
 	end = bytes - table_bytes(count);
 	for (uint32_t i = 0; i < count; i++)
-		sum += padded(msg_load16(body + end + i * LENGTH_BYTES));
+		sum += msg_pack_padded(msg_load16(body + end + i * LENGTH_BYTES));
 	if (sum != end)
 		return -1;
 
@@ -100,26 +95,4 @@ int msg_pack_open(
 	reader->end = end;
 	reader->left = count;
 	return (int)count;
-}
-
-bool msg_pack_next(
-	struct msg_pack_reader *reader, const uint8_t **data, uint32_t *bytes)
-{
-	uint32_t length;
-
-	if (reader->left == 0)
-		return false;
-	length = msg_load16(reader->table);
-	/* Checked on opening, and once more on this very load: the sender of a
-	 * shared segment may have changed it since. */
-	if (padded(length) > reader->end - reader->offset) {
-		reader->left = 0;
-		return false;
-	}
-	*data = reader->body + reader->offset;
-	*bytes = length;
-	reader->offset += padded(length);
-	reader->table += LENGTH_BYTES;
-	reader->left--;
-	return true;
 }

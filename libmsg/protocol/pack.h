@@ -21,9 +21,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "protocol/bytes.h"
+
 #define MSG_PACK_COUNT_MAX 1024u
 #define MSG_PACK_ALIGN 8u
+#define MSG_PACK_LENGTH_BYTES 2u /* Of one in the table, and of the count. */
 #define MSG_PACK_TABLE_BYTES_MAX (2u * (MSG_PACK_COUNT_MAX + 1))
+
+static inline uint32_t msg_pack_padded(uint32_t bytes)
+{
+	return (bytes + MSG_PACK_ALIGN - 1) & ~(MSG_PACK_ALIGN - 1);
+}
 
 /* A body being filled. */
 struct msg_pack {
@@ -68,7 +76,26 @@ int msg_pack_open(struct msg_pack_reader *reader, const uint8_t *body,
 	uint32_t bytes);
 
 /* Step to the next message.  Returns false at the end. */
-bool msg_pack_next(struct msg_pack_reader *reader, const uint8_t **data,
-	uint32_t *bytes);
+static inline bool msg_pack_next(
+	struct msg_pack_reader *reader, const uint8_t **data, uint32_t *bytes)
+{
+	uint32_t length;
+
+	if (reader->left == 0)
+		return false;
+	length = msg_load16(reader->table);
+	/* Checked on opening, and once more on this very load: the sender of a
+	 * shared segment may have changed it since. */
+	if (msg_pack_padded(length) > reader->end - reader->offset) {
+		reader->left = 0;
+		return false;
+	}
+	*data = reader->body + reader->offset;
+	*bytes = length;
+	reader->offset += msg_pack_padded(length);
+	reader->table += MSG_PACK_LENGTH_BYTES;
+	reader->left--;
+	return true;
+}
 
 #endif
