@@ -39,11 +39,13 @@ struct msg_lender {
 	uint32_t message_bytes_max;
 	uint32_t body_max;      /* What a frame holds, table included. */
 	uint32_t open;          /* Slot of the frame being filled, or NONE. */
+	uint32_t base;          /* Where in it that frame begins. */
 	uint64_t open_sequence; /* Of its first message. */
 	uint64_t sequence;      /* Of the next message. */
 	msg_counter_t sent; /* Messages whose send is over: for announcing. */
 	msg_counter_t *counters; /* MSG_COUNTER_COUNT, of the publisher. */
-	struct msg_pack pack; /* Of `open`; its count is 0 when none is. */
+	struct msg_pack pack; /* Of `open`; its count is 0 when none is, or when
+	                         nothing is in it yet. */
 };
 
 /* How messages leave.  The lender is the first member of what each of them
@@ -80,18 +82,9 @@ MSG_LENDER_INLINE uint32_t msg_lender_room(const struct msg_lender *l)
 	uint32_t table = 2 * (l->pack.count + 2);
 	uint32_t taken = l->pack.used + table;
 
-	if (l->pack.count == MSG_PACK_COUNT_MAX || taken > l->body_max)
+	if (l->pack.count == MSG_PACK_COUNT_MAX || taken > l->pack.capacity)
 		return 0;
-	return (l->body_max - taken) & ~(MSG_PACK_ALIGN - 1);
-}
-
-MSG_LENDER_INLINE void msg_lender_start_frame(
-	struct msg_lender *l, uint32_t slot)
-{
-	l->open = slot;
-	l->open_sequence = l->sequence;
-	msg_pack_start(&l->pack, l->body_max);
-	msg_transmit_hold(&l->pool, slot);
+	return (l->pack.capacity - taken) & ~(MSG_PACK_ALIGN - 1);
 }
 
 /* Nothing is being filled; drops the frame's reference to its slot. */
@@ -102,6 +95,24 @@ MSG_LENDER_INLINE void msg_lender_closed(struct msg_lender *l)
 	l->open = MSG_TRANSMIT_NONE;
 	l->pack.count = 0;
 	msg_transmit_drop(&l->pool, slot);
+}
+
+MSG_LENDER_INLINE void msg_lender_start_frame(
+	struct msg_lender *l, uint32_t slot)
+{
+	if (l->open != MSG_TRANSMIT_NONE)
+		msg_lender_closed(l);
+	l->open = slot;
+	l->base = 0;
+	msg_pack_start(&l->pack, l->body_max);
+	msg_transmit_hold(&l->pool, slot);
+}
+
+MSG_LENDER_INLINE void msg_lender_add(struct msg_lender *l, uint32_t bytes)
+{
+	if (l->pack.count == 0)
+		l->open_sequence = l->sequence;
+	msg_pack_add(&l->pack, bytes);
 }
 
 MSG_LENDER_INLINE int msg_lender_lend(struct msg_lender *l,
@@ -122,8 +133,8 @@ MSG_LENDER_INLINE int msg_lender_lend(struct msg_lender *l,
 		if (capacity > 0 && capacity >= bytes) {
 			if (capacity > l->message_bytes_max)
 				capacity = l->message_bytes_max;
-			msg_transmit_lend(&l->pool, l->open, l->pack.used,
-				capacity, loan);
+			msg_transmit_lend(&l->pool, l->open,
+				l->base + l->pack.used, capacity, loan);
 			return 0;
 		}
 	}
@@ -146,11 +157,11 @@ MSG_LENDER_INLINE int msg_lender_place(struct msg_lender *l,
 	int result = 0;
 
 	if (slot == l->open) {
-		msg_pack_add(&l->pack, bytes);
+		msg_lender_add(l, bytes);
 		return 0;
 	}
 	/* Its messages are earlier.  Should it fail, it has said so itself. */
-	if (l->open != MSG_TRANSMIT_NONE)
+	if (l->pack.count > 0)
 		result = leave->close_frame(l, true);
 	if (bytes > l->body_max) {
 		result = leave->send_large(l, slot, bytes, more);
@@ -160,7 +171,7 @@ MSG_LENDER_INLINE int msg_lender_place(struct msg_lender *l,
 		result = leave->send_lone(l, slot, bytes, more);
 	} else {
 		msg_lender_start_frame(l, slot);
-		msg_pack_add(&l->pack, bytes);
+		msg_lender_add(l, bytes);
 	}
 	return result;
 }

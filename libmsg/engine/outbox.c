@@ -4,6 +4,9 @@
 
 #include <assert.h>
 
+/* A frame is not begun where it could not hold a few messages. */
+#define FRAME_LEAST 1024u
+
 static inline struct msg_outbox *of(struct msg_lender *lender)
 {
 	return (struct msg_outbox *)lender;
@@ -99,12 +102,12 @@ static void put_packed(struct msg_outbox *o, uint32_t slot)
 		.sequence = l->open_sequence,
 		.publisher = o->publisher,
 		.kind = MSG_RING_PACKED,
-		.place =
-			(uint32_t)(slot * l->pool.stride / MSG_RING_PLACE_UNIT),
+		.place = (uint32_t)((slot * l->pool.stride + l->base) /
+				    MSG_RING_PLACE_UNIT),
 	};
 
-	item.bytes =
-		msg_pack_finish(&l->pack, msg_transmit_payload(&l->pool, slot));
+	item.bytes = msg_pack_finish(&l->pack,
+		msg_transmit_payload(&l->pool, slot) + l->base);
 	msg_transmit_hold(&l->pool, slot);
 	msg_ring_put(&o->ring, 0, &item, slot);
 	msg_ring_advance(&o->ring, 1);
@@ -115,7 +118,7 @@ static void put_packed(struct msg_outbox *o, uint32_t slot)
 static void put_each(struct msg_outbox *o, uint32_t slot)
 {
 	const struct msg_pack *pack = &o->lender.pack;
-	uint32_t offset = 0;
+	uint32_t offset = o->lender.base;
 
 	for (uint32_t i = 0; i < pack->count; i++) {
 		put_one(o, slot, offset, pack->lengths[i],
@@ -165,6 +168,9 @@ static bool reclaim(
 		return true;
 	/* What waits to be published may be what holds the slots. */
 	msg_outbox_flush(o);
+	/* And a slot that waits for a frame that it could hold. */
+	if (o->lender.open != MSG_TRANSMIT_NONE)
+		msg_lender_closed(&o->lender);
 	msg_ring_reclaim(w, 0);
 	do {
 		if (enough(o))
@@ -195,10 +201,35 @@ static int find_slot(struct msg_lender *lender, uint32_t *slot)
 {
 	struct msg_outbox *o = of(lender);
 
+	if (o->used_up) {
+		o->used_up = false;
+		look(o);
+		msg_ring_reclaim(&o->ring, 0);
+	}
 	if (!has_slots(o) && !reclaim(o, has_slots))
 		return refuse(o);
 	*slot = msg_transmit_get(&lender->pool);
 	return 0;
+}
+
+/* Begin the next frame behind the one that was just published, in the same
+ * slot: batches that follow each other lie together, so that the reader's
+ * processor fetches ahead, and a slot serves many.  False: it is full. */
+static bool open_behind(struct msg_outbox *o)
+{
+	struct msg_lender *l = &o->lender;
+	uint32_t table = 2 * (l->pack.count + 1);
+	uint32_t next = (l->base + l->pack.used + table + 63) & ~63u;
+	uint32_t left = l->pool.capacity > next ? l->pool.capacity - next : 0;
+
+	if (left < FRAME_LEAST) {
+		/* The next slot had better be one that is in the caches. */
+		o->used_up = true;
+		return false;
+	}
+	l->base = next;
+	msg_pack_start(&l->pack, left < l->body_max ? left : l->body_max);
+	return true;
 }
 
 static int close_frame(struct msg_lender *lender, bool more)
@@ -207,13 +238,16 @@ static int close_frame(struct msg_lender *lender, bool more)
 	uint32_t slot = lender->open;
 
 	(void)more;
-	if (lender->pack.count == 1)
-		put_one(o, slot, 0, lender->pack.lengths[0],
+	if (lender->pack.count == 1) {
+		put_one(o, slot, lender->base, lender->pack.lengths[0],
 			lender->open_sequence);
-	else if (lender->pool.slots[slot].loan_out)
+	} else if (lender->pool.slots[slot].loan_out) {
 		put_each(o, slot);
-	else
+	} else {
 		put_packed(o, slot);
+		if (open_behind(o))
+			return 0;
+	}
 	msg_lender_closed(lender);
 	return 0;
 }
@@ -263,7 +297,7 @@ int msg_outbox_send(struct msg_outbox *o, struct msg_loan *loan, size_t bytes)
 
 void msg_outbox_flush(struct msg_outbox *o)
 {
-	if (o->lender.open != MSG_TRANSMIT_NONE)
+	if (o->lender.pack.count > 0)
 		close_frame(&o->lender, false);
 	if (o->ring.head == o->flushed)
 		return;

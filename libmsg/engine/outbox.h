@@ -58,6 +58,7 @@ struct msg_outbox {
 	struct msg_ring_writer ring;
 	uint64_t flushed; /* Entries whose sleepers were looked for. */
 	uint32_t publisher;
+	bool used_up; /* The last slot that frames were filled in. */
 	uint32_t news_seen;
 	const _Atomic uint32_t *news;
 	void (*look)(void *context);
