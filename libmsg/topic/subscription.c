@@ -395,8 +395,10 @@ static void wake_up(struct msg_subscription *s)
 		msg_ring_awake(&s->inbox.rings[i]->reader);
 }
 
-/* Nothing was there, or what was may be void. */
-static int take_less(struct msg_subscription *s, struct msg_view *views, int n)
+/* Nothing was there, or what was may be void.  `slept`: something woke us, and
+ * if it was no message it was the socket. */
+static int take_less(
+	struct msg_subscription *s, struct msg_view *views, int n, bool slept)
 {
 	if (s->evicted || msg_inbox_evicted(&s->inbox)) {
 		s->evicted = true;
@@ -407,7 +409,7 @@ static int take_less(struct msg_subscription *s, struct msg_view *views, int n)
 		return n;
 	if (subscription_is_starved(s))
 		msg_counter_add(&s->counters[MSG_COUNTER_STARVED], 1);
-	if (msg_client_is_due(&s->client))
+	if (slept || msg_client_is_due(&s->client))
 		subscription_turn(s);
 	return 0;
 }
@@ -415,12 +417,13 @@ static int take_less(struct msg_subscription *s, struct msg_view *views, int n)
 int msg_subscription_take(
 	struct msg_subscription *s, struct msg_view *views, int count)
 {
+	bool slept = s->armed;
 	int n;
 
 	if (msg_client_has_news(&s->client) || ++s->takes >= TAKES_PER_TURN)
 		subscription_turn(s);
-	if (s->armed)
+	if (slept)
 		wake_up(s);
 	n = msg_inbox_take(&s->inbox, views, count);
-	return n > 0 && !s->evictable ? n : take_less(s, views, n);
+	return n > 0 && !s->evictable ? n : take_less(s, views, n, slept);
 }

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test_publication.c - who reads, a broker that dies and returns, moving to
+ * another ring.
+ */
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/trail.h"
+#include "check_main.h"
+#include "engine/inbox.h"
+#include "fake_broker.h"
+#include "topic/publication.h"
+
+#define ID 0x1122334455667788ull
+
+static struct msg_publication p;
+static struct fake_client broker, again;
+
+/* A reader of the publisher's ring, in this process. */
+struct reader {
+	struct msg_shm_segment ledger;
+	struct msg_inbox inbox;
+	msg_counter_t counters[MSG_COUNTER_COUNT];
+	int bell[2];
+	uint64_t expected;
+};
+
+static struct reader one, relay;
+
+static struct msg_publication_options options(void)
+{
+	return (struct msg_publication_options){
+		.path = fake_path,
+		.topic = "a.b",
+		.incarnation = ID,
+		.message_bytes_max = 2000,
+		.loan_count_max = FAKE_SLOTS,
+		.period_ms = 500,
+	};
+}
+
+static void setup(void)
+{
+	struct msg_publication_options o = options();
+
+	fake_open();
+	fake_serve(&broker, NULL);
+	ck_assert_msg(msg_publication_open(&p, &o) == 0, "%s",
+		msg_trail_text());
+	fake_served(&broker);
+}
+
+static void teardown(void)
+{
+	msg_publication_close(&p, 0);
+	fake_close();
+}
+
+/* Open a reader of the client's ring, and tell the publisher of it. */
+static void join_ring(struct reader *r, struct fake_client *c, uint32_t number,
+	enum msg_control_policy policy, uint32_t pid)
+{
+	struct msg_control message = {.kind = MSG_CONTROL_READER};
+	struct msg_inbox_options inbox = {
+		.record_count = 64,
+		.ring_max = 1,
+		.publisher_count_max = 4,
+		.counts_losses = true,
+		.counters = r->counters,
+	};
+	struct msg_inbox_ring_options ring = {
+		.header = (const struct msg_ring_header *)c->ring.base,
+		.entry_count = FAKE_ENTRIES,
+		.number = number,
+		.start = MSG_RING_HEAD,
+		.pool = c->pool.base,
+		.pool_bytes = (uint64_t)FAKE_SLOTS * FAKE_PAYLOAD,
+		.publisher = (uint32_t)ID,
+		.held_max = 64,
+	};
+	struct msg_inbox_ring *opened;
+	int fds[2];
+
+	memset(r, 0, sizeof *r);
+	ck_assert_int_eq(msg_shm_segment_create(&r->ledger, "fake-ledger",
+				 msg_ring_ledger_bytes(64), 0),
+		0);
+	ck_assert_int_eq(
+		msg_shm_segment_seal(&r->ledger, MSG_SHM_SEAL_SIZE), 0);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, r->bell), 0);
+	fds[0] = r->ledger.fd;
+	fds[1] = r->bell[0];
+	message.reader = (struct msg_control_reader){
+		.reader = number,
+		.policy = policy,
+		.hold_max = 64,
+		.pid = pid,
+	};
+	fake_say(c, &message, fds, 2);
+	ring.ledger = (struct msg_ring_ledger *)r->ledger.base;
+	ck_assert_int_eq(msg_inbox_open(&r->inbox, &inbox), 0);
+	ck_assert_int_eq(msg_inbox_add(&r->inbox, &ring, &opened), 0);
+}
+
+static int publish(size_t bytes)
+{
+	uint64_t sequence = p.current->outbox.lender.sequence;
+	struct msg_loan loan;
+	int result = msg_publication_lend(&p, bytes, &loan);
+
+	if (result < 0)
+		return result;
+	memcpy(loan.data, &sequence, sizeof sequence);
+	return msg_publication_send(&p, &loan, bytes);
+}
+
+static void expect(struct reader *r, uint64_t sequence)
+{
+	struct msg_view view;
+
+	ck_assert_int_eq(msg_inbox_take(&r->inbox, &view, 1), 1);
+	ck_assert_uint_eq(view.sequence, sequence);
+	ck_assert_mem_eq(view.data, &sequence, sizeof sequence);
+	msg_inbox_release(&r->inbox, &view, 1);
+}
+
+static void take_away(struct reader *r)
+{
+	struct msg_view view;
+
+	ck_assert_int_eq(msg_inbox_take(&r->inbox, &view, 1), 1);
+	msg_inbox_release(&r->inbox, &view, 1);
+}
+
+START_TEST(readers_are_told_of_and_read_in_place)
+{
+	setup();
+	ck_assert_str_eq(broker.asked.publish.topic, "a.b");
+	ck_assert_uint_eq(broker.asked.publish.incarnation, ID);
+	ck_assert_uint_eq(broker.asked.publish.next_sequence, 0);
+	ck_assert_int_eq(publish(100), 0);
+	/* It reads what is published once it is there, and the publisher learns
+	 * of it by itself. */
+	join_ring(&one, &broker, 5, MSG_CONTROL_LAP, 99);
+	for (uint64_t i = 1; i < 500; i++) {
+		ck_assert_int_eq(publish(8 + 32 * (i % 7)), 0);
+		expect(&one, i);
+	}
+	ck_assert(msg_ring_writer_has(&p.current->outbox.ring, 5));
+	teardown();
+}
+END_TEST
+
+START_TEST(a_sleeper_on_its_descriptor_hears_the_doorbell)
+{
+	struct msg_control gone = {.kind = MSG_CONTROL_READER_GONE};
+	struct pollfd wake;
+	char bytes[8];
+
+	setup();
+	join_ring(&one, &broker, 5, MSG_CONTROL_LAP, 99);
+	wake = (struct pollfd){.fd = one.bell[1], .events = POLLIN};
+	ck_assert_int_eq(publish(100), 0);
+	ck_assert_int_eq(poll(&wake, 1, 0), 0);
+	msg_ring_sleep(
+		&one.inbox.rings[0]->reader, MSG_RING_SLEEP_DESCRIPTOR);
+	ck_assert_int_eq(publish(100), 0);
+	ck_assert_int_eq(publish(100), 0);
+	ck_assert_int_eq(poll(&wake, 1, 0), 1);
+	/* Once a sleep. */
+	ck_assert_int_eq(recv(one.bell[1], bytes, 8, MSG_DONTWAIT), 1);
+	gone.reader_gone.reader = 5;
+	fake_say(&broker, &gone, NULL, 0);
+	ck_assert_int_eq(publish(100), 0);
+	ck_assert(!msg_ring_writer_has(&p.current->outbox.ring, 5));
+	teardown();
+}
+END_TEST
+
+START_TEST(one_that_may_not_be_lapped_is_waited_for)
+{
+	uint32_t count = 0;
+
+	setup();
+	join_ring(&one, &broker, 5, MSG_CONTROL_BLOCK, 99);
+	while (publish(100) == 0)
+		count++;
+	ck_assert_uint_eq(count, FAKE_SLOTS);
+	ck_assert_uint_gt(
+		msg_counter_get(&p.counters[MSG_COUNTER_LOAN_REFUSED]), 0);
+	for (uint64_t i = 0; i < FAKE_SLOTS; i++)
+		expect(&one, i);
+	msg_inbox_settle(&one.inbox);
+	ck_assert_int_eq(publish(100), 0);
+	teardown();
+}
+END_TEST
+
+/* Until that was asked of a calling publisher long enough. */
+static void await_phase(enum msg_client_phase phase)
+{
+	uint64_t end = msg_clock_ns() + 5 * MSG_NS_PER_S;
+
+	while (p.client.phase != phase && msg_clock_ns() < end) {
+		usleep(5000);
+		msg_publication_flush(&p);
+	}
+	ck_assert_int_eq(p.client.phase, phase);
+}
+
+START_TEST(a_publisher_outlives_its_broker)
+{
+	struct msg_loan held;
+	uint64_t next;
+
+	setup();
+	join_ring(&one, &broker, 5, MSG_CONTROL_LAP, 99);
+	join_ring(&relay, &broker, 6, MSG_CONTROL_BLOCK, FAKE_PID);
+	for (uint64_t i = 0; i < 10; i++) {
+		ck_assert_int_eq(publish(100), 0);
+		expect(&one, i);
+	}
+	fake_hang_up(&broker);
+	await_phase(MSG_CLIENT_AWAY);
+	/* Nobody waits for the broker's own reader; the other reads on. */
+	for (uint64_t i = 10; i < 110; i++) {
+		ck_assert_int_eq(publish(100), 0);
+		if (i % 2)
+			take_away(&one);
+	}
+	ck_assert(!msg_ring_writer_has(&p.current->outbox.ring, 6));
+	ck_assert(msg_ring_writer_has(&p.current->outbox.ring, 5));
+	ck_assert_int_eq(msg_publication_lend(&p, 100, &held), 0);
+	fake_serve(&again, NULL);
+	await_phase(MSG_CLIENT_SERVED);
+	fake_served(&again);
+	next = p.current->outbox.lender.sequence;
+	ck_assert_uint_eq(again.asked.publish.incarnation, ID);
+	ck_assert_uint_eq(again.asked.publish.next_sequence, next);
+	/* A loan is out: it does not move yet. */
+	join_ring(&one, &again, 2, MSG_CONTROL_LAP, 99);
+	ck_assert_int_eq(publish(100), 0);
+	ck_assert_ptr_nonnull(p.next);
+	memcpy(held.data, &next, sizeof next);
+	ck_assert_int_eq(msg_publication_send(&p, &held, 100), 0);
+	ck_assert_int_eq(publish(100), 0);
+	ck_assert_ptr_null(p.next);
+	expect(&one, next + 2);
+	ck_assert_int_eq(publish(8), 0);
+	expect(&one, next + 3);
+	ck_assert_uint_eq(
+		msg_counter_get(&p.counters[MSG_COUNTER_REATTACHED]), 1);
+	ck_assert_uint_eq(
+		msg_counter_get(&p.counters[MSG_COUNTER_MESSAGES]), next + 4);
+	teardown();
+}
+END_TEST
+
+START_TEST(a_refusal_is_the_brokers_own_words)
+{
+	struct msg_publication_options o = options();
+
+	fake_open();
+	fake_serve(&broker, "not that topic");
+	ck_assert_int_eq(msg_publication_open(&p, &o), -MSG_ERROR_DENIED);
+	ck_assert_str_eq(msg_trail_text(), "not that topic");
+	fake_served(&broker);
+	fake_close();
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("publication");
+	TCase *readers = check_case(suite, "readers", 20);
+	TCase *life = check_case(suite, "life", 20);
+
+	tcase_add_test(readers, readers_are_told_of_and_read_in_place);
+	tcase_add_test(
+		readers, a_sleeper_on_its_descriptor_hears_the_doorbell);
+	tcase_add_test(readers, one_that_may_not_be_lapped_is_waited_for);
+	tcase_add_test(life, a_publisher_outlives_its_broker);
+	tcase_add_test(life, a_refusal_is_the_brokers_own_words);
+	return check_main(suite, NULL);
+}
