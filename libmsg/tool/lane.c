@@ -25,7 +25,9 @@ static void log_line(void *context, enum msg_log_level level, const char *id,
 
 const char *lane_name(enum msg_lane lane)
 {
-	return lane == MSG_LANE_VERBS ? "verbs" : "udp";
+	return lane == MSG_LANE_VERBS ? "verbs"
+	       : lane == MSG_LANE_UDP ? "udp"
+				      : "none";
 }
 
 void lane_format(const struct msg_node_info *info, char *text, size_t bytes)
@@ -34,7 +36,9 @@ void lane_format(const struct msg_node_info *info, char *text, size_t bytes)
 
 	text_escape(reason, sizeof reason, info->reason);
 	text_escape(device, sizeof device, info->device);
-	if (info->lane == MSG_LANE_VERBS)
+	if (info->lane == MSG_LANE_DEFAULT)
+		snprintf(text, bytes, "this host alone: %s", reason);
+	else if (info->lane == MSG_LANE_VERBS)
 		snprintf(text, bytes,
 			"RDMA device %s on %s (%s), groups %s, "
 			"port %u, frames of %u bytes: %s",

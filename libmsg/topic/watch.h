@@ -6,7 +6,7 @@
  * and tools, and they look some ten times a second at most.
  *
  * Neighbours: called by api/directory and api/node; calls client.
- * Test: tests/unit/topic/test_watch.c.
+ * Test: tests/unit/api/test_broker.c, tests/conformance (directory).
  */
 #ifndef MSG_TOPIC_WATCH_H
 #define MSG_TOPIC_WATCH_H
