@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * look_rows.c - from the rows of a broker's file to those of the API; see
- * broker.h.  What stands in the file is hostile: texts are cleaned where they
+ * look.h.  What stands in the file is hostile: texts are cleaned where they
  * stand, numbers are only shown.
  */
 #include "api/look.h"

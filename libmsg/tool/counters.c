@@ -11,6 +11,7 @@
 #include <getopt.h>
 #include <stdio.h>
 
+#include <msg/broker.h>
 #include <msg/stats.h>
 
 #include "json.h"
@@ -52,6 +53,8 @@ static int run_counters(const struct command *command, int argc, char **argv)
 		as_json = true;
 	options_operands(argc, 0, "nothing");
 	for (int i = 0; (counter = msg_counter_describe(i)) != NULL; i++)
+		print_counter(counter, as_json);
+	for (int i = 0; (counter = msg_broker_counter_describe(i)); i++)
 		print_counter(counter, as_json);
 	return TOOL_EXIT_OK;
 }

@@ -110,6 +110,8 @@ static int run(const struct command *command, int argc, char **argv)
 		doctor.as_json = true;
 	options_operands(argc, 0, "nothing");
 	doctor.lane.options.struct_bytes = sizeof doctor.lane.options;
+	/* The lane itself; what programs get with a broker is check_broker's. */
+	doctor.lane.options.broker = MSG_BROKER_NEVER;
 	stop_catch();
 	check_lane(&doctor);
 	check_rdma(&doctor);

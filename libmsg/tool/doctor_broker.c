@@ -222,10 +222,12 @@ static void check_lock(struct doctor *doctor, const struct place *place)
 			"the broker '%s' runs, but nobody holds %s: another "
 			"one could take its place",
 			place->name, place->lock);
-	else
+	else if (holder > 0)
 		finding(doctor, FINDING_OK, "brokerlock", NULL,
-			holder > 0 ? "pid %ld holds %s" : "%.0ld%s is free",
-			holder, place->lock);
+			"pid %ld holds %s", holder, place->lock);
+	else
+		finding(doctor, FINDING_OK, "brokerlock", NULL, "%s is free",
+			place->lock);
 }
 
 /* ---- the lane -------------------------------------------------------------- */
@@ -240,11 +242,33 @@ static bool same_lane(
 	       info->port == doctor->info.port;
 }
 
+/* Whether a node with these options stands on the broker. */
+static bool uses_broker(const struct doctor *doctor)
+{
+	struct msg_node_options options = doctor->lane.options;
+	struct msg_node_info info;
+	struct msg_node *node;
+	bool uses;
+
+	options.broker = MSG_BROKER_DEFAULT;
+	if (msg_node_open(&options, &node) < 0)
+		return false;
+	msg_node_describe(node, &info);
+	uses = info.broker[0] != '\0';
+	msg_node_close(node);
+	return uses;
+}
+
 static void check_same(
 	struct doctor *doctor, const struct msg_broker_info *info)
 {
 	char fix[400], interface[80], device[80], groups[80];
 
+	if (uses_broker(doctor)) {
+		finding(doctor, FINDING_OK, "brokerlane", NULL,
+			"a program with these options gets the broker's lane");
+		return;
+	}
 	text_escape(interface, sizeof interface, info->interface);
 	text_escape(device, sizeof device, info->device);
 	text_escape(groups, sizeof groups, info->groups);
@@ -254,13 +278,14 @@ static void check_same(
 		lane_name((enum msg_lane)info->lane), interface,
 		*device ? " MSG_DEVICE=" : "", device, groups, info->port);
 	if (same_lane(doctor, info))
-		finding(doctor, FINDING_OK, "brokerlane", NULL,
-			"the broker's lane is the one you would get without "
-			"it");
+		finding(doctor, FINDING_NOTE, "brokerlane", NULL,
+			"the broker is on the same lane, but programs do not "
+			"use it: MSG_BROKER_POLICY says so");
 	else
 		finding(doctor, FINDING_WARN, "brokerlane", fix,
-			"the broker is on another lane than this program gets "
-			"without it: %s on %s, groups %s, port %" PRIu32,
+			"programs with these options do not use the broker, "
+			"which is on another lane: %s on %s, groups %s, port "
+			"%" PRIu32,
 			lane_name((enum msg_lane)info->lane), interface, groups,
 			info->port);
 }

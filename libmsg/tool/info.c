@@ -25,16 +25,29 @@ static const struct option_spec options[] = {
 	OPTION_END,
 };
 
+/* Until there is something to compare: a broker that has little to do writes
+ * its counters once a second, and one without streams not at all. */
+static int look_twice(struct look *look, double interval)
+{
+	uint64_t patience = clock_ns() + 1200000000;
+	int code;
+
+	stop_sleep(clock_ns() + (uint64_t)(interval * 1e9));
+	while ((code = look_again(look)) == TOOL_EXIT_OK &&
+		look->seconds == 0 && look->count > 0 &&
+		clock_ns() < patience && !stop_asked())
+		stop_sleep(clock_ns() + 50000000);
+	return code;
+}
+
 static int show(struct look *look, double interval, bool as_json)
 {
 	const struct msg_broker_info *info = msg_broker_info(look->broker);
 	int code = TOOL_EXIT_OK;
 
 	/* Nobody else changes anything. */
-	if (interval > 0 && info->state == MSG_BROKER_STATE_RUNNING) {
-		stop_sleep(clock_ns() + (uint64_t)(interval * 1e9));
-		code = look_again(look);
-	}
+	if (interval > 0 && info->state == MSG_BROKER_STATE_RUNNING)
+		code = look_twice(look, interval);
 	if (code != TOOL_EXIT_OK)
 		return code;
 	if (as_json) {

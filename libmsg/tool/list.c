@@ -80,11 +80,16 @@ static int read_directory(struct list *list, int64_t timeout_ns)
 	return known < 0 ? known : 0;
 }
 
-static bool is_heard(const struct list *list, uint64_t publisher)
+/* Whether it was heard as well; a broker's own listing knows no rates. */
+static bool is_heard(struct list *list, const struct msg_topic_info *info)
 {
-	for (int i = 0; i < list->heard; i++)
-		if (list->infos[i].publisher == publisher)
-			return true;
+	for (int i = 0; i < list->heard; i++) {
+		if (list->infos[i].publisher != info->publisher)
+			continue;
+		if (list->infos[i].rate < 0)
+			list->infos[i].rate = info->rate;
+		return true;
+	}
 	return false;
 }
 
@@ -110,7 +115,7 @@ static void read_broker(struct list *list)
 	}
 	list->count = list->heard;
 	for (int i = list->heard; i < list->heard + known; i++)
-		if (!is_heard(list, list->infos[i].publisher))
+		if (!is_heard(list, &list->infos[i]))
 			list->infos[list->count++] = list->infos[i];
 }
 

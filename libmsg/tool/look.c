@@ -12,7 +12,7 @@
 #include "text.h"
 
 /* A reader that took nothing for that long, with something to take. */
-#define STUCK_SECONDS 0.5
+#define STUCK_SECONDS 0.25
 
 const char *const look_sort_names[LOOK_SORT_COUNT + 1] = {
 	"topic", "rate", "lag", "held", "lost", NULL};
@@ -38,11 +38,11 @@ const char *look_state_name(uint32_t state)
 const char *look_policy(uint32_t slow)
 {
 	switch (slow) {
-	case MSG_BROKER_SLOW_LAP:
+	case MSG_SLOW_LAP:
 		return "lap";
-	case MSG_BROKER_SLOW_EVICT:
+	case MSG_SLOW_EVICT:
 		return "evict";
-	case MSG_BROKER_SLOW_BLOCK:
+	case MSG_SLOW_BLOCK:
 		return "block";
 	default:
 		return "-";
@@ -146,6 +146,8 @@ static struct look_key key_of(const struct look_line *line)
 		.publishes = line->publisher != NULL,
 		.count = line->count,
 		.lost = line->lost,
+		.rate = line->rate,
+		.lost_rate = line->lost_rate,
 	};
 
 	return key;
@@ -169,6 +171,12 @@ static double rate(uint64_t now, uint64_t before, double seconds)
 	return now > before ? (double)(now - before) / seconds : 0;
 }
 
+static bool is_alive(const struct look *look)
+{
+	return msg_broker_info(look->broker)->state ==
+	       MSG_BROKER_STATE_RUNNING;
+}
+
 static void add(struct look *look, struct look_line *line)
 {
 	const struct look_key *before;
@@ -190,6 +198,10 @@ static void add(struct look *look, struct look_line *line)
 	if (before && look->seconds > 0) {
 		line->rate = rate(line->count, before->count, look->seconds);
 		line->lost_rate = rate(line->lost, before->lost, look->seconds);
+	} else if (before && is_alive(look)) {
+		/* It wrote nothing since: what was true still is. */
+		line->rate = before->rate;
+		line->lost_rate = before->lost_rate;
 	}
 	look->lines[look->count++] = *line;
 }

@@ -34,6 +34,7 @@ struct look_key {
 	uint64_t stream, who;
 	bool publishes;
 	uint64_t count, lost;
+	double rate, lost_rate;
 };
 
 struct look {
@@ -45,7 +46,7 @@ struct look {
 	int before_count;
 	uint64_t before_ns;
 	uint64_t before_epoch;
-	double seconds; /* Between the two looks; 0: there is one. */
+	double seconds; /* Between what two looks saw; 0: the same. */
 };
 
 enum look_sort {

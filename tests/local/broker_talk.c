@@ -209,7 +209,7 @@ static void pause_until(uint64_t until)
 {
 	struct pollfd poll_fd = {msg_socket_fd(door), POLLIN, 0};
 	uint64_t now = msg_clock_ns();
-	int ms = until > now ? (int)((until - now) / MSG_NS_PER_MS) : 0;
+	int ms = until > now ? (int)((until - now) / MSG_NS_PER_MS) + 1 : 0;
 
 	poll(&poll_fd, 1, ms < 20 ? ms : 20);
 	hear();
@@ -232,7 +232,10 @@ static void publish(const char *topic, double rate)
 		uint64_t due = begin + (uint64_t)((double)sent / rate * 1e9);
 
 		pause_until(due);
-		if (writer.entries && msg_clock_ns() >= due)
+		if (!writer.entries)
+			continue;
+		while ((double)(msg_clock_ns() - begin) * rate / 1e9 >=
+			(double)sent)
 			publish_one(sent++);
 	}
 }

@@ -55,6 +55,16 @@ refused "pattern" echo 'a.>.b'
 refused "only PATTERN is expected" list a b
 refused "--wait 'x' is not a time" list --wait x
 
+refused "only NAME is expected" info a b
+refused "--interval 'x' is not a time" info --interval x
+refused "only NAME is expected" top a b
+refused "--sort 'lagg' is none of topic, rate, lag, held, lost; did you mean 'lag'?" \
+	top --sort lagg
+refused "--count 0 is out of range" top --count 0
+refused "--interval is out of range" top --interval 0
+refused "a broker's name may hold letters" info 'a b'
+refused "a broker's name may not begin with a dot" top .a
+
 refused "MODE (throughput, latency or roundtrip) is missing" bench
 refused "did you mean 'latency'?" bench latencyy
 refused "--size 4 is out of range: 8 to" bench latency --size 4

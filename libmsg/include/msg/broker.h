@@ -227,13 +227,6 @@ enum msg_broker_role {
 	MSG_BROKER_ROLE_ONLOOKER = 3,
 };
 
-/* What becomes of a reader that is a whole ring behind. */
-enum msg_broker_slow {
-	MSG_BROKER_SLOW_LAP = 1,   /* It loses messages, counted. */
-	MSG_BROKER_SLOW_EVICT = 2, /* It loses the ring. */
-	MSG_BROKER_SLOW_BLOCK = 3, /* A local publisher waits for it. */
-};
-
 /* How a reader stands. */
 enum msg_broker_reader_flags {
 	MSG_BROKER_READER_ASLEEP = 1u << 0,
@@ -278,7 +271,7 @@ struct msg_broker_client {
 	uint32_t pid;
 	uint32_t uid;
 	uint32_t role;         /* enum msg_broker_role */
-	uint32_t slow;         /* Subscriber: enum msg_broker_slow it asked. */
+	uint32_t slow;         /* Subscriber: enum msg_slow it asked. */
 	uint64_t connected_ns; /* How long it had been connected. */
 	const char *program;
 	const char *topic;     /* Or pattern; "" until it asked. */
@@ -315,7 +308,7 @@ struct msg_broker_reader {
 	uint64_t stream;     /* msg_broker_stream.id */
 	uint64_t client;     /* msg_broker_client.id; 0: the relay. */
 	uint32_t hold_max;   /* Entries it may have in hand and hold. */
-	uint32_t slow;       /* enum msg_broker_slow */
+	uint32_t slow;       /* enum msg_slow */
 	uint32_t flags;      /* enum msg_broker_reader_flags, or-ed. */
 	uint32_t index;      /* Its place in the ring. */
 	struct msg_broker_reader_counts counts;
