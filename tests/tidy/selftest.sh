@@ -90,7 +90,7 @@ refused() {
 }
 
 good_tree
-for check in doors licence words docstrings names readme sizes manuals; do
+for check in doors licence words docstrings names readme sizes manuals clocks; do
 	accepted $check
 done
 
@@ -168,6 +168,18 @@ put tests/a.sh '#!/bin/bash' 'if true'
 refused words tests/a.sh
 put tests/a.sh '#!/bin/sh' 'done'
 refused words tests/a.sh
+
+# ---- clocks ------------------------------------------------------------------
+
+# clock LINE
+clock() {
+	put libmsg/api/node.c "$spdx" "$1"
+	refused clocks "libmsg/api/node.c:${2:-2}"
+}
+clock 'clock_gettime(CLOCK_REALTIME, &t);'
+clock 'gettimeofday(&t, NULL);'
+clock 'uint64_t now = time(NULL);'
+clock 'pthread_cond_timedwait(&c, &m, &t);' 1
 
 # ---- docstrings --------------------------------------------------------------
 
