@@ -275,7 +275,8 @@ static void write_to_hostile(struct input *in)
 	MUST(msg_ring_writer_open(&w, &options) == 0);
 	msg_ring_writer_add(&w, 0, hostile, HELD, slow);
 	msg_ring_writer_add(&w, 1, honest, HELD, MSG_RING_LAP);
-	msg_ring_reader_open(&reader, header, ENTRIES, honest, 1);
+	msg_ring_reader_open(
+		&reader, header, ENTRIES, honest, 1, MSG_RING_HEAD);
 	while (in->left > 0)
 		switch (get(in, 1) % 6) {
 		case 0:
