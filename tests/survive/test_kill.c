@@ -251,7 +251,7 @@ START_TEST(killed_subscribers_leave_nothing_behind)
 	uint64_t memory;
 
 	/* First a few: memory that a first use takes stays. */
-	kill_many(kills() / 10);
+	kill_many(kills() / 20);
 	settle();
 	memory = process_memory_kib(host.broker);
 	/* Once more, should the machine have been busy with others. */

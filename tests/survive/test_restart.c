@@ -40,7 +40,7 @@ static void start(uint32_t slow, uint32_t readers, uint32_t burst,
 
 	for (int i = 0; i < WRITERS; i++) {
 		pp.topic = i == 0 ? "t.one" : "t.two";
-		pp.keep_ms = i == 0 ? 150 : 0;
+		pp.keep_ms = i == 0 ? 80 : 0;
 		pp.seed++;
 		all[i] = publisher_start(&pp);
 	}
@@ -210,7 +210,7 @@ START_TEST(asked_to_end_at_full_rate_it_ends_at_once)
 
 		before = subscriber_delivered(all[WRITERS]);
 		AWAIT(10, subscriber_delivered(all[WRITERS]) > before);
-		sleep_us(random_below(&random_end, 20000));
+		sleep_us(random_below(&random_end, 10000));
 		took = end_once();
 		longest = most(longest, took);
 		late += took > END_NS;

@@ -5,8 +5,8 @@
  * Three ways to be slow: stopped (SIGSTOP), taking one message a second, giving
  * nothing back.  Good and bad times alternate, so that what else happens on the
  * machine falls on both: what the others get per second, and how late, in the
- * bad times is compared with the good ones.  A machine that was disturbed in one
- * run of that is asked once more.
+ * bad times is compared with the good ones, by their medians.  A machine that
+ * was disturbed all the same is asked again.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -19,8 +19,9 @@
 #include "actor.h"
 
 #define OTHERS 15
-#define SLICES 6 /* Good and bad, by turns. */
-#define SLICE_US 400000
+#define PAIRS 5 /* Of a good time and a bad one, by turns. */
+#define SLICE_US 300000
+#define TRIES 3
 #define RATE_LEAST 0.95
 #define LATENCY_MOST 1.5 /* p99, bad to good: the plan's 1.10 on a machine
                             that is ours. */
@@ -106,31 +107,62 @@ static double slice(uint32_t window)
 	       (double)(now_ns() - begin);
 }
 
-static void forget_latencies(void)
+static double late(uint32_t window)
 {
+	double ns = latency_quantile(others, OTHERS, window, 0.99);
+
 	for (int i = 0; i < OTHERS; i++)
-		memset((void *)others[i]->latency, 0,
-			sizeof others[i]->latency);
+		memset((void *)others[i]->latency[window], 0,
+			sizeof others[i]->latency[window]);
+	return ns;
+}
+
+static int by_size(const void *one, const void *other)
+{
+	double a = *(const double *)one, b = *(const double *)other;
+
+	return a < b ? -1 : a > b;
+}
+
+static double median(double *list)
+{
+	qsort(list, PAIRS, sizeof *list, by_size);
+	return list[PAIRS / 2];
 }
 
 /* True: the others do not notice. */
 static bool compare(enum way way)
 {
-	double rates[2] = {0, 0}, late[2];
+	double rates[2][PAIRS], lates[2][PAIRS], rate[2], most[2];
 
-	forget_latencies();
-	for (int i = 0; i < SLICES; i++) {
-		be_slow(way, i % 2);
-		rates[i % 2] += slice((uint32_t)(1 + i % 2));
-	}
+	for (int i = 0; i < PAIRS; i++)
+		for (uint32_t bad = 0; bad < 2; bad++) {
+			be_slow(way, bad);
+			rates[bad][i] = slice(1 + bad);
+			lates[bad][i] = late(1 + bad);
+		}
 	be_slow(way, false);
-	for (uint32_t i = 0; i < 2; i++)
-		late[i] = latency_quantile(others, OTHERS, 1 + i, 0.99);
+	for (int bad = 0; bad < 2; bad++) {
+		rate[bad] = median(rates[bad]);
+		most[bad] = median(lates[bad]);
+	}
 	printf("%s: the others' rate %.1f %% of %.0f/s, p99 %.2f of %.0f us\n",
-		names[way], 100 * rates[1] / rates[0],
-		rates[0] / (SLICES / 2), late[1] / late[0], late[0] / 1e3);
-	return rates[1] >= RATE_LEAST * rates[0] &&
-	       late[1] <= LATENCY_MOST * late[0];
+		names[way], 100 * rate[1] / rate[0], rate[0],
+		most[1] / most[0], most[0] / 1e3);
+	return rate[1] >= RATE_LEAST * rate[0] &&
+	       most[1] <= LATENCY_MOST * most[0];
+}
+
+/* The machine may have been busy with others, which no neighbour of a slow
+ * subscriber is to blame for. */
+static bool compare_patiently(enum way way)
+{
+	for (int i = 0; i < TRIES; i++) {
+		if (compare(way))
+			return true;
+		printf("once more: the machine may have been busy\n");
+	}
+	return false;
 }
 
 START_TEST(others_do_not_notice_a_slow_one)
@@ -139,11 +171,8 @@ START_TEST(others_do_not_notice_a_slow_one)
 	uint64_t lost;
 
 	start(MSG_SLOW_LAP, OTHERS);
-	if (!compare(way)) {
-		printf("once more: the machine may have been busy\n");
-		ck_assert_msg(compare(way), "the others notice one that is %s",
-			names[way]);
-	}
+	ck_assert_msg(compare_patiently(way), "the others notice one that: %s",
+		names[way]);
 	/* It learns how many it lost, to the message. */
 	publisher->mode = ACTOR_IDLE;
 	AWAIT(20, book_is_level(slow, publisher));

@@ -97,7 +97,7 @@ static void subscribe_deaf(struct actor *me, const void *context)
 
 START_TEST(a_storm_of_offenders_passes)
 {
-	uint64_t seconds = getenv("MSG_TEST_LONG") ? 60 : 6;
+	uint64_t seconds = getenv("MSG_TEST_LONG") ? 60 : 5;
 	struct actor *offenders[8];
 	uint64_t calm, stormy, flips = 0, breaks = 0;
 
