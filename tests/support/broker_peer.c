@@ -65,6 +65,8 @@ void broker_step(void)
 			client_readable(c);
 		}
 		server_tidy(broker_server);
+		/* Ledgers and rings are hostile to those who count, too. */
+		stats_collect(broker_server);
 	}
 }
 
