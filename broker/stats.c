@@ -55,8 +55,8 @@ static bool may_replace(int folder, const char *file)
 }
 
 /* A new file of all its bytes under its first name; -1 with errno. */
-static int make_file(int folder, const struct names *names,
-	const struct config *config)
+static int make_file(
+	int folder, const struct names *names, const struct config *config)
 {
 	mode_t mode = (mode_t)config_number(config, CONFIG_SOCKET_MODE) & 0444;
 	gid_t gid = config_socket_gid(config);
@@ -96,8 +96,8 @@ static bool use_file(struct stats *s, int fd, const char *fresh)
 		return false;
 	s->page = map;
 	s->mapped = true;
-	s->fd = openat(s->place->folder_fd, fresh,
-		O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	s->fd = openat(
+		s->place->folder_fd, fresh, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (s->fd < 0 || fstat(fd, &about) < 0)
 		return false;
 	s->device = about.st_dev;
@@ -148,9 +148,8 @@ static void show_file(struct stats *s)
 	if (renameat(s->place->folder_fd, names.fresh, s->place->folder_fd,
 		    names.file) == 0)
 		return;
-	log_say(LOG_COUNTERS_HIDDEN,
-		"cannot give the file %s its name: %s", names.file,
-		strerror(errno));
+	log_say(LOG_COUNTERS_HIDDEN, "cannot give the file %s its name: %s",
+		names.file, strerror(errno));
 	unlinkat(s->place->folder_fd, names.fresh, 0);
 }
 

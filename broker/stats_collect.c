@@ -257,8 +257,7 @@ static void put_heard(struct writing *w, struct feed *f)
 	const struct msg_stream_table *table = &f->receiver.streams;
 	uint32_t seen = 0;
 
-	for (uint32_t i = 0; i < table->count_max && seen < table->count;
-		i++) {
+	for (uint32_t i = 0; i < table->count_max && seen < table->count; i++) {
 		const struct msg_stream *heard = &table->streams[i];
 		struct stream *stream;
 
@@ -278,8 +277,8 @@ static void put_heard(struct writing *w, struct feed *f)
 static void put_users(struct writing *w)
 {
 	static struct account_info infos[ACCOUNT_USERS_MAX];
-	size_t count = accounts_list(
-		w->server->accounts, infos, ACCOUNT_USERS_MAX);
+	size_t count =
+		accounts_list(w->server->accounts, infos, ACCOUNT_USERS_MAX);
 
 	for (size_t i = 0; i < count && i < ACCOUNT_USERS_MAX; i++) {
 		const uint64_t *held = infos[i].held;
@@ -335,11 +334,11 @@ bool stats_collect(struct server *server)
 	/* They change with each sleep, which is no news. */
 	put_totals(&w);
 	for (unsigned i = 0; i < MSG_STATS_TABLE_COUNT; i++) {
-		changed |= w.used[i] !=
-			   msg_load(&server->stats.page->places[i].used,
-				   relaxed);
-		msg_stats_use(server->stats.page, (enum msg_stats_table)i,
-			w.used[i]);
+		changed |=
+			w.used[i] !=
+			msg_load(&server->stats.page->places[i].used, relaxed);
+		msg_stats_use(
+			server->stats.page, (enum msg_stats_table)i, w.used[i]);
 	}
 	return changed;
 }

@@ -81,8 +81,8 @@ static int read_tables(int fd, struct msg_look_snapshot *s)
 
 	s->info.torn = 0;
 	if (n == 0)
-		n = msg_stats_read(fd, &s->header, MSG_STATS_TOTALS,
-			&s->totals, sizeof s->totals, 1, &s->info.torn);
+		n = msg_stats_read(fd, &s->header, MSG_STATS_TOTALS, &s->totals,
+			sizeof s->totals, 1, &s->info.torn);
 #define READ(name, table)                                                      \
 	if (n >= 0) {                                                          \
 		n = msg_stats_read(fd, &s->header, MSG_STATS_##table,          \
@@ -146,8 +146,7 @@ int msg_broker_read(struct msg_broker *b)
 	int result;
 
 	if (!b)
-		return msg_fail(
-			MSG_ERROR_ARGUMENT, "broker must not be NULL");
+		return msg_fail(MSG_ERROR_ARGUMENT, "broker must not be NULL");
 	s = &b->snapshots[b->shown < 0 ? 0 : !b->shown];
 	before = b->shown < 0 ? NULL : &b->snapshots[b->shown];
 	follow(b);
@@ -198,8 +197,7 @@ int msg_broker_open(const char *name, struct msg_broker **broker)
 	int result;
 
 	if (!broker)
-		return msg_fail(
-			MSG_ERROR_ARGUMENT, "broker must not be NULL");
+		return msg_fail(MSG_ERROR_ARGUMENT, "broker must not be NULL");
 	b = calloc(1, sizeof *b);
 	if (!b)
 		return msg_fail(
@@ -245,8 +243,7 @@ const struct msg_broker_info *msg_broker_info(const struct msg_broker *b)
 	const struct msg_broker_##name *msg_broker_##name(                     \
 		const struct msg_broker *b, uint32_t index)                    \
 	{                                                                      \
-		const struct msg_look_snapshot *s =                          \
-			&b->snapshots[b->shown];                               \
+		const struct msg_look_snapshot *s = &b->snapshots[b->shown];   \
                                                                                \
 		return index < s->name##_count ? &s->name##s[index] : NULL;    \
 	}

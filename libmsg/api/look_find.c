@@ -43,13 +43,14 @@ int msg_look_file(const char *path)
 
 	msg_place_beside(path, ".stats", beside);
 	/* A pipe put there must not keep us waiting. */
-	fd = open(beside, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK |
-				  O_NOCTTY);
+	fd = open(beside,
+		O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 	if (fd >= 0)
 		return fd;
 	if (errno == ENOENT || errno == ENOTDIR)
 		return msg_fail(MSG_ERROR_DEVICE,
-			"no broker has counters at %s; start msgbrokerd", beside);
+			"no broker has counters at %s; start msgbrokerd",
+			beside);
 	return msg_fail(MSG_ERROR_FABRIC,
 		"the broker's counters at %s cannot be read: %s", beside,
 		strerror(errno));
@@ -96,8 +97,8 @@ static int hello(struct msg_socket *socket, uint64_t deadline,
 		program_invocation_short_name);
 	result = msg_socket_say(socket, &message, NULL, 0);
 	if (result == 0)
-		result = answer(socket, MSG_CONTROL_WELCOME, deadline,
-			&message, NULL);
+		result = answer(
+			socket, MSG_CONTROL_WELCOME, deadline, &message, NULL);
 	if (result < 0)
 		return result;
 	if (message.welcome.version != MSG_CONTROL_VERSION)
@@ -121,8 +122,8 @@ static int ask_stats(struct msg_socket *socket, uint64_t deadline, int *fd)
 	return result;
 }
 
-int msg_look_ask(const char *path, struct msg_control_welcome *welcome,
-	int *stats_fd)
+int msg_look_ask(
+	const char *path, struct msg_control_welcome *welcome, int *stats_fd)
 {
 	uint64_t deadline = msg_clock_ns() + ASK_NS;
 	struct msg_socket *socket = NULL;
@@ -198,8 +199,8 @@ static bool is_stuck(const struct msg_stats_header *h, uint64_t now)
 	return now > since && now - since > STUCK_NS;
 }
 
-enum msg_broker_state msg_look_alive(const struct msg_stats_header *h,
-	const char *path, uint64_t now_ns)
+enum msg_broker_state msg_look_alive(
+	const struct msg_stats_header *h, const char *path, uint64_t now_ns)
 {
 	char state = process_state(h->pid, h->pid_start);
 
@@ -229,8 +230,8 @@ static bool describe_by_file(struct msg_broker_entry *entry)
 	if (result < 0)
 		return false;
 	entry->pid = header.pid;
-	entry->state = (uint32_t)msg_look_alive(
-		&header, entry->path, msg_clock_ns());
+	entry->state =
+		(uint32_t)msg_look_alive(&header, entry->path, msg_clock_ns());
 	return true;
 }
 
@@ -256,8 +257,7 @@ int msg_broker_probe(const char *name, struct msg_broker_entry *entry)
 	int result;
 
 	if (!entry)
-		return msg_fail(
-			MSG_ERROR_ARGUMENT, "entry must not be NULL");
+		return msg_fail(MSG_ERROR_ARGUMENT, "entry must not be NULL");
 	result = msg_look_path(name, path);
 	if (result < 0)
 		return result;
@@ -320,8 +320,7 @@ static int note(struct names *names, const char *folder, const char *file)
 	if (names->count == names->capacity) {
 		int capacity = names->capacity ? 2 * names->capacity : 16;
 
-		more = realloc(names->entries,
-			(size_t)capacity * sizeof *more);
+		more = realloc(names->entries, (size_t)capacity * sizeof *more);
 		if (!more)
 			return msg_fail(MSG_ERROR_MEMORY,
 				"no memory for a list of brokers");
@@ -373,8 +372,8 @@ int msg_broker_list(struct msg_broker_entry *entries, int count)
 	for (int i = 0; i < folder_count && result == 0; i++)
 		result = read_folder(&names, folders[i]);
 	if (result == 0 && names.count > 0)
-		qsort(names.entries, (size_t)names.count,
-			sizeof *names.entries, by_name);
+		qsort(names.entries, (size_t)names.count, sizeof *names.entries,
+			by_name);
 	for (int i = 0; i < names.count && i < count && result == 0; i++) {
 		describe(&names.entries[i]);
 		entries[i] = names.entries[i];

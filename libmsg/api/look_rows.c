@@ -120,8 +120,7 @@ static void show_publishers(struct msg_look_snapshot *s)
 {
 	for (uint32_t i = 0; i < s->publisher_count; i++) {
 		struct msg_stats_publisher *from = &s->publisher_rows[i];
-		struct msg_broker_stream *stream =
-			find_stream(s, from->stream);
+		struct msg_broker_stream *stream = find_stream(s, from->stream);
 
 		CLEAN(from->host);
 		CLEAN(from->program);
@@ -151,21 +150,19 @@ static const struct msg_broker_reader *find_before(
 
 	for (uint32_t i = 0; before && i < before->reader_count; i++) {
 		r = &before->readers[(place + i) % before->reader_count];
-		if (r->stream == reader->stream &&
-			r->client == reader->client)
+		if (r->stream == reader->stream && r->client == reader->client)
 			return r;
 	}
 	return NULL;
 }
 
-static void show_readers(struct msg_look_snapshot *s,
-	const struct msg_look_snapshot *before)
+static void show_readers(
+	struct msg_look_snapshot *s, const struct msg_look_snapshot *before)
 {
 	for (uint32_t i = 0; i < s->reader_count; i++) {
 		const struct msg_stats_reader *from = &s->reader_rows[i];
 		struct msg_broker_reader *to = &s->readers[i];
-		struct msg_broker_stream *stream =
-			find_stream(s, from->stream);
+		struct msg_broker_stream *stream = find_stream(s, from->stream);
 		const struct msg_broker_reader *was;
 
 		*to = (struct msg_broker_reader){
@@ -213,6 +210,7 @@ const struct msg_counter *msg_broker_counter_describe(int index)
 #define READER(...) ROW("reader", __VA_ARGS__)
 #define FEED(...) ROW("feed", __VA_ARGS__)
 #define USER(...) ROW("user", __VA_ARGS__)
+		/* clang-format off */
 		MSG_BROKER_TOTAL_COUNTS(TOTAL)
 		MSG_BROKER_CLIENT_COUNTS(CLIENT)
 		MSG_BROKER_STREAM_COUNTS(STREAM)
@@ -220,6 +218,7 @@ const struct msg_counter *msg_broker_counter_describe(int index)
 		MSG_BROKER_READER_COUNTS(READER)
 		MSG_BROKER_FEED_COUNTS(FEED)
 		MSG_BROKER_USER_COUNTS(USER)
+		/* clang-format on */
 #undef USER
 #undef FEED
 #undef READER

@@ -25,7 +25,7 @@
 
 struct place {
 	struct msg_broker_entry entry;
-	int error; /* Of the probe. */
+	int error;      /* Of the probe. */
 	char name[300]; /* Shown text. */
 	char folder[PATH_BYTES];
 	char lock[PATH_BYTES];
@@ -44,8 +44,8 @@ static void find_place(struct place *place)
 		slash && slash > path ? (int)(slash - path) : 1, path);
 	if (bytes > 5 && strcmp(path + bytes - 5, ".sock") == 0)
 		bytes -= 5;
-	snprintf(place->lock, sizeof place->lock, "%.*s.lock", (int)bytes,
-		path);
+	snprintf(
+		place->lock, sizeof place->lock, "%.*s.lock", (int)bytes, path);
 	place->has_socket = lstat(path, &about) == 0 && S_ISSOCK(about.st_mode);
 }
 
@@ -66,8 +66,8 @@ static void check_none(struct doctor *doctor, const struct place *place)
 			place->entry.path, place->name);
 		return;
 	}
-	snprintf(fix, sizeof fix, "msgbrokerd --name %.64s, or unset MSG_BROKER",
-		place->name);
+	snprintf(fix, sizeof fix,
+		"msgbrokerd --name %.64s, or unset MSG_BROKER", place->name);
 	if (place->wanted)
 		finding(doctor, FINDING_WARN, "broker", fix,
 			"MSG_BROKER asks for '%s', but there is no broker at "
@@ -98,8 +98,8 @@ static void check_hanging(struct doctor *doctor, const struct place *place)
 	finding(doctor, FINDING_FAIL, "broker", fix,
 		"the broker '%s' (pid %" PRIu32 ") %s: it took the connection "
 		"at %s and says nothing",
-		place->name, place->entry.pid,
-		stopped ? "is stopped" : "hangs", place->entry.path);
+		place->name, place->entry.pid, stopped ? "is stopped" : "hangs",
+		place->entry.path);
 }
 
 static void check_refusal(
@@ -210,8 +210,10 @@ static void check_lock(struct doctor *doctor, const struct place *place)
 	holder = lock_holder(&about);
 	if (holder < 0)
 		return;
-	snprintf(fix, sizeof fix, "see what pid %ld does; if it is a broker, "
-		"kill it and start msgbrokerd again", holder);
+	snprintf(fix, sizeof fix,
+		"see what pid %ld does; if it is a broker, "
+		"kill it and start msgbrokerd again",
+		holder);
 	if (place->error == -MSG_ERROR_DEVICE && holder > 0)
 		finding(doctor, FINDING_WARN, "brokerlock", fix,
 			"pid %ld holds %s, but nobody listens at %s", holder,
@@ -346,8 +348,8 @@ void check_broker(struct doctor *doctor)
 	if (place.error == -MSG_ERROR_ARGUMENT) {
 		text_escape(place.name, sizeof place.name, reason);
 		finding(doctor, FINDING_FAIL, "broker",
-			"unset MSG_BROKER, or set it to a name", "MSG_BROKER: %s",
-			place.name);
+			"unset MSG_BROKER, or set it to a name",
+			"MSG_BROKER: %s", place.name);
 		return;
 	}
 	find_place(&place);

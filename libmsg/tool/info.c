@@ -21,7 +21,8 @@ enum {
 
 static const struct option_spec options[] = {
 	{OPTION_JSON, "json", NULL, "one JSON object"},
-	{'t', "interval", "SEC", "between two looks, for the rates (1); 0: one"},
+	{'t', "interval", "SEC",
+		"between two looks, for the rates (1); 0: one"},
 	OPTION_END,
 };
 

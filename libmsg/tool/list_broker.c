@@ -68,8 +68,8 @@ int list_broker_read(struct list_broker *broker, const char *pattern,
 
 		if (!line->publisher || !line->publisher->local ||
 			!line->publisher->client ||
-			(pattern && msg_topic_match(pattern,
-					    line->stream->topic) != 1))
+			(pattern && msg_topic_match(
+					    pattern, line->stream->topic) != 1))
 			continue;
 		if (found < count)
 			describe(&infos[found], line,

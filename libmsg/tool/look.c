@@ -109,8 +109,9 @@ bool look_is_slow(const struct look *look, const struct look_line *line)
 {
 	return line->reader &&
 	       (is_stuck(look, line) ||
-		       (line->reader->flags & (MSG_BROKER_READER_SLOW |
-						      MSG_BROKER_READER_EVICTED)));
+		       (line->reader->flags &
+			       (MSG_BROKER_READER_SLOW |
+				       MSG_BROKER_READER_EVICTED)));
 }
 
 /* ---- lines ----------------------------------------------------------------- */
@@ -173,8 +174,7 @@ static double rate(uint64_t now, uint64_t before, double seconds)
 
 static bool is_alive(const struct look *look)
 {
-	return msg_broker_info(look->broker)->state ==
-	       MSG_BROKER_STATE_RUNNING;
+	return msg_broker_info(look->broker)->state == MSG_BROKER_STATE_RUNNING;
 }
 
 static void add(struct look *look, struct look_line *line)
@@ -242,8 +242,8 @@ static void add_all(struct look *look)
 static void remember(struct look *look)
 {
 	const struct msg_broker_info *info = msg_broker_info(look->broker);
-	struct look_key *keys = realloc(look->before,
-		(size_t)(look->count + 1) * sizeof *keys);
+	struct look_key *keys =
+		realloc(look->before, (size_t)(look->count + 1) * sizeof *keys);
 
 	look->before_count = 0;
 	if (!keys)
@@ -261,11 +261,10 @@ static void describe(struct look *look)
 
 	if (info->epoch != look->before_epoch)
 		look->before_count = 0;
-	look->seconds = look->before_count > 0 &&
-					info->time_ns > look->before_ns
-				? (double)(info->time_ns - look->before_ns) /
-					  1e9
-				: 0;
+	look->seconds =
+		look->before_count > 0 && info->time_ns > look->before_ns
+			? (double)(info->time_ns - look->before_ns) / 1e9
+			: 0;
 	add_all(look);
 	look_sort(look, LOOK_BY_TOPIC, false);
 }
@@ -275,7 +274,7 @@ static void name_others(void)
 {
 	struct msg_broker_entry entries[8];
 	int count = msg_broker_list(entries, 8);
-	char names[8 * sizeof entries->name] = "";
+	char names[8 * (sizeof entries->name + 2)] = "";
 
 	for (int i = 0; i < count && i < 8; i++) {
 		if (entries[i].state == MSG_BROKER_STATE_GONE)

@@ -107,7 +107,8 @@ static void put_stream(struct json *json, const struct look *look,
 	json_close(json, '}');
 }
 
-static void put_client(struct json *json, const struct msg_broker_client *client)
+static void put_client(
+	struct json *json, const struct msg_broker_client *client)
 {
 	static const char *const roles[] = {
 		"none", "publisher", "subscriber", "onlooker"};
@@ -121,8 +122,8 @@ static void put_client(struct json *json, const struct msg_broker_client *client
 	json_text(json, "role", client->role < 4 ? roles[client->role] : "?");
 	json_text(json, "topic", client->topic);
 	json_text(json, "policy", look_policy(client->slow));
-	json_number(json, "connected_seconds",
-		(double)client->connected_ns / 1e9);
+	json_number(
+		json, "connected_seconds", (double)client->connected_ns / 1e9);
 	MSG_BROKER_CLIENT_COUNTS(COUNT)
 	json_close(json, '}');
 }

@@ -38,9 +38,9 @@ void look_headline(const struct look *look, char *text, size_t bytes)
 
 void look_table(const struct look *look, struct table *table)
 {
-	static const char *const titles[] = {"TOPIC", "VIA", "ROLE", ">PID", ">UID",
-		"PROGRAM", ">RATE/S", ">MESSAGES", ">LAG", ">HELD", ">LOST",
-		"POLICY", "STATE", NULL};
+	static const char *const titles[] = {"TOPIC", "VIA", "ROLE", ">PID",
+		">UID", "PROGRAM", ">RATE/S", ">MESSAGES", ">LAG", ">HELD",
+		">LOST", "POLICY", "STATE", NULL};
 
 	table_open(table, titles);
 	for (int i = 0; i < look->count; i++) {
@@ -133,8 +133,8 @@ static void finish(struct table *table, const char *title, FILE *file)
 static void print_clients(const struct look *look, FILE *file)
 {
 	static const char *const titles[] = {">PID", ">UID", "PROGRAM", "ROLE",
-		">CONNECTED", ">STREAMS", ">SLOTS", ">BYTES", "READS",
-		"TOPIC", NULL};
+		">CONNECTED", ">STREAMS", ">SLOTS", ">BYTES", "READS", "TOPIC",
+		NULL};
 	static const char *const roles[] = {
 		"-", "publisher", "subscriber", "onlooker"};
 	const struct msg_broker_client *c;
@@ -211,15 +211,14 @@ static void print_feeds(const struct look *look, FILE *file)
 static uint64_t refused(const struct msg_broker_user_counts *c)
 {
 	return c->connections_refused + c->subscriptions_refused +
-	       c->publishers_refused + c->held_slots_refused +
-	       c->bytes_refused;
+	       c->publishers_refused + c->held_slots_refused + c->bytes_refused;
 }
 
 static void print_users(const struct look *look, FILE *file)
 {
 	static const char *const titles[] = {">UID", ">CONNECTIONS",
-		">SUBSCRIPTIONS", ">PUBLISHERS", ">SLOTS", ">BYTES",
-		">REFUSED", NULL};
+		">SUBSCRIPTIONS", ">PUBLISHERS", ">SLOTS", ">BYTES", ">REFUSED",
+		NULL};
 	const struct msg_broker_user *u;
 	struct table table;
 
@@ -249,7 +248,8 @@ void look_details(const struct look *look, FILE *file)
 	print_lane(info, file);
 	print_totals(info, file);
 	if (info->torn > 0)
-		fprintf(file, "torn      %" PRIu32 " rows changed while they "
+		fprintf(file,
+			"torn      %" PRIu32 " rows changed while they "
 			"were read, or the broker stopped while it wrote\n",
 			info->torn);
 	look_table(look, &table);

@@ -89,8 +89,8 @@ void table_line(const struct table *t, int row, char *line, size_t bytes)
 
 	line[0] = '\0';
 	for (int c = 0; c < t->columns && at < bytes; c++) {
-		const char *cell = row < 0 ? title(t, c)
-					   : t->text[row * t->columns + c];
+		const char *cell =
+			row < 0 ? title(t, c) : t->text[row * t->columns + c];
 		size_t blanks = t->width[c] - text_columns(cell);
 		bool right = t->titles[c][0] == '>';
 		bool last = c + 1 == t->columns;

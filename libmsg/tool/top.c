@@ -95,7 +95,8 @@ static int run(const struct command *command, int argc, char **argv)
 			top.sort = (enum look_sort)value_choice(
 				"--sort", optarg, look_sort_names);
 		else if (id == 'n')
-			top.count = value_count("--count", optarg, 1, 1000000000);
+			top.count =
+				value_count("--count", optarg, 1, 1000000000);
 		else
 			top.interval = value_seconds("--interval", optarg);
 	}
@@ -121,7 +122,8 @@ const struct command command_top = {
 	"top",
 	"[OPTION...] [NAME]",
 	"Watch a broker's publishers and subscribers.",
-	"NAME and the states are those of 'msg info'.  Keys: q ends, s sorts by "
+	"NAME and the states are those of 'msg info'.  Keys: q ends, s sorts "
+	"by "
 	"the next\ncolumn, r the other way round, arrows and page keys scroll, "
 	"space looks now.",
 	options,

@@ -71,8 +71,8 @@ static void publishing(
 		.shared = true,
 	};
 
-	must(msg_shm_segment_map_writable(&ring, f->fds[0],
-		     msg_ring_bytes(shape->entry_count)),
+	must(msg_shm_segment_map_writable(
+		     &ring, f->fds[0], msg_ring_bytes(shape->entry_count)),
 		"ring");
 	options.header = (struct msg_ring_header *)(void *)ring.base;
 	must(msg_ring_writer_open(&writer, &options), "writer");
@@ -130,8 +130,7 @@ static void ring_comes(
 		     msg_ring_ledger_bytes(r->hold_max)),
 		"ledger");
 	msg_ring_reader_open(&to->reader,
-		(struct msg_ring_header *)(void *)to->ring.base,
-		r->entry_count,
+		(struct msg_ring_header *)(void *)to->ring.base, r->entry_count,
 		(struct msg_ring_ledger *)(void *)to->ledger.base, r->reader,
 		MSG_RING_HEAD);
 	reading_count++;
@@ -245,9 +244,9 @@ static void subscribe(const char *pattern, const char *how, const char *policy)
 	struct msg_control m = {.kind = MSG_CONTROL_SUBSCRIBE};
 	int hold = strcmp(how, "hold") == 0, stuck = strcmp(how, "stuck") == 0;
 
-	snprintf(m.subscribe.pattern, sizeof m.subscribe.pattern, "%s",
-		pattern);
-	m.subscribe.policy = strcmp(policy, "lap") == 0	    ? MSG_CONTROL_LAP
+	snprintf(
+		m.subscribe.pattern, sizeof m.subscribe.pattern, "%s", pattern);
+	m.subscribe.policy = strcmp(policy, "lap") == 0     ? MSG_CONTROL_LAP
 			     : strcmp(policy, "evict") == 0 ? MSG_CONTROL_EVICT
 							    : MSG_CONTROL_BLOCK;
 	m.subscribe.hold_max = 64;

@@ -27,9 +27,9 @@ static const struct {
 #undef SHAPE
 };
 
-#define WHOLE(id, rows, row) \
-	_Static_assert(sizeof(struct row) % 8 == 0 && \
-			sizeof(struct row) <= MSG_STATS_ROW_BYTES_MAX, \
+#define WHOLE(id, rows, row)                                                   \
+	_Static_assert(sizeof(struct row) % 8 == 0 &&                          \
+			       sizeof(struct row) <= MSG_STATS_ROW_BYTES_MAX,  \
 		"a row is whole words");
 MSG_STATS_TABLES(WHOLE)
 #undef WHOLE
@@ -112,7 +112,8 @@ static _Atomic uint64_t *copy_of(struct msg_stats_header *header,
 }
 
 /* Whether a copy holds that row; it is ours, so it stands still. */
-static bool holds(const _Atomic uint64_t *copy, const uint8_t *row, size_t words)
+static bool holds(
+	const _Atomic uint64_t *copy, const uint8_t *row, size_t words)
 {
 	uint64_t word;
 
@@ -124,8 +125,8 @@ static bool holds(const _Atomic uint64_t *copy, const uint8_t *row, size_t words
 	return true;
 }
 
-bool msg_stats_put(struct msg_stats_header *header,
-	enum msg_stats_table table, uint32_t index, const void *row)
+bool msg_stats_put(struct msg_stats_header *header, enum msg_stats_table table,
+	uint32_t index, const void *row)
 {
 	const struct msg_stats_place *place = &header->places[table];
 	_Atomic uint32_t *sequence = sequence_of(header, place, index);
@@ -179,8 +180,7 @@ static bool read_at(int fd, void *to, size_t bytes, uint64_t offset)
 	return true;
 }
 
-static bool place_is_good(
-	const struct msg_stats_place *place, uint64_t bytes)
+static bool place_is_good(const struct msg_stats_place *place, uint64_t bytes)
 {
 	uint64_t rows = 2ull * place->row_max * place->row_bytes;
 	uint64_t sequences = place->row_max * sizeof(uint32_t);
@@ -215,8 +215,8 @@ int msg_stats_read_header(int fd, struct msg_stats_header *header)
 	if (fstat(fd, &about) < 0 || !S_ISREG(about.st_mode) ||
 		!read_at(fd, &copy, sizeof copy, 0) ||
 		copy.magic != MSG_STATS_MAGIC)
-		return msg_fail(MSG_ERROR_FABRIC,
-			"these are no counters of a broker");
+		return msg_fail(
+			MSG_ERROR_FABRIC, "these are no counters of a broker");
 	if (copy.version != MSG_STATS_VERSION)
 		return msg_fail(MSG_ERROR_FABRIC,
 			"the broker's counters are of version %u, and this "
@@ -256,18 +256,18 @@ static uint64_t stride(const struct look *l)
 static bool look_at(struct look *l, uint32_t from, uint32_t count)
 {
 	uint64_t sequences = l->place->sequences + from * sizeof(uint32_t);
-	bool good = read_at(l->fd, l->before + from, count * sizeof(uint32_t),
-		sequences);
+	bool good = read_at(
+		l->fd, l->before + from, count * sizeof(uint32_t), sequences);
 
 	/* Each system call ends before the next begins; the fences keep that
 	 * order in memory.  Partner: msg_stats_put. */
 	msg_fence(seq_cst);
-	good = good && read_at(l->fd, l->rows + from * stride(l),
-			       count * stride(l),
-			       l->place->rows + from * stride(l));
+	good = good &&
+	       read_at(l->fd, l->rows + from * stride(l), count * stride(l),
+		       l->place->rows + from * stride(l));
 	msg_fence(seq_cst);
-	return good && read_at(l->fd, l->after + from,
-			       count * sizeof(uint32_t), sequences);
+	return good && read_at(l->fd, l->after + from, count * sizeof(uint32_t),
+			       sequences);
 }
 
 /* Whether row `i` is whole, looking again if need be. */
@@ -279,8 +279,8 @@ static bool is_whole(struct look *l, uint32_t i)
 	return true;
 }
 
-static int gather(struct look *l, uint32_t count, void *rows,
-	size_t row_bytes, uint32_t *torn)
+static int gather(struct look *l, uint32_t count, void *rows, size_t row_bytes,
+	uint32_t *torn)
 {
 	size_t common = row_bytes < l->place->row_bytes ? row_bytes
 							: l->place->row_bytes;
@@ -296,7 +296,8 @@ static int gather(struct look *l, uint32_t count, void *rows,
 			continue;
 		}
 		memset(to, 0, row_bytes);
-		memcpy(to, l->rows + i * stride(l) +
+		memcpy(to,
+			l->rows + i * stride(l) +
 				(l->before[i] & 1) * l->place->row_bytes,
 			common);
 		to += row_bytes;

@@ -39,8 +39,8 @@ static void make(void)
 	fd = open(file, O_RDWR | O_CREAT | O_EXCL, 0600);
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(ftruncate(fd, (off_t)msg_stats_bytes()), 0);
-	page = mmap(NULL, msg_stats_bytes(), PROT_READ | PROT_WRITE,
-		MAP_SHARED, fd, 0);
+	page = mmap(NULL, msg_stats_bytes(), PROT_READ | PROT_WRITE, MAP_SHARED,
+		fd, 0);
 	ck_assert_ptr_ne(page, MAP_FAILED);
 	close(fd);
 	msg_stats_start(page);
@@ -103,8 +103,7 @@ START_TEST(what_is_not_there_is_no_device)
 	make();
 	ck_assert_int_eq(msg_broker_open("/nowhere/at/all.sock", &broker),
 		-MSG_ERROR_DEVICE);
-	ck_assert_int_eq(
-		msg_broker_probe("/nowhere/at/all.sock", &entry),
+	ck_assert_int_eq(msg_broker_probe("/nowhere/at/all.sock", &entry),
 		-MSG_ERROR_DEVICE);
 	ck_assert_str_eq(entry.path, "/nowhere/at/all.sock");
 	ck_assert_uint_eq(entry.state, MSG_BROKER_STATE_GONE);
@@ -230,15 +229,15 @@ START_TEST(a_lagging_reader_is_slow_and_noise_is_no_matter)
 	reader.counts.lapped = 1;
 	msg_stats_put(page, MSG_STATS_READERS, 0, &reader);
 	ck_assert_int_eq(msg_broker_read(broker), 0);
-	ck_assert_uint_eq(msg_broker_reader(broker, 0)->flags,
-		MSG_BROKER_READER_SLOW);
+	ck_assert_uint_eq(
+		msg_broker_reader(broker, 0)->flags, MSG_BROKER_READER_SLOW);
 	ck_assert_int_eq(msg_broker_read(broker), 0);
 	ck_assert_uint_eq(msg_broker_reader(broker, 0)->flags, 0);
 	reader.counts.lag = 51;
 	msg_stats_put(page, MSG_STATS_READERS, 0, &reader);
 	ck_assert_int_eq(msg_broker_read(broker), 0);
-	ck_assert_uint_eq(msg_broker_reader(broker, 0)->flags,
-		MSG_BROKER_READER_SLOW);
+	ck_assert_uint_eq(
+		msg_broker_reader(broker, 0)->flags, MSG_BROKER_READER_SLOW);
 	/* All rows at once, and noise in them. */
 	srand((unsigned)check_seed());
 	for (size_t k = MSG_STATS_HEADER_BYTES; k < msg_stats_bytes(); k++)

@@ -25,8 +25,8 @@ static void make(void)
 	fd = memfd_create("stats", MFD_CLOEXEC);
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(ftruncate(fd, (off_t)msg_stats_bytes()), 0);
-	page = mmap(NULL, msg_stats_bytes(), PROT_READ | PROT_WRITE,
-		MAP_SHARED, fd, 0);
+	page = mmap(NULL, msg_stats_bytes(), PROT_READ | PROT_WRITE, MAP_SHARED,
+		fd, 0);
 	ck_assert_ptr_ne(page, MAP_FAILED);
 	msg_stats_start(page);
 }
@@ -55,8 +55,8 @@ static int read_users(struct msg_stats_user users[8], uint32_t *torn)
 
 	if (count < 0)
 		return count;
-	count = msg_stats_read(fd, &header, MSG_STATS_USERS, users,
-		sizeof *users, 8, torn);
+	count = msg_stats_read(
+		fd, &header, MSG_STATS_USERS, users, sizeof *users, 8, torn);
 	for (int i = 0; i < count; i++) {
 		const uint64_t *counts = (const uint64_t *)&users[i].counts;
 
@@ -179,10 +179,9 @@ static void refused(const char *why)
 {
 	struct msg_stats_header header;
 
-	ck_assert_int_eq(
-		msg_stats_read_header(fd, &header), -MSG_ERROR_FABRIC);
-	ck_assert_msg(strstr(msg_trail_text(), why) != NULL, "%s",
-		msg_trail_text());
+	ck_assert_int_eq(msg_stats_read_header(fd, &header), -MSG_ERROR_FABRIC);
+	ck_assert_msg(
+		strstr(msg_trail_text(), why) != NULL, "%s", msg_trail_text());
 }
 
 START_TEST(what_is_no_such_file_is_refused)
@@ -278,8 +277,8 @@ START_TEST(one_that_counts_less_is_read_with_zeroes)
 	put_user(1, 1001, 8);
 	msg_stats_use(page, MSG_STATS_USERS, 2);
 	ck_assert_int_eq(msg_stats_read_header(fd, &header), 0);
-	count = msg_stats_read(fd, &header, MSG_STATS_USERS, users,
-		sizeof *users, 8, &torn);
+	count = msg_stats_read(
+		fd, &header, MSG_STATS_USERS, users, sizeof *users, 8, &torn);
 	ck_assert_int_eq(count, 2);
 	ck_assert_uint_eq(users[1].uid, 1001);
 	ck_assert_uint_eq(users[1].counts.connections, 8);
