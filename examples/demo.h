@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <time.h>
 
+#define DEMO_ENDS 3
+
 struct demo_sample {
 	uint64_t index;       /* From 0, one per message. */
 	uint64_t time_ns;     /* CLOCK_MONOTONIC when it was filled. */
@@ -20,7 +22,8 @@ struct demo_sample {
 	uint64_t memory_used; /* Bytes. */
 	uint64_t memory_all;  /* Bytes. */
 	uint64_t net_bytes;   /* In and out on every interface, since boot. */
-	uint32_t end;         /* 1: no data, but the end; index is the count. */
+	uint32_t end;         /* No data, but the end, and index is the count:
+	                         said so many times, this one included. */
 	uint32_t checksum;    /* Of all fields before. */
 };
 

@@ -10,6 +10,9 @@
  * start + n / RATE: one that is late does not move the others, and those that
  * are due together share a frame.  SIGINT and SIGTERM end the run early; how
  * many were sent is said in the end, three times, since one might be lost.
+ *
+ * Prints a line for demo.sh to read: how many frames left, for those are what
+ * the other side receives.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +23,7 @@
 #include <unistd.h>
 
 #include <msg/msg.h>
+#include <msg/stats.h>
 
 #include "demo.h"
 
@@ -170,13 +174,12 @@ static int publish(struct msg_publisher *publisher, double rate, double seconds)
 			return -1;
 		sample.index += (uint64_t)sent;
 	}
-	sample.end = 1;
-	for (int repeats = 0; repeats < 3;) {
+	for (sample.end = DEMO_ENDS; sample.end > 0;) {
 		int sent = send_sample(publisher, &sample, 0);
 
 		if (sent < 0)
 			return -1;
-		repeats += sent;
+		sample.end -= (uint32_t)sent;
 		sleep_until(demo_now_ns() + 20000000);
 	}
 	return 0;
@@ -207,6 +210,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "demo_publish: the lane failed\n");
 		return 1;
 	}
+	printf("frames %llu\n",
+		(unsigned long long)msg_publisher_counter(
+			publisher, MSG_COUNTER_FRAMES));
 	while (msg_publisher_close(publisher) == -MSG_ERROR_BUSY)
 		sleep_until(demo_now_ns() + 1000000);
 	msg_node_close(node);

@@ -8,13 +8,20 @@
  *
  *   ready NAME LANE DEVICE INTERFACE REASON...
  *   live NAME received lost rate p50_ns p99_ns cpu_permille used all net_bytes/s
- *   end NAME received sent wrong rate p50_ns p99_ns max_ns
+ *   end NAME received sent wrong rate p50_ns p99_ns max_ns frames memory place
+ *       places
  *
  * Rates and percentiles of `live` are of the last quarter second, those of
  * `end` of the whole run.  `lost` is what the library counted; in the end the
  * publisher says how many it sent, and the difference has to be the same.
  * A message is wrong when its checksum is, or its index is not the next after
  * those lost.  Ends on the publisher's word, or after 5 s of silence.
+ *
+ * Where the messages were read: `memory` is the device and inode of the mapping
+ * that holds the first, as /proc/self/maps has it ("own" where there is no file
+ * behind it), `place` its offset there, `places` a hash of all offsets in their
+ * order.  Two processes that print the same read every message at the same place
+ * of the same memory, so nobody copied it for either.
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -22,12 +29,15 @@
 #include <string.h>
 
 #include <msg/msg.h>
+#include <msg/stats.h>
 
 #include "demo.h"
 
 #define REPORT_NS 250000000u
 #define SILENCE_NS 5000000000u
 #define PATIENCE_NS 60000000000u
+#define FAREWELL_NS 500000000u
+#define HASH_START 14695981039346656037u
 
 /* Sixteen buckets for each power of two: within 7 %. */
 struct latency {
@@ -43,8 +53,11 @@ struct state {
 	uint64_t next; /* The index that has to come now. */
 	uint64_t wrong;
 	uint64_t sent; /* What the publisher says; 0 until it does. */
-	int ended;
+	int ended;         /* It has said so for the last time. */
+	uint64_t ended_ns; /* When it did so first. */
 	uint64_t heard_ns;
+	const char *first; /* Where the first message stood. */
+	uint64_t places;   /* Hash of where they stood, from there. */
 	uint64_t first_ns; /* When the first message was filled. */
 	struct latency whole;
 	struct latency recent;
@@ -86,6 +99,46 @@ static uint64_t latency_at(const struct latency *latency, double share)
 	return latency->max;
 }
 
+/* ---- memory ------------------------------------------------------------ */
+
+static void note_place(struct state *state, const char *data)
+{
+	if (!state->first) {
+		state->first = data;
+		state->places = HASH_START;
+	}
+	state->places = (state->places ^ (uint64_t)(data - state->first)) *
+		1099511628211u;
+}
+
+/* Print device and inode of the mapping that holds `data`, and where in it. */
+static void print_memory(const char *data)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	unsigned long address = (unsigned long)data;
+	char line[512];
+
+	while (maps && fgets(line, sizeof line, maps)) {
+		unsigned long from, to, offset, inode;
+		char device[32];
+
+		if (sscanf(line, "%lx-%lx %*s %lx %31s %lu", &from, &to,
+			    &offset, device, &inode) != 5 ||
+			address < from || address >= to)
+			continue;
+		if (inode)
+			printf(" %s:%lu", device, inode);
+		else
+			printf(" own");
+		printf(" %#lx", inode ? address - from + offset : address);
+		fclose(maps);
+		return;
+	}
+	if (maps)
+		fclose(maps);
+	printf(" - -");
+}
+
 /* ---- messages ---------------------------------------------------------- */
 
 static void receive(struct state *state, const struct msg_view *view)
@@ -100,9 +153,12 @@ static void receive(struct state *state, const struct msg_view *view)
 		state->wrong++;
 		return;
 	}
+	note_place(state, view->data);
 	if (sample->end) {
 		state->sent = sample->index;
-		state->ended = 1;
+		state->ended = sample->end == 1;
+		if (!state->ended_ns)
+			state->ended_ns = now;
 		return;
 	}
 	if (sample->index != state->next + view->lost_before && state->received)
@@ -162,7 +218,9 @@ static int run(struct state *state, struct msg_subscriber *subscriber)
 
 		if (left <= 0 && state->received > 0)
 			report(state, now);
-		if (silent > (state->received ? SILENCE_NS : PATIENCE_NS))
+		if (silent > (state->received ? SILENCE_NS : PATIENCE_NS) ||
+			(state->ended_ns &&
+				now > state->ended_ns + FAREWELL_NS))
 			return 0;
 		n = msg_subscriber_wait(
 			subscriber, left > 0 ? left : (int64_t)REPORT_NS);
@@ -190,6 +248,21 @@ static void print_ready(const struct state *state, const struct msg_node *node)
 	fflush(stdout);
 }
 
+static void print_end(
+	const struct state *state, const struct msg_subscriber *subscriber)
+{
+	printf("end %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64
+	       " %" PRIu64 " %" PRIu64 " %" PRIu64,
+		state->name, state->received, state->sent, state->wrong,
+		per_second(state->received, 0,
+			state->latest.time_ns - state->first_ns),
+		latency_at(&state->whole, 0.50),
+		latency_at(&state->whole, 0.99), state->whole.max,
+		msg_subscriber_counter(subscriber, MSG_COUNTER_FRAMES));
+	print_memory(state->first);
+	printf(" %016" PRIx64 "\n", state->places);
+}
+
 int main(int argc, char **argv)
 {
 	static struct state state;
@@ -215,13 +288,7 @@ int main(int argc, char **argv)
 	print_ready(&state, node);
 	result = run(&state, subscriber);
 	if (result == 0)
-		printf("end %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64
-		       " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
-			state.name, state.received, state.sent, state.wrong,
-			per_second(state.received, 0,
-				state.latest.time_ns - state.first_ns),
-			latency_at(&state.whole, 0.50),
-			latency_at(&state.whole, 0.99), state.whole.max);
+		print_end(&state, subscriber);
 	msg_subscriber_close(subscriber);
 	msg_node_close(node);
 	return result == 0 ? 0 : 1;
