@@ -16,7 +16,9 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static const struct msg_link_domain_ops *loaded;
 
-/* The folder of the object that holds this code, or false. */
+/* The folder of the object that holds this code, or false.  Of a program (the
+ * broker) the linker knows no path but argv[0]; found along PATH that is a bare
+ * name, which would mean a file of whatever folder we happen to be in. */
 static bool own_folder(char *folder)
 {
 	Dl_info info;
@@ -24,7 +26,9 @@ static bool own_folder(char *folder)
 	char *slash;
 
 	if (!dladdr((void *)&loaded, &info) || !info.dli_fname ||
-		!realpath(info.dli_fname, path))
+		!realpath(strchr(info.dli_fname, '/') ? info.dli_fname
+						      : "/proc/self/exe",
+			path))
 		return false;
 	slash = strrchr(path, '/');
 	if (!slash)
