@@ -49,7 +49,8 @@ static int compare(const struct msg_broker_wish *wish,
 	int code = MSG_ERROR_ARGUMENT;
 
 	if (wish->lane && wish->lane != welcome->lane) {
-		snprintf(what, bytes, "lane %u", wish->lane);
+		snprintf(what, bytes, "the lane %s",
+			wish->lane == MSG_LANE_VERBS ? "verbs" : "udp");
 	} else if (wish->groups &&
 		   !is_same_range(wish->groups, welcome->groups)) {
 		snprintf(what, bytes, "groups %s", wish->groups);
@@ -84,13 +85,25 @@ static int fail(const char *path, const char *name, int result)
 	return msg_fail(-result, "a broker is required: %.400s", reason);
 }
 
+/* What a broker serves, in words. */
+static void describe(
+	const struct msg_control_welcome *welcome, char *text, size_t bytes)
+{
+	if (!*welcome->groups)
+		snprintf(text, bytes, "this host alone");
+	else
+		snprintf(text, bytes, "%s%s%s, groups %s, port %u",
+			welcome->interface, *welcome->device ? " by " : "",
+			welcome->device, welcome->groups, welcome->port);
+}
+
 int msg_broker_find(const struct msg_node_options *options,
 	const struct msg_broker_wish *wish, char path[MSG_PLACE_PATH_BYTES],
 	struct msg_control_welcome *welcome)
 {
 	const char *name = msg_options_text(options->broker_name, "MSG_BROKER");
 	uint32_t policy = options->broker;
-	char what[128];
+	char what[128], serves[256];
 	int result = take_policy(&policy);
 
 	if (result < 0 || policy == MSG_BROKER_NEVER)
@@ -108,9 +121,9 @@ int msg_broker_find(const struct msg_node_options *options,
 		return 1;
 	if (policy == MSG_BROKER_AUTO)
 		return 0;
+	describe(welcome, serves, sizeof serves);
 	return msg_fail(-result,
-		"the broker at %s serves %s%s%s, groups %s, port %u, and not "
-		"%s; leave that out, or do without it (MSG_BROKER_NEVER)",
-		path, welcome->interface, *welcome->device ? " by " : "",
-		welcome->device, welcome->groups, welcome->port, what);
+		"the broker at %s serves %s, and not %s; leave that out, or do "
+		"without it (MSG_BROKER_NEVER)",
+		path, serves, what);
 }
