@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * ipc.h - two processes of one host, measured: what the machine can do bare
- * (bare.c), and what libmsg does through a broker (perf_ipc.c).
+ * (bare.c), and what libmsg does through a broker (ipc_sides.c).
  *
  * Each measurement is two functions, one a process, on a processor each, that
  * share a page of results.  The bare ones are as small as they can be: they are
@@ -39,7 +39,8 @@ struct ipc_job {
 	const char *name;
 	uint32_t bytes;   /* Of a message. */
 	uint32_t count;   /* Messages, or subscribers. */
-	const char *broker;
+	const char *broker; /* libmsg's: its name. */
+	uint32_t fewer;     /* Messages are divided by this: a trial of it. */
 };
 
 typedef void ipc_side(struct ipc_page *page, const struct ipc_job *job);
@@ -63,6 +64,14 @@ uint64_t ipc_sum(const void *data, size_t bytes);
 ipc_side bare_line_near, bare_line_far;
 ipc_side bare_futex_waker, bare_futex_sleeper;
 ipc_side bare_ring_writer, bare_ring_reader;
+
+/* The same through libmsg: there and back, spinning; one that sleeps before
+ * each message; as fast as both can; and what a message costs its publisher,
+ * by how many readers (`count`) are attached. */
+ipc_side msg_round_near, msg_round_far;
+ipc_side msg_block_sender, msg_block_receiver;
+ipc_side msg_rate_sender, msg_rate_receiver;
+ipc_side msg_cost_sender, msg_cost_readers;
 
 #define IPC_BATCH 32u
 

@@ -37,5 +37,20 @@ line perf_msg rate --seconds 0.1 --block --frame-bytes 1048 --buffers 256
 "$programs/perf_msg" nonsense 2>/dev/null && fail "nonsense was taken"
 "$programs/perf_raw_verbs" latency --device none --count 1 >/dev/null 2>&1 &&
 	fail "a device that is not there was taken"
-"$(dirname "$0")/run.sh" --help | grep -q -- --softroce || fail "run.sh --help"
+here=$(cd "$(dirname "$0")" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+results=(--build "$(cd "$programs/../.." && pwd)" --results "$work")
+if [ -x "$programs/../../broker/msgbrokerd" ]; then
+	"$here/ipc.sh" "${results[@]}" --quick --rounds 1 --only 'way, 64 B' \
+		>"$work/out" || fail "ipc.sh: $(cat "$work/out")"
+	[ "$(grep -c '"what":"one way, 64 B"' "$work/ipc.json")" = 2 ] ||
+		fail "ipc.sh: $(cat "$work/out")"
+	# Books of every message, and not a word about how late they were.
+	"$here/deaf.sh" "${results[@]}" --seconds 2 --rounds 1 --books-only \
+		--no-fifo >"$work/out" || fail "deaf.sh: $(cat "$work/out")"
+	grep -q 'the deaf one .* delivered + *[1-9][0-9]* lost$' "$work/out" ||
+		fail "deaf.sh: nobody was deaf: $(cat "$work/out")"
+fi
+"$here/run.sh" --help | grep -q -- --softroce || fail "run.sh --help"
 echo "all programs run"
