@@ -424,6 +424,20 @@ static bool skip(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 	return true;
 }
 
+/* Of the message that an item holds, or begins.  What is packed or in an entry is
+ * no larger than any subscriber takes. */
+static uint32_t whole_bytes(const struct msg_ring_item *item)
+{
+	switch (item->kind) {
+	case MSG_RING_SINGLE:
+		return item->bytes;
+	case MSG_RING_PART:
+		return item->total;
+	default:
+		return 0;
+	}
+}
+
 /* Copy one entry to the end of the claim.  False: there is nothing more. */
 static bool claim_one(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 	struct claim *claim, uint32_t room, enum msg_ring_peek *seen)
@@ -440,16 +454,10 @@ static bool claim_one(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 		inbox_count(inbox, MSG_COUNTER_MALFORMED, 1);
 		return true;
 	}
-	if (item.total > inbox->message_bytes_max &&
-		item.kind == MSG_RING_PART) {
+	if (whole_bytes(&item) > inbox->message_bytes_max) {
+		if (!skip(inbox, ring, claim, item.segments))
+			return false;
 		inbox_count(inbox, MSG_COUNTER_TOO_LARGE, 1);
-		claim->upto += item.segments;
-		return true;
-	}
-	if (item.bytes > inbox->message_bytes_max &&
-		item.kind == MSG_RING_SINGLE) {
-		inbox_count(inbox, MSG_COUNTER_TOO_LARGE, 1);
-		claim->upto++;
 		return true;
 	}
 	if (item.segments > room || item.segments > inbox->free_count) {
