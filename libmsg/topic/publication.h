@@ -9,8 +9,8 @@
  * them, and is told who reads.  When the broker goes away, publishing goes on
  * into the same ring for the readers of this host.  When it is back, we ask for
  * the same topic with the same incarnation, and move to the ring it then makes
- * once no loan is out and the readers are there too: sequences go on, so readers know to the message what the
- * network missed.
+ * once no loan is out and the readers are there too: sequences go on, so readers
+ * know to the message what the network missed.
  *
  * Neighbours: called by api/publisher; calls engine/outbox and client.
  * Test: tests/unit/topic/test_publication.c.

@@ -8,9 +8,9 @@
 
 #include "base/trail.h"
 
-/* Takes between looks at the socket while messages keep coming: a death of the
- * broker is noticed within some milliseconds of traffic. */
-#define TAKES_PER_TURN 512u
+/* Takes between looks at the clock while messages keep coming: a broker's death
+ * and return are noticed then, too. */
+#define TAKES_PER_LOOK 16u
 /* A local publisher that does not come to a broker that is back writes on into
  * its old ring, until it makes its next call.  For how long to believe that. */
 #define ORPHAN_NS (60 * MSG_NS_PER_S)
@@ -378,7 +378,6 @@ const char *msg_subscription_topic(
 
 void subscription_turn(struct msg_subscription *s)
 {
-	s->takes = 0;
 	msg_client_turn(&s->client);
 	clear_out(s);
 }
@@ -420,7 +419,9 @@ int msg_subscription_take(
 	bool slept = s->armed;
 	int n;
 
-	if (msg_client_has_news(&s->client) || ++s->takes >= TAKES_PER_TURN)
+	if (msg_client_has_news(&s->client) ||
+		(++s->takes % TAKES_PER_LOOK == 0 &&
+			msg_client_is_due(&s->client)))
 		subscription_turn(s);
 	if (slept)
 		wake_up(s);

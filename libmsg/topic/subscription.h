@@ -57,7 +57,7 @@ struct msg_source {
 struct msg_subscription {
 	struct msg_inbox inbox;
 	struct msg_client client;
-	uint32_t takes; /* Since the socket was looked at. */
+	uint32_t takes;
 	bool armed;     /* Rings may have been told that we sleep. */
 	bool evictable;
 	bool evicted;

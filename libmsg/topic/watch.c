@@ -12,6 +12,8 @@
 
 /* Between questions. */
 #define PERIOD_NS (100 * MSG_NS_PER_MS)
+/* Publishers are forgotten that long after their last word, by default. */
+#define STALE_NS (5 * MSG_NS_PER_S)
 
 /* ---- what the broker says ---------------------------------------------- */
 
@@ -89,6 +91,7 @@ static void lost(void *context, bool refused)
 
 	(void)refused;
 	w->told.count = 0;
+	w->lost_ns = msg_clock_ns();
 }
 
 static const struct msg_client_calls calls = {
@@ -206,6 +209,10 @@ int msg_watch_read(struct msg_watch *w, uint64_t deadline,
 		 * caller's patience. */
 		refresh(w, msg_clock_ns() + MSG_CLIENT_WELCOME_NS);
 		now = msg_clock_ns();
+		/* What it said before says nothing by now. */
+		if (w->client.phase != MSG_CLIENT_SERVED &&
+			now - w->lost_ns > STALE_NS)
+			w->known.count = 0;
 		if (digest(&w->known) != w->read || now >= deadline)
 			break;
 		next = now + PERIOD_NS < deadline ? now + PERIOD_NS : deadline;

@@ -31,6 +31,7 @@ struct msg_watch {
 	struct msg_watch_list told;  /* Coming in. */
 	struct msg_watch_list known; /* The latest that came whole. */
 	uint64_t answers;            /* Whole ones. */
+	uint64_t lost_ns; /* When the broker went away last. */
 	uint64_t read;               /* Digest of what was read last. */
 };
 
