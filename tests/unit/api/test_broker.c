@@ -26,6 +26,7 @@ static int find(uint32_t policy, const struct msg_broker_wish *wish)
 	fake_serve(&client, NULL);
 	result = msg_broker_find(&options, wish ? wish : &any, path, &welcome);
 	fake_served(&client);
+	fake_hang_up(&client);
 	return result;
 }
 

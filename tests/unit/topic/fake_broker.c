@@ -177,9 +177,11 @@ void fake_say(struct fake_client *c, const struct msg_control *message,
 void fake_hang_up(struct fake_client *c)
 {
 	msg_socket_close(c->socket);
+	c->socket = NULL;
 	/* Its memory stays: whoever mapped it reads on. */
 	if (c->bell[0] >= 0)
 		close(c->bell[0]);
+	c->bell[0] = -1;
 }
 
 /* ---- rings ------------------------------------------------------------- */

@@ -52,7 +52,7 @@ extern char fake_path[108];
 /* Serve the next client from a thread, until it has its answer. */
 void fake_serve(struct fake_client *client, const char *refuse);
 void fake_served(struct fake_client *client); /* Waits for that. */
-void fake_hang_up(struct fake_client *client);
+void fake_hang_up(struct fake_client *client); /* Or it is gone already. */
 void fake_say(struct fake_client *client, const struct msg_control *message,
 	const int *fds, unsigned fd_count);
 

@@ -53,9 +53,20 @@ static void setup(void)
 	fake_served(&broker);
 }
 
+static void leave(struct reader *r)
+{
+	if (r->inbox.records)
+		msg_inbox_close(&r->inbox);
+}
+
 static void teardown(void)
 {
 	msg_publication_close(&p, 0);
+	leave(&one);
+	leave(&relay);
+	fake_hang_up(&broker);
+	if (again.thread)
+		fake_hang_up(&again);
 	fake_close();
 }
 
@@ -84,6 +95,7 @@ static void join_ring(struct reader *r, struct fake_client *c, uint32_t number,
 	struct msg_inbox_ring *opened;
 	int fds[2];
 
+	leave(r);
 	memset(r, 0, sizeof *r);
 	ck_assert_int_eq(msg_shm_segment_create(&r->ledger, "fake-ledger",
 				 msg_ring_ledger_bytes(64), 0),
@@ -268,6 +280,7 @@ START_TEST(a_refusal_is_the_brokers_own_words)
 	ck_assert_int_eq(msg_publication_open(&p, &o), -MSG_ERROR_DENIED);
 	ck_assert_str_eq(msg_trail_text(), "not that topic");
 	fake_served(&broker);
+	fake_hang_up(&broker);
 	fake_close();
 }
 END_TEST

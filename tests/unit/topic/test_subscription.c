@@ -43,6 +43,9 @@ static void setup(void)
 static void teardown(void)
 {
 	msg_subscription_close(&s);
+	fake_hang_up(&broker);
+	if (again.thread)
+		fake_hang_up(&again);
 	fake_close();
 }
 
@@ -191,6 +194,7 @@ START_TEST(a_refusal_is_the_brokers_own_words)
 	ck_assert_int_eq(msg_subscription_open(&s, &o), -MSG_ERROR_DENIED);
 	ck_assert_str_eq(msg_trail_text(), "not for you; ask the owner");
 	fake_served(&broker);
+	fake_hang_up(&broker);
 	o.path = "/nowhere/b.sock";
 	ck_assert_int_eq(msg_subscription_open(&s, &o), -MSG_ERROR_DEVICE);
 	ck_assert_ptr_nonnull(strstr(msg_trail_text(), "/nowhere/b.sock"));
