@@ -222,7 +222,8 @@ static bool open_behind(struct msg_outbox *o)
 	uint32_t next = (l->base + l->pack.used + table + 63) & ~63u;
 	uint32_t left = l->pool.capacity > next ? l->pool.capacity - next : 0;
 
-	if (left < FRAME_LEAST) {
+	/* Room for a batch like the last one, or it would be cut in two. */
+	if (left < FRAME_LEAST || left < l->pack.used + table) {
 		/* The next slot had better be one that is in the caches. */
 		o->used_up = true;
 		return false;

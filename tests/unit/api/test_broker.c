@@ -55,7 +55,7 @@ START_TEST(a_broker_of_another_lane_is_passed_by)
 		{{.device = "rxe7"}, MSG_ERROR_DEVICE, "device rxe7"},
 		{{.groups = "239.1.1.0+4"}, MSG_ERROR_ARGUMENT,
 			"groups 239.1.1.0+4"},
-		{{.lane = MSG_LANE_UDP}, MSG_ERROR_ARGUMENT, "lane 2"},
+		{{.lane = MSG_LANE_UDP}, MSG_ERROR_ARGUMENT, "the lane udp"},
 		{{.port = 7}, MSG_ERROR_ARGUMENT, "port 7"},
 	};
 
