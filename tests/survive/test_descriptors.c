@@ -75,6 +75,7 @@ START_TEST(a_broker_without_descriptors_recovers)
 	printf("%d connections with 64 descriptors\n", count);
 	for (int i = 0; i <= count; i++)
 		close(fds[i]);
+	AWAIT(5, process_descriptors(honest.host.broker) == honest.descriptors);
 	late = subscriber_start(&sp);
 	AWAIT(10, subscriber_delivered(late) > 100);
 	actor_stop(late);
