@@ -42,7 +42,7 @@ struct reading {
 	struct msg_shm_segment ring, ledger;
 	struct msg_ring_reader reader;
 	uint64_t taken;
-	uint32_t held;
+	uint32_t held, hold_max;
 };
 static struct reading readings[RINGS_MAX];
 static int reading_count;
@@ -133,6 +133,7 @@ static void ring_comes(
 		(struct msg_ring_header *)(void *)to->ring.base, r->entry_count,
 		(struct msg_ring_ledger *)(void *)to->ledger.base, r->reader,
 		MSG_RING_HEAD);
+	to->hold_max = r->hold_max;
 	reading_count++;
 }
 
@@ -152,7 +153,8 @@ static void take(struct reading *r, int hold)
 	}
 	msg_ring_hold(&r->reader, at + 1, false);
 	msg_store(&r->reader.ledger->taken, ++r->taken, relaxed);
-	if (hold && at % 8 == 0 && r->held < HOLD) {
+	if (hold && at % 8 == 0 && r->held < HOLD &&
+		r->held < r->hold_max) {
 		msg_store(&r->reader.ledger->held_top, r->held + 1, release);
 		msg_ring_keep(&r->reader, r->held++, at);
 	}
@@ -224,7 +226,7 @@ static void publish(const char *topic, double rate)
 	publisher_id = (uint32_t)m.publish.incarnation;
 	snprintf(m.publish.topic, sizeof m.publish.topic, "%s", topic);
 	m.publish.message_bytes_max = 64;
-	m.publish.loan_count_max = 16;
+	m.publish.loan_count_max = 256;
 	m.publish.period_ms = 1000;
 	say(&m);
 	for (;;) {
