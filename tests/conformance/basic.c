@@ -233,9 +233,12 @@ START_TEST(queued_messages_share_frames_and_keep_their_order)
 		}
 		batches++;
 	}
-	/* 60 messages of 104 bytes at most and a table. */
+	/* 60 messages of 104 bytes at most and a table.  Through a broker,
+	 * batches share a buffer, and one that is larger than the one before
+	 * may meet its end. */
 	ck_assert_uint_le(msg_publisher_counter(p, MSG_COUNTER_FRAMES),
-		(uint64_t)batches * (1 + 60 * 106 / (body_bytes(node) - 112)));
+		(uint64_t)batches * (1 + 60 * 106 / (body_bytes(node) - 112)) +
+			(lane.broker ? (uint64_t)batches / 8 : 0));
 	close_all(node, p, s);
 }
 END_TEST
