@@ -325,8 +325,9 @@ static int measure(const struct deaf_plan *plan, int rounds, const char *folder,
 				return 1;
 		if (books_only)
 			return 0;
-		good = judge_times(DEAF_STOPPED, &ratios) &
-		       judge_times(DEAF_KILLED, &ratios);
+		/* Both say what they found. */
+		good = judge_times(DEAF_STOPPED, &ratios);
+		good = judge_times(DEAF_KILLED, &ratios) && good;
 	}
 	return good ? 0 : 1;
 }
