@@ -4,6 +4,10 @@
 
 #include <assert.h>
 
+#include "base/clock.h"
+
+/* A publisher without slots waits that long for who holds them. */
+#define STARVED_NS (100 * MSG_NS_PER_MS)
 /* A frame is not begun where it could not hold a few messages. */
 #define FRAME_LEAST 1024u
 
@@ -182,6 +186,27 @@ static bool reclaim(
 	return enough(o);
 }
 
+/* No slot is to be had.  If that lasts, and it is not for loans, whoever holds
+ * most loses the ring: no reader can stop the writer, nor can several. */
+static bool relieve(struct msg_outbox *o)
+{
+	const struct msg_transmit_pool *pool = &o->lender.pool;
+	uint64_t now = msg_clock_coarse_ns();
+	uint32_t reader;
+
+	if (o->starved_ns == 0)
+		o->starved_ns = now;
+	if (now - o->starved_ns < STARVED_NS ||
+		pool->loan_count > pool->count / 2)
+		return false;
+	o->starved_ns = 0;
+	reader = msg_ring_hoarder(&o->ring);
+	if (reader == MSG_RING_READERS_MAX)
+		return false;
+	msg_ring_evict(&o->ring, reader);
+	return reclaim(o, has_slots);
+}
+
 static int refuse(struct msg_outbox *o)
 {
 	msg_lender_count(&o->lender, MSG_COUNTER_LOAN_REFUSED, 1);
@@ -206,8 +231,11 @@ static int find_slot(struct msg_lender *lender, uint32_t *slot)
 		look(o);
 		msg_ring_reclaim(&o->ring, 0);
 	}
-	if (!has_slots(o) && !reclaim(o, has_slots))
-		return refuse(o);
+	if (!has_slots(o)) {
+		if (!reclaim(o, has_slots) && !relieve(o))
+			return refuse(o);
+		o->starved_ns = 0;
+	}
 	*slot = msg_transmit_get(&lender->pool);
 	return 0;
 }

@@ -15,7 +15,8 @@
  * more, which is looked at only when slots or places in the ring are short:
  * first what all have left behind, then, of readers that may be lapped, the
  * older half of what they have not taken.  A reader that may not be lapped
- * makes the loan say AGAIN.
+ * makes the loan say AGAIN.  Should slots be short for a tenth of a second
+ * because readers give nothing back, the one that holds most loses its ring.
  *
  * Who reads is told on a socket, and that there is news in a word of shared
  * memory.  It is looked at behind a fence, before any slot is taken back (a
@@ -56,6 +57,7 @@ struct msg_outbox_options {
 struct msg_outbox {
 	struct msg_lender lender; /* First: lender.h. */
 	struct msg_ring_writer ring;
+	uint64_t starved_ns; /* Since when no slot was to be had; 0: not. */
 	uint64_t flushed; /* Entries whose sleepers were looked for. */
 	uint32_t publisher;
 	bool used_up; /* The last slot that frames were filled in. */

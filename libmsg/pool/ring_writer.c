@@ -317,6 +317,31 @@ bool msg_ring_make_room(struct msg_ring_writer *w, uint32_t count)
 	return w->head + count - w->tail <= size;
 }
 
+uint32_t msg_ring_hoarder(struct msg_ring_writer *w)
+{
+	uint32_t found = MSG_RING_READERS_MAX;
+	uint64_t most = 0;
+
+	for (uint32_t k = 0; k < w->reader_top; k++) {
+		struct claim c;
+		uint64_t in_hand;
+
+		if (!read_claim(w, k, &c))
+			continue;
+		if (w->readers[k].slow == MSG_RING_BLOCK) {
+			if (c.next < w->head)
+				return MSG_RING_READERS_MAX;
+			continue;
+		}
+		in_hand = c.next - c.low + c.held_top;
+		if (in_hand > most) {
+			most = in_hand;
+			found = k;
+		}
+	}
+	return found;
+}
+
 /* ---- sleepers ---------------------------------------------------------- */
 
 void msg_ring_wake_behind(struct msg_ring_writer *w)

@@ -290,7 +290,9 @@ MSG_API int msg_publisher_close(struct msg_publisher *publisher);
  * its writer needs the memory of what it has not taken. */
 enum msg_slow {
 	MSG_SLOW_DEFAULT = 0, /* LAP. */
-	MSG_SLOW_LAP = 1,     /* It loses the oldest, counted. */
+	MSG_SLOW_LAP = 1,     /* It loses the oldest, counted; the subscription
+	                         only if it gives so little back that a writer
+	                         has no memory left. */
 	MSG_SLOW_EVICT = 2,   /* It loses the subscription: take says EVICTED,
 	                         and views in hand may change. */
 	MSG_SLOW_BLOCK = 3,   /* Publishers of this host wait for it: their
