@@ -209,6 +209,11 @@ int host_node(const struct host *host, struct msg_node **node)
 
 	options.broker = MSG_BROKER_REQUIRE;
 	options.broker_name = host->socket;
+	if (host->device) {
+		options.broker = MSG_BROKER_NEVER;
+		options.broker_name = NULL;
+		options.device = host->device;
+	}
 	return msg_node_open(&options, node);
 }
 

@@ -25,6 +25,7 @@ struct host {
 	const char *const *arguments; /* More of them; NULL at the end, or NULL. */
 	uint32_t descriptors;         /* RLIMIT_NOFILE; 0: as it is. */
 	pid_t broker;                 /* 0: none runs. */
+	const char *device; /* Nodes have it for themselves, and no broker. */
 };
 
 /* A folder and a configuration: `config` goes behind quotas that are no limit,
@@ -46,7 +47,7 @@ bool host_is_alive(struct host *host);
 /* Lines of its log that contain `text`. */
 unsigned host_log_count(const struct host *host, const char *text);
 
-/* A node on this host's broker, or what msg_node_open says. */
+/* A node on this host's broker, or on its device; what msg_node_open says. */
 int host_node(const struct host *host, struct msg_node **node);
 
 /* ---- looking at processes ------------------------------------------------ */
