@@ -140,8 +140,10 @@ static int open_lane(struct publisher *p)
 	options.headers = p->headers.base;
 	options.headers_bytes = p->headers.bytes;
 	result = n->domain->ops->link_open(n->domain, &options, &p->lane, text);
+	/* Whoever asked reads this, and the limits are not his. */
 	if (result < 0)
-		return msg_fail(-result, "%s", text);
+		return msg_fail(-result, "the broker has no lane for it: %s",
+			text);
 	if (p->lane->send_count < FLIGHT)
 		p->flight_mask = p->lane->send_count - 1;
 	while (p->flight_mask & (p->flight_mask + 1))
