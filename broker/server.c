@@ -379,6 +379,19 @@ int server_turn(struct server *server)
 	return busy;
 }
 
+/* A join waits: what is received and sent goes on.  No announcements, as one of
+ * them may be what it joins for, and no clients, as one of them asked for it. */
+static void meanwhile(void *context)
+{
+	struct server *server = context;
+
+	for (uint32_t i = 0; i < server->feed_count; i++)
+		(void)feed_turn(server->feeds[i]);
+	for (struct publisher *p = server->publishers; p; p = p->next)
+		(void)publisher_turn(p);
+	notify_alive(msg_clock_ns());
+}
+
 /* Get ready to sleep; false: something has come meanwhile. */
 static bool arm(struct server *server)
 {
@@ -612,6 +625,10 @@ int server_open(struct server **server, const struct server_options *options)
 			&made->network, options->config, announced, made);
 	if (result == 0)
 		result = open_feeds(made);
+	if (result == 0 && made->network.domain) {
+		made->network.domain->meanwhile = meanwhile;
+		made->network.domain->meanwhile_context = made;
+	}
 	if (result == 0)
 		result = stats_open(made, options->place);
 	if (result < 0)

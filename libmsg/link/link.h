@@ -31,7 +31,7 @@
 
 #include <msg/msg.h>
 
-#define MSG_LINK_ABI 2u /* Of this header: library and module must agree. */
+#define MSG_LINK_ABI 3u /* Of this header: library and module must agree. */
 #define MSG_LINK_TEXT_BYTES 512
 #define MSG_LINK_IOV_MAX 3
 
@@ -61,6 +61,11 @@ struct msg_link_domain {
 	                           queue pair breaks on a frame that does not
 	                           fit, so there it is the path's largest. */
 	bool software; /* An RDMA device made of software: slower timers. */
+	/* Or NULL.  Called again and again while a join waits, once a ms or so:
+	 * whoever has other links of the domain may use them there, and the
+	 * one that joins but for its groups.  Set by the opener. */
+	void (*meanwhile)(void *context);
+	void *meanwhile_context;
 };
 
 struct msg_link_options {
