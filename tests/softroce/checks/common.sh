@@ -25,3 +25,86 @@ gid_index() {
 	done
 	fail "rxe0 has no IPv4 address"
 }
+
+# The product's programs, for the checks of the whole of it.
+msg=${BUILD:-}/libmsg/tool/msg
+msgbrokerd=${BUILD:-}/broker/msgbrokerd
+
+need_built() {
+	local program
+	for program in "$@"; do
+		[ -x "$program" ] || { echo "$program is not built"; exit 77; }
+	done
+}
+
+# await SECONDS COMMAND: until it succeeds.
+await() {
+	local limit=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $limit ] || fail "waited in vain for: $*"
+		sleep 0.1
+	done
+}
+
+# start_broker: on rxe0, its log $work/broker.err.  From then on
+# whoever is run by `through` has no other lane, and by `direct` none of its.
+start_broker() {
+	need_built "$msg" "$msgbrokerd"
+	work=$(mktemp -d /run/broker.XXXXXX)
+	chmod 755 "$work"
+	: >"$work/empty.conf"
+	"$msgbrokerd" --device rxe0 --config "$work/empty.conf" \
+		--socket "$work/b.sock" 2>"$work/broker.err" &
+	# shellcheck disable=SC2034 # for the checks
+	broker=$!
+	await 30 grep -q 'info: started:' "$work/broker.err"
+}
+
+# With `how` as exec they take the place of the shell.
+how=
+through() {
+	MSG_BROKER=$work/b.sock MSG_BROKER_POLICY=require $how "$msg" "$@"
+}
+direct() {
+	local command=$1
+	shift
+	MSG_BROKER_POLICY=never $how "$msg" "$command" --device rxe0 "$@"
+}
+
+# listen NAME through|direct ECHO-ARGUMENT...: in the background, until it is
+# attached; its messages in $work/NAME, its process in ${pids[NAME]}.
+listen() {
+	local name=$1
+	shift
+	how='exec' "$1" echo "${@:2}" >"$work/$name" 2>"$work/$name.err" &
+	pids[$name]=$!
+	await 30 grep -q 'listening to' "$work/$name.err"
+}
+declare -A pids=()
+
+# heard NAME WANTED: it ended well, and got those bytes.
+heard() {
+	wait "${pids[$1]}" || { cat "$work/$1.err"; fail "$1 failed"; }
+	cmp "$2" "$work/$1" || fail "$1: other bytes"
+	echo "$1: $(tail -n 1 "$work/$1.err")"
+}
+
+# counts NAME: its values in what `msg info` says of the broker, in order.
+counts() {
+	through info -t 0 --json "$work/b.sock" | grep -o "\"$1\":[0-9][0-9]*" |
+		cut -d : -f 2
+}
+
+# Queue pairs of a process.
+queue_pairs() { rdma resource show qp | grep -c " pid $1 " || true; }
+
+# Messages of all the kinds there are, in files: an entry of a ring, a frame,
+# fragments; the first is $work/m.0.
+make_messages() {
+	local i=0 bytes
+	for bytes in 1 32 33 960 1000 1001 4000 65536; do
+		head -c $bytes /dev/urandom >"$work/m.$i"
+		i=$((i + 1))
+	done
+}
