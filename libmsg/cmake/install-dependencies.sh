@@ -12,14 +12,15 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 usage() {
 	cat <<'HELP'
-usage: libmsg/cmake/install-dependencies.sh [build|run|test|all] [--print]
+usage: libmsg/cmake/install-dependencies.sh [build|run|test|peers|all] [--print]
 
 Install the packages of dependencies.txt that are missing.
 
   build    what compiling needs, and running (the default)
   run      what running needs on a machine that builds nothing
   test     what the tests need, besides
-  all      all of them
+  peers    those that tests/perf/peers compares us with
+  all      all of them but the last
   --print  only print the line that would install what is missing
 
 Exit status: 0 when nothing is missing (any more); 2 when something is and
@@ -32,7 +33,7 @@ say() { echo "dependencies: $*" >&2; }
 what=build print=''
 for argument; do
 	case $argument in
-	build | run | test | all) what=$argument ;;
+	build | run | test | peers | all) what=$argument ;;
 	--print) print=yes ;;
 	--help) usage; exit 0 ;;
 	*) usage >&2; exit 2 ;;

@@ -3,6 +3,8 @@
 #include "ipc.h"
 
 #include <linux/futex.h>
+#include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -21,6 +23,15 @@ void ipc_meet(struct ipc_page *page, uint32_t sides, uint32_t turn)
 	atomic_fetch_add(&page->arrived, 1);
 	while (atomic_load(&page->arrived) < sides * turn)
 		usleep(100);
+}
+
+void ipc_go(struct ipc_page *page, uint32_t sides, uint32_t turn)
+{
+	struct sched_param priority = {.sched_priority = 1};
+
+	ipc_meet(page, sides, turn);
+	if (page->fifo && sched_setscheduler(0, SCHED_FIFO, &priority) != 0)
+		perror("perf_ipc: warning: --fifo");
 }
 
 uint64_t ipc_sum(const void *data, size_t bytes)
@@ -43,7 +54,7 @@ uint64_t ipc_sum(const void *data, size_t bytes)
 
 void bare_line_near(struct ipc_page *page, const struct ipc_job *job)
 {
-	ipc_meet(page, 2, 1);
+	ipc_go(page, 2, 1);
 	for (uint32_t i = 1; i <= job->count; i++) {
 		uint64_t begin = ipc_now();
 
@@ -58,7 +69,7 @@ void bare_line_near(struct ipc_page *page, const struct ipc_job *job)
 
 void bare_line_far(struct ipc_page *page, const struct ipc_job *job)
 {
-	ipc_meet(page, 2, 1);
+	ipc_go(page, 2, 1);
 	for (uint32_t i = 1; i <= job->count; i++) {
 		spin_until(&page->ping, i);
 		atomic_store_explicit(&page->pong, i, memory_order_release);
@@ -71,7 +82,7 @@ void bare_futex_waker(struct ipc_page *page, const struct ipc_job *job)
 {
 	struct timespec pause = {.tv_nsec = PAUSE_NS};
 
-	ipc_meet(page, 2, 1);
+	ipc_go(page, 2, 1);
 	for (uint32_t i = 1; i <= job->count; i++) {
 		nanosleep(&pause, NULL);
 		atomic_store(&page->stamp, ipc_now());
@@ -83,7 +94,7 @@ void bare_futex_waker(struct ipc_page *page, const struct ipc_job *job)
 
 void bare_futex_sleeper(struct ipc_page *page, const struct ipc_job *job)
 {
-	ipc_meet(page, 2, 1);
+	ipc_go(page, 2, 1);
 	for (uint32_t i = 1; i <= job->count; i++) {
 		while (atomic_load(&page->word) < i)
 			syscall(SYS_futex, &page->word, FUTEX_WAIT, i - 1,
@@ -111,7 +122,7 @@ void bare_ring_writer(struct ipc_page *page, const struct ipc_job *job)
 	uint64_t head = 0;
 	uint64_t tail = 0;
 
-	ipc_meet(page, 2, 1);
+	ipc_go(page, 2, 1);
 	for (uint32_t i = 0; i < job->count; i++) {
 		uint8_t *at = page->ring + head % lap;
 
@@ -137,7 +148,7 @@ void bare_ring_reader(struct ipc_page *page, const struct ipc_job *job)
 	uint64_t sum = 0;
 	uint64_t begin;
 
-	ipc_meet(page, 2, 1);
+	ipc_go(page, 2, 1);
 	begin = ipc_now();
 	while (tail < job->count * record) {
 		uint64_t head = atomic_load_explicit(

@@ -28,6 +28,7 @@ struct ipc_page {
 	_Alignas(64) _Atomic uint64_t head; /* Of the byte ring, in bytes. */
 	_Alignas(64) _Atomic uint64_t tail;
 	_Alignas(64) _Atomic uint32_t failed;
+	bool fifo; /* Real-time priority while the clock runs. */
 	uint64_t sum; /* Of what was read: nothing is optimised away. */
 	double result; /* Messages a second, or ns a message. */
 	uint32_t sample_count;
@@ -41,6 +42,7 @@ struct ipc_job {
 	uint32_t count;   /* Messages, or subscribers. */
 	const char *broker; /* libmsg's: its name. */
 	uint32_t fewer;     /* Messages are divided by this: a trial of it. */
+	bool fifo;
 };
 
 typedef void ipc_side(struct ipc_page *page, const struct ipc_job *job);
@@ -55,6 +57,10 @@ static inline uint64_t ipc_now(void)
 
 /* Wait for `sides` processes to come here; for the n-th time if `turn` is n. */
 void ipc_meet(struct ipc_page *page, uint32_t sides, uint32_t turn);
+
+/* The same, once all is open, and then ask to be left alone.  Not before: who
+ * spins with such a priority keeps the other from ever getting here. */
+void ipc_go(struct ipc_page *page, uint32_t sides, uint32_t turn);
 
 /* Read every byte. */
 uint64_t ipc_sum(const void *data, size_t bytes);

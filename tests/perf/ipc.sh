@@ -22,6 +22,7 @@ a byte ring.  Results go to build/perf-results: ipc.txt, ipc.json, ipc.png.
   --rounds N     how many rounds, 1 to 31 (7)
   --quick        3 rounds of a tenth of the messages
   --only TEXT    only rows whose name holds this
+  --no-fifo      no real-time priority (only root gets it anyway)
   --build DIR    where the project was built (build/main, or MSG_BUILD)
   --results DIR  where results go
   --help         this text
@@ -31,12 +32,13 @@ when something did not run.
 HELP
 }
 
-rounds='' arguments=()
+rounds='' fifo=--fifo arguments=()
 while [ $# -gt 0 ]; do
 	case $1 in
 	--rounds) rounds=${2:?}; shift ;;
 	--quick) rounds=${rounds:-3}; arguments+=(--fewer 10) ;;
 	--only) arguments+=(--only "${2:?}"); shift ;;
+	--no-fifo) fifo='' ;;
 	--build) build=${2:?}; shift ;;
 	--results) results=${2:?}; shift ;;
 	--help) usage; exit 0 ;;
@@ -70,7 +72,7 @@ broker_start --lane none
 {
 	machine
 	"$programs/perf_ipc" --broker "$broker" --json "$results/ipc.json" \
-		--rounds "${rounds:-7}" ${arguments[@]+"${arguments[@]}"}
+		--rounds "${rounds:-7}" $fifo ${arguments[@]+"${arguments[@]}"}
 	machine
 } | tee "$results/ipc.txt"
 draw | picture "$results/ipc.png"

@@ -103,7 +103,7 @@ void msg_round_near(struct ipc_page *page, const struct ipc_job *job)
 
 	ipc_meet(page, 2, 1);
 	there = open_publisher(page, node, "ipc.ping", job->bytes);
-	ipc_meet(page, 2, 2);
+	ipc_go(page, 2, 2);
 	for (uint32_t i = 0; i < job->count; i++) {
 		uint64_t begin = ipc_now();
 
@@ -124,7 +124,7 @@ void msg_round_far(struct ipc_page *page, const struct ipc_job *job)
 
 	ipc_meet(page, 2, 1);
 	back = open_publisher(page, node, "ipc.pong", job->bytes);
-	ipc_meet(page, 2, 2);
+	ipc_go(page, 2, 2);
 	for (uint32_t i = 0; i < job->count; i++)
 		send_one(page, back, job->bytes, take_one(page, there), false);
 }
@@ -137,7 +137,7 @@ void msg_block_sender(struct ipc_page *page, const struct ipc_job *job)
 	ipc_meet(page, 2, 1);
 	publisher = open_publisher(
 		page, open_node(page, job), "ipc.block", job->bytes);
-	ipc_meet(page, 2, 2);
+	ipc_go(page, 2, 2);
 	for (uint32_t i = 1; i <= job->count; i++) {
 		nanosleep(&pause, NULL);
 		send_one(page, publisher, job->bytes, ipc_now(), false);
@@ -158,7 +158,7 @@ void msg_block_receiver(struct ipc_page *page, const struct ipc_job *job)
 	if (msg_subscriber_open(open_node(page, job), &options, &s) < 0)
 		die(page, "subscriber");
 	ipc_meet(page, 2, 1);
-	ipc_meet(page, 2, 2);
+	ipc_go(page, 2, 2);
 	while (i < job->count) {
 		uint64_t stamp;
 
@@ -183,7 +183,7 @@ void msg_rate_sender(struct ipc_page *page, const struct ipc_job *job)
 	ipc_meet(page, 2, 1);
 	publisher = open_publisher(
 		page, open_node(page, job), "ipc.rate", job->bytes);
-	ipc_meet(page, 2, 2);
+	ipc_go(page, 2, 2);
 	for (uint32_t i = 0; i < job->count; i++)
 		send_one(page, publisher, job->bytes, i,
 			i % IPC_BATCH != IPC_BATCH - 1);
@@ -201,7 +201,7 @@ void msg_rate_receiver(struct ipc_page *page, const struct ipc_job *job)
 	uint64_t begin;
 
 	ipc_meet(page, 2, 1);
-	ipc_meet(page, 2, 2);
+	ipc_go(page, 2, 2);
 	begin = ipc_now();
 	for (uint64_t got = 0; got + lost < job->count;) {
 		int n = msg_subscriber_take(s, views, 64);
@@ -235,7 +235,7 @@ void msg_cost_sender(struct ipc_page *page, const struct ipc_job *job)
 
 	ipc_meet(page, 2, 1);
 	publisher = open_publisher(page, open_node(page, job), "ipc.cost", 64);
-	ipc_meet(page, 2, 2);
+	ipc_go(page, 2, 2);
 	begin = ipc_now();
 	for (uint32_t i = 0; i < messages; i++)
 		send_one(page, publisher, job->bytes, i,
@@ -248,19 +248,21 @@ void msg_cost_readers(struct ipc_page *page, const struct ipc_job *job)
 {
 	struct msg_subscriber *readers[READERS_MAX];
 	struct msg_node *node = open_node(page, job);
-	struct msg_view views[64];
+	struct msg_view view;
 
 	for (uint32_t i = 0; i < job->count; i++)
 		readers[i] =
 			open_subscriber(page, node, "ipc.cost", MSG_SLOW_LAP);
 	ipc_meet(page, 2, 1);
-	ipc_meet(page, 2, 2);
-	/* Attached, and seen to be: then they lag, as they may. */
+	ipc_go(page, 2, 2);
+	/* Attached, and seen to be: then they lag, as they may.  One message
+	 * each: what a reader has claimed beyond those it was given keeps its
+	 * publisher's buffers as long as it lags. */
 	for (uint32_t i = 0; i < job->count; i++) {
-		int n = msg_subscriber_take(readers[i], views, 64);
+		int n = msg_subscriber_take(readers[i], &view, 1);
 
 		if (n > 0)
-			msg_subscriber_release(readers[i], views, n);
+			msg_subscriber_release(readers[i], &view, n);
 	}
 	ipc_meet(page, 2, 3);
 }

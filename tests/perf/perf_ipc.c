@@ -4,7 +4,7 @@
  * what the machine does bare.
  *
  *     perf_ipc --broker NAME [--rounds N] [--fewer N] [--only TEXT]
- *              [--json FILE]
+ *              [--json FILE] [--fifo]
  *
  * Each round measures the bare way, then ours; a row is the median over rounds
  * of the ratio, with the lowest and the highest.  Every byte that is sent is
@@ -86,6 +86,7 @@ static bool run(ipc_side *near, ipc_side *far, const struct ipc_job *job,
 
 	if (page == MAP_FAILED)
 		return false;
+	page->fifo = job->fifo;
 	pids[0] = start(far, page, job, 1);
 	pids[1] = start(near, page, job, 0);
 	for (int i = 0; i < 2; i++) {
@@ -132,41 +133,55 @@ struct row {
 
 static const struct row rows[] = {
 	{SPINNING, "round trip, 32 B", "ns", bare_line_near, bare_line_far,
-		{"line", 8, 200000, NULL, 1}, 1, msg_round_near, msg_round_far,
-		{"round", 32, 200000, NULL, 1}, 1, 2.2, false},
+		{"line", 8, 200000, NULL, 1, false}, 1, msg_round_near,
+		msg_round_far, {"round", 32, 200000, NULL, 1, false}, 1, 2.2,
+		false},
 	{SPINNING, "one way, 64 B", "ns", bare_line_near, bare_line_far,
-		{"line", 8, 200000, NULL, 1}, 0.5, msg_round_near,
-		msg_round_far, {"round", 64, 200000, NULL, 1}, 0.5, 4, false},
+		{"line", 8, 200000, NULL, 1, false}, 0.5, msg_round_near,
+		msg_round_far, {"round", 64, 200000, NULL, 1, false}, 0.5, 4,
+		false},
 	{SPINNING, "one way, 1 KiB", "ns", bare_line_near, bare_line_far,
-		{"line", 8, 200000, NULL, 1}, 0.5, msg_round_near,
-		msg_round_far, {"round", 1024, 100000, NULL, 1}, 0.5, 0, false},
+		{"line", 8, 200000, NULL, 1, false}, 0.5, msg_round_near,
+		msg_round_far, {"round", 1024, 100000, NULL, 1, false}, 0.5, 0,
+		false},
 	{SPINNING, "32 B, batches of 32", "M/s", bare_ring_writer,
-		bare_ring_reader, {"ring", 32, 20000000, NULL, 1}, 1e-6,
+		bare_ring_reader, {"ring", 32, 4000000, NULL, 1, false}, 1e-6,
 		msg_rate_sender, msg_rate_receiver,
-		{"rate", 32, 20000000, NULL, 1}, 1e-6, 0.7, true},
+		{"rate", 32, 4000000, NULL, 1, false}, 1e-6, 0.7, true},
 	{SPINNING, "1 KiB, batches of 32", "M/s", bare_ring_writer,
-		bare_ring_reader, {"ring", 1024, 4000000, NULL, 1}, 1e-6,
+		bare_ring_reader, {"ring", 1024, 1000000, NULL, 1, false}, 1e-6,
 		msg_rate_sender, msg_rate_receiver,
-		{"rate", 1024, 4000000, NULL, 1}, 1e-6, 0.8, true},
+		{"rate", 1024, 1000000, NULL, 1, false}, 1e-6, 0.8, true},
 	{SPINNING, "publisher, 8 readers beside 1", "ns", msg_cost_sender,
-		msg_cost_readers, {"cost", 64, 1, NULL, 1}, 1, msg_cost_sender,
-		msg_cost_readers, {"cost", 64, 8, NULL, 1}, 1, 0, false},
+		msg_cost_readers, {"cost", 64, 1, NULL, 1, false}, 1,
+		msg_cost_sender, msg_cost_readers,
+		{"cost", 64, 8, NULL, 1, false}, 1, 0, false},
 	{SPINNING, "publisher, 64 readers beside 1", "ns", msg_cost_sender,
-		msg_cost_readers, {"cost", 64, 1, NULL, 1}, 1, msg_cost_sender,
-		msg_cost_readers, {"cost", 64, 64, NULL, 1}, 1, 2.5, false},
+		msg_cost_readers, {"cost", 64, 1, NULL, 1, false}, 1,
+		msg_cost_sender, msg_cost_readers,
+		{"cost", 64, 64, NULL, 1, false}, 1, 2.5, false},
 	{BLOCKING, "one way, 64 B", "ns", bare_futex_waker, bare_futex_sleeper,
-		{"futex", 8, 4000, NULL, 1}, 1, msg_block_sender,
-		msg_block_receiver, {"block", 64, 4000, NULL, 1}, 1, 1.3,
+		{"futex", 8, 4000, NULL, 1, false}, 1, msg_block_sender,
+		msg_block_receiver, {"block", 64, 4000, NULL, 1, false}, 1, 1.3,
 		false},
 	{BLOCKING, "one way, 8 KiB", "ns", bare_futex_waker, bare_futex_sleeper,
-		{"futex", 8, 4000, NULL, 1}, 1, msg_block_sender,
-		msg_block_receiver, {"block", 8192, 4000, NULL, 1}, 1, 0,
+		{"futex", 8, 4000, NULL, 1, false}, 1, msg_block_sender,
+		msg_block_receiver, {"block", 8192, 4000, NULL, 1, false}, 1, 0,
 		false},
 };
 
-static const struct ipc_job line_job = {"line", 8, 50000, NULL, 1};
+static const struct ipc_job line_job = {"line", 8, 50000, NULL, 1, false};
 
 /* ---- rounds of a row --------------------------------------------------- */
+
+struct request {
+	const char *broker;
+	const char *only;
+	FILE *json;
+	int rounds;
+	uint32_t fewer; /* Messages are divided by this. */
+	bool fifo;
+};
 
 /* One sample a round of each. */
 struct samples {
@@ -188,28 +203,29 @@ static double median(double *values, int count)
 	return values[count / 2];
 }
 
-/* Messages are divided by `fewer`; readers are not. */
+/* Fewer messages; not fewer readers. */
 static struct ipc_job scaled(
-	const struct ipc_job *job, const char *broker, uint32_t fewer)
+	const struct ipc_job *job, const struct request *request)
 {
 	struct ipc_job copy = *job;
 
-	copy.broker = broker;
-	copy.fewer = fewer;
+	copy.broker = request->broker;
+	copy.fewer = request->fewer;
+	copy.fifo = request->fifo;
 	if (strcmp(job->name, "cost") != 0)
-		copy.count = job->count / fewer;
+		copy.count = job->count / request->fewer;
 	return copy;
 }
 
-static bool gather(const struct row *row, const char *broker, uint32_t fewer,
-	int rounds, struct samples *s)
+static bool gather(
+	const struct row *row, const struct request *request, struct samples *s)
 {
-	struct ipc_job bare = scaled(&row->bare, broker, fewer);
-	struct ipc_job ours = scaled(&row->job, broker, fewer);
-	struct ipc_job line = scaled(&line_job, broker, fewer);
+	struct ipc_job bare = scaled(&row->bare, request);
+	struct ipc_job ours = scaled(&row->job, request);
+	struct ipc_job line = scaled(&line_job, request);
 	struct figure figure;
 
-	for (int i = 0; i < rounds; i++) {
+	for (int i = 0; i < request->rounds; i++) {
 		if (!run(bare_line_near, bare_line_far, &line, &figure))
 			return false;
 		s->line[i] = figure.middle / 2;
@@ -238,7 +254,7 @@ static void print_row(
 	const char *sense = row->at_least ? ">=" : "<=";
 	double ratio = median(s->ratio, rounds);
 	const char *verdict = "";
-	char target[16] = "";
+	char target[16] = "", p99[16] = "";
 
 	if (row->target > 0) {
 		verdict = (row->at_least ? ratio >= row->target
@@ -247,12 +263,14 @@ static void print_row(
 				  : "MISS";
 		snprintf(target, sizeof target, "%s %.1f", sense, row->target);
 	}
-	printf("%-32s %-4s %9.4g %9.4g   %5.2f (%.2f-%.2f)  %9.4g %8.0f %8s "
+	if (s->p99[0] > 0)
+		snprintf(p99, sizeof p99, "%.4g", median(s->p99, rounds));
+	printf("%-32s %-4s %9.4g %9.4g   %5.2f (%.2f-%.2f)  %9s %8.0f %8s "
 	       "%s\n",
 		row->name, row->unit, median(s->bare, rounds),
 		median(s->ours, rounds), ratio, s->ratio[0],
-		s->ratio[rounds - 1], median(s->p99, rounds),
-		median(s->line, rounds), target, verdict);
+		s->ratio[rounds - 1], p99, median(s->line, rounds), target,
+		verdict);
 	fflush(stdout);
 	if (!json)
 		return;
@@ -268,14 +286,6 @@ static void print_row(
 		median(s->line, rounds), target, verdict);
 }
 
-struct request {
-	const char *broker;
-	const char *only;
-	FILE *json;
-	int rounds;
-	uint32_t fewer;
-};
-
 static int measure_all(const struct request *request)
 {
 	static struct samples samples;
@@ -289,8 +299,7 @@ static int measure_all(const struct request *request)
 		if (!last || last->way != row->way)
 			print_head(row->way);
 		last = row;
-		if (!gather(row, request->broker, request->fewer,
-			    request->rounds, &samples))
+		if (!gather(row, request, &samples))
 			return 1;
 		print_row(row, request->rounds, &samples, request->json);
 	}
@@ -305,6 +314,7 @@ int main(int argc, char **argv)
 		{"fewer", required_argument, NULL, 'f'},
 		{"only", required_argument, NULL, 'o'},
 		{"json", required_argument, NULL, 'j'},
+		{"fifo", no_argument, NULL, 'p'},
 		{0},
 	};
 	struct request request = {.rounds = 7, .fewer = 1};
@@ -327,6 +337,9 @@ int main(int argc, char **argv)
 		case 'j':
 			request.json = fopen(optarg, "w");
 			break;
+		case 'p':
+			request.fifo = true;
+			break;
 		default:
 			request.rounds = 0;
 		}
@@ -335,7 +348,7 @@ int main(int argc, char **argv)
 		request.rounds > ROUNDS_MAX || request.fewer < 1) {
 		fprintf(stderr,
 			"usage: perf_ipc --broker NAME [--rounds 1-%d] "
-			"[--fewer N] [--only TEXT] [--json FILE]\n",
+			"[--fewer N] [--only TEXT] [--json FILE] [--fifo]\n",
 			ROUNDS_MAX);
 		return 2;
 	}
