@@ -91,7 +91,11 @@ picture() {
 		{ echo "set terminal pngcairo size 1000,700 font 'sans,11'"
 			echo "set output '$1'"
 			cat; } >"$work/picture"
-		gnuplot "$work/picture" && echo "picture: $1"
+		if gnuplot "$work/picture"; then
+			echo "picture: $1"
+		else
+			echo "(gnuplot: no picture)"
+		fi
 	else
 		cat >/dev/null
 		echo "(no gnuplot: no picture)"

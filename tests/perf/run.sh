@@ -28,6 +28,11 @@ latency.svg, rate.svg.
   --device DEV    only this RDMA device, against raw verbs
   --softroce      as --device rxe0, on the machine of tests/softroce
   --frames        instead: the table of frame sizes
+  --ipc           only processes of one host through a broker (ipc.sh)
+  --broker        only what there is about the broker: ipc.sh, start.sh, deaf.sh,
+                  and what receiving costs a host (peers/peers.sh --host)
+  --peers         only libmsg beside ZeroMQ, nng, iceoryx and others, which are
+                  installed for it (peers/peers.sh)
   --pairs N       how many pairs
   --build DIR     where the project was built (build/main, or MSG_BUILD)
   --results DIR   where results go
@@ -35,7 +40,8 @@ latency.svg, rate.svg.
   --help          this text
 
 Exit status: 0 whether targets were met or not, for times are not a test; 1
-when something did not run.
+when something did not run.  --broker: 1 also when start.sh or deaf.sh did not
+hold.
 HELP
 }
 
@@ -50,6 +56,9 @@ while [ $# -gt 0 ]; do
 	--loopback) only=loopback ;;
 	--softroce) only=softroce ;;
 	--frames) frames=yes ;;
+	--ipc) only=ipc ;;
+	--broker) only=broker ;;
+	--peers) only=peers ;;
 	--no-fifo) fifo='' ;;
 	--device) device=${2:?}; only=device; shift ;;
 	--pairs) pairs=${2:?}; shift ;;
@@ -334,6 +343,32 @@ if [ "$only" = softroce ]; then
 		--pairs "${asked_pairs:-$([ -n "$quick" ] && echo 1 || echo 5)}"
 fi
 
+# The scripts about the broker, with what they share of our options.
+about() { # about SCRIPT ARGUMENT...
+	"$here/$1" "${@:2}" --build "$build" --results "$results"
+}
+
+ipc() {
+	about ipc.sh ${quick:+--quick} ${asked_pairs:+--rounds "$asked_pairs"}
+}
+
+case $only in
+ipc)
+	ipc
+	exit ;;
+broker)
+	code=0
+	ipc
+	about start.sh || code=1
+	about deaf.sh ${quick:+--seconds 2 --rounds 1} || code=1
+	about peers/peers.sh --host ${quick:+--rounds 1}
+	exit $code ;;
+peers)
+	about peers/peers.sh --install ${quick:+--rounds 1} \
+		${asked_pairs:+--rounds "$asked_pairs"}
+	exit ;;
+esac
+
 printf 'lane\twhat\tpair\t' >"$runs"
 "$programs/perf_msg" --columns >>"$runs"
 : >"$work/rows"
@@ -360,3 +395,6 @@ esac
 	echo ']}'
 } >"$results/summary.json"
 pictures
+if [ -z "$only" ] && [ -x "$build/broker/msgbrokerd" ]; then
+	ipc
+fi

@@ -46,11 +46,17 @@ if [ -x "$programs/../../broker/msgbrokerd" ]; then
 		--only 'way, 64 B' 		>"$work/out" || fail "ipc.sh: $(cat "$work/out")"
 	[ "$(grep -c '"what":"one way, 64 B"' "$work/ipc.json")" = 2 ] ||
 		fail "ipc.sh: $(cat "$work/out")"
+	"$here/start.sh" "${results[@]}" --rounds 2 --no-times >"$work/out" ||
+		fail "start.sh: $(cat "$work/out")"
 	# Books of every message, and not a word about how late they were.
 	"$here/deaf.sh" "${results[@]}" --seconds 2 --rounds 1 --books-only \
 		--no-fifo >"$work/out" || fail "deaf.sh: $(cat "$work/out")"
 	grep -q 'the deaf one .* delivered + *[1-9][0-9]* lost$' "$work/out" ||
 		fail "deaf.sh: nobody was deaf: $(cat "$work/out")"
 fi
+"$here/peers/peers.sh" "${results[@]}" --peers msg,udp --subscribers 2 --no-nice \
+	--bytes 64,65536 --modes rate,block --rounds 1 --seconds 0.05 \
+	>"$work/out" || fail "peers.sh: $(cat "$work/out")"
+[ "$(wc -l <"$work/peers.tsv")" = 8 ] || fail "peers.sh: $(cat "$work/out")"
 "$here/run.sh" --help | grep -q -- --softroce || fail "run.sh --help"
 echo "all programs run"

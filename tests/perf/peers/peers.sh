@@ -210,35 +210,33 @@ cpu_table() {
 		7 '<' 1
 }
 
+# A curve for each way: the first number of subscribers, over the sizes.
 draw() {
-	medians >"$work/medians"
 	local way ways
+	medians >"$work/medians"
 	mapfile -t ways < <(cut -f 1 "$work/medians" | awk '!seen[$0]++')
-	cat <<-END
+	cat <<-'END'
 		set datafile separator "\t"
 		set multiplot layout 1,2
 		set style data linespoints
 		set grid
 		set logscale xy
 		set xlabel 'bytes'
-		set ylabel 'messages/s of each subscriber'
-		set title 'rate, 1 subscriber'
 		set key bottom left
 	END
-	plots() { # plots MODE COLUMN
-		local list=()
-		for way in "${ways[@]}"; do
-			list+=("'< grep -P \"^$way\\t$1\\t1\\t\" $work/medians' using 4:$2 title '$way'")
-		done
-		(IFS=,; echo "plot ${list[*]}")
-	}
-	plots rate 6
-	cat <<-END
-		set ylabel 'one-way p50, us'
-		set title 'blocking, 1 subscriber, $rate/s'
-	END
-	plots block 7
+	curves rate 6 'messages/s of each subscriber'
+	curves block 7 "blocking at $rate/s, one-way p50, us"
 	echo 'unset multiplot'
+}
+
+curves() { # curves MODE COLUMN TITLE
+	local list=() n=${subscribers%%,*}
+	grep -q -P "\t$1\t$n\t" "$work/medians" || return 0
+	for way in "${ways[@]}"; do
+		list+=("'< grep -P \"^$way\t$1\t$n\t\" $work/medians' using 4:$2 title '$way' lw 2")
+	done
+	echo "set title '$3, $n subscriber(s)'"
+	(IFS=,; echo "plot ${list[*]}")
 }
 
 # What a datagram costs the host: all receivers and the broker; the publisher
