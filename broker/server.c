@@ -506,28 +506,47 @@ static int look(struct server *server, int timeout_ms)
 	return 0;
 }
 
+/* How long to look before sleeping, after something came `gap_ns` behind what
+ * was before it: as long as was allowed if that would have met it, else half as
+ * long as so far.  Datagrams farther apart than that would have each pay for
+ * looks that find nothing (tests/perf/README.md, "What a host pays"). */
+static uint64_t next_spin(uint64_t spin_ns, uint64_t most_ns, uint64_t gap_ns)
+{
+	return gap_ns <= most_ns ? most_ns : spin_ns / 2;
+}
+
 int server_run(struct server *server)
 {
-	uint64_t spin_ns = config_number(server->options.config,
-				   CONFIG_SPIN_US) *
-			   MSG_NS_PER_US;
+	const uint64_t most_ns =
+		MSG_NS_PER_US *
+		config_number(server->options.config, CONFIG_SPIN_US);
+	uint64_t spin_ns = most_ns;
 	uint64_t busy_ns = 0;
 	uint32_t turns = 0;
+	bool idle = false;
 	int result = 0;
 
 	while (result == 0) {
 		int busy = server_turn(server);
+		uint64_t now = msg_clock_ns();
 
 		if (busy < 0)
 			return msg_fail(MSG_ERROR_FABRIC,
 				"the lane failed; see the device and msg "
 				"doctor");
 		if (busy > 0) {
-			busy_ns = msg_clock_ns();
+			if (idle)
+				spin_ns = next_spin(
+					spin_ns, most_ns, now - busy_ns);
+			idle = false;
+			busy_ns = now;
 			stats_touch(&server->stats);
 			if (++turns % TURNS_A_LOOK == 0)
 				result = look(server, 0);
-		} else if (msg_clock_ns() - busy_ns < spin_ns) {
+			continue;
+		}
+		idle = true;
+		if (now - busy_ns < spin_ns) {
 			if (++turns % TURNS_A_LOOK == 0)
 				result = look(server, 0);
 		} else {
