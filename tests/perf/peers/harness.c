@@ -278,8 +278,9 @@ static pid_t start(const struct peer_plan *plan, struct page *page,
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_TIMERSLACK, 1ul);
 	alarm(LIMIT_SECONDS);
-	_exit(index < 0 ? run_publisher(plan, page, peer)
-			: run_subscriber(plan, page, peer, (uint32_t)index));
+	/* Not _exit: some say goodbye to their daemon by a destructor. */
+	exit(index < 0 ? run_publisher(plan, page, peer)
+		       : run_subscriber(plan, page, peer, (uint32_t)index));
 }
 
 static int run_all(const struct peer_plan *plan, struct page *page,
