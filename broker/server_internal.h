@@ -57,7 +57,7 @@ void server_drop_readers(struct server *server, struct stream *stream);
 /* Streams of topics heard of on the network, for one more subscriber. */
 void server_offer_network(struct server *server, struct client *client);
 
-/* Answer Watch and Stats.  0, or a negated error with the trail. */
+/* listing.c: answer Watch and Stats.  0, or a negated error with the trail. */
 int server_list(struct server *server, struct client *client,
 	const char *pattern);
 int server_stats(struct server *server, struct client *client);

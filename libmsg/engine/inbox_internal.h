@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * inbox_internal.h - what inbox.c (rings, records) and inbox_views.c (views,
+ * inbox_internal.h - what inbox.c (rings, records in hand), inbox_claim.c
+ * (entries to records), inbox_take.c (the steady path) and inbox_views.c (views,
  * bits) say to each other.
  */
 #ifndef MSG_ENGINE_INBOX_INTERNAL_H
@@ -70,5 +71,70 @@ int inbox_deliver(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
  * still out. */
 bool inbox_partly_out(
 	const struct msg_inbox *inbox, const struct msg_inbox_ring *ring);
+
+/* Entries that the writer did not wait for us with: count them. */
+static inline void inbox_note_lapped(struct msg_inbox *inbox, struct msg_inbox_ring *ring)
+{
+	uint64_t lapped = ring->reader.lapped - ring->lapped_told;
+
+	ring->lapped_told = ring->reader.lapped;
+	inbox_count(inbox, MSG_COUNTER_LAPPED, lapped);
+	/* Of many publishers, nobody knows whose they were. */
+	if (ring->publisher != 0)
+		ring->lost += lapped;
+}
+
+/* Whether an item can be what it says; what it points at is in the pool. */
+static inline bool inbox_believe(
+	const struct msg_inbox_ring *ring, const struct msg_ring_item *item)
+{
+	uint64_t place = (uint64_t)item->place * MSG_RING_PLACE_UNIT;
+
+	if (ring->publisher != 0 && item->publisher != ring->publisher)
+		return false;
+	if (item->kind == MSG_RING_SINGLE)
+		return item->bytes <= MSG_MESSAGE_BYTES_MAX &&
+		       place + item->bytes <= ring->pool_bytes;
+	switch (item->kind) {
+	case MSG_RING_INLINE:
+		return item->bytes <= MSG_RING_INLINE_BYTES;
+	case MSG_RING_PART:
+		if (item->segments < 1 ||
+			item->segments > ring->reader.mask + 1 ||
+			item->total > MSG_MESSAGE_BYTES_MAX)
+			return false;
+		break;
+	case MSG_RING_PACKED:
+		break;
+	default:
+		return false;
+	}
+	/* Of 35 and 29 bits: the sum cannot overflow. */
+	return place + item->bytes <= ring->pool_bytes;
+}
+
+/* Entries that may be claimed: not more in hand than allowed, and no wider a
+ * window. */
+static inline uint32_t inbox_claim_room(const struct msg_inbox_ring *ring)
+{
+	uint32_t window = (uint32_t)(ring->reader.next - ring->reader.low);
+
+	return ring->held_max -
+	       (window > ring->in_hand ? window : ring->in_hand);
+}
+
+/* inbox.c: a record, or the chain of a message, is free again. */
+void inbox_put_chain(struct msg_inbox *inbox, uint32_t first);
+/* inbox.c: see what was given back, and tell the ring's writer. */
+void inbox_settle_ring(struct msg_inbox *inbox, struct msg_inbox_ring *ring);
+/* inbox.c: move what is still out from the queue to the kept list, so that the
+ * window is empty. */
+void inbox_keep_stragglers(
+	struct msg_inbox *inbox, struct msg_inbox_ring *ring);
+
+/* inbox_claim.c: claim what is there, up to `count` entries.  False: there is
+ * nothing that may be. */
+bool inbox_claim(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
+	uint32_t count);
 
 #endif

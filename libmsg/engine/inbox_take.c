@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* inbox_take.c - the steady path of a subscriber; see inbox.h. */
+#include "engine/inbox_internal.h"
+
+#include <string.h>
+
+/* Two callers each, and half the cost of a lone message if they are called. */
+#define INLINE inline __attribute__((always_inline))
+#define APART __attribute__((noinline))
+
+/* Entries claimed at once: a fence a batch, and no more than is soon taken. */
+#define CLAIM_MAX 64u
+
+/* A record for a message that is whole in its entry, and its view. */
+static INLINE void take_plain(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
+	const struct msg_ring_item *item, uint32_t record,
+	struct msg_view *view)
+{
+	struct msg_inbox_record *r = &inbox->records[record];
+
+	if (item->kind == MSG_RING_INLINE) {
+		memcpy(r->inline_data, item->data, sizeof r->inline_data);
+		view->data = r->inline_data;
+	} else {
+		view->data = ring->pool +
+			     (size_t)item->place * MSG_RING_PLACE_UNIT;
+	}
+	r->segments = 1;
+	r->total = item->bytes;
+	r->next = MSG_INBOX_NONE;
+	r->place = MSG_INBOX_NONE;
+	r->kind = (uint8_t)item->kind;
+	view->bytes = item->bytes;
+	view->publisher = item->publisher;
+	view->sequence = item->sequence;
+	view->lost_before = item->lost;
+	view->opaque = inbox_set_bit(inbox, record);
+	view->segment_count = 1;
+	view->topic = ring->topic == MSG_INBOX_NONE ? item->topic : ring->topic;
+	view->reserved = 0;
+}
+
+/* The first of the views were of entries revoked before they were claimed: those
+ * are lost, and the others move up. */
+static int drop_void(struct msg_inbox *inbox, uint32_t *first, uint64_t from,
+	struct msg_view *views, int n)
+{
+	int gone = 0;
+
+	while (gone < n && inbox->records[*first].index < from) {
+		uint32_t record = *first;
+
+		*first = inbox->records[record].younger;
+		msg_inbox_release(inbox, &views[gone++], 1);
+		inbox_put_chain(inbox, record);
+	}
+	memmove(views, views + gone, (size_t)(n - gone) * sizeof *views);
+	return n - gone;
+}
+
+/* The usual kind, messages that are whole in their entries, with no more ado
+ * than that takes; how many.  What is of another kind, or in the way, is left
+ * to claim_entries. */
+static int take_whole(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
+	struct msg_view *views, int count)
+{
+	uint64_t at = ring->reader.next;
+	uint32_t most = inbox_claim_room(ring);
+	uint32_t first = MSG_INBOX_NONE;
+	uint32_t last = MSG_INBOX_NONE;
+	uint64_t bytes = 0;
+	uint64_t begin = at;
+	uint64_t from;
+	bool pinned = false;
+	int n = 0;
+
+	if (most > inbox->free_count)
+		most = inbox->free_count;
+	if (count > (int)most)
+		count = (int)most;
+	while (n < count) {
+		struct msg_ring_item item;
+		uint32_t record;
+
+		if (msg_ring_peek(&ring->reader, at, &item) != MSG_RING_ENTRY ||
+			item.kind > MSG_RING_INLINE || !inbox_believe(ring, &item) ||
+			item.bytes > inbox->message_bytes_max)
+			break;
+		record = inbox->free[--inbox->free_count];
+		take_plain(inbox, ring, &item, record, &views[n++]);
+		inbox->records[record].index = at++;
+		if (first == MSG_INBOX_NONE)
+			first = record;
+		else
+			inbox->records[last].younger = record;
+		last = record;
+		pinned |= item.kind == MSG_RING_SINGLE;
+	}
+	if (n == 0)
+		return 0;
+	inbox->records[last].younger = MSG_INBOX_NONE;
+	from = msg_ring_hold(&ring->reader, at, pinned);
+	if (from != begin) {
+		inbox_note_lapped(inbox, ring);
+		n = drop_void(inbox, &first, from, views, n);
+	}
+	if (ring->lost != 0 && n > 0) {
+		views[0].lost_before += ring->lost;
+		ring->lost = 0;
+	}
+	for (int i = 0; i < n; i++) {
+		views[i].lost_before = inbox_missing(inbox,
+			(uint32_t)views[i].publisher,
+			views[i].topic, views[i].sequence, 1,
+			views[i].lost_before);
+		bytes += views[i].bytes;
+	}
+	if (n == 0)
+		return 0;
+	if (ring->oldest == MSG_INBOX_NONE)
+		ring->oldest = first;
+	else
+		inbox->records[ring->newest].younger = first;
+	ring->newest = last;
+	ring->in_hand += (uint32_t)n;
+	inbox_count(inbox, MSG_COUNTER_BYTES, bytes);
+	return n;
+}
+
+/* The usual case of one at a time: a single record, all of it back. */
+static INLINE void settle_lone(
+	struct msg_inbox *inbox, struct msg_inbox_ring *ring)
+{
+	uint32_t only = ring->oldest;
+	const struct msg_inbox_record *r = &inbox->records[only];
+
+	/* Acquire; partner: take_back. */
+	if (only != ring->newest || r->words != 1 || r->segments != 1 ||
+		(uint32_t)msg_load(inbox_word(inbox, only, 0), acquire) != 0) {
+		inbox_settle_ring(inbox, ring);
+		return;
+	}
+	inbox->free[inbox->free_count++] = only;
+	ring->oldest = ring->newest = MSG_INBOX_NONE;
+	ring->in_hand--;
+	msg_ring_settle(&ring->reader, ring->reader.next);
+}
+
+/* The next message, if it is whole in its entry and nothing is in the way: as
+ * take_whole of one, with nothing to undo.  False: it is for the others. */
+static INLINE bool take_one(struct msg_inbox *inbox,
+	struct msg_inbox_ring *ring, struct msg_view *view)
+{
+	uint64_t at = ring->reader.next;
+	struct msg_ring_item item;
+	uint32_t record;
+
+	if (msg_ring_peek(&ring->reader, at, &item) != MSG_RING_ENTRY ||
+		item.kind > MSG_RING_INLINE || !inbox_believe(ring, &item) ||
+		item.bytes > inbox->message_bytes_max ||
+		inbox->free_count == 0 || inbox_claim_room(ring) == 0 ||
+		ring->lost != 0)
+		return false;
+	if (msg_ring_hold(&ring->reader, at + 1,
+		    item.kind == MSG_RING_SINGLE) != at) {
+		inbox_note_lapped(inbox, ring);
+		return false;
+	}
+	record = inbox->free[--inbox->free_count];
+	take_plain(inbox, ring, &item, record, view);
+	inbox->records[record].index = at;
+	inbox->records[record].younger = MSG_INBOX_NONE;
+	view->lost_before = inbox_missing(inbox, item.publisher, view->topic,
+		item.sequence, 1, item.lost);
+	if (ring->oldest == MSG_INBOX_NONE)
+		ring->oldest = record;
+	else
+		inbox->records[ring->newest].younger = record;
+	ring->newest = record;
+	ring->in_hand++;
+	inbox_count(inbox, MSG_COUNTER_BYTES, item.bytes);
+	return true;
+}
+
+/* Whatever is there of one ring, behind the `n` views already taken. */
+static APART int take_rest(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
+	struct msg_view *views, int count, int n)
+{
+	for (;;) {
+		uint32_t want;
+		int whole;
+
+		while (n < count && ring->deliver != MSG_INBOX_NONE)
+			n += inbox_deliver(inbox, ring, views + n, count - n);
+		if (n == count || !msg_ring_ready(&ring->reader))
+			return n;
+		whole = take_whole(inbox, ring, views + n, count - n);
+		n += whole;
+		want = (uint32_t)(count - n);
+		if (whole == 0 && !inbox_claim(inbox, ring,
+					  want < CLAIM_MAX ? want : CLAIM_MAX))
+			return n;
+	}
+}
+
+static int counted(struct msg_inbox *inbox, int n)
+{
+	if (n > 0)
+		inbox_count(inbox, MSG_COUNTER_MESSAGES, (uint64_t)n);
+	return n;
+}
+
+static INLINE int take_ring(struct msg_inbox *inbox,
+	struct msg_inbox_ring *ring, struct msg_view *views, int count)
+{
+	int n = 0;
+
+	if (ring->kept != MSG_INBOX_NONE)
+		inbox_settle_ring(inbox, ring);
+	else if (ring->oldest != ring->deliver)
+		settle_lone(inbox, ring);
+	if (ring->deliver == MSG_INBOX_NONE) {
+		if (!msg_ring_ready(&ring->reader))
+			return 0;
+		if (take_one(inbox, ring, views)) {
+			n = 1;
+			if (n == count || !msg_ring_ready(&ring->reader))
+				return n;
+		}
+	}
+	return take_rest(inbox, ring, views, count, n);
+}
+
+bool msg_inbox_drained(const struct msg_inbox_ring *ring)
+{
+	return ring->deliver == MSG_INBOX_NONE &&
+	       (ring->stopped || !msg_ring_ready(&ring->reader));
+}
+
+/* Whether those before it are done with.  First this one, acquire, then those:
+ * whoever began here had published all that he wrote there. */
+static bool is_next(struct msg_inbox_ring *ring)
+{
+	while (ring->previous) {
+		struct msg_inbox_ring *before = ring->previous;
+
+		if (!msg_ring_ready(&ring->reader) ||
+			!msg_inbox_drained(before))
+			return false;
+		before->finished = true;
+		ring->previous = before->previous;
+	}
+	return true;
+}
+
+static APART int take_many(
+	struct msg_inbox *inbox, struct msg_view *views, int count)
+{
+	uint32_t at = inbox->turn;
+	int n = 0;
+
+	for (uint32_t i = 0; i < inbox->ring_count && n < count; i++) {
+		if (is_next(inbox->rings[at]) && !inbox->rings[at]->stopped)
+			n += take_ring(inbox, inbox->rings[at], views + n,
+				count - n);
+		if (++at >= inbox->ring_count)
+			at = 0;
+	}
+	inbox->turn = at;
+	return counted(inbox, n);
+}
+
+int msg_inbox_take(struct msg_inbox *inbox, struct msg_view *views, int count)
+{
+	if (inbox->ring_count != 1 || inbox->rings[0]->stopped)
+		return take_many(inbox, views, count);
+	return counted(
+		inbox, take_ring(inbox, inbox->rings[0], views, count));
+}
+
+bool msg_inbox_ready(const struct msg_inbox *inbox)
+{
+	for (uint32_t i = 0; i < inbox->ring_count; i++)
+		if (!msg_inbox_drained(inbox->rings[i]))
+			return true;
+	return false;
+}
