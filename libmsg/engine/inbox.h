@@ -87,6 +87,8 @@ struct msg_inbox_ring {
 	uint32_t delivered; /* Views taken of `deliver`, when packed. */
 	uint64_t lapped_told; /* Of reader.lapped: counted. */
 	uint64_t lost;        /* Entries, to be told with the next message. */
+	uint64_t taken;       /* Messages, as its ledger says, … */
+	uint64_t missed;      /* … and those lost. */
 	struct msg_inbox_ring *previous; /* Its turn comes before ours. */
 	bool finished; /* A successor has begun: nothing follows. */
 	bool stopped;  /* Nothing more is taken of it. */
@@ -118,6 +120,7 @@ struct msg_inbox {
 	uint32_t stream_count;
 	uint32_t stream_max;
 	uint32_t message_bytes_max;
+	uint64_t lost_told; /* Of the counter: what ledgers say. */
 	bool counts_losses; /* Else the engine behind it does. */
 	msg_counter_t *counters; /* MSG_COUNTER_COUNT, of the subscriber. */
 	_Atomic uint64_t refused;

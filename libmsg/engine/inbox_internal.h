@@ -79,6 +79,7 @@ static inline void inbox_note_lapped(struct msg_inbox *inbox, struct msg_inbox_r
 
 	ring->lapped_told = ring->reader.lapped;
 	inbox_count(inbox, MSG_COUNTER_LAPPED, lapped);
+	msg_store(&ring->reader.ledger->lapped, ring->reader.lapped, relaxed);
 	/* Of many publishers, nobody knows whose they were. */
 	if (ring->publisher != 0)
 		ring->lost += lapped;

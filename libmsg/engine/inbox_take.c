@@ -231,6 +231,26 @@ static INLINE int take_ring(struct msg_inbox *inbox,
 	return take_rest(inbox, ring, views, count, n);
 }
 
+static APART void tell_lost(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
+	uint64_t lost)
+{
+	ring->missed += lost - inbox->lost_told;
+	inbox->lost_told = lost;
+	msg_store(&ring->reader.ledger->lost, ring->missed, relaxed);
+}
+
+/* What came of a take, for onlookers: nobody is led by it. */
+static INLINE void tell(
+	struct msg_inbox *inbox, struct msg_inbox_ring *ring, int n)
+{
+	uint64_t lost = msg_counter_get(&inbox->counters[MSG_COUNTER_LOST]);
+
+	ring->taken += (uint64_t)n;
+	msg_store(&ring->reader.ledger->taken, ring->taken, relaxed);
+	if (inbox->counts_losses && lost != inbox->lost_told)
+		tell_lost(inbox, ring, lost);
+}
+
 bool msg_inbox_drained(const struct msg_inbox_ring *ring)
 {
 	return ring->deliver == MSG_INBOX_NONE &&
@@ -260,9 +280,16 @@ static APART int take_many(
 	int n = 0;
 
 	for (uint32_t i = 0; i < inbox->ring_count && n < count; i++) {
-		if (is_next(inbox->rings[at]) && !inbox->rings[at]->stopped)
-			n += take_ring(inbox, inbox->rings[at], views + n,
-				count - n);
+		struct msg_inbox_ring *ring = inbox->rings[at];
+
+		if (is_next(ring) && !ring->stopped) {
+			int some = take_ring(
+				inbox, ring, views + n, count - n);
+
+			if (some > 0)
+				tell(inbox, ring, some);
+			n += some;
+		}
 		if (++at >= inbox->ring_count)
 			at = 0;
 	}
@@ -272,10 +299,14 @@ static APART int take_many(
 
 int msg_inbox_take(struct msg_inbox *inbox, struct msg_view *views, int count)
 {
+	int n;
+
 	if (inbox->ring_count != 1 || inbox->rings[0]->stopped)
 		return take_many(inbox, views, count);
-	return counted(
-		inbox, take_ring(inbox, inbox->rings[0], views, count));
+	n = take_ring(inbox, inbox->rings[0], views, count);
+	if (n > 0)
+		tell(inbox, inbox->rings[0], n);
+	return counted(inbox, n);
 }
 
 bool msg_inbox_ready(const struct msg_inbox *inbox)

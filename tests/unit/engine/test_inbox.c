@@ -559,6 +559,8 @@ START_TEST(losses_of_each_publisher_are_told_exactly)
 		struct random_stream random = {seed};
 		uint64_t next[5] = {0};
 		uint64_t expected[5] = {0};
+		uint64_t taken[RINGS] = {0};
+		uint64_t lost[RINGS] = {0};
 		struct msg_view hand[24];
 		int n = 0;
 
@@ -578,6 +580,8 @@ START_TEST(losses_of_each_publisher_are_told_exactly)
 				(int)random_below(&random, (uint64_t)(25 - n)));
 			for (int v = n; v < n + got; v++) {
 				p = (uint32_t)hand[v].publisher;
+				taken[p & 1]++;
+				lost[p & 1] += hand[v].lost_before;
 				/* What comes first says nothing of before. */
 				if (expected[p] == 0)
 					expected[p] = hand[v].sequence;
@@ -602,6 +606,18 @@ START_TEST(losses_of_each_publisher_are_told_exactly)
 				release(&hand[at]);
 				hand[at] = hand[--n];
 			}
+		}
+		/* Its ledgers say the same to those who look on. */
+		for (unsigned i = 0; i < RINGS; i++) {
+			const struct msg_ring_ledger *ledger =
+				sources[i].ledger;
+
+			ck_assert_uint_eq(msg_load(&ledger->taken, relaxed),
+				taken[i]);
+			ck_assert_uint_eq(
+				msg_load(&ledger->lost, relaxed), lost[i]);
+			ck_assert_uint_eq(msg_load(&ledger->lapped, relaxed),
+				sources[i].ring->reader.lapped);
 		}
 		msg_inbox_release(&inbox, hand, n);
 		while ((n = take(hand, 24)) > 0)
