@@ -323,20 +323,20 @@ uint32_t msg_ring_hoarder(struct msg_ring_writer *w)
 	uint64_t most = 0;
 
 	for (uint32_t k = 0; k < w->reader_top; k++) {
+		bool awaited = w->readers[k].slow == MSG_RING_BLOCK;
 		struct claim c;
 		uint64_t in_hand;
 
 		if (!read_claim(w, k, &c))
 			continue;
-		if (w->readers[k].slow == MSG_RING_BLOCK) {
-			if (c.next < w->head)
-				return MSG_RING_READERS_MAX;
-			continue;
-		}
+		if (awaited && c.next < w->head)
+			return MSG_RING_READERS_MAX;
 		in_hand = c.next - c.low + c.held_top;
 		if (in_hand > most) {
 			most = in_hand;
-			found = k;
+			/* As a relay, whose frames the device still has: nobody
+			 * else is to pay for that. */
+			found = awaited ? MSG_RING_READERS_MAX : k;
 		}
 	}
 	return found;

@@ -103,9 +103,8 @@ void msg_ring_writer_remove(struct msg_ring_writer *writer, uint32_t reader);
 /* Take the ring from a reader, with all that it has in hand. */
 void msg_ring_evict(struct msg_ring_writer *writer, uint32_t reader);
 
-/* The reader with most in hand, of those that the writer need not wait for;
- * MSG_RING_READERS_MAX: none has anything, or it is one that the writer does
- * wait for who has yet to take. */
+/* The reader with most in hand.  MSG_RING_READERS_MAX: none has anything, or the
+ * writer waits for one that has most, or has yet to take. */
 uint32_t msg_ring_hoarder(struct msg_ring_writer *writer);
 
 /* Whether the reader's place is taken, and not by one that was evicted. */

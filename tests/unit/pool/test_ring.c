@@ -389,6 +389,33 @@ START_TEST(who_may_be_evicted_is_and_who_may_block_does)
 }
 END_TEST
 
+START_TEST(nobody_is_thrown_out_for_one_that_is_waited_for)
+{
+	open_ring(64);
+	add(0, HELD, MSG_RING_LAP);
+	add(1, HELD, MSG_RING_BLOCK);
+	ck_assert_uint_eq(msg_ring_hoarder(&writer), MSG_RING_READERS_MAX);
+	put_some(14);
+	take_some(0, 14);
+	/* It has yet to take. */
+	ck_assert_uint_eq(msg_ring_hoarder(&writer), MSG_RING_READERS_MAX);
+	take_some(1, 14);
+	settle(1);
+	ck_assert_uint_eq(msg_ring_hoarder(&writer), 0);
+	/* As a relay does, it takes what is there and has it on the way. */
+	settle(0);
+	put_some(14);
+	take_some(1, 14);
+	take_some(0, 10);
+	settle(0);
+	take_some(0, 4);
+	ck_assert_uint_eq(msg_ring_hoarder(&writer), MSG_RING_READERS_MAX);
+	settle(1);
+	ck_assert_uint_eq(msg_ring_hoarder(&writer), 0);
+	close_ring();
+}
+END_TEST
+
 START_TEST(who_comes_later_begins_at_the_head_and_has_part_in_nothing_before)
 {
 	open_ring(8);
@@ -858,6 +885,8 @@ int main(void)
 	tcase_add_test(reclaim,
 		a_laggard_loses_what_it_has_not_taken_and_learns_how_much);
 	tcase_add_test(reclaim, who_may_be_evicted_is_and_who_may_block_does);
+	tcase_add_test(
+		reclaim, nobody_is_thrown_out_for_one_that_is_waited_for);
 	tcase_add_test(reclaim,
 		who_comes_later_begins_at_the_head_and_has_part_in_nothing_before);
 	tcase_add_test(reclaim, several_at_once_find_room_or_none);
