@@ -2,6 +2,7 @@
 /* harness.c - processes, pacing, counting; see peer.h. */
 #include "peer.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -200,6 +201,19 @@ static int send_paced(const struct peer_plan *plan, struct page *page,
 	return 0;
 }
 
+/* Two that spin need a processor each.  This thread alone, and when all is open:
+ * what threads a library has started go where they like. */
+static void settle(const struct peer_plan *plan, int cpu)
+{
+	cpu_set_t cpus;
+
+	if (plan->mode != PEER_SPIN)
+		return;
+	CPU_ZERO(&cpus);
+	CPU_SET((size_t)cpu, &cpus);
+	sched_setaffinity(0, sizeof cpus, &cpus);
+}
+
 static int run_publisher(const struct peer_plan *plan, struct page *page,
 	const struct peer *peer)
 {
@@ -211,6 +225,7 @@ static int run_publisher(const struct peer_plan *plan, struct page *page,
 	if (peer->publisher_open(plan, &publisher) != 0 ||
 		greet(plan, page, peer, publisher) != 0)
 		return 1;
+	settle(plan, 0);
 	daemon_cpu = account_of_process(plan->daemon_pid);
 	cpu = account_of_self();
 	begin = peer_now();
@@ -249,6 +264,7 @@ static int run_subscriber(const struct peer_plan *plan, struct page *page,
 	reader->samples_wanted = plan->mode != PEER_RATE;
 	if (peer->subscriber_open(plan, index, &subscriber) != 0)
 		return 1;
+	settle(plan, 1);
 	atomic_fetch_add(&page->ready, 1);
 	while (n >= 0 && !is_over(page, reader)) {
 		n = peer->take(subscriber, reader);

@@ -27,6 +27,7 @@ Cyclone DDS and the kernel's multicast, those of them that were built.
   --peers LIST        of msg,udp,zmq,nng,iceoryx,cyclonedds
   --rounds N          (3)
   --seconds S         of a cell (0.4)
+  --again             only make tables and picture of the peers.tsv that is there
   --full              --subscribers 1,2,4,8 --rounds 5
   --host              instead: what a datagram costs a host with N = 1 to 8
                       subscribers, behind a broker and each by itself
@@ -41,7 +42,7 @@ HELP
 }
 
 modes=rate,spin,block subscribers=1,4 sizes=64,1024,8192,65536 rounds=3
-seconds=0.4 favour=yes peers=msg,udp,zmq,nng,iceoryx,cyclonedds host='' install='' rate=''
+seconds=0.4 favour=yes peers=msg,udp,zmq,nng,iceoryx,cyclonedds host='' install='' rate='' again=''
 while [ $# -gt 0 ]; do
 	case $1 in
 	--modes) modes=${2:?}; shift ;;
@@ -52,6 +53,7 @@ while [ $# -gt 0 ]; do
 	--seconds) seconds=${2:?}; shift ;;
 	--rate) rate=${2:?}; shift ;;
 	--full) subscribers=1,2,4,8 rounds=5 ;;
+	--again) again=yes ;;
 	--host) host=yes ;;
 	--no-nice) favour='' ;;
 	--install) install=yes ;;
@@ -225,6 +227,7 @@ draw() {
 		set key bottom left
 	END
 	curves rate 6 'messages/s of each subscriber'
+	echo 'set key top left'
 	curves block 7 "blocking at $rate/s, one-way p50, us"
 	echo 'unset multiplot'
 }
@@ -300,22 +303,26 @@ fi
 
 rate=${rate:-10000}
 runs=$results/peers.tsv
-: >"$runs"
-broker_start --lane none
-roudi_start
-machine | tee "$results/peers.txt"
-for ((round = 0; round < rounds; round++)); do
-	for mode in ${modes//,/ }; do
-		for n in ${subscribers//,/ }; do
-			[ "$mode" != spin ] || [ "$n" = 1 ] || continue
-			for bytes in ${sizes//,/ }; do
-				for peer in ${peers//,/ }; do
-					cell "$peer" "$mode" "$n" "$bytes"
+measure_peers() {
+	local round mode n bytes peer
+	: >"$runs"
+	broker_start --lane none
+	roudi_start
+	for ((round = 0; round < rounds; round++)); do
+		for mode in ${modes//,/ }; do
+			for n in ${subscribers//,/ }; do
+				[ "$mode" != spin ] || [ "$n" = 1 ] || continue
+				for bytes in ${sizes//,/ }; do
+					for peer in ${peers//,/ }; do
+						cell "$peer" "$mode" "$n" "$bytes"
+					done
 				done
 			done
 		done
 	done
-done
+}
+machine | tee "$results/peers.txt"
+[ -n "$again" ] || measure_peers
 { tables; machine; } | tee -a "$results/peers.txt"
 draw | picture "$results/peers.png"
 exit $failed
