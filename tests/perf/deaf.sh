@@ -83,6 +83,7 @@ draw() {
 			set object 1 rectangle from $from, graph 0 to $to, graph 1 \
 				fillcolor rgb '#ffdddd' fillstyle solid noborder behind
 			unset logscale y
+			set key right center
 			set yrange [0:3000]
 			set title 'one of two is $name'
 			set ylabel 'messages delivered per 100 ms'
@@ -98,6 +99,7 @@ draw() {
 			set object 1 rectangle from $from, graph 0 to $to, graph 1 \
 				fillcolor rgb '#ffdddd' fillstyle solid noborder behind
 			set logscale y
+			set key right top
 			set yrange [10:100000]
 			set title ''
 			set ylabel 'p99 of the healthy one per 100 ms, us'

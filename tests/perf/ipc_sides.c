@@ -255,9 +255,7 @@ void msg_cost_readers(struct ipc_page *page, const struct ipc_job *job)
 			open_subscriber(page, node, "ipc.cost", MSG_SLOW_LAP);
 	ipc_meet(page, 2, 1);
 	ipc_go(page, 2, 2);
-	/* Attached, and seen to be: then they lag, as they may.  One message
-	 * each: what a reader has claimed beyond those it was given keeps its
-	 * publisher's buffers as long as it lags. */
+	/* Attached, and seen to be: then they lag, as they may. */
 	for (uint32_t i = 0; i < job->count; i++) {
 		int n = msg_subscriber_take(readers[i], &view, 1);
 
