@@ -8,6 +8,8 @@ export XDG_RUNTIME_DIR=$work/run
 mkdir -p "$XDG_RUNTIME_DIR/msg"
 chmod 755 "$XDG_RUNTIME_DIR/msg"
 place=$XDG_RUNTIME_DIR/msg
+# run.sh keeps all others from a broker; this is about what a user finds.
+unset MSG_BROKER_POLICY
 
 # doctor STATUS CHECK TEXT [FIX]: it has that finding, with that fix.
 doctor() {
