@@ -29,13 +29,13 @@ limited() {
 		--inh-caps=-ipc_lock "$@")
 }
 code=0
-limited 64 timeout 20 "$msgbrokerd" --device rxe0 --config "$work/empty.conf" \
+limited 64 timeout 20 "$msgbrokerd" --device rxe0 --config "$work/conf" \
 	--socket "$work/c.sock" 2>"$work/c.err" || code=$?
 cat "$work/c.err"
 [ $code = 1 ] || fail "64 KiB of locked memory: exit $code"
 grep -q 'start-failed: .*rxe0.*ulimit -l' "$work/c.err" || fail "not in words"
 
-limited 6000 "$msgbrokerd" --device rxe0 --config "$work/empty.conf" \
+limited 6000 "$msgbrokerd" --device rxe0 --config "$work/conf" \
 	--socket "$work/c.sock" 2>"$work/c.err" &
 broker=$!
 await 30 grep -q 'info: started:' "$work/c.err"

@@ -53,8 +53,11 @@ start_broker() {
 	need_built "$msg" "$msgbrokerd"
 	work=$(mktemp -d /run/broker.XXXXXX)
 	chmod 755 "$work"
-	: >"$work/empty.conf"
-	"$msgbrokerd" --device rxe0 --config "$work/empty.conf" \
+	# Tests open and close much, and what they had comes back a bit later.
+	printf '%s\n' '[quota]' 'connections = 1000' 'subscriptions = 1000' \
+		'publishers = 1000' 'held_slots = 4Mi' 'bytes = 8Gi' \
+		>"$work/conf"
+	"$msgbrokerd" --device rxe0 --config "$work/conf" \
 		--socket "$work/b.sock" 2>"$work/broker.err" &
 	# shellcheck disable=SC2034 # for the checks
 	broker=$!
