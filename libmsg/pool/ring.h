@@ -133,11 +133,14 @@ enum msg_ring_sleep {
 struct msg_ring_ledger {
 	alignas(64) _Atomic uint64_t low; /* In hand: [low, next), less some. */
 	_Atomic uint64_t next;
-	_Atomic uint32_t sleeping;
 	_Atomic uint32_t held_top; /* held[] beyond were never used. */
 	_Atomic uint64_t taken;    /* Messages; for onlookers, as what follows. */
 	_Atomic uint64_t lost;
 	_Atomic uint64_t lapped;   /* Entries. */
+	/* On a line of its own: the writer looks here at every flush, and the
+	 * line above is written at every take.  On one line each would wait
+	 * for the other's processor, and with it what it publishes next. */
+	alignas(64) _Atomic uint32_t sleeping;
 	alignas(64) _Atomic uint64_t held[]; /* index + 1; 0: none. */
 };
 
