@@ -226,11 +226,6 @@ static int find_slot(struct msg_lender *lender, uint32_t *slot)
 {
 	struct msg_outbox *o = of(lender);
 
-	if (o->used_up) {
-		o->used_up = false;
-		look(o);
-		msg_ring_reclaim(&o->ring, 0);
-	}
 	if (!has_slots(o)) {
 		if (!reclaim(o, has_slots) && !relieve(o))
 			return refuse(o);
@@ -251,11 +246,8 @@ static bool open_behind(struct msg_outbox *o)
 	uint32_t left = l->pool.capacity > next ? l->pool.capacity - next : 0;
 
 	/* Room for a batch like the last one, or it would be cut in two. */
-	if (left < FRAME_LEAST || left < l->pack.used + table) {
-		/* The next slot had better be one that is in the caches. */
-		o->used_up = true;
+	if (left < FRAME_LEAST || left < l->pack.used + table)
 		return false;
-	}
 	l->base = next;
 	msg_pack_start(&l->pack, left < l->body_max ? left : l->body_max);
 	return true;

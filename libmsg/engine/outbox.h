@@ -60,7 +60,6 @@ struct msg_outbox {
 	uint64_t starved_ns; /* Since when no slot was to be had; 0: not. */
 	uint64_t flushed; /* Entries whose sleepers were looked for. */
 	uint32_t publisher;
-	bool used_up; /* The last slot that frames were filled in. */
 	uint32_t news_seen;
 	const _Atomic uint32_t *news;
 	void (*look)(void *context);
