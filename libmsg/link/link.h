@@ -34,6 +34,7 @@
 #define MSG_LINK_ABI 3u /* Of this header: library and module must agree. */
 #define MSG_LINK_TEXT_BYTES 512
 #define MSG_LINK_IOV_MAX 3
+#define MSG_LINK_REACH_BYTES_MAX 32u /* As MSG_REACH_BYTES_MAX of protocol/. */
 
 /* A receive buffer starts this far into its slot and the frame header takes
  * 24: so the payload stands at 64, as it would behind a GRH of 40 bytes. */
@@ -77,7 +78,8 @@ struct msg_link_options {
 	size_t headers_bytes;
 	uint32_t receive_count; /* Receives that may be posted; 0: send only. */
 	uint32_t send_count;    /* Sends in flight; 0: receive only. */
-	uint16_t port;          /* Of the groups it will join; receive only. */
+	uint16_t port;          /* Of the groups it will join; receive only.  0: a
+	                           port of its own, for unicast (see reach). */
 };
 
 struct msg_link {
@@ -103,7 +105,7 @@ struct msg_link_event {
 struct msg_link_send {
 	struct iovec iov[MSG_LINK_IOV_MAX]; /* Copied by the call. */
 	uint32_t iov_count;
-	uint32_t group; /* Handle from join. */
+	uint32_t group; /* Handle from join or reach. */
 	uint32_t token;
 	bool signal;    /* Report SENT. */
 	bool more;      /* Another send or a flush follows at once. */
@@ -128,6 +130,13 @@ struct msg_link_ops {
 	int (*join)(struct msg_link *link, const struct sockaddr *group,
 		enum msg_link_join how, uint32_t *handle, char *text);
 	void (*leave)(struct msg_link *link, uint32_t handle);
+	/* Where others reach this link (unicast), REACH_BYTES_MAX of room; the
+	 * bytes written, or FABRIC. */
+	int (*name)(struct msg_link *link, uint8_t *reach);
+	/* A handle to send to whom `name` said that of elsewhere; leave() gives it
+	 * back.  0; ARGUMENT (not an address of this lane), MEMORY, FABRIC. */
+	int (*reach)(struct msg_link *link, const uint8_t *reach, uint32_t bytes,
+		uint32_t *handle);
 	/* Lend a buffer for one frame.  0, AGAIN, FABRIC. */
 	int (*post)(struct msg_link *link, void *buffer, uint32_t bytes,
 		uint32_t token, bool more);

@@ -9,17 +9,29 @@
 #include "protocol/frame.h"
 
 #include <assert.h>
+#include <stdbool.h>
 
 #include "protocol/bytes.h"
+
+/* Flags that a frame of this type may have. */
+static bool flags_fit(uint8_t type, uint8_t flags)
+{
+	if (flags == 0)
+		return true;
+	return type <= MSG_FRAME_FRAGMENT &&
+	       (flags == MSG_FRAME_RELIABLE ||
+		       flags == (MSG_FRAME_RELIABLE | MSG_FRAME_REPAIR));
+}
 
 void msg_frame_write(uint8_t *header, const struct msg_frame *frame)
 {
 	assert(frame->type >= MSG_FRAME_SINGLE);
-	assert(frame->type <= MSG_FRAME_ANNOUNCE);
+	assert(frame->type <= MSG_FRAME_REPORT);
+	assert(flags_fit(frame->type, frame->flags));
 	assert(frame->bytes >= MSG_FRAME_HEADER_BYTES);
 
 	header[0] = (uint8_t)(MSG_FRAME_VERSION | frame->type << 4);
-	header[1] = 0;
+	header[1] = frame->flags;
 	msg_store16(header + 2, frame->bytes);
 	msg_store32(header + 4, frame->tag);
 	msg_store32(header + 8, frame->publisher);
@@ -38,9 +50,9 @@ enum msg_frame_fault msg_frame_read(
 	if ((data[0] & 15) != MSG_FRAME_VERSION)
 		return MSG_FRAME_FAULT_VERSION;
 	type = data[0] >> 4;
-	if (type < MSG_FRAME_SINGLE || type > MSG_FRAME_ANNOUNCE)
+	if (type < MSG_FRAME_SINGLE || type > MSG_FRAME_REPORT)
 		return MSG_FRAME_FAULT_TYPE;
-	if (data[1] != 0)
+	if (!flags_fit(type, data[1]))
 		return MSG_FRAME_FAULT_FLAGS;
 	length = msg_load16(data + 2);
 	if (length < MSG_FRAME_HEADER_BYTES || length > MSG_FRAME_BYTES_MAX ||
@@ -48,6 +60,7 @@ enum msg_frame_fault msg_frame_read(
 		return MSG_FRAME_FAULT_LENGTH;
 
 	frame->type = type;
+	frame->flags = data[1];
 	frame->bytes = length;
 	frame->tag = msg_load32(data + 4);
 	frame->publisher = msg_load32(data + 8);

@@ -7,11 +7,12 @@
  * golden files in proto/golden pin it.
  *
  *     0  version:4 | type:4 << 4     version in the low nibble
- *     1  flags (zero in version 1)
+ *     1  flags, enum msg_frame_flag
  *     2  length, the whole frame, header included (RoCE pads, so it is here)
  *     4  tag: which topic, hashed     8  publisher: which incarnation
  *    12  transmission: frames sent by this publisher so far, modulo 2^32
- *    16  sequence of the frame's (first) message, 64 bits
+ *    16  sequence of the frame's (first) message, 64 bits; of a REPAIR its low
+ *        half, and then the repair's serial (see report.h)
  *
  * Pure: bytes in, fields or a named fault out.  Whatever comes from the wire
  * is hostile: length is checked against what arrived before anything is used.
@@ -32,6 +33,15 @@ enum msg_frame_type {
 	MSG_FRAME_PACKED = 2,   /* Several messages, see pack.h. */
 	MSG_FRAME_FRAGMENT = 3, /* Part of one message, see fragment.h. */
 	MSG_FRAME_ANNOUNCE = 4, /* A protobuf Announcement, see topic/announce.h. */
+	MSG_FRAME_PROBE = 5,    /* How far a reliable stream is, see report.h. */
+	MSG_FRAME_REPORT = 6,   /* What a receiver of it has and misses. */
+};
+
+/* Of SINGLE, PACKED and FRAGMENT only. */
+enum msg_frame_flag {
+	MSG_FRAME_RELIABLE = 1 << 0, /* `transmission` is the frame's number, and
+	                                it can be asked for again. */
+	MSG_FRAME_REPAIR = 1 << 1,   /* Sent again; RELIABLE, too. */
 };
 
 enum msg_frame_fault {
@@ -39,17 +49,19 @@ enum msg_frame_fault {
 	MSG_FRAME_FAULT_SHORT,   /* Fewer bytes than a header. */
 	MSG_FRAME_FAULT_VERSION, /* Not version 1. */
 	MSG_FRAME_FAULT_TYPE,    /* No such type. */
-	MSG_FRAME_FAULT_FLAGS,   /* Flags that version 1 does not know. */
+	MSG_FRAME_FAULT_FLAGS,   /* Flags that version 1 does not know, or
+	                            not with this type. */
 	MSG_FRAME_FAULT_LENGTH,  /* Longer than what arrived, or than itself. */
 };
 
 struct msg_frame {
 	uint8_t type;   /* enum msg_frame_type */
+	uint8_t flags;  /* enum msg_frame_flag */
 	uint16_t bytes; /* Whole frame, header included. */
 	uint32_t tag;
 	uint32_t publisher;
 	uint32_t transmission;
-	uint64_t sequence;
+	uint64_t sequence; /* Of a REPAIR: serial << 32 | low half. */
 };
 
 /* Write the header into `header`, MSG_FRAME_HEADER_BYTES of it. */
