@@ -214,9 +214,11 @@ int msg_publisher_open(struct msg_node *node,
 int msg_publisher_loan(
 	struct msg_publisher *p, size_t bytes, struct msg_loan *loan)
 {
-	if (p->publication)
-		return msg_publication_lend(p->publication, bytes, loan);
-	return msg_transmitter_lend(&p->transmitter, bytes, loan);
+	if (!p->publication)
+		return msg_transmitter_lend(&p->transmitter, bytes, loan);
+	if (msg_publication_lend_behind(p->publication, bytes, loan))
+		return 0;
+	return msg_publication_lend(p->publication, bytes, loan);
 }
 
 int msg_publisher_send(
@@ -234,9 +236,11 @@ int msg_publisher_send(
 int msg_publisher_queue(
 	struct msg_publisher *p, struct msg_loan *loan, size_t bytes)
 {
-	if (p->publication)
-		return msg_publication_queue(p->publication, loan, bytes);
-	return msg_transmitter_queue(&p->transmitter, loan, bytes);
+	if (!p->publication)
+		return msg_transmitter_queue(&p->transmitter, loan, bytes);
+	if (msg_publication_queue_behind(p->publication, loan, bytes))
+		return 0;
+	return msg_publication_queue(p->publication, loan, bytes);
 }
 
 int msg_publisher_flush(struct msg_publisher *p)
@@ -298,7 +302,7 @@ int msg_publisher_close(struct msg_publisher *p)
 	if (!p)
 		return 0;
 	loans = p->publication ? msg_publication_loans(p->publication)
-			       : p->transmitter.lender.pool.loan_count;
+			       : msg_lender_loans(&p->transmitter.lender);
 	if (loans > 0)
 		return msg_fail(MSG_ERROR_BUSY,
 			"%u loans of '%s' are out; send or abandon them first",

@@ -40,8 +40,7 @@ struct msg_lender {
 	uint32_t body_max;      /* What a frame holds, table included. */
 	uint32_t open;          /* Slot of the frame being filled, or NONE. */
 	uint32_t base;          /* Where in it that frame begins. */
-	uint64_t open_sequence; /* Of its first message. */
-	uint64_t sequence;      /* Of the next message. */
+	uint64_t sequence; /* Of the first message that has not left. */
 	msg_counter_t sent; /* Messages whose send is over: for announcing. */
 	msg_counter_t *counters; /* MSG_COUNTER_COUNT, of the publisher. */
 	struct msg_pack pack; /* Of `open`; its count is 0 when none is, or when
@@ -87,11 +86,52 @@ MSG_LENDER_INLINE uint32_t msg_lender_room(const struct msg_lender *l)
 	return (l->pack.capacity - taken) & ~(MSG_PACK_ALIGN - 1);
 }
 
+/* What a loan behind those messages may hold; 0: none can stand there. */
+MSG_LENDER_INLINE uint32_t msg_lender_capacity(const struct msg_lender *l)
+{
+	uint32_t room = msg_lender_room(l);
+
+	return room < l->message_bytes_max ? room : l->message_bytes_max;
+}
+
+/* Of the next message. */
+MSG_LENDER_INLINE uint64_t msg_lender_next(const struct msg_lender *l)
+{
+	return l->sequence + l->pack.count;
+}
+
+/* Whether a loan stands behind the messages of the frame being filled: the
+ * pool knows no more of it than that it is out. */
+MSG_LENDER_INLINE bool msg_lender_is_lent_behind(const struct msg_lender *l)
+{
+	return l->open != MSG_TRANSMIT_NONE &&
+	       msg_transmit_is_lent(&l->pool, l->open);
+}
+
+/* Out at this moment. */
+MSG_LENDER_INLINE uint32_t msg_lender_loans(const struct msg_lender *l)
+{
+	return l->pool.loan_count + msg_lender_is_lent_behind(l);
+}
+
+/* The messages in the frame leave: they are numbered, and counted. */
+MSG_LENDER_INLINE void msg_lender_left(struct msg_lender *l)
+{
+	l->sequence += l->pack.count;
+	msg_lender_count(l, MSG_COUNTER_MESSAGES, l->pack.count);
+	msg_lender_count(l, MSG_COUNTER_BYTES, l->pack.bytes);
+}
+
 /* Nothing is being filled; drops the frame's reference to its slot. */
 MSG_LENDER_INLINE void msg_lender_closed(struct msg_lender *l)
 {
 	uint32_t slot = l->open;
 
+	if (msg_transmit_is_lent(&l->pool, slot))
+		msg_transmit_note(&l->pool, slot, l->base + l->pack.used,
+			msg_lender_capacity(l));
+	if (l->pack.count > 0)
+		msg_lender_left(l);
 	l->open = MSG_TRANSMIT_NONE;
 	l->pack.count = 0;
 	msg_transmit_drop(&l->pool, slot);
@@ -108,11 +148,28 @@ MSG_LENDER_INLINE void msg_lender_start_frame(
 	msg_transmit_hold(&l->pool, slot);
 }
 
-MSG_LENDER_INLINE void msg_lender_add(struct msg_lender *l, uint32_t bytes)
+/* Whether nobody stands where the next message of the frame being filled goes. */
+MSG_LENDER_INLINE bool msg_lender_has_place(const struct msg_lender *l)
 {
-	if (l->pack.count == 0)
-		l->open_sequence = l->sequence;
-	msg_pack_add(&l->pack, bytes);
+	return l->open != MSG_TRANSMIT_NONE &&
+	       !msg_transmit_is_lent(&l->pool, l->open);
+}
+
+/* The usual next step of a batch: a place behind the messages of the frame
+ * being filled.  False, and nothing done: it cannot be had. */
+MSG_LENDER_INLINE bool msg_lender_lend_behind(
+	struct msg_lender *l, size_t bytes, struct msg_loan *loan)
+{
+	uint32_t capacity;
+
+	if (!msg_lender_has_place(l))
+		return false;
+	capacity = msg_lender_capacity(l);
+	if (capacity == 0 || bytes > capacity)
+		return false;
+	msg_transmit_lend_behind(
+		&l->pool, l->open, l->base + l->pack.used, capacity, loan);
+	return true;
 }
 
 MSG_LENDER_INLINE int msg_lender_lend(struct msg_lender *l,
@@ -127,17 +184,8 @@ MSG_LENDER_INLINE int msg_lender_lend(struct msg_lender *l,
 	result = leave->admit(l);
 	if (result < 0)
 		return result;
-	if (l->open != MSG_TRANSMIT_NONE && !l->pool.slots[l->open].loan_out) {
-		uint32_t capacity = msg_lender_room(l);
-
-		if (capacity > 0 && capacity >= bytes) {
-			if (capacity > l->message_bytes_max)
-				capacity = l->message_bytes_max;
-			msg_transmit_lend(&l->pool, l->open,
-				l->base + l->pack.used, capacity, loan);
-			return 0;
-		}
-	}
+	if (msg_lender_lend_behind(l, bytes, loan))
+		return 0;
 	result = leave->find_slot(l, &slot);
 	if (result < 0)
 		return result;
@@ -145,7 +193,8 @@ MSG_LENDER_INLINE int msg_lender_lend(struct msg_lender *l,
 	return 0;
 }
 
-/* Put a loan that came home where it belongs. */
+/* Put a loan that came home where it belongs; it is not of the frame being
+ * filled. */
 MSG_LENDER_INLINE int msg_lender_place(struct msg_lender *l,
 	const struct msg_lender_exit *leave, uint32_t slot, uint32_t bytes,
 	bool more)
@@ -156,10 +205,6 @@ MSG_LENDER_INLINE int msg_lender_place(struct msg_lender *l,
 	bool stray = offset > 0 || l->pool.slots[slot].refs > 1;
 	int result = 0;
 
-	if (slot == l->open) {
-		msg_lender_add(l, bytes);
-		return 0;
-	}
 	/* Its messages are earlier.  Should it fail, it has said so itself. */
 	if (l->pack.count > 0)
 		result = leave->close_frame(l, true);
@@ -171,9 +216,49 @@ MSG_LENDER_INLINE int msg_lender_place(struct msg_lender *l,
 		result = leave->send_lone(l, slot, bytes, more);
 	} else {
 		msg_lender_start_frame(l, slot);
-		msg_lender_add(l, bytes);
+		msg_pack_add(&l->pack, bytes);
+		return result;
+	}
+	l->sequence++;
+	if (result == 0) {
+		msg_lender_count(l, MSG_COUNTER_MESSAGES, 1);
+		msg_lender_count(l, MSG_COUNTER_BYTES, bytes);
 	}
 	return result;
+}
+
+/* The other half of msg_lender_lend_behind: the message joins the frame it
+ * stands in.  False, and nothing done: it is not that simple. */
+MSG_LENDER_INLINE bool msg_lender_give_behind(
+	struct msg_lender *l, struct msg_loan *loan, size_t bytes)
+{
+	uint32_t slot = msg_transmit_find(&l->pool, loan);
+
+	if (slot != l->open || slot == MSG_TRANSMIT_NONE ||
+		bytes > msg_lender_capacity(l))
+		return false;
+	memset(loan, 0, sizeof *loan);
+	msg_transmit_return_behind(&l->pool, slot);
+	msg_pack_add(&l->pack, (uint32_t)bytes);
+	return true;
+}
+
+static inline void msg_lender_abandon(
+	struct msg_lender *l, struct msg_loan *loan)
+{
+	uint32_t slot = msg_transmit_find(&l->pool, loan);
+
+	if (slot == MSG_TRANSMIT_NONE) {
+		msg_lender_count(l, MSG_COUNTER_RELEASE_REFUSED, 1);
+		return;
+	}
+	memset(loan, 0, sizeof *loan);
+	if (slot == l->open) {
+		msg_transmit_return_behind(&l->pool, slot);
+		return;
+	}
+	msg_transmit_return(&l->pool, slot);
+	msg_transmit_drop(&l->pool, slot);
 }
 
 MSG_LENDER_INLINE int msg_lender_give(struct msg_lender *l,
@@ -187,36 +272,19 @@ MSG_LENDER_INLINE int msg_lender_give(struct msg_lender *l,
 		msg_lender_count(l, MSG_COUNTER_RELEASE_REFUSED, 1);
 		return -MSG_ERROR_ARGUMENT;
 	}
-	memset(loan, 0, sizeof *loan);
-	msg_transmit_return(&l->pool, slot);
-	if (bytes > l->pool.slots[slot].loan_capacity) {
-		msg_transmit_drop(&l->pool, slot);
+	if (msg_lender_give_behind(l, loan, bytes))
+		return 0;
+	if (slot == l->open || bytes > l->pool.slots[slot].loan_capacity) {
+		msg_lender_abandon(l, loan);
 		return -MSG_ERROR_ARGUMENT;
 	}
-	result = msg_lender_place(l, leave, slot, (uint32_t)bytes, more);
-	l->sequence++;
-	msg_transmit_drop(&l->pool, slot);
-	if (result < 0) {
-		msg_lender_count(l, MSG_COUNTER_SEND_FAILED, 1);
-		return result;
-	}
-	msg_lender_count(l, MSG_COUNTER_MESSAGES, 1);
-	msg_lender_count(l, MSG_COUNTER_BYTES, bytes);
-	return 0;
-}
-
-static inline void msg_lender_abandon(
-	struct msg_lender *l, struct msg_loan *loan)
-{
-	uint32_t slot = msg_transmit_find(&l->pool, loan);
-
-	if (slot == MSG_TRANSMIT_NONE) {
-		msg_lender_count(l, MSG_COUNTER_RELEASE_REFUSED, 1);
-		return;
-	}
 	memset(loan, 0, sizeof *loan);
 	msg_transmit_return(&l->pool, slot);
+	result = msg_lender_place(l, leave, slot, (uint32_t)bytes, more);
 	msg_transmit_drop(&l->pool, slot);
+	if (result < 0)
+		msg_lender_count(l, MSG_COUNTER_SEND_FAILED, 1);
+	return result;
 }
 
 #endif

@@ -103,7 +103,7 @@ static void put_packed(struct msg_outbox *o, uint32_t slot)
 {
 	struct msg_lender *l = &o->lender;
 	struct msg_ring_item item = {
-		.sequence = l->open_sequence,
+		.sequence = l->sequence,
 		.publisher = o->publisher,
 		.kind = MSG_RING_PACKED,
 		.place = (uint32_t)((slot * l->pool.stride + l->base) /
@@ -126,23 +126,13 @@ static void put_each(struct msg_outbox *o, uint32_t slot)
 
 	for (uint32_t i = 0; i < pack->count; i++) {
 		put_one(o, slot, offset, pack->lengths[i],
-			o->lender.open_sequence + i);
+			o->lender.sequence + i);
 		offset += (pack->lengths[i] + MSG_PACK_ALIGN - 1u) &
 			  ~(MSG_PACK_ALIGN - 1u);
 	}
 }
 
 /* ---- room -------------------------------------------------------------- */
-
-/* Places in the ring for all that may have to be published: each loan, what
- * stands in the frame should it have to leave one by one, and one more. */
-static inline bool has_places(const struct msg_outbox *o)
-{
-	const struct msg_ring_writer *w = &o->ring;
-	uint64_t need = o->lender.pool.loan_count + o->lender.pack.count + 1ull;
-
-	return w->head + need - w->tail <= w->mask + 1;
-}
 
 static inline bool has_slots(const struct msg_outbox *o)
 {
@@ -219,7 +209,7 @@ static int admit(struct msg_lender *lender)
 {
 	struct msg_outbox *o = of(lender);
 
-	return has_places(o) || reclaim(o, has_places) ? 0 : refuse(o);
+	return msg_outbox_has_places(o) || reclaim(o, msg_outbox_has_places) ? 0 : refuse(o);
 }
 
 static int find_slot(struct msg_lender *lender, uint32_t *slot)
@@ -248,6 +238,7 @@ static bool open_behind(struct msg_outbox *o)
 	/* Room for a batch like the last one, or it would be cut in two. */
 	if (left < FRAME_LEAST || left < l->pack.used + table)
 		return false;
+	msg_lender_left(l);
 	l->base = next;
 	msg_pack_start(&l->pack, left < l->body_max ? left : l->body_max);
 	return true;
@@ -261,8 +252,8 @@ static int close_frame(struct msg_lender *lender, bool more)
 	(void)more;
 	if (lender->pack.count == 1) {
 		put_one(o, slot, lender->base, lender->pack.lengths[0],
-			lender->open_sequence);
-	} else if (lender->pool.slots[slot].loan_out) {
+			lender->sequence);
+	} else if (msg_transmit_is_lent(&lender->pool, slot)) {
 		put_each(o, slot);
 	} else {
 		put_packed(o, slot);

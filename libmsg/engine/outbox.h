@@ -72,6 +72,31 @@ int msg_outbox_open(
 	struct msg_outbox *outbox, const struct msg_outbox_options *options);
 void msg_outbox_close(struct msg_outbox *outbox);
 
+/* Places in the ring for all that may have to be published: each loan, what
+ * stands in the frame should it have to leave one by one, and one more. */
+static inline bool msg_outbox_has_places(const struct msg_outbox *o)
+{
+	const struct msg_ring_writer *w = &o->ring;
+	uint64_t need = msg_lender_loans(&o->lender) + o->lender.pack.count + 1ull;
+
+	return w->head + need - w->tail <= w->mask + 1;
+}
+
+/* What comes next in most batches, inline; false, and nothing done, when lend
+ * or queue must do it. */
+static inline bool msg_outbox_lend_behind(
+	struct msg_outbox *o, size_t bytes, struct msg_loan *loan)
+{
+	return msg_lender_has_place(&o->lender) && msg_outbox_has_places(o) &&
+	       msg_lender_lend_behind(&o->lender, bytes, loan);
+}
+
+static inline bool msg_outbox_queue_behind(
+	struct msg_outbox *o, struct msg_loan *loan, size_t bytes)
+{
+	return msg_lender_give_behind(&o->lender, loan, bytes);
+}
+
 /* As the calls of msg.h of these names.  Only lend can fail for want of room:
  * what is sent is published. */
 int msg_outbox_lend(

@@ -18,6 +18,8 @@
 /* Frames that a queue without end may hold back before they leave. */
 #define UNFLUSHED_MAX 32u
 #define EVENTS 32
+/* Called from where the usual way is to a broker, and saves no registers. */
+#define APART __attribute__((noinline))
 
 static void count(
 	struct msg_transmitter *t, enum msg_counter_index index, uint64_t n)
@@ -240,7 +242,7 @@ static void gather(struct msg_transmitter *t, struct msg_link_send *send)
 	uint32_t bytes;
 
 	send->iov[0].iov_base = header;
-	if (!t->lender.pool.slots[slot].loan_out) {
+	if (!msg_transmit_is_lent(&t->lender.pool, slot)) {
 		bytes = msg_pack_finish(&t->lender.pack, payload);
 		send->iov[0].iov_len = MSG_FRAME_HEADER_BYTES + bytes;
 	} else {
@@ -255,7 +257,7 @@ static void gather(struct msg_transmitter *t, struct msg_link_send *send)
 		bytes += t->lender.pack.used;
 	}
 	write_header(
-		t, header, MSG_FRAME_PACKED, bytes, t->lender.open_sequence);
+		t, header, MSG_FRAME_PACKED, bytes, t->lender.sequence);
 }
 
 /* A message with its header in front of it. */
@@ -282,7 +284,7 @@ static int close_frame(struct msg_lender *lender, bool more)
 
 	if (lender->pack.count == 1) {
 		result = post_single(t, lender->open, lender->pack.lengths[0],
-			lender->open_sequence, more);
+			lender->sequence, more);
 	} else {
 		gather(t, &send);
 		result = post(t, &send, lender->open, more);
@@ -395,13 +397,13 @@ static const struct msg_lender_exit to_link = {
 
 /* ---- the calls --------------------------------------------------------- */
 
-int msg_transmitter_lend(
+APART int msg_transmitter_lend(
 	struct msg_transmitter *t, size_t bytes, struct msg_loan *loan)
 {
 	return msg_lender_lend(&t->lender, &to_link, bytes, loan);
 }
 
-int msg_transmitter_queue(
+APART int msg_transmitter_queue(
 	struct msg_transmitter *t, struct msg_loan *loan, size_t bytes)
 {
 	return msg_lender_give(&t->lender, &to_link, loan, bytes, true);

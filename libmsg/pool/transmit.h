@@ -4,9 +4,12 @@
  *
  *     FREE ──get──> in use: refs counts who needs it
  *      ^              · the frame being filled in it        (1)
- *      │              · a loan in the application's hands   (1)
  *      │              · each frame of it that is on the wire (1 each)
- *      └── refs == 0 ─┘
+ *      │              · a loan that came home, until it is placed (1)
+ *      └── refs == 0 ─┘ and no loan is out
+ *
+ * A loan needs its slot without being counted in refs: most of them stand in a
+ * frame that is being filled, and come and go with every message.
  *
  * One thread at a time, so these are plain numbers.  A loan's handle carries
  * the generation of its issue, so a spent loan cannot be spent again.
@@ -35,10 +38,10 @@
 
 struct msg_transmit_slot {
 	uint32_t refs;
-	uint32_t generation; /* Of the latest loan. */
-	uint32_t loan_offset;   /* Of its data in the payload. */
+	uint32_t generation; /* Of the latest loan; odd while it is out. */
+	uint32_t loan_offset; /* Of its data in the payload; noted unless it was
+	                         lent `behind`. */
 	uint32_t loan_capacity;
-	bool loan_out;
 };
 
 struct msg_transmit_pool {
@@ -49,7 +52,7 @@ struct msg_transmit_pool {
 	uint32_t count;
 	uint32_t capacity; /* Payload bytes of a slot. */
 	uint32_t free_count;
-	uint32_t loan_count; /* Out at this moment. */
+	uint32_t loan_count; /* Out and noted at this moment. */
 	uint32_t *free;
 	struct msg_transmit_slot *slots;
 };
@@ -89,35 +92,54 @@ static inline void msg_transmit_hold(
 	pool->slots[slot].refs++;
 }
 
-/* Drop a reference; the last one frees the slot. */
+static inline bool msg_transmit_is_lent(
+	const struct msg_transmit_pool *pool, uint32_t slot)
+{
+	return pool->slots[slot].generation & 1;
+}
+
+/* Drop a reference; the last one frees the slot, unless a loan is out. */
 static inline void msg_transmit_drop(
 	struct msg_transmit_pool *pool, uint32_t slot)
 {
 	assert(pool->slots[slot].refs > 0);
-	if (--pool->slots[slot].refs == 0)
+	if (--pool->slots[slot].refs == 0 && !msg_transmit_is_lent(pool, slot))
 		pool->free[pool->free_count++] = slot;
 }
 
-/* Lend out part of a slot (takes a reference). */
+/* Lend out part of a slot of which the caller knows offset and capacity for as
+ * long as the loan is out, or until it notes them: what every message of a batch
+ * stores is what a batch costs. */
+static inline void msg_transmit_lend_behind(struct msg_transmit_pool *pool,
+	uint32_t slot, uint32_t offset, uint32_t capacity,
+	struct msg_loan *loan)
+{
+	uint32_t generation = pool->slots[slot].generation + 1;
+
+	assert(!msg_transmit_is_lent(pool, slot));
+	pool->slots[slot].generation = generation;
+	loan->data = msg_transmit_payload(pool, slot) + offset;
+	loan->capacity = capacity;
+	loan->opaque = (uint64_t)generation << 32 | slot;
+	loan->reserved = 0;
+}
+
+static inline void msg_transmit_note(struct msg_transmit_pool *pool,
+	uint32_t slot, uint32_t offset, uint32_t capacity)
+{
+	assert(msg_transmit_is_lent(pool, slot));
+	pool->slots[slot].loan_offset = offset;
+	pool->slots[slot].loan_capacity = capacity;
+	pool->loan_count++;
+}
+
+/* Lend out part of a slot. */
 static inline void msg_transmit_lend(struct msg_transmit_pool *pool,
 	uint32_t slot, uint32_t offset, uint32_t capacity,
 	struct msg_loan *loan)
 {
-	struct msg_transmit_slot *s = &pool->slots[slot];
-
-	assert(!s->loan_out);
-	s->refs++;
-	/* Never 0: a cleared loan must not become somebody's. */
-	if (++s->generation == 0)
-		s->generation = 1;
-	s->loan_out = true;
-	s->loan_offset = offset;
-	s->loan_capacity = capacity;
-	pool->loan_count++;
-	loan->data = msg_transmit_payload(pool, slot) + offset;
-	loan->capacity = capacity;
-	loan->opaque = (uint64_t)s->generation << 32 | slot;
-	loan->reserved = 0;
+	msg_transmit_lend_behind(pool, slot, offset, capacity, loan);
+	msg_transmit_note(pool, slot, offset, capacity);
 }
 
 /* The slot of a loan that is out, else MSG_TRANSMIT_NONE. */
@@ -126,18 +148,27 @@ static inline uint32_t msg_transmit_find(
 {
 	uint32_t slot = (uint32_t)loan->opaque;
 
-	if (slot >= pool->count || !pool->slots[slot].loan_out ||
+	/* That of a cleared loan is even. */
+	if (slot >= pool->count || !msg_transmit_is_lent(pool, slot) ||
 		pool->slots[slot].generation != loan->opaque >> 32)
 		return MSG_TRANSMIT_NONE;
 	return slot;
 }
 
-/* The loan of a slot comes home (its reference stays: drop it when done). */
+/* A loan that was not noted comes home. */
+static inline void msg_transmit_return_behind(
+	struct msg_transmit_pool *pool, uint32_t slot)
+{
+	assert(msg_transmit_is_lent(pool, slot));
+	pool->slots[slot].generation++;
+}
+
+/* The loan of a slot comes home, and becomes a reference: drop it when done. */
 static inline void msg_transmit_return(
 	struct msg_transmit_pool *pool, uint32_t slot)
 {
-	assert(pool->slots[slot].loan_out);
-	pool->slots[slot].loan_out = false;
+	msg_transmit_return_behind(pool, slot);
+	msg_transmit_hold(pool, slot);
 	pool->loan_count--;
 }
 

@@ -43,6 +43,17 @@ static inline void msg_store16(uint8_t *to, uint16_t value)
 	memcpy(to, &value, sizeof value);
 }
 
+static inline void msg_store16_many(
+	uint8_t *to, const uint16_t *values, uint32_t count)
+{
+#if __BYTE_ORDER == __LITTLE_ENDIAN
+	memcpy(to, values, count * sizeof *values);
+#else
+	for (uint32_t i = 0; i < count; i++)
+		msg_store16(to + i * sizeof *values, values[i]);
+#endif
+}
+
 static inline void msg_store32(uint8_t *to, uint32_t value)
 {
 	value = htole32(value);

@@ -8,8 +8,6 @@
  */
 #include "protocol/pack.h"
 
-#include <assert.h>
-
 #include "protocol/bytes.h"
 
 #define LENGTH_BYTES MSG_PACK_LENGTH_BYTES
@@ -25,6 +23,7 @@ void msg_pack_start(struct msg_pack *pack, uint32_t capacity)
 	pack->capacity = capacity;
 	pack->used = 0;
 	pack->count = 0;
+	pack->bytes = 0;
 }
 
 bool msg_pack_fits(const struct msg_pack *pack, uint32_t bytes)
@@ -39,16 +38,7 @@ bool msg_pack_fits(const struct msg_pack *pack, uint32_t bytes)
 		       pack->capacity;
 }
 
-void msg_pack_add(struct msg_pack *pack, uint32_t bytes)
-{
-	assert(msg_pack_fits(pack, bytes));
-
-	pack->lengths[pack->count++] = (uint16_t)bytes;
-	pack->used += msg_pack_padded(bytes);
-}
-
-uint32_t msg_pack_table(
-	const struct msg_pack *pack, uint8_t *body, uint8_t *table)
+static void zero_padding(const struct msg_pack *pack, uint8_t *body)
 {
 	uint32_t offset = 0;
 
@@ -59,8 +49,15 @@ uint32_t msg_pack_table(
 			memset(body + offset + bytes, 0,
 				msg_pack_padded(bytes) - bytes);
 		offset += msg_pack_padded(bytes);
-		msg_store16(table + i * LENGTH_BYTES, pack->lengths[i]);
 	}
+}
+
+uint32_t msg_pack_table(
+	const struct msg_pack *pack, uint8_t *body, uint8_t *table)
+{
+	if (pack->used != pack->bytes)
+		zero_padding(pack, body);
+	msg_store16_many(table, pack->lengths, pack->count);
 	msg_store16(table + pack->count * LENGTH_BYTES, (uint16_t)pack->count);
 	return table_bytes(pack->count);
 }

@@ -17,6 +17,7 @@
 #ifndef MSG_PROTOCOL_PACK_H
 #define MSG_PROTOCOL_PACK_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,6 +39,7 @@ struct msg_pack {
 	uint32_t capacity; /* Body bytes, table included. */
 	uint32_t used;     /* Padded payload bytes so far. */
 	uint32_t count;
+	uint32_t bytes;    /* As used, without the padding. */
 	uint16_t lengths[MSG_PACK_COUNT_MAX];
 };
 
@@ -48,7 +50,13 @@ bool msg_pack_fits(const struct msg_pack *pack, uint32_t bytes);
 
 /* Add a message of `bytes` that stands at offset pack->used of the body.
  * Only after msg_pack_fits said so for as many bytes. */
-void msg_pack_add(struct msg_pack *pack, uint32_t bytes);
+static inline void msg_pack_add(struct msg_pack *pack, uint32_t bytes)
+{
+	assert(bytes <= UINT16_MAX && pack->count < MSG_PACK_COUNT_MAX);
+	pack->lengths[pack->count++] = (uint16_t)bytes;
+	pack->bytes += bytes;
+	pack->used += msg_pack_padded(bytes);
+}
 
 /* Zero the padding, write the table; returns the body's bytes.  Of a pack of
  * one message nothing is written: send that as a SINGLE frame. */

@@ -13,6 +13,8 @@
 /* How long readers of a ring may take to find the next one: they look for the
  * broker each 50 ms, and the network waits meanwhile. */
 #define FOLLOW_NS (500 * MSG_NS_PER_MS)
+/* The rare way, apart: what is usual saves no registers for it. */
+#define APART __attribute__((noinline))
 
 /* ---- outlets ----------------------------------------------------------- */
 
@@ -145,7 +147,7 @@ static void move(struct msg_publication *p)
 	struct msg_outlet *from = p->current;
 	struct msg_outlet *to = p->next;
 
-	if (!to || from->outbox.lender.pool.loan_count > 0 || !is_followed(p))
+	if (!to || msg_lender_loans(&from->outbox.lender) > 0 || !is_followed(p))
 		return;
 	msg_outbox_flush(&from->outbox);
 	/* That may have heard that the broker is gone again. */
@@ -165,7 +167,8 @@ static int ask(void *context)
 	struct msg_control control = {.kind = MSG_CONTROL_PUBLISH};
 
 	if (p->current)
-		p->said.next_sequence = p->current->outbox.lender.sequence;
+		p->said.next_sequence =
+			msg_lender_next(&p->current->outbox.lender);
 	control.publish = p->said;
 	return msg_client_say(&p->client, &control);
 }
@@ -355,7 +358,7 @@ void msg_publication_close(struct msg_publication *p, uint64_t limit_ns)
 		poll(NULL, 0, 1);
 		msg_client_tick(&p->client);
 	}
-	bye.bye.next_sequence = p->current->outbox.lender.sequence;
+	bye.bye.next_sequence = msg_lender_next(&p->current->outbox.lender);
 	if (p->client.phase == MSG_CLIENT_SERVED)
 		(void)msg_client_say(&p->client, &bye);
 	close_all(p);
@@ -371,7 +374,7 @@ static void attend(struct msg_publication *p)
 	move(p);
 }
 
-int msg_publication_lend(
+APART int msg_publication_lend(
 	struct msg_publication *p, size_t bytes, struct msg_loan *loan)
 {
 	int result;
@@ -385,7 +388,7 @@ int msg_publication_lend(
 	return result;
 }
 
-int msg_publication_queue(
+APART int msg_publication_queue(
 	struct msg_publication *p, struct msg_loan *loan, size_t bytes)
 {
 	return msg_outbox_queue(&p->current->outbox, loan, bytes);

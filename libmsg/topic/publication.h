@@ -68,6 +68,21 @@ int msg_publication_open(struct msg_publication *publication,
 void msg_publication_close(
 	struct msg_publication *publication, uint64_t limit_ns);
 
+/* What comes next in most batches, inline; false, and nothing done, when lend
+ * or queue must do it. */
+static inline bool msg_publication_lend_behind(
+	struct msg_publication *p, size_t bytes, struct msg_loan *loan)
+{
+	return !p->next &&
+	       msg_outbox_lend_behind(&p->current->outbox, bytes, loan);
+}
+
+static inline bool msg_publication_queue_behind(
+	struct msg_publication *p, struct msg_loan *loan, size_t bytes)
+{
+	return msg_outbox_queue_behind(&p->current->outbox, loan, bytes);
+}
+
 int msg_publication_lend(struct msg_publication *publication, size_t bytes,
 	struct msg_loan *loan);
 int msg_publication_queue(struct msg_publication *publication,
@@ -81,7 +96,7 @@ void msg_publication_abandon(
 static inline uint32_t msg_publication_loans(
 	const struct msg_publication *publication)
 {
-	return publication->current->outbox.lender.pool.loan_count;
+	return msg_lender_loans(&publication->current->outbox.lender);
 }
 
 #endif

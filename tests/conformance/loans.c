@@ -174,6 +174,42 @@ START_TEST(a_loan_is_spent_once)
 }
 END_TEST
 
+START_TEST(a_loan_behind_queued_messages_is_spent_once)
+{
+	struct msg_loan loan, copy;
+	void *place;
+
+	open_both(0, 0);
+	loan = borrow(10);
+	give(&loan, "first", true);
+	loan = copy = borrow(10);
+	place = loan.data;
+	ck_assert_int_eq(msg_publisher_queue(p, &loan, loan.capacity + 1),
+		-MSG_ERROR_ARGUMENT);
+	ck_assert_ptr_null(loan.data);
+	ck_assert_int_eq(
+		msg_publisher_queue(p, &copy, 4), -MSG_ERROR_ARGUMENT);
+	loan = copy = borrow(10);
+	ck_assert_ptr_eq(loan.data, place);
+	ck_assert_int_eq(msg_publisher_close(p), -MSG_ERROR_BUSY);
+	msg_publisher_abandon(p, &loan);
+	msg_publisher_abandon(p, &copy);
+	ck_assert_uint_eq(
+		msg_publisher_counter(p, MSG_COUNTER_RELEASE_REFUSED), 2);
+	loan = copy = borrow(10);
+	ck_assert_ptr_eq(loan.data, place);
+	give(&loan, "second", true);
+	ck_assert_int_eq(
+		msg_publisher_queue(p, &copy, 4), -MSG_ERROR_ARGUMENT);
+	ck_assert_int_eq(msg_publisher_flush(p), 0);
+	expect(0, "first");
+	expect(1, "second");
+	ck_assert_uint_eq(msg_publisher_counter(p, MSG_COUNTER_MESSAGES), 2);
+	ck_assert_uint_eq(msg_publisher_counter(p, MSG_COUNTER_BYTES), 11);
+	close_all(node, p, s);
+}
+END_TEST
+
 START_TEST(an_abandoned_loan_leaves_no_trace)
 {
 	struct msg_loan loan;
@@ -271,6 +307,7 @@ void add_loans(Suite *suite)
 	tcase_add_test(loans, a_loan_behind_empty_messages_may_stay_too);
 	tcase_add_test(loans, a_loan_may_be_used_to_its_last_byte);
 	tcase_add_test(loans, a_loan_is_spent_once);
+	tcase_add_test(loans, a_loan_behind_queued_messages_is_spent_once);
 	tcase_add_test(loans, an_abandoned_loan_leaves_no_trace);
 	tcase_add_test(
 		loans, without_a_buffer_there_is_no_loan_and_then_there_is);

@@ -135,7 +135,7 @@ static void check_order(struct trial *t, const struct msg_view *view)
 	s = &t->sources[view->publisher - 1];
 	MUST(t, view->sequence == s->expected + view->lost_before);
 	MUST(t, view->sequence - s->first <
-			s->transmitter.lender.sequence - s->first);
+			msg_lender_next(&s->transmitter.lender) - s->first);
 	MUST(t, view->topic == 5);
 	s->expected = view->sequence + 1;
 	s->lost += view->lost_before;
@@ -219,7 +219,7 @@ static void hand_in(struct trial *t, struct source *s)
 	uint32_t which = (uint32_t)random_below(&t->random, s->out_count);
 	struct loan_out out = s->out[which];
 	struct msg_transmitter *x = &s->transmitter;
-	uint64_t index = x->lender.sequence - s->first;
+	uint64_t index = msg_lender_next(&x->lender) - s->first;
 	int result;
 
 	s->out[which] = s->out[--s->out_count];
@@ -229,14 +229,14 @@ static void hand_in(struct trial *t, struct source *s)
 		return;
 	}
 	s->lengths[index] = out.bytes;
-	fill(out.loan.data, out.bytes, x->lender.sequence, x->options.publisher);
+	fill(out.loan.data, out.bytes, msg_lender_next(&x->lender), x->options.publisher);
 	result = random_chance(&t->random, 300)
 			 ? msg_transmitter_send(x, &out.loan, out.bytes)
 			 : msg_transmitter_queue(x, &out.loan, out.bytes);
 	MUST(t, result == 0 ||
 		(memory_wire_options.refuse && result == -MSG_ERROR_FABRIC));
 	MUST(t, out.loan.data == NULL && out.loan.opaque == 0);
-	MUST(t, x->lender.sequence - s->first == index + 1);
+	MUST(t, msg_lender_next(&x->lender) - s->first == index + 1);
 }
 
 static void publish(struct trial *t)
@@ -352,11 +352,11 @@ static void check_books(struct trial *t, const struct profile *profile)
 			&t->direct.receiver.streams, (uint32_t)i + 1, TAG);
 
 		MUST(t, stream != NULL);
-		published += s->transmitter.lender.sequence - s->first;
+		published += msg_lender_next(&s->transmitter.lender) - s->first;
 		taken += s->taken;
 		told += s->lost;
 		tail += stream->lost;
-		MUST(t, s->expected + stream->lost == s->transmitter.lender.sequence);
+		MUST(t, s->expected + stream->lost == msg_lender_next(&s->transmitter.lender));
 	}
 	MUST(t, taken + told + tail == published);
 	MUST(t, counter(t, MSG_COUNTER_LOST) == told + tail);

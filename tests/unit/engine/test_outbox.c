@@ -199,7 +199,7 @@ static bool borrow(struct trial *t)
 static void hand_in(struct trial *t)
 {
 	uint32_t which = (uint32_t)random_below(&t->random, t->out_count);
-	uint64_t sequence = t->outbox.lender.sequence;
+	uint64_t sequence = msg_lender_next(&t->outbox.lender);
 	struct msg_loan loan = t->out[which].loan;
 	uint32_t bytes = t->out[which].bytes;
 	int result;
@@ -215,7 +215,7 @@ static void hand_in(struct trial *t)
 			 ? msg_outbox_send(&t->outbox, &loan, bytes)
 			 : msg_outbox_queue(&t->outbox, &loan, bytes);
 	MUST(t, result == 0 && loan.data == NULL);
-	MUST(t, t->outbox.lender.sequence == sequence + 1);
+	MUST(t, msg_lender_next(&t->outbox.lender) == sequence + 1);
 }
 
 static void look(void *context)
@@ -291,10 +291,10 @@ static void drain(struct trial *t)
 		while (r->held_count > 0)
 			give_back(t, r, 0);
 		msg_inbox_settle(&r->inbox);
-		MUST(t, r->expected <= t->outbox.lender.sequence);
+		MUST(t, r->expected <= msg_lender_next(&t->outbox.lender));
 		if (t->slow == MSG_RING_BLOCK) {
 			MUST(t, r->lost == 0);
-			MUST(t, r->expected == t->outbox.lender.sequence);
+			MUST(t, r->expected == msg_lender_next(&t->outbox.lender));
 		}
 		if (msg_inbox_evicted(&r->inbox))
 			continue;

@@ -73,6 +73,28 @@ START_TEST(a_slot_is_free_when_nobody_needs_it)
 }
 END_TEST
 
+START_TEST(a_loan_keeps_its_slot_when_its_frame_has_left)
+{
+	struct msg_loan loan;
+	uint32_t slot;
+
+	open_pool(2, 1000);
+	slot = msg_transmit_get(&pool);
+	msg_transmit_hold(&pool, slot); /* The frame being filled. */
+	msg_transmit_lend_behind(&pool, slot, 8, 100, &loan);
+	ck_assert_ptr_eq(loan.data, msg_transmit_payload(&pool, slot) + 8);
+	ck_assert_uint_eq(msg_transmit_find(&pool, &loan), slot);
+	msg_transmit_note(&pool, slot, 8, 100);
+	ck_assert_uint_eq(pool.loan_count, 1);
+	msg_transmit_drop(&pool, slot);
+	ck_assert_uint_eq(pool.free_count, 1);
+	msg_transmit_return(&pool, slot);
+	msg_transmit_drop(&pool, slot);
+	ck_assert_uint_eq(pool.free_count, 2);
+	msg_transmit_close(&pool);
+}
+END_TEST
+
 START_TEST(a_spent_loan_is_not_found_again)
 {
 	struct msg_loan first, second, forged;
@@ -128,6 +150,7 @@ int main(void)
 
 	tcase_add_test(slots, slots_have_room_for_header_payload_and_table);
 	tcase_add_test(slots, a_slot_is_free_when_nobody_needs_it);
+	tcase_add_test(slots, a_loan_keeps_its_slot_when_its_frame_has_left);
 	tcase_add_test(slots, a_spent_loan_is_not_found_again);
 	tcase_add_test(slots, generations_wrap_and_zero_is_never_one);
 	return check_main(suite, NULL);
