@@ -10,6 +10,12 @@
 #define STARVED_NS (100 * MSG_NS_PER_MS)
 /* A frame is not begun where it could not hold a few messages. */
 #define FRAME_LEAST 1024u
+/* Nothing is written that close behind a frame.  A reader that is right behind
+ * us has its processor fetch ahead, and would take the lines of the next frame
+ * away while they are filled.  ipc.sh, 32 B in batches of 32, beside the bare
+ * ring: 0.70 without a gap, 0.77 with 256 bytes, 0.84 with 512 or 1024; and 0.65
+ * with every other frame in the other half of the slot. */
+#define FRAME_GAP 512u
 
 static inline struct msg_outbox *of(struct msg_lender *lender)
 {
@@ -226,13 +232,12 @@ static int find_slot(struct msg_lender *lender, uint32_t *slot)
 }
 
 /* Begin the next frame behind the one that was just published, in the same
- * slot: batches that follow each other lie together, so that the reader's
- * processor fetches ahead, and a slot serves many.  False: it is full. */
+ * slot, so that a slot serves many batches.  False: it is full. */
 static bool open_behind(struct msg_outbox *o)
 {
 	struct msg_lender *l = &o->lender;
 	uint32_t table = 2 * (l->pack.count + 1);
-	uint32_t next = (l->base + l->pack.used + table + 63) & ~63u;
+	uint32_t next = (l->base + l->pack.used + table + FRAME_GAP + 63) & ~63u;
 	uint32_t left = l->pool.capacity > next ? l->pool.capacity - next : 0;
 
 	/* Room for a batch like the last one, or it would be cut in two. */
