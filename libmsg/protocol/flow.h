@@ -11,10 +11,22 @@
  *     TAGGED    the slowest of those that say they are tagged
  *     K_OF_N    the k-th fastest; nothing may leave before there are k
  *
- * Who does not move on for give_up_ns while the limit is his is cut off: he
- * limits nobody any more (and is counted) until he moves again.  Who is silent for
- * that long is forgotten.  The table is fixed; when it is full, the newcomer
- * limits nobody, counted.
+ * Who does not move on for give_up_ns while he holds the publisher up is cut
+ * off: he limits nobody any more (and is counted) until he moves again.  To move
+ * is to have more, or room for more, than ever before.  Who was silent for all
+ * that time is forgotten.  Both times begin when a frame waits for him, so nobody
+ * is cut off for being still while the publisher is.
+ *
+ * Hostile input.  A position beyond what was sent is not believed.  One behind
+ * the known is an old report, and changes nothing but the time it was heard; so
+ * a position only rises.  The table is fixed: when it is full, the newcomer
+ * takes the place of one long silent, or else limits nobody, counted.  What a
+ * liar can do is what the policy is for: hold the publisher up, for
+ * give_up_ns under each name, and all names that lie at the same time lie for
+ * the same give_up_ns.
+ *
+ * The table is in order of names: found in 10 steps, and no names can be
+ * invented that make that slower.  Frame numbers are 64 bits and do not wrap.
  *
  * Pure.  Test: tests/unit/protocol/test_flow.c, tests/sim.
  */
@@ -39,8 +51,10 @@ struct msg_flow_receiver {
 	uint64_t id;
 	uint64_t position; /* 64 bits. */
 	uint64_t limit;    /* position + window */
+	uint64_t reached;  /* Highest limit he ever said. */
 	uint64_t heard_ns;
-	uint64_t moved_ns; /* When its position rose last. */
+	uint64_t held_ns;  /* Since when he holds the publisher up, if … */
+	bool holds;        /* … he does. */
 	bool tagged;
 	bool cut;          /* Limits nobody. */
 };
@@ -51,28 +65,33 @@ struct msg_flow {
 	uint64_t give_up_ns;
 	uint32_t count;
 	uint32_t count_max;
-	struct msg_flow_receiver *receivers;
+	struct msg_flow_receiver *receivers; /* By id. */
 	uint64_t limit;    /* Frames below may be sent. */
+	uint64_t room_ns;  /* A full table has no room before. */
 	uint64_t cut_total;
-	uint64_t refused_total;
+	uint64_t refused_total;    /* Reports of newcomers without a place. */
+	uint64_t unbelieved_total; /* Reports of frames never sent. */
 };
 
-/* `receivers` stay the caller's, `count_max` of them. */
+/* `receivers` stay the caller's, `count_max` of them.  `k` is K_OF_N's, 1 or
+ * more. */
 void msg_flow_start(struct msg_flow *flow, enum msg_flow_policy policy,
 	uint32_t k, uint64_t give_up_ns, struct msg_flow_receiver *receivers,
 	uint32_t count_max);
 
 /* A report came; `next`: frames sent so far (nobody can have more).  Moves
- * flow->limit. */
+ * flow->limit, mostly up, but down for who has less room than he said. */
 void msg_flow_report(struct msg_flow *flow, const struct msg_report *report,
 	uint64_t next, uint64_t now);
 
-/* The limit holds the publisher up at `next`: cut off who is over his time.
- * When to call again; UINT64_MAX: never. */
+/* Frame `next` waits, for msg_flow_may(next) is false: cut off who is over his
+ * time.  Call it when that happens and again at the time it returns if the frame
+ * still waits; without a frame that waits there is nothing to call it for.
+ * UINT64_MAX: nobody is to wait for, nothing but a report can help. */
 uint64_t msg_flow_expire(struct msg_flow *flow, uint64_t next, uint64_t now);
 
 /* Lowest position of those that count, for who keeps history for them; `next`
- * when there are none. */
+ * when there are none.  With K_OF_N all count that are not cut off. */
 uint64_t msg_flow_position(const struct msg_flow *flow, uint64_t next);
 
 static inline bool msg_flow_may(const struct msg_flow *flow, uint64_t frame)

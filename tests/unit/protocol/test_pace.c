@@ -69,8 +69,8 @@ START_TEST(a_clock_that_jumps_back_gives_nothing)
 		ck_assert(!msg_pace_take(&pace, 1, 0));
 		ck_assert(!msg_pace_take(&pace, 1, MSG_NS_PER_S));
 	}
-	ck_assert_uint_eq(msg_pace_when(&pace, 1, 0),
-		MSG_NS_PER_S + MSG_NS_PER_MS);
+	ck_assert_uint_eq(
+		msg_pace_when(&pace, 1, 0), MSG_NS_PER_S + MSG_NS_PER_MS);
 	ck_assert(msg_pace_take(&pace, 1, MSG_NS_PER_S + MSG_NS_PER_MS));
 }
 END_TEST
@@ -99,8 +99,7 @@ START_TEST(extremes_do_not_wrap)
 	/* One in 136 years and more, near the end of time. */
 	msg_pace_start(&pace, 1, MSG_PACE_BURST_MAX, UINT64_MAX - 5);
 	ck_assert(msg_pace_take(&pace, MSG_PACE_BURST_MAX, UINT64_MAX - 5));
-	ck_assert_uint_eq(
-		msg_pace_when(&pace, 1, UINT64_MAX - 5), UINT64_MAX);
+	ck_assert_uint_eq(msg_pace_when(&pace, 1, UINT64_MAX - 5), UINT64_MAX);
 	/* Gained and there already: each fits, the sum does not. */
 	msg_pace_start(&pace, UINT64_MAX / 2, MSG_PACE_BURST_MAX, 0);
 	ck_assert(msg_pace_take(&pace, MSG_PACE_BURST_MAX / 4, 0));
