@@ -223,17 +223,18 @@ void msg_flow_report(struct msg_flow *flow, const struct msg_report *report,
 	uint32_t place;
 	bool known;
 
-	if (flow->policy == MSG_FLOW_POLICY_NONE)
+	if (flow->policy == MSG_FLOW_POLICY_NONE ||
+		(report->flags & MSG_REPORT_JOIN))
 		return;
-	if (position > next) {
-		flow->unbelieved_total++;
-		return;
-	}
 	place = place_of(flow, report->receiver);
 	known = is_at(flow, place, report->receiver);
 	if (report->flags & MSG_REPORT_LEAVING) {
 		if (known)
 			forget(flow, place);
+		return;
+	}
+	if (position > next) {
+		flow->unbelieved_total++;
 		return;
 	}
 	receiver = known ? &flow->receivers[place]

@@ -80,7 +80,8 @@ void msg_flow_start(struct msg_flow *flow, enum msg_flow_policy policy,
 	uint32_t count_max);
 
 /* A report came; `next`: frames sent so far (nobody can have more).  Moves
- * flow->limit, mostly up, but down for who has less room than he said. */
+ * flow->limit, mostly up, but down for who has less room than he said.  Who
+ * asks to JOIN has no position yet, and is not counted before he has. */
 void msg_flow_report(struct msg_flow *flow, const struct msg_report *report,
 	uint64_t next, uint64_t now);
 

@@ -81,6 +81,15 @@ START_TEST(who_comes_without_room_limits_at_once)
 }
 END_TEST
 
+START_TEST(who_joins_has_no_position_yet)
+{
+	start(MSG_FLOW_POLICY_MIN, 0);
+	report_flags(1, 0, 5, MSG_REPORT_JOIN, 100, 0);
+	ck_assert_uint_eq(flow.count, 0);
+	ck_assert(msg_flow_may(&flow, 100));
+}
+END_TEST
+
 START_TEST(none_of_n_is_no_policy)
 {
 	start(MSG_FLOW_POLICY_K_OF_N, 0);
@@ -153,7 +162,7 @@ START_TEST(who_leaves_limits_nobody)
 	report_flags(3, 0, 5, MSG_REPORT_LEAVING, 0, 0);
 	report_flags(0, 0, 5, MSG_REPORT_LEAVING, 0, 0);
 	ck_assert_uint_eq(flow.limit, 10);
-	report_flags(1, 0, 5, MSG_REPORT_LEAVING, 0, 0);
+	report_flags(1, 99, 5, MSG_REPORT_LEAVING, 0, 0);
 	ck_assert_uint_eq(flow.limit, UINT64_MAX);
 	ck_assert_uint_eq(flow.count, 0);
 }
@@ -424,6 +433,7 @@ int main(void)
 	tcase_add_test(policy, any_k_will_do);
 	tcase_add_test_raise_signal(policy, none_of_n_is_no_policy, SIGABRT);
 	tcase_add_test(policy, who_comes_without_room_limits_at_once);
+	tcase_add_test(policy, who_joins_has_no_position_yet);
 	tcase_add_test(policy, who_leaves_limits_nobody);
 	tcase_add_test(policy, an_old_report_changes_nothing);
 	tcase_add_test(
