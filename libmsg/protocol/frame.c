@@ -13,6 +13,12 @@
 
 #include "protocol/bytes.h"
 
+static bool type_known(uint8_t type)
+{
+	return (type >= MSG_FRAME_SINGLE && type <= MSG_FRAME_ANNOUNCE) ||
+	       type == MSG_FRAME_PROBE || type == MSG_FRAME_REPORT;
+}
+
 /* Flags that a frame of this type may have. */
 static bool flags_fit(uint8_t type, uint8_t flags)
 {
@@ -25,8 +31,7 @@ static bool flags_fit(uint8_t type, uint8_t flags)
 
 void msg_frame_write(uint8_t *header, const struct msg_frame *frame)
 {
-	assert(frame->type >= MSG_FRAME_SINGLE);
-	assert(frame->type <= MSG_FRAME_REPORT);
+	assert(type_known(frame->type));
 	assert(flags_fit(frame->type, frame->flags));
 	assert(frame->bytes >= MSG_FRAME_HEADER_BYTES);
 
@@ -50,7 +55,7 @@ enum msg_frame_fault msg_frame_read(
 	if ((data[0] & 15) != MSG_FRAME_VERSION)
 		return MSG_FRAME_FAULT_VERSION;
 	type = data[0] >> 4;
-	if (type < MSG_FRAME_SINGLE || type > MSG_FRAME_REPORT)
+	if (!type_known(type))
 		return MSG_FRAME_FAULT_TYPE;
 	if (!flags_fit(type, data[1]))
 		return MSG_FRAME_FAULT_FLAGS;

@@ -10,7 +10,7 @@
  *     1  flags, enum msg_frame_flag
  *     2  length, the whole frame, header included (RoCE pads, so it is here)
  *     4  tag: which topic, hashed     8  publisher: which incarnation
- *    12  transmission: frames sent by this publisher so far, modulo 2^32
+ *    12  transmission: the frame's number, modulo 2^32: frames sent before it
  *    16  sequence of the frame's (first) message, 64 bits; of a REPAIR its low
  *        half, and then the repair's serial (see report.h)
  *
@@ -33,8 +33,9 @@ enum msg_frame_type {
 	MSG_FRAME_PACKED = 2,   /* Several messages, see pack.h. */
 	MSG_FRAME_FRAGMENT = 3, /* Part of one message, see fragment.h. */
 	MSG_FRAME_ANNOUNCE = 4, /* A protobuf Announcement, see topic/announce.h. */
-	MSG_FRAME_PROBE = 5,    /* How far a reliable stream is, see report.h. */
-	MSG_FRAME_REPORT = 6,   /* What a receiver of it has and misses. */
+	/* 5 stays unknown: a golden file has it for that. */
+	MSG_FRAME_PROBE = 6,  /* How far a reliable stream is, see report.h. */
+	MSG_FRAME_REPORT = 7, /* What a receiver of it has and misses. */
 };
 
 /* Of SINGLE, PACKED and FRAGMENT only. */

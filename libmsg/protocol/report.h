@@ -6,8 +6,8 @@
  * history goes, where to write to.  Multicast behind the last frame of a burst
  * and then as a heartbeat; unicast as an answer (gone, or where to join).
  *
- *     header: transmission = frames sent, sequence = messages sent
- *      0 incarnation           8 stamp, the publisher's clock
+ *     header: transmission = next frame, sequence = message it will carry
+ *      0 incarnation           8 stamp, the publisher's clock, in every probe
  *     16 sequence of `first`  24 first: oldest frame that can be repaired
  *     28 serial of the last repair
  *     32 period_ms  34 flags  35 bytes of the address  36 zero  40 address
@@ -26,6 +26,14 @@
  * The pair (heard, serial) is the echo: a publisher repairs a frame again only
  * for who has heard something that was sent after the last repair of it.
  * Frame numbers on the wire are modulo 2^32, inside 64 bits: msg_frame_near.
+ *
+ * Nothing is left open: what is not used is zero, a body has exactly the bytes
+ * that its fields say, and the reader holds writers to it, so what is read
+ * writes back to the same bytes.  Both sequences are those of the message that
+ * the frame beside them carries, begins with or continues.  From `first` to
+ * `next` are less than 2^31 frames, and each carries at most
+ * MSG_PACK_COUNT_MAX messages.  In an answer to JOIN, `first` is where to begin,
+ * at the begin of a message, and says nothing of what is gone.
  *
  * Pure: bytes in, fields or "malformed" out.
  * Test: tests/unit/protocol/test_report.c, fuzz: tests/fuzz/fuzz_report.c.
@@ -59,8 +67,12 @@ enum msg_probe_flag {
 	MSG_PROBE_CLOSING = 1 << 4, /* Nothing follows. */
 };
 
+#define MSG_PROBE_FLAGS 31u
+#define MSG_PROBE_PERIOD_MS_MIN 10u
+#define MSG_PROBE_PERIOD_MS_MAX 60000u
+
 struct msg_probe {
-	uint64_t incarnation;
+	uint64_t incarnation;   /* Its low half is the header's publisher. */
 	uint64_t stamp;
 	uint64_t next_sequence; /* Header. */
 	uint64_t first_sequence;
@@ -77,6 +89,8 @@ enum msg_report_flag {
 	MSG_REPORT_TAGGED = 1 << 1,  /* One of those that "tagged" waits for. */
 	MSG_REPORT_LEAVING = 1 << 2, /* Forget me. */
 };
+
+#define MSG_REPORT_FLAGS 7u
 
 struct msg_report {
 	uint64_t receiver;
