@@ -7,10 +7,7 @@
  * asked for (NAK), all gaps in one report, as soon as the reorder allowance of
  * each is over: no backoff, unless the publisher says there is a crowd.  A frame
  * is asked for again when something newer was heard and a round trip has
- * passed, at the latest after four.  What the publisher no longer has (probe:
- * first), or what did not come in `give_up_ns` though something was heard from
- * the publisher meanwhile, is lost: the stream goes on behind it, and the
- * sequences of its messages say how many.
+ * passed, at the latest after four.
  *
  *     arrive(frame) ─> DELIVER   the very next, nothing waits: the fast way
  *                   ├> HELD      in the window: call next() until it says no
@@ -19,17 +16,39 @@
  *     next(now)     ─> a held frame whose turn has come, or a loss
  *     report(now)   ─> what to tell the publisher, if it is time to
  *
+ *     next              scanned              top
+ *      │ ?  ▓  ▓  ?  ?  ▓  │                  │    ▓ held   ? missing
+ *      └──── the window ───┴ heard of, no room┘
+ *
+ * Loss.  What the publisher no longer has (probe: first), or what did not come
+ * in `give_up_ns`, is lost: the stream goes on behind it, and the sequences of
+ * its messages say how many are lost; of the tail, those of a probe.  The clock
+ * of giving up stands still while nothing is heard from the publisher for two
+ * of its heartbeats (or half of give_up_ns, if that is less): a cable that was
+ * out costs no message that is still to be had.
+ *
+ * Begin.  A stream begins with the first frame or behind the first probe heard;
+ * a REPAIR does not begin it, for it has half a sequence.  With a wish for
+ * history it begins where the publisher answers; what arrives until then is
+ * held, as much as has room.  A JOIN without an answer is sent again, in
+ * doubling intervals, and after give_up_ns the stream begins with what it has.
+ *
  * Hostile input.  A frame far ahead of all that is known (more than
  * MSG_RECOVER_LEAP) is not believed; only a probe moves the stream so far, and
  * only forward, and only if it has the stream's incarnation, once one is known.
- * A replayed frame is behind the position, or in the window already: dropped.
- * Nothing here grows: the window is the caller's memory, and fixed.
+ * Frames that a forged one told of are forgotten again by the next probe.  A
+ * replayed frame is behind the position, or in the window already: dropped.  A
+ * frame's messages must follow those before, or, behind lost frames, lie as far
+ * ahead as so many frames can carry: else the frame counts as lost.  Nothing
+ * here grows: the window is the caller's memory, and fixed.
  *
- * The books balance, whatever the wire says:
- *     sequence == first sequence + messages delivered + lost_total
+ * The books balance, whatever the wire says, modulo 2^64:
+ *     sequence == origin + messages delivered + lost_total
  *
  * Pure: no clock, no allocation, time comes as an argument, frames are tokens.
- * Test: tests/unit/protocol/test_recover.c, tests/sim, tests/model/repair.pml.
+ * recover.c keeps the order, recover_ask.c the questions.
+ * Test: tests/unit/protocol/test_recover.c, fuzz: tests/fuzz/fuzz_recover.c,
+ * tests/sim, tests/model/repair.pml.
  */
 #ifndef MSG_PROTOCOL_RECOVER_H
 #define MSG_PROTOCOL_RECOVER_H
@@ -40,22 +59,28 @@
 #include "protocol/report.h"
 #include "protocol/sequence.h"
 
+#define MSG_RECOVER_WINDOW_MIN 16u
 #define MSG_RECOVER_WINDOW_MAX 4096u
 #define MSG_RECOVER_LEAP (1u << 20)
 #define MSG_RECOVER_NONE UINT32_MAX
+/* A round trip, before one was measured, and what is believed of one. */
+#define MSG_RECOVER_RTT_NS 200000u
+#define MSG_RECOVER_RTT_NS_MIN 10000u
+#define MSG_RECOVER_RTT_NS_MAX 1000000000u
 
-/* A frame in the window, or one that is missing there. */
+/* A frame in the window: held, or missing. */
 struct msg_recover_place {
-	uint32_t token;  /* NONE: missing. */
-	uint32_t asked;  /* Times. */
-	uint64_t since;  /* When it was found missing. */
-	uint64_t last;   /* When it was asked for last. */
-	uint32_t heard, serial; /* The echo of that. */
+	uint32_t token;         /* Held. */
+	uint32_t asked;         /* Missing: times, … */
+	uint64_t since;         /* … found, by the clock of giving up, … */
+	uint64_t last;          /* … found or asked for last, … */
+	uint32_t heard, serial; /* … and the echo of that. */
 };
 
 struct msg_recover_options {
-	uint32_t window;       /* A power of two, 16 to WINDOW_MAX. */
+	uint32_t window;       /* A power of two, WINDOW_MIN to WINDOW_MAX. */
 	uint64_t receiver;     /* Our name in reports. */
+	uint64_t incarnation;  /* The publisher's; 0: that of the first probe. */
 	uint64_t reorder_ns;   /* Allowance before a gap is asked for. */
 	uint64_t give_up_ns;   /* A gap older than this is lost. */
 	uint32_t history;      /* Messages wanted from before we came. */
@@ -66,45 +91,88 @@ struct msg_recover_options {
 
 /* Counted for whoever looks; see stats.h for what they mean to people. */
 struct msg_recover_counts {
-	uint64_t reports; /* Sent, naks included. */
-	uint64_t naks;    /* Reports with something missing. */
-	uint64_t asked;   /* Frames asked for, again included. */
-	uint64_t repaired; /* Missing frames that came. */
-	uint64_t late;    /* Frames dropped because we had them. */
-	uint64_t beyond;  /* Frames dropped for want of room. */
-	uint64_t unbelieved;
-	uint64_t reordered; /* Came before they were asked for. */
-	uint64_t gone;    /* Messages lost: the publisher has them no more. */
-	uint64_t given_up; /* Messages lost: no repair came in time. */
+	uint64_t reports;    /* Sent, naks included. */
+	uint64_t naks;       /* Reports with something missing. */
+	uint64_t asked;      /* Frames asked for, again included. */
+	uint64_t repaired;   /* Frames that came because they were missing. */
+	uint64_t late;       /* Frames dropped: had, or lost for good. */
+	uint64_t beyond;     /* Frames dropped for want of room. */
+	uint64_t unbelieved; /* Frames and probes. */
+	uint64_t reordered;  /* Came before they were asked for. */
+	uint64_t gone;       /* Messages lost: the publisher has them no more. */
+	uint64_t given_up;   /* Messages lost: no repair came in time. */
+};
+
+/* Where a probe says that frame `frame` goes on in the messages. */
+struct msg_recover_mark {
+	uint64_t frame;
+	uint64_t sequence;
 };
 
 struct msg_recover {
-	struct msg_recover_options options;
-	struct msg_recover_place *places; /* By frame & (window - 1). */
-	uint64_t next;     /* Frame expected. */
-	uint64_t top;      /* Frames below were heard of. */
-	uint64_t first;    /* Frames below are gone, says the publisher. */
-	uint64_t sequence; /* Message expected, … */
-	uint32_t offset;   /* … and byte in it. */
-	uint32_t held_count;
+	/* Frames are counted in 64 bits from somewhere above 2^32, so that none
+	 * that a stream can name lies below zero. */
+	uint64_t next;      /* Frame expected. */
+	uint64_t top;       /* Frames below were heard of. */
+	uint64_t report_at; /* A report is due when `next` gets there. */
+	uint64_t deadline;  /* When next or report has work; UINT64_MAX. */
+	uint64_t sequence;  /* Message expected, … */
+	uint32_t offset;    /* … and byte in it. */
 	bool started;
-	bool joining;      /* History was asked for, not yet answered. */
-	bool incarnate;    /* incarnation is known. */
-	bool flow;         /* Reports are wanted as the position moves. */
-	bool crowd;
-	uint64_t incarnation;
-	uint32_t serial;   /* Highest repair heard of. */
-	uint64_t heard_ns; /* When anything was heard last. */
-	uint64_t rtt_ns;   /* Smoothed. */
-	uint64_t rtt_var_ns;
-	uint64_t stamp;    /* To echo; 0: none. */
-	uint64_t reported; /* Position in the last report. */
-	uint64_t report_ns;
-	uint64_t deadline; /* When next or report has work; UINT64_MAX. */
-	uint64_t lost;     /* Messages, not yet taken by msg_recover_lost. */
+	bool calm;          /* The next frame must fit exactly. */
+	/* Order, see recover.c. */
+	bool begun;         /* Frames are numbered; started, or joining. */
+	bool placed;        /* `sequence` is known. */
+	bool fresh;         /* Nothing was delivered yet. */
+	bool joining;       /* History was asked for, not yet answered, … */
+	bool answered;      /* … or answered, and next() has to go there. */
+	bool gone;          /* Why frames are missing since the last delivery. */
+	uint32_t held_count;
+	uint32_t missing_count;
+	uint64_t scanned;   /* Frames of the window below are held or missing. */
+	uint64_t gap;       /* Frames lost since the last delivery. */
+	uint64_t origin;    /* The message the stream begins with. */
+	uint64_t lost;      /* Messages, not yet taken by msg_recover_lost. */
 	uint64_t lost_total;
+	struct msg_recover_mark first; /* Frames below are gone. */
+	struct msg_recover_mark told;  /* Newest probe. */
+	struct msg_recover_mark join;  /* The answer. */
+	uint64_t told_stamp;
+	uint64_t heard_ns;  /* When anything was heard last, … */
+	uint64_t paused_ns; /* … and how long too little was, in all. */
+	uint64_t join_since;
+	/* Questions, see recover_ask.c. */
+	bool incarnate;     /* incarnation is known. */
+	bool flow;          /* Reports are wanted as the position moves. */
+	bool crowd;
+	bool ask;           /* A report is due at once. */
+	bool no_news;       /* The echo is as when it was asked last. */
+	bool measured;      /* rtt_ns is. */
+	bool probed;        /* serial is known; so is the reach, if he has one. */
+	uint32_t asked_count; /* Of the missing: asked for. */
+	uint32_t join_count;  /* JOINs sent. */
+	uint32_t serial;    /* Of the highest repair heard of. */
+	uint32_t patience;  /* The round trip seems 2^this times as long. */
+	uint64_t patience_ns; /* Since when. */
+	uint64_t unasked;   /* First missing frame that nobody asked for. */
+	uint64_t oldest_ns; /* Since when the others wait. */
+	uint64_t again_ns;  /* When to look at them again. */
+	uint64_t join_ns;   /* When a JOIN is due. */
+	uint64_t backoff_ns;
+	uint64_t random;
+	uint64_t incarnation;
+	uint64_t period_ns; /* Heartbeat. */
+	uint64_t rtt_ns;    /* Smoothed. */
+	uint64_t rtt_var_ns;
+	uint64_t stamp;     /* To echo; 0: none. */
+	uint64_t reported;  /* Position in the last report. */
+	uint64_t report_ns;
 	struct msg_reach reach; /* The publisher's. */
 	struct msg_recover_counts counts;
+	struct msg_recover_options options;
+	struct msg_recover_place *places; /* By frame & (window - 1). */
+	/* One bit a place, of [next, scanned): missing. */
+	uint64_t missing[MSG_RECOVER_WINDOW_MAX / 64];
 };
 
 /* `places` stay the caller's, options->window of them, until he forgets the
@@ -118,8 +186,9 @@ void msg_recover_start(struct msg_recover *recover,
 static inline bool msg_recover_in_order(
 	const struct msg_recover *recover, const struct msg_frame *frame)
 {
-	return recover->started && recover->top == recover->next &&
-	       (uint32_t)recover->next == frame->transmission;
+	return (uint32_t)recover->next == frame->transmission &&
+	       recover->top == recover->next && recover->started &&
+	       frame->flags == MSG_FRAME_RELIABLE;
 }
 
 enum msg_recover_verdict {
@@ -128,29 +197,54 @@ enum msg_recover_verdict {
 	MSG_RECOVER_DROP,
 };
 
-/* A data frame came; `span` as the body says (msg_span_…), its sequence that of
- * the frame.  For a REPAIR: msg_recover_sequence first. */
-enum msg_recover_verdict msg_recover_arrive(struct msg_recover *recover,
+/* For msg_recover_arrive and msg_recover_deliver. */
+enum msg_recover_verdict msg_recover_arrive_slowly(struct msg_recover *recover,
 	const struct msg_frame *frame, uint32_t token, uint64_t now);
+bool msg_recover_deliver_slowly(
+	struct msg_recover *recover, const struct msg_span *span);
 
-/* A REPAIR carries half of its sequence: the whole of it. */
+/* A data frame came; its body is checked. */
+static inline enum msg_recover_verdict msg_recover_arrive(
+	struct msg_recover *recover, const struct msg_frame *frame,
+	uint32_t token, uint64_t now)
+{
+	if (!msg_recover_in_order(recover, frame))
+		return msg_recover_arrive_slowly(recover, frame, token, now);
+	recover->top = ++recover->next;
+	if (recover->next >= recover->report_at)
+		recover->deadline = 0;
+	return MSG_RECOVER_DELIVER;
+}
+
+/* The whole sequence of a frame that arrived and was not dropped: a REPAIR
+ * carries half of it.  The same from arrive until deliver. */
 uint64_t msg_recover_sequence(
 	const struct msg_recover *recover, const struct msg_frame *frame);
 
-/* The frame just handed out (DELIVER, or FRAME of next) covers `span`: account
- * for it.  False: it cannot follow what was delivered (a publisher that breaks
- * the rules, or a forged frame): drop it. */
-bool msg_recover_deliver(
-	struct msg_recover *recover, const struct msg_span *span);
+/* The frame just handed out (DELIVER, or FRAME of next) covers `span`, as
+ * msg_span_… makes it of msg_recover_sequence: account for it, before anything
+ * else.  False: drop it.  It is the rest of a message that is lost, or cannot
+ * follow what was delivered (a publisher that breaks the rules, or a forged
+ * frame).  Take msg_recover_lost in any case. */
+static inline bool msg_recover_deliver(
+	struct msg_recover *recover, const struct msg_span *span)
+{
+	if (!recover->calm || span->sequence != recover->sequence ||
+		span->offset != recover->offset)
+		return msg_recover_deliver_slowly(recover, span);
+	recover->sequence = span->end_sequence;
+	recover->offset = span->end_offset;
+	return true;
+}
 
-/* A probe came, for this stream.  False: not believed. */
+/* A probe came, for this stream.  False: not believed, nothing has changed. */
 bool msg_recover_probe(struct msg_recover *recover,
 	const struct msg_probe *probe, uint64_t now);
 
 enum msg_recover_step {
-	MSG_RECOVER_NOTHING,
-	MSG_RECOVER_FRAME, /* *token is next: msg_recover_deliver, deliver. */
-	MSG_RECOVER_STALE, /* *token turned out not to be wanted: drop it. */
+	MSG_RECOVER_NOTHING, /* Wait; but take msg_recover_lost: the tail. */
+	MSG_RECOVER_FRAME,   /* *token is next: msg_recover_deliver, deliver. */
+	MSG_RECOVER_STALE,   /* *token has no room any more: drop it. */
 };
 
 /* What comes next without a further arrival.  Call after HELD, after probe and
@@ -161,9 +255,14 @@ enum msg_recover_step msg_recover_next(
 	struct msg_recover *recover, uint64_t now, uint32_t *token);
 
 /* Whether there is something to tell the publisher now; then *report is filled
- * in, and counts as sent.  Nothing is ever due while recover->reach is unknown. */
+ * in, and counts as sent.  Call until it says no.  Nothing is ever due while
+ * recover->reach is unknown. */
 bool msg_recover_report(struct msg_recover *recover, uint64_t now,
 	struct msg_report *report);
+
+/* The last report, for a publisher that is to forget us.  False: there is no
+ * way to tell him. */
+bool msg_recover_leave(struct msg_recover *recover, struct msg_report *report);
 
 /* When next() or report() has work without a further arrival. */
 static inline uint64_t msg_recover_deadline(const struct msg_recover *recover)
@@ -171,7 +270,8 @@ static inline uint64_t msg_recover_deadline(const struct msg_recover *recover)
 	return recover->deadline;
 }
 
-/* Messages lost before what comes next; counts from zero again. */
+/* Messages lost before what comes next; counts from zero again.  If it is not
+ * zero, a message in assembly before it is torn: drop it. */
 static inline uint64_t msg_recover_lost(struct msg_recover *recover)
 {
 	uint64_t lost = recover->lost;

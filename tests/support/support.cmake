@@ -13,9 +13,10 @@ add_library(msg_check STATIC ${MSG_SUPPORT_DIR}/check_main.c)
 target_include_directories(msg_check PUBLIC ${MSG_SUPPORT_DIR})
 target_link_libraries(msg_check PUBLIC PkgConfig::CHECK Threads::Threads)
 
-# A receiver of one stream that keeps books of its own; aborts when they and
-# msg_sequence disagree.  No Check in it: the fuzzers use it too.
-add_library(msg_receiver STATIC ${MSG_SUPPORT_DIR}/receiver.c)
+# Receivers of one stream that keep books of their own; they abort when those and
+# msg_sequence or msg_recover disagree.  No Check in it: the fuzzers use it too.
+add_library(msg_receiver STATIC
+	${MSG_SUPPORT_DIR}/follower.c ${MSG_SUPPORT_DIR}/receiver.c)
 target_include_directories(msg_receiver PUBLIC ${MSG_SUPPORT_DIR})
 target_link_libraries(msg_receiver PUBLIC msg_internal)
 

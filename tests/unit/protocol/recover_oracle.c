@@ -1,0 +1,525 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * recover_oracle.c - thousands of random reliable streams over bad networks.
+ *
+ * A trial is a publisher, small and written from report.h and not from
+ * repair.c, a network that loses, doubles, delays and reorders both ways, may
+ * be cut for a while, and the reader of support/follower.c.  The oracle knows
+ * what was published, and says:
+ *
+ *   always         what was delivered is what was published, in order, once,
+ *                  and each message from the begin to the position was
+ *                  delivered or counted lost;
+ *   history holds  nothing is lost, and the position gets to the end of the
+ *   and time does  stream, whatever the network did meanwhile;
+ *   a calm network nothing is asked for at all.
+ *
+ * A trial is its seed: MSG_TEST_SEED replays it as the first.
+ */
+#include "recover_oracle.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "follower.h"
+
+#define TRIALS 4000u
+#define FRAMES_MAX 600u
+#define EVENTS_MAX 8192u
+#define SECOND UINT64_C(1000000000)
+#define END (20 * SECOND) /* Of a trial at the latest. */
+
+struct weather {
+	unsigned loss, duplicate, back_loss; /* Per mille. */
+	uint64_t delay, jitter;
+	uint64_t interval; /* Between frames, at most. */
+	uint64_t cut, cut_ns; /* From when, how long. */
+};
+
+/* What the publisher knows of a frame it sent. */
+struct sent {
+	uint64_t sequence;
+	struct follower_body body;
+	uint32_t serial;
+	uint64_t next;
+	bool repaired;
+};
+
+enum event_kind {
+	EVENT_PUBLISH,
+	EVENT_PROBE_DUE,
+	EVENT_FRAME,
+	EVENT_PROBE,
+	EVENT_REPORT,
+};
+
+struct event {
+	uint64_t at;
+	uint64_t order;
+	enum event_kind kind;
+	union {
+		struct {
+			struct msg_frame frame;
+			struct follower_body body;
+		};
+		struct msg_probe probe;
+		struct msg_report report;
+	};
+};
+
+struct trial {
+	struct random_stream random;
+	struct weather weather;
+	uint64_t now;
+	/* The publisher. */
+	uint64_t first_frame, first_sequence;
+	uint32_t frame_count, sent_count, kept_count;
+	uint64_t last_ns; /* When the last frame was sent. */
+	uint64_t probe_ns;
+	uint32_t serial;
+	bool flow;
+	bool crowd;
+	bool started; /* Probe by now, once. */
+	struct sent frames[FRAMES_MAX];
+	/* The network. */
+	uint32_t event_count;
+	uint64_t order;
+	struct event events[EVENTS_MAX];
+	/* The reader. */
+	struct msg_recover_options options;
+	struct follower follower;
+	uint64_t asked_to_join;
+	uint64_t repairs;
+};
+
+static struct trial trial;
+
+static uint64_t up_to(struct trial *t, uint64_t most)
+{
+	return random_below(&t->random, most + 1);
+}
+
+/* ---- the network ------------------------------------------------------- */
+
+static struct event *add(struct trial *t, enum event_kind kind, uint64_t at)
+{
+	struct event *event = &t->events[t->event_count];
+
+	MUST(t->event_count < EVENTS_MAX);
+	t->event_count++;
+	memset(event, 0, sizeof *event);
+	event->at = at;
+	event->order = t->order++;
+	event->kind = kind;
+	return event;
+}
+
+static bool is_cut(const struct trial *t)
+{
+	return t->now - t->weather.cut < t->weather.cut_ns;
+}
+
+/* How often it arrives, and after how long. */
+static unsigned copies(struct trial *t, unsigned loss)
+{
+	if (is_cut(t))
+		return 0;
+	return !random_chance(&t->random, loss) +
+	       random_chance(&t->random, t->weather.duplicate);
+}
+
+static uint64_t arrival(struct trial *t)
+{
+	return t->now + t->weather.delay + up_to(t, t->weather.jitter);
+}
+
+static bool pop(struct trial *t, struct event *event)
+{
+	uint32_t first = 0;
+
+	if (t->event_count == 0)
+		return false;
+	for (uint32_t i = 1; i < t->event_count; i++) {
+		const struct event *a = &t->events[i], *b = &t->events[first];
+
+		if (a->at < b->at || (a->at == b->at && a->order < b->order))
+			first = i;
+	}
+	*event = t->events[first];
+	t->events[first] = t->events[--t->event_count];
+	return true;
+}
+
+/* ---- the publisher ----------------------------------------------------- */
+
+static uint64_t oldest(const struct trial *t)
+{
+	return t->sent_count > t->kept_count ? t->sent_count - t->kept_count
+					     : 0;
+}
+
+/* The message that frame i carries, begins with or continues. */
+static uint64_t message_of(const struct trial *t, uint64_t i)
+{
+	const struct sent *before = &t->frames[i - 1];
+
+	if (i < t->sent_count)
+		return t->frames[i].sequence;
+	if (i == 0)
+		return t->first_sequence;
+	if (before->body.count > 0)
+		return before->sequence + before->body.count;
+	return msg_span_fragment(before->sequence, &before->body.fragment)
+		.end_sequence;
+}
+
+static void send_frame(struct trial *t, uint32_t i, bool repair)
+{
+	const struct sent *sent = &t->frames[i];
+	struct msg_frame frame = {
+		.type = MSG_FRAME_SINGLE,
+		.flags = MSG_FRAME_RELIABLE | (repair ? MSG_FRAME_REPAIR : 0),
+		.transmission = (uint32_t)(t->first_frame + i),
+		.sequence = sent->sequence,
+	};
+
+	if (repair)
+		frame.sequence = (uint64_t)t->serial << 32 |
+				 (uint32_t)sent->sequence;
+	for (unsigned n = copies(t, t->weather.loss); n > 0; n--) {
+		struct event *event = add(t, EVENT_FRAME, arrival(t));
+
+		event->frame = frame;
+		event->body = sent->body;
+	}
+}
+
+static void send_probe(struct trial *t, uint8_t flags, uint64_t first)
+{
+	struct msg_probe probe = {
+		.incarnation = 7,
+		.stamp = t->now + 1,
+		.next = (uint32_t)(t->first_frame + t->sent_count),
+		.next_sequence = message_of(t, t->sent_count),
+		.first = (uint32_t)(t->first_frame + first),
+		.first_sequence = message_of(t, first),
+		.serial = t->serial,
+		.period_ms = 10,
+		.flags = (uint8_t)(flags | (t->flow ? MSG_PROBE_FLOW : 0) |
+				   (t->crowd ? MSG_PROBE_CROWD : 0)),
+		.reach = {.bytes = 1},
+	};
+
+	for (unsigned n = copies(t, t->weather.loss); n > 0; n--)
+		add(t, EVENT_PROBE, arrival(t))->probe = probe;
+}
+
+static void schedule_probe(struct trial *t)
+{
+	add(t, EVENT_PROBE_DUE, t->now + t->probe_ns)->frame.sequence =
+		t->sent_count;
+}
+
+static void publish(struct trial *t)
+{
+	send_frame(t, t->sent_count++, false);
+	t->probe_ns = 20000;
+	schedule_probe(t);
+	if (t->sent_count == t->frame_count)
+		return;
+	t->last_ns = t->now + up_to(t, t->weather.interval);
+	if (random_chance(&t->random, 20))
+		t->last_ns += up_to(t, 30000000);
+	add(t, EVENT_PUBLISH, t->last_ns);
+}
+
+static void probe_due(struct trial *t, const struct event *event)
+{
+	if (event->frame.sequence != t->sent_count)
+		return; /* More was sent since. */
+	send_probe(t, random_chance(&t->random, 300) ? MSG_PROBE_ASK : 0,
+		oldest(t));
+	t->probe_ns = t->probe_ns < 2500000 ? 4 * t->probe_ns : 10000000;
+	schedule_probe(t);
+}
+
+/* The echo rule. */
+static bool may_repair(const struct trial *t, const struct sent *sent,
+	const struct msg_report *report)
+{
+	return !sent->repaired ||
+	       (int32_t)(report->serial - sent->serial) >= 0 ||
+	       (int32_t)(report->heard -
+		       (uint32_t)(t->first_frame + sent->next)) > 0;
+}
+
+static void answer_join(struct trial *t, uint32_t history)
+{
+	uint64_t i = t->sent_count, end = message_of(t, i);
+
+	t->asked_to_join++;
+	while (i > oldest(t) && end - message_of(t, i) < history)
+		i--;
+	/* Not in the middle of a message. */
+	while (i < t->sent_count && t->frames[i].body.count == 0 &&
+		t->frames[i].body.fragment.offset > 0)
+		i++;
+	send_probe(t, MSG_PROBE_JOIN, i);
+}
+
+static void reported(struct trial *t, const struct msg_report *report)
+{
+	uint32_t base = report->base - (uint32_t)t->first_frame;
+	bool gone = false;
+
+	MUST(report->heard - (uint32_t)t->first_frame <= t->sent_count);
+	MUST((int32_t)(report->serial - t->serial) <= 0);
+	MUST(report->position - (uint32_t)t->first_frame <= t->sent_count);
+	if (report->flags & MSG_REPORT_JOIN)
+		answer_join(t, report->history);
+	for (uint32_t bit = 0; bit < report->count; bit++) {
+		uint32_t i = base + bit;
+		struct sent *sent = &t->frames[i];
+
+		if (!msg_report_misses(report, bit))
+			continue;
+		MUST(i < t->sent_count);
+		if (i < oldest(t)) {
+			gone = true;
+			continue;
+		}
+		if (!may_repair(t, sent, report))
+			continue;
+		t->serial++;
+		t->repairs++;
+		sent->repaired = true;
+		sent->serial = t->serial;
+		sent->next = t->sent_count;
+		send_frame(t, i, true);
+	}
+	if (gone)
+		send_probe(t, 0, oldest(t));
+}
+
+/* ---- the trial --------------------------------------------------------- */
+
+static void choose_weather(struct trial *t)
+{
+	struct weather *w = &t->weather;
+
+	w->loss = up_to(t, 2) ? (unsigned)up_to(t, 300) : 0;
+	w->back_loss = up_to(t, 2) ? (unsigned)up_to(t, 300) : 0;
+	w->duplicate = up_to(t, 1) ? (unsigned)up_to(t, 300) : 0;
+	w->interval = up_to(t, 1) ? up_to(t, 2000) : up_to(t, 200000);
+	w->delay = up_to(t, 3) ? up_to(t, 100000) : up_to(t, 20000000);
+	w->jitter = up_to(t, 2) ? up_to(t, 8 * (w->interval + 1)) : 0;
+	w->cut = up_to(t, 20000000);
+	w->cut_ns = up_to(t, 3) ? 0 : up_to(t, 2 * SECOND);
+}
+
+static void choose_options(struct trial *t)
+{
+	t->options = (struct msg_recover_options){
+		.window = 16u << up_to(t, 4),
+		.receiver = random_next(&t->random),
+		.reorder_ns = up_to(t, 1) ? 0 : up_to(t, 50000),
+		.give_up_ns = up_to(t, 3) ? 2 * SECOND : up_to(t, 20000000),
+		.history = up_to(t, 1) ? 0 : (uint32_t)up_to(t, 500),
+		.tagged = up_to(t, 1),
+		.seed = random_next(&t->random),
+		.reach = {.bytes = 1},
+	};
+}
+
+static void compose(struct trial *t)
+{
+	unsigned packed = (unsigned)up_to(t, 500);
+	unsigned fragmented = (unsigned)up_to(t, 300);
+	uint64_t sequence = t->first_sequence;
+	uint32_t i = 0;
+
+	t->frame_count = 20 + (uint32_t)up_to(t, FRAMES_MAX - 60);
+	while (i < t->frame_count) {
+		uint32_t parts = 1, count = 1;
+
+		if (random_chance(&t->random, packed))
+			count = 2 + (uint32_t)up_to(t, 20);
+		if (random_chance(&t->random, fragmented))
+			parts = 2 + (uint32_t)up_to(t, 30);
+		for (uint32_t p = 0; p < parts; p++) {
+			struct sent *sent = &t->frames[i++];
+
+			memset(sent, 0, sizeof *sent);
+			sent->sequence = sequence;
+			sent->body.count = parts == 1 ? count : 0;
+			sent->body.fragment = (struct msg_fragment){
+				8 * parts, 8 * p, 8};
+		}
+		sequence += parts == 1 ? count : 1;
+	}
+	t->frame_count = i;
+}
+
+static void delivered(void *context, const struct msg_frame *frame,
+	const struct msg_span *span, uint64_t lost)
+{
+	struct trial *t = context;
+	uint32_t i = frame->transmission - (uint32_t)t->first_frame;
+	const struct sent *sent = &t->frames[i];
+
+	(void)lost;
+	MUST(i < t->sent_count);
+	MUST(span->sequence == sent->sequence);
+	if (sent->body.count > 0)
+		MUST(span->end_sequence == sent->sequence + sent->body.count);
+	else
+		MUST(span->offset == sent->body.fragment.offset);
+}
+
+static void happen(struct trial *t, const struct event *event)
+{
+	struct follower *f = &t->follower;
+
+	switch (event->kind) {
+	case EVENT_PUBLISH:
+		publish(t);
+		break;
+	case EVENT_PROBE_DUE:
+		probe_due(t, event);
+		break;
+	case EVENT_REPORT:
+		reported(t, &event->report);
+		break;
+	case EVENT_FRAME:
+		follower_frame(f, &event->frame, &event->body, t->now);
+		break;
+	case EVENT_PROBE:
+		MUST(follower_probe(f, &event->probe, t->now));
+		break;
+	}
+}
+
+/* What the reader has to say now, or at its deadline. */
+static void listen(struct trial *t)
+{
+	struct msg_report report;
+
+	while (follower_report(&t->follower, t->now, &report)) {
+		for (unsigned n = copies(t, t->weather.back_loss); n > 0; n--)
+			add(t, EVENT_REPORT, arrival(t))->report = report;
+	}
+}
+
+static bool is_done(const struct trial *t)
+{
+	const struct msg_recover *r = &t->follower.recover;
+
+	return t->sent_count == t->frame_count && r->started &&
+	       (uint32_t)r->next ==
+		       (uint32_t)(t->first_frame + t->frame_count);
+}
+
+static void run(struct trial *t)
+{
+	struct event event;
+
+	while (!is_done(t) && pop(t, &event)) {
+		/* The reader's deadlines up to then. */
+		for (;;) {
+			uint64_t due =
+				msg_recover_deadline(&t->follower.recover);
+
+			if (due >= event.at)
+				break;
+			if (due > t->now)
+				t->now = due;
+			listen(t);
+		}
+		t->now = event.at;
+		if (t->now > END)
+			break;
+		happen(t, &event);
+		listen(t);
+	}
+}
+
+/* Anywhere, or so that the numbers straddle a wrap. */
+static uint64_t choose_first(struct trial *t, unsigned bits)
+{
+	if (up_to(t, 1))
+		return random_next(&t->random);
+	return (bits < 64 ? UINT64_C(1) << bits : 0) - up_to(t, 300);
+}
+
+static void run_trial(struct trial *t, uint64_t seed)
+{
+	t->random.state = seed;
+	choose_weather(t);
+	choose_options(t);
+	t->first_frame = choose_first(t, 32);
+	t->first_sequence = choose_first(t, up_to(t, 1) ? 32 : 64);
+	compose(t);
+	t->kept_count = up_to(t, 3) ? FRAMES_MAX : 20 + (uint32_t)up_to(t, 200);
+	t->flow = up_to(t, 1);
+	t->crowd = up_to(t, 3) == 0;
+	t->serial = up_to(t, 1) ? 0 : UINT32_MAX - 5;
+	t->now = 1000 + up_to(t, 1000);
+	t->sent_count = t->event_count = 0;
+	t->repairs = t->asked_to_join = 0;
+	t->probe_ns = 20000;
+	follower_start(&t->follower, &t->options, delivered, t);
+	send_probe(t, 0, 0);
+	schedule_probe(t);
+	add(t, EVENT_PUBLISH, t->now + up_to(t, 40000));
+	run(t);
+}
+
+static bool should_be_complete(const struct trial *t)
+{
+	return t->kept_count == FRAMES_MAX && t->options.give_up_ns == 2 * SECOND;
+}
+
+START_TEST(random_reliable_streams_satisfy_the_oracle)
+{
+	struct trial *t = &trial;
+	unsigned complete = 0, lossy = 0, gone = 0, joined = 0;
+	uint64_t repairs = 0, asked = 0;
+
+	for (unsigned i = 0; i < TRIALS; i++) {
+		const struct msg_recover *r = &t->follower.recover;
+
+		must_seed = check_seed() + i;
+		run_trial(t, must_seed);
+		if (should_be_complete(t)) {
+			complete++;
+			MUST(is_done(t));
+			MUST(r->lost_total == 0);
+			MUST(r->sequence == message_of(t, t->frame_count));
+		}
+		lossy += r->lost_total > 0;
+		gone += r->counts.gone > 0;
+		joined += t->asked_to_join > 0;
+		repairs += t->repairs;
+		asked += r->counts.asked;
+		follower_tick(&t->follower, UINT64_MAX);
+		MUST(msg_recover_deadline(r) == UINT64_MAX ||
+			r->reach.bytes > 0);
+	}
+	printf("%u trials: %u complete, %u with loss, %u with gone, "
+	       "%u joined, %llu asked, %llu repairs\n",
+		TRIALS, complete, lossy, gone, joined,
+		(unsigned long long)asked, (unsigned long long)repairs);
+	ck_assert_uint_gt(complete, TRIALS / 4);
+	ck_assert_uint_gt(lossy, TRIALS / 50);
+	ck_assert_uint_gt(gone, TRIALS / 100);
+	ck_assert_uint_gt(joined, TRIALS / 4);
+}
+END_TEST
+
+void add_oracle_tests(Suite *suite)
+{
+	TCase *oracle = check_case(suite, "oracle", 280);
+
+	tcase_add_test(oracle, random_reliable_streams_satisfy_the_oracle);
+}
