@@ -65,6 +65,7 @@ int client_open(struct server *server, int fd)
 	c->connected_ns = msg_clock_coarse_ns();
 	c->page = (struct msg_shm_segment)MSG_SHM_SEGMENT;
 	c->bell[0] = c->bell[1] = -1;
+	c->events = EPOLLIN;
 	result = peer_read(&c->peer, fd);
 	if (result == 0)
 		result = account_charge(server->accounts, c->peer.uid,
@@ -133,20 +134,23 @@ void client_close(struct client *c)
 
 /* ---- saying ------------------------------------------------------------ */
 
-/* Watch for room, as long as something waits for it. */
-static void watch_write(struct client *c)
+/* Watch for room, as long as something waits for it; and for no more questions
+ * while one is being answered. */
+static void watch(struct client *c)
 {
-	bool wants = msg_socket_wants_write(c->socket);
+	bool answers = c->listing.active && !msg_socket_is_waiting(c->socket);
+	bool writes = answers || msg_socket_wants_write(c->socket);
 	struct epoll_event event = {
-		.events = EPOLLIN | (wants ? EPOLLOUT : 0),
+		.events = (c->listing.active ? 0u : EPOLLIN) |
+			  (writes ? EPOLLOUT : 0u),
 		.data.ptr = c,
 	};
 
-	if (wants == c->watching_write)
+	if (event.events == c->events)
 		return;
 	if (epoll_ctl(c->server->epoll_fd, EPOLL_CTL_MOD,
 		    msg_socket_fd(c->socket), &event) == 0)
-		c->watching_write = wants;
+		c->events = event.events;
 }
 
 bool client_has_room(const struct client *c)
@@ -175,7 +179,7 @@ void client_say(struct client *c, const struct msg_control *message,
 		c->broken = true;
 		return;
 	}
-	watch_write(c);
+	watch(c);
 	/* The message first, then word of it; a publisher looks at news behind
 	 * a fence of its own. */
 	msg_session_step(page);
@@ -187,7 +191,9 @@ void client_writable(struct client *c)
 {
 	if (msg_socket_flush(c->socket) < 0)
 		c->broken = true;
-	watch_write(c);
+	if (c->listing.active)
+		server_list_more(c);
+	watch(c);
 }
 
 void client_refuse(struct client *c, int code)
@@ -472,6 +478,14 @@ static int mapped(struct client *c)
 	return publisher_start(c->publisher);
 }
 
+static int list(struct client *c, const char *pattern)
+{
+	int result = server_list(c, pattern);
+
+	watch(c);
+	return result;
+}
+
 static int handle(struct client *c, const struct msg_control *m)
 {
 	if ((m->kind == MSG_CONTROL_HELLO) == (c->role != 0))
@@ -488,7 +502,7 @@ static int handle(struct client *c, const struct msg_control *m)
 	case MSG_CONTROL_MAPPED:
 		return mapped(c);
 	case MSG_CONTROL_WATCH:
-		return server_list(c->server, c, m->watch.pattern);
+		return list(c, m->watch.pattern);
 	case MSG_CONTROL_STATS:
 		return server_stats(c->server, c);
 	default:
@@ -502,9 +516,12 @@ void client_readable(struct client *c)
 	struct msg_control_frame frame;
 	struct msg_control message;
 
-	for (int i = 0; i < FRAMES_A_TURN && !c->broken; i++) {
-		int result = msg_socket_receive(c->socket, &frame);
+	for (int i = 0; i < FRAMES_A_TURN; i++) {
+		int result;
 
+		if (c->broken || c->listing.active)
+			return;
+		result = msg_socket_receive(c->socket, &frame);
 		if (result == 0)
 			return;
 		if (result < 0) {

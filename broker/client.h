@@ -39,6 +39,16 @@ struct client_ring {
 	uint32_t number;
 };
 
+/* An answer to Watch, which need not fit the socket: who has been told of is
+ * known by two numbers, however many topics there are. */
+struct client_listing {
+	bool active;
+	char pattern[MSG_TOPIC_BYTES_MAX + 1];
+	uint64_t publishers_before; /* Local ones below are still to be told, */
+	uint64_t heard_after;       /* and of the directory, those above, */
+	uint64_t heard_last;        /* up to who was there at the question. */
+};
+
 struct client {
 	struct client *next, **link;
 	struct server *server;
@@ -49,7 +59,7 @@ struct client {
 	struct msg_shm_segment page; /* struct msg_session */
 	uint32_t role;               /* enum msg_control_role; 0: no Hello yet. */
 	bool broken;                 /* Close it at the end of this turn. */
-	bool watching_write;
+	uint32_t events; /* For which its socket is watched. */
 	bool mapped;                 /* Publisher: it has its memory. */
 	/* Subscriber. */
 	char pattern[MSG_TOPIC_BYTES_MAX + 1]; /* "" until Subscribe. */
@@ -61,6 +71,8 @@ struct client {
 	uint32_t ring_number;
 	/* Publisher. */
 	struct publisher *publisher;
+	/* Onlooker. */
+	struct client_listing listing;
 };
 
 /* Charge a connection and serve it; on failure `fd` is the caller's to close. */
@@ -70,7 +82,7 @@ void client_close(struct client *client);
 /* It has something for us. */
 void client_readable(struct client *client);
 
-/* Send what waits; see to what its socket had no room for. */
+/* Send what waits, and go on with what had no room. */
 void client_writable(struct client *client);
 
 /* Send and let it know that there is news.  One that does not read is marked

@@ -5,6 +5,13 @@
  *
  * Local publishers are told from our own books, the others from the directory
  * (network.h), which hears of ours as well: those are left out there.
+ *
+ * The answer goes out one message at a time, each when the socket has taken the
+ * one before, and between two of them publishers may come and go.  So it has no
+ * pointers to them but two numbers: each publisher has one that is never given
+ * again, and they are told of in its order.  Who goes is not found, who comes is
+ * for the next question, and nobody is told twice.  The client's next question
+ * is read when this one is answered.
  */
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +24,9 @@
 #include "base/clock.h"
 #include "base/trail.h"
 #include "topic/name.h"
+
+/* Messages of one answer in one turn: others wait, too. */
+#define MESSAGES_A_TURN 16
 
 static void fill_topic(
 	struct msg_control_topic *to, const struct msg_topic_info *from)
@@ -64,59 +74,93 @@ static bool is_local(const struct server *server, uint64_t id)
 	return false;
 }
 
-struct listing {
-	struct client *client;
-	const char *pattern;
-	struct msg_control message;
-};
-
-static bool may_see(const struct listing *l, const char *topic)
+static bool may_see(const struct client *c, const char *topic)
 {
-	const struct client *c = l->client;
-
-	return msg_name_match(l->pattern, topic) &&
+	return msg_name_match(c->listing.pattern, topic) &&
 	       acl_may(&c->server->options.config->acl, topic, ACL_SUBSCRIBE,
 		       c->peer.uid, c->peer.groups, c->peer.group_count);
 }
 
-/* The next place in the listing; a full one is sent first. */
-static struct msg_control_topic *next_topic(struct listing *l)
+/* The next local publisher; NULL: that was the last. */
+static const struct publisher *next_local(
+	const struct server *server, struct client_listing *l)
 {
-	struct msg_control_listing *m = &l->message.listing;
+	const struct publisher *p = server->publishers;
 
-	if (m->topic_count == MSG_CONTROL_TOPICS_MAX) {
-		m->more = true;
-		client_say(l->client, &l->message, NULL, 0);
-		m->topic_count = 0;
-	}
-	return &m->topics[m->topic_count++];
+	while (p && p->number >= l->publishers_before)
+		p = p->next;
+	l->publishers_before = p ? p->number : 0;
+	return p;
 }
 
-int server_list(struct server *server, struct client *client,
-	const char *pattern)
+static void add_locals(
+	struct client *c, struct msg_control_listing *answer)
 {
-	static struct msg_topic_info infos[MSG_ROSTER_MAX];
-	struct listing l = {.client = client, .pattern = pattern};
-	int count = 0;
+	const struct publisher *p;
+
+	while (answer->topic_count < MSG_CONTROL_TOPICS_MAX &&
+		(p = next_local(c->server, &c->listing)))
+		if (p->client && p->client->mapped &&
+			may_see(c, p->source.text.topic))
+			fill_local(&answer->topics[answer->topic_count++], p);
+}
+
+static void add_heard(
+	struct client *c, struct msg_control_listing *answer)
+{
+	const struct server *server = c->server;
+	uint64_t now = msg_clock_ns();
+	struct client_listing *l = &c->listing;
+	struct msg_topic_info info;
+
+	while (answer->topic_count < MSG_CONTROL_TOPICS_MAX &&
+		msg_roster_next(&server->network.roster, now, &l->heard_after,
+			&info)) {
+		if (l->heard_after > l->heard_last)
+			return;
+		if (may_see(c, info.topic) && !is_local(server, info.publisher))
+			fill_topic(&answer->topics[answer->topic_count++],
+				&info);
+	}
+}
+
+/* One message of the answer; one that is not full is the last. */
+static void say_some(struct client *c)
+{
+	struct msg_control message = {.kind = MSG_CONTROL_LISTING};
+	struct msg_control_listing *answer = &message.listing;
+
+	answer->topic_count = 0;
+	add_locals(c, answer);
+	add_heard(c, answer);
+	answer->more = answer->topic_count == MSG_CONTROL_TOPICS_MAX;
+	c->listing.active = answer->more;
+	client_say(c, &message, NULL, 0);
+}
+
+void server_list_more(struct client *c)
+{
+	for (int i = 0; i < MESSAGES_A_TURN; i++) {
+		if (c->broken || !c->listing.active || !client_has_room(c))
+			return;
+		say_some(c);
+	}
+}
+
+int server_list(struct client *client, const char *pattern)
+{
+	struct client_listing *l = &client->listing;
 	int result = msg_name_check_pattern(pattern);
 
 	if (result < 0)
 		return result;
-	l.message.kind = MSG_CONTROL_LISTING;
-	l.message.listing.topic_count = 0;
-	for (const struct publisher *p = server->publishers; p; p = p->next)
-		if (p->client && p->client->mapped &&
-			may_see(&l, p->source.text.topic))
-			fill_local(next_topic(&l), p);
-	if (server->network.domain)
-		count = msg_roster_read(&server->network.roster,
-			msg_clock_ns(), infos, (int)MSG_ROSTER_MAX);
-	for (int i = 0; i < count; i++)
-		if (may_see(&l, infos[i].topic) &&
-			!is_local(server, infos[i].publisher))
-			fill_topic(next_topic(&l), &infos[i]);
-	l.message.listing.more = false;
-	client_say(client, &l.message, NULL, 0);
+	*l = (struct client_listing){
+		.active = true,
+		.publishers_before = UINT64_MAX,
+		.heard_last = client->server->network.roster.number,
+	};
+	snprintf(l->pattern, sizeof l->pattern, "%s", pattern);
+	server_list_more(client);
 	return 0;
 }
 

@@ -172,6 +172,7 @@ int publisher_open(struct client *client,
 	p->uid = client->peer.uid;
 	p->pool = (struct msg_shm_segment)MSG_SHM_SEGMENT;
 	p->reader_index = -1;
+	p->number = ++server->publisher_number;
 	p->next = server->publishers;
 	p->link = &server->publishers;
 	if (p->next)

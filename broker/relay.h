@@ -33,6 +33,8 @@ struct stream;
 
 struct publisher {
 	struct publisher *next, **link;
+	uint64_t number; /* In the order of opening; the list begins with the
+	                    latest. */
 	struct server *server;
 	struct client *client; /* NULL: gone. */
 	struct stream *stream;

@@ -384,6 +384,9 @@ static int look(struct server *server, int timeout_ms)
 
 			if (events[i].events & EPOLLOUT)
 				client_writable(c);
+			/* Not read from now, so it would be heard for ever. */
+			if ((events[i].events & EPOLLHUP) && c->listing.active)
+				c->broken = true;
 			if (events[i].events & ~(uint32_t)EPOLLOUT)
 				client_readable(c);
 		}

@@ -31,6 +31,7 @@ struct server {
 	uint32_t feed_count;
 	struct stream *streams;
 	struct publisher *publishers;
+	uint64_t publisher_number; /* Of the latest. */
 	struct msg_broker_total_counts counts; /* Some are filled in when shown. */
 	struct stats stats;
 };
@@ -58,9 +59,10 @@ void server_drop_readers(struct server *server, struct stream *stream);
 void server_offer_network(struct server *server, struct client *client);
 
 /* listing.c: answer Watch and Stats.  0, or a negated error with the trail. */
-int server_list(struct server *server, struct client *client,
-	const char *pattern);
+int server_list(struct client *client, const char *pattern);
 int server_stats(struct server *server, struct client *client);
+/* Go on with the answer to Watch, as far as the client's socket takes it. */
+void server_list_more(struct client *client);
 
 /* A network stream that nobody reads goes. */
 void server_release_stream(struct server *server, struct stream *stream);

@@ -14,8 +14,11 @@ int msg_roster_open(struct msg_roster *roster)
 {
 	memset(roster, 0, sizeof *roster);
 	roster->entries = calloc(CAPACITY_FIRST, sizeof *roster->entries);
-	if (!roster->entries)
+	roster->sorted = calloc(CAPACITY_FIRST, sizeof *roster->sorted);
+	if (!roster->entries || !roster->sorted) {
+		msg_roster_close(roster);
 		return msg_fail(MSG_ERROR_MEMORY, "no memory for a directory");
+	}
 	roster->capacity = CAPACITY_FIRST;
 	return 0;
 }
@@ -23,7 +26,9 @@ int msg_roster_open(struct msg_roster *roster)
 void msg_roster_close(struct msg_roster *roster)
 {
 	free(roster->entries);
+	free(roster->sorted);
 	roster->entries = NULL;
+	roster->sorted = NULL;
 }
 
 static bool gone(const struct msg_roster_entry *e, uint64_t now)
@@ -53,6 +58,7 @@ static struct msg_roster_entry *find(
 
 static bool make_room(struct msg_roster *roster, uint64_t now)
 {
+	const struct msg_roster_entry **sorted;
 	struct msg_roster_entry *grown;
 	uint32_t capacity = roster->capacity * 2;
 
@@ -63,12 +69,24 @@ static bool make_room(struct msg_roster *roster, uint64_t now)
 		return true;
 	if (capacity > MSG_ROSTER_MAX)
 		return false;
+	sorted = realloc(roster->sorted, capacity * sizeof *sorted);
+	if (!sorted)
+		return false;
+	roster->sorted = sorted;
 	grown = realloc(roster->entries, capacity * sizeof *grown);
 	if (!grown)
 		return false;
 	roster->entries = grown;
 	roster->capacity = capacity;
 	return true;
+}
+
+static void take_out(struct msg_roster *roster, struct msg_roster_entry *e)
+{
+	const struct msg_roster_entry *end = roster->entries + roster->count;
+
+	memmove(e, e + 1, (size_t)(end - (e + 1)) * sizeof *e);
+	roster->count--;
 }
 
 bool msg_roster_note(struct msg_roster *roster,
@@ -79,7 +97,7 @@ bool msg_roster_note(struct msg_roster *roster,
 
 	if (said->closing) {
 		if (e)
-			*e = roster->entries[--roster->count];
+			take_out(roster, e);
 		return e != NULL;
 	}
 	if (!e) {
@@ -87,7 +105,11 @@ bool msg_roster_note(struct msg_roster *roster,
 			return false;
 		e = &roster->entries[roster->count++];
 		*e = (struct msg_roster_entry){
-			.said = *said, .heard_ns = now, .rate = -1.0};
+			.said = *said,
+			.heard_ns = now,
+			.number = ++roster->number,
+			.rate = -1.0,
+		};
 		return true;
 	}
 	elapsed = now - e->heard_ns;
@@ -107,7 +129,10 @@ bool msg_roster_note(struct msg_roster *roster,
 
 static int by_topic(const void *a, const void *b)
 {
-	const struct msg_roster_entry *x = a, *y = b;
+	const struct msg_roster_entry *x =
+		*(const struct msg_roster_entry *const *)a;
+	const struct msg_roster_entry *y =
+		*(const struct msg_roster_entry *const *)b;
 	int order = strcmp(x->said.topic, y->said.topic);
 
 	if (order)
@@ -116,28 +141,54 @@ static int by_topic(const void *a, const void *b)
 	       (x->said.incarnation < y->said.incarnation);
 }
 
+static void describe(const struct msg_roster_entry *e, uint64_t now,
+	struct msg_topic_info *info)
+{
+	*info = (struct msg_topic_info){
+		.topic = e->said.topic,
+		.host = e->said.host,
+		.program = e->said.program,
+		.publisher = e->said.publisher,
+		.message_count = e->said.next_sequence,
+		.age_ns = now - e->heard_ns,
+		.rate = e->rate,
+		.pid = e->said.pid,
+		.uid = e->said.uid,
+		.message_bytes_max = e->said.message_bytes_max,
+		.frame_bytes = e->said.frame_bytes,
+	};
+}
+
 int msg_roster_read(struct msg_roster *roster, uint64_t now,
 	struct msg_topic_info *infos, int count)
 {
 	forget_gone(roster, now);
-	qsort(roster->entries, roster->count, sizeof *roster->entries,
-		by_topic);
-	for (int i = 0; i < count && i < (int)roster->count; i++) {
-		const struct msg_roster_entry *e = &roster->entries[i];
-
-		infos[i] = (struct msg_topic_info){
-			.topic = e->said.topic,
-			.host = e->said.host,
-			.program = e->said.program,
-			.publisher = e->said.publisher,
-			.message_count = e->said.next_sequence,
-			.age_ns = now - e->heard_ns,
-			.rate = e->rate,
-			.pid = e->said.pid,
-			.uid = e->said.uid,
-			.message_bytes_max = e->said.message_bytes_max,
-			.frame_bytes = e->said.frame_bytes,
-		};
-	}
+	for (uint32_t i = 0; i < roster->count; i++)
+		roster->sorted[i] = &roster->entries[i];
+	qsort(roster->sorted, roster->count, sizeof *roster->sorted, by_topic);
+	for (int i = 0; i < count && i < (int)roster->count; i++)
+		describe(roster->sorted[i], now, &infos[i]);
 	return (int)roster->count;
+}
+
+bool msg_roster_next(const struct msg_roster *roster, uint64_t now,
+	uint64_t *after, struct msg_topic_info *info)
+{
+	uint32_t from = 0, to = roster->count;
+
+	while (from < to) {
+		uint32_t middle = from + (to - from) / 2;
+
+		if (roster->entries[middle].number <= *after)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	while (from < roster->count && gone(&roster->entries[from], now))
+		from++;
+	if (from == roster->count)
+		return false;
+	*after = roster->entries[from].number;
+	describe(&roster->entries[from], now, info);
+	return true;
 }

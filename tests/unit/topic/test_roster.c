@@ -125,6 +125,54 @@ START_TEST(strangers_cannot_make_it_grow_for_ever)
 }
 END_TEST
 
+static unsigned seen[1000];
+
+/* Read one after the other, `count` of them; whether there were as many. */
+static bool read_some(uint64_t now, uint64_t *after, unsigned count)
+{
+	struct msg_topic_info info;
+
+	for (; count > 0; count--) {
+		if (!msg_roster_next(&roster, now, after, &info))
+			return false;
+		seen[info.publisher]++;
+	}
+	return true;
+}
+
+START_TEST(one_after_the_other_nobody_is_told_twice)
+{
+	struct msg_announcement bye;
+	uint64_t after = 0;
+
+	memset(seen, 0, sizeof seen);
+	ck_assert_int_eq(msg_roster_open(&roster), 0);
+	for (uint64_t i = 1; i <= 500; i++)
+		ck_assert(note("z", i, 0, 50 * MS));
+	for (uint64_t i = 0; i < 20; i++) {
+		ck_assert(read_some(60 * MS, &after, 10));
+		/* One of those told, one of those to be told; a newcomer. */
+		bye = said("z", 1 + i * 3);
+		bye.closing = true;
+		ck_assert(msg_roster_note(&roster, &bye, 60 * MS));
+		bye = said("z", 500 - i);
+		bye.closing = true;
+		ck_assert(msg_roster_note(&roster, &bye, 60 * MS));
+		ck_assert(note("a", 600 + i, 0, 50 * MS));
+		/* Whoever wants all of it does not mix up the order. */
+		read_all(60 * MS);
+	}
+	/* Silent since, and gone by then. */
+	ck_assert(note("z", 300, 1, 400 * MS));
+	ck_assert(!read_some(560 * MS, &after, 2));
+	for (unsigned i = 1; i <= 200; i++)
+		ck_assert_uint_eq(seen[i], 1);
+	for (unsigned i = 201; i < 1000; i++)
+		ck_assert_uint_eq(seen[i], i == 300);
+	msg_roster_close(&roster);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("roster");
@@ -134,5 +182,6 @@ int main(void)
 	tcase_add_test(rosters, five_silent_periods_and_a_goodbye_are_the_end);
 	tcase_add_test(rosters, rates_come_from_two_announcements);
 	tcase_add_test(rosters, strangers_cannot_make_it_grow_for_ever);
+	tcase_add_test(rosters, one_after_the_other_nobody_is_told_twice);
 	return check_main(suite, NULL);
 }
