@@ -128,7 +128,8 @@ static int stand_on_lane(
 	return 0;
 }
 
-static int stand_on_broker(struct msg_node *node)
+static int stand_on_broker(
+	struct msg_node *node, const struct msg_node_options *o)
 {
 	if (node->announce_ms == 0)
 		node->announce_ms = node->broker.publish_period_ms;
@@ -140,7 +141,8 @@ static int stand_on_broker(struct msg_node *node)
 		node->broker.name, node->broker.pid,
 		*node->broker.reason ? ": " : "", node->broker.reason);
 	msg_log(&node->log, MSG_LOG_INFO, "node-open", "%s", node->reason);
-	return 0;
+	return msg_attendant_open(
+		&node->attendant, o->flags & MSG_NODE_PROGRESS_THREAD);
 }
 
 int msg_node_open(
@@ -174,7 +176,7 @@ int msg_node_open(
 	if (result == 0)
 		result = stand_on_lane(node, &o);
 	else if (result > 0)
-		result = stand_on_broker(node);
+		result = stand_on_broker(node, &o);
 	if (result < 0) {
 		free(node);
 		return result;
@@ -222,8 +224,10 @@ void msg_node_describe(const struct msg_node *node, struct msg_node_info *info)
 
 void msg_node_progress(struct msg_node *node)
 {
-	/* The broker announces for those who stand on it. */
-	if (!msg_node_is_brokered(node))
+	/* The broker announces for those who stand on it, while it is there. */
+	if (msg_node_is_brokered(node))
+		msg_attendant_turn(&node->attendant);
+	else
 		msg_announcer_tick(&node->announcer);
 }
 
@@ -241,7 +245,9 @@ int msg_node_close(struct msg_node *node)
 			"the node has %u open publishers, subscribers or "
 			"directories; close them first",
 			children);
-	if (!msg_node_is_brokered(node)) {
+	if (msg_node_is_brokered(node)) {
+		msg_attendant_close(&node->attendant);
+	} else {
 		msg_announcer_close(&node->announcer);
 		node->domain->ops->close(node->domain);
 	}

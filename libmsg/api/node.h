@@ -15,6 +15,7 @@
 #include "link/shm/control.h"
 #include "link/shm/place.h"
 #include "topic/announcer.h"
+#include "topic/attendant.h"
 #include "topic/groups.h"
 
 struct msg_node {
@@ -22,7 +23,8 @@ struct msg_node {
 	struct msg_control_welcome broker;
 	char broker_path[MSG_PLACE_PATH_BYTES];
 	struct msg_groups groups;
-	struct msg_announcer announcer;
+	struct msg_announcer announcer; /* On a lane. */
+	struct msg_attendant attendant; /* On the broker. */
 	uint32_t announce_ms;
 	uint16_t port;
 	char groups_text[80];

@@ -172,6 +172,7 @@ static int open_on_broker(struct msg_publisher *p,
 		return result;
 	}
 	msg_node_adopt(p->node);
+	msg_attendant_add(&p->node->attendant, &p->publication->attended);
 	return 0;
 }
 
@@ -310,6 +311,8 @@ int msg_publisher_close(struct msg_publisher *p)
 			p->publication ? p->publication->said.topic
 				       : p->source.text.topic);
 	if (p->publication) {
+		msg_attendant_remove(
+			&p->node->attendant, &p->publication->attended);
 		msg_publication_close(p->publication, LINGER_NS);
 		free(p->publication);
 		msg_node_release(p->node);

@@ -212,6 +212,7 @@ static int open_on_broker(
 	}
 	s->inbox = &s->subscription->inbox;
 	msg_node_adopt(s->node);
+	msg_attendant_add(&s->node->attendant, &s->subscription->attended);
 	return 0;
 }
 
@@ -328,6 +329,8 @@ int msg_subscriber_close(struct msg_subscriber *s)
 			s->subscription ? s->subscription->said.pattern
 					: s->follow.pattern);
 	if (s->subscription) {
+		msg_attendant_remove(
+			&s->node->attendant, &s->subscription->attended);
 		msg_subscription_close(s->subscription);
 		free(s->subscription);
 		msg_node_release(s->node);

@@ -32,14 +32,18 @@ static void forget(struct msg_client *c)
 	c->phase = MSG_CLIENT_AWAY;
 }
 
+static void set_due(struct msg_client *c, uint64_t ns)
+{
+	msg_store(&c->due, msg_clock_coarse_ns() + ns, relaxed);
+}
+
 static void hang_up(struct msg_client *c, int error)
 {
 	bool refused = c->refused.code != 0;
 
 	forget(c);
 	c->error = error;
-	c->due = msg_clock_coarse_ns() +
-		 (refused ? REFUSED_NS : MSG_CLIENT_RETRY_NS);
+	set_due(c, refused ? REFUSED_NS : MSG_CLIENT_RETRY_NS);
 	c->calls->lost(c->context, refused);
 }
 
@@ -184,9 +188,8 @@ void msg_client_turn(struct msg_client *c)
 {
 	int result;
 
-	c->due = msg_clock_coarse_ns() + (c->phase == MSG_CLIENT_SERVED
-							 ? MSG_CLIENT_PROBE_NS
-							 : MSG_CLIENT_RETRY_NS);
+	set_due(c, c->phase == MSG_CLIENT_SERVED ? MSG_CLIENT_PROBE_NS
+						 : MSG_CLIENT_RETRY_NS);
 	if (!c->socket && greet(c) < 0)
 		return;
 	do {

@@ -62,7 +62,8 @@ struct msg_client {
 	enum msg_client_phase phase;
 	struct msg_socket *socket; /* NULL: away. */
 	struct msg_shm_segment page;
-	uint64_t due; /* Of the next tick, coarse clock. */
+	_Atomic uint64_t due; /* Of the next tick, coarse clock.  Relaxed: it
+	                         guards nothing; an attendant looks, too. */
 	const struct msg_client_calls *calls;
 	void *context;
 	uint32_t role;
@@ -91,7 +92,7 @@ void msg_client_turn(struct msg_client *client);
 /* Whether it is time for a turn without news. */
 static inline bool msg_client_is_due(const struct msg_client *client)
 {
-	return msg_clock_coarse_ns() >= client->due;
+	return msg_clock_coarse_ns() >= msg_load(&client->due, relaxed);
 }
 
 /* A turn, if there is news or it is time for one. */

@@ -291,6 +291,21 @@ static const struct msg_client_calls calls = {
 	.lost = lost,
 };
 
+/* ---- turns ------------------------------------------------------------- */
+
+/* Is the broker there, is there another ring to move to? */
+static void attend(struct msg_publication *p)
+{
+	msg_client_turn(&p->client);
+	follow_news(p);
+	move(p);
+}
+
+static void attend_idle(void *context)
+{
+	attend(context);
+}
+
 /* ---- open, close ------------------------------------------------------- */
 
 static void close_all(struct msg_publication *p)
@@ -306,6 +321,9 @@ int msg_publication_open(
 	int result;
 
 	memset(p, 0, sizeof *p);
+	p->attended.due = &p->client.due;
+	p->attended.turn = attend_idle;
+	p->attended.context = p;
 	snprintf(p->said.topic, sizeof p->said.topic, "%s", o->topic);
 	p->said.incarnation = o->incarnation;
 	p->said.message_bytes_max = o->message_bytes_max;
@@ -366,12 +384,12 @@ void msg_publication_close(struct msg_publication *p, uint64_t limit_ns)
 
 /* ---- the calls --------------------------------------------------------- */
 
-/* Is the broker there, is there another ring to move to? */
-static void attend(struct msg_publication *p)
+/* The owner stays in while a frame is being filled: the usual lend and queue,
+ * which are inline, pass no gate then. */
+static void leave(struct msg_publication *p)
 {
-	msg_client_turn(&p->client);
-	follow_news(p);
-	move(p);
+	if (p->current->outbox.lender.pack.count == 0)
+		msg_gate_leave(&p->attended.gate);
 }
 
 APART int msg_publication_lend(
@@ -379,39 +397,53 @@ APART int msg_publication_lend(
 {
 	int result;
 
+	msg_gate_enter(&p->attended.gate);
 	if (p->next)
 		move(p);
 	result = msg_outbox_lend(&p->current->outbox, bytes, loan);
 	/* Whoever waits for room must learn that who held it is gone. */
 	if (result == -MSG_ERROR_AGAIN && msg_client_is_due(&p->client))
 		attend(p);
+	leave(p);
 	return result;
 }
 
 APART int msg_publication_queue(
 	struct msg_publication *p, struct msg_loan *loan, size_t bytes)
 {
-	return msg_outbox_queue(&p->current->outbox, loan, bytes);
+	int result;
+
+	msg_gate_enter(&p->attended.gate);
+	result = msg_outbox_queue(&p->current->outbox, loan, bytes);
+	leave(p);
+	return result;
 }
 
 int msg_publication_send(
 	struct msg_publication *p, struct msg_loan *loan, size_t bytes)
 {
-	int result = msg_outbox_send(&p->current->outbox, loan, bytes);
+	int result;
 
+	msg_gate_enter(&p->attended.gate);
+	result = msg_outbox_send(&p->current->outbox, loan, bytes);
 	if (msg_client_is_due(&p->client))
 		attend(p);
+	leave(p);
 	return result;
 }
 
 void msg_publication_flush(struct msg_publication *p)
 {
+	msg_gate_enter(&p->attended.gate);
 	msg_outbox_flush(&p->current->outbox);
 	if (msg_client_is_due(&p->client))
 		attend(p);
+	leave(p);
 }
 
 void msg_publication_abandon(struct msg_publication *p, struct msg_loan *loan)
 {
+	msg_gate_enter(&p->attended.gate);
 	msg_outbox_abandon(&p->current->outbox, loan);
+	leave(p);
 }

@@ -12,13 +12,15 @@
  * once no loan is out and the readers are there too: sequences go on, so readers
  * know to the message what the network missed.
  *
- * Neighbours: called by api/publisher; calls engine/outbox and client.
+ * Neighbours: called by api/publisher; calls engine/outbox and client.  Its calls
+ * are inside the gate of `attended`; open, close and what is const are not.
  * Test: tests/unit/topic/test_publication.c.
  */
 #ifndef MSG_TOPIC_PUBLICATION_H
 #define MSG_TOPIC_PUBLICATION_H
 
 #include "engine/outbox.h"
+#include "topic/attendant.h"
 #include "topic/client.h"
 
 struct msg_publication_options {
@@ -49,6 +51,7 @@ struct msg_outlet {
 };
 
 struct msg_publication {
+	struct msg_attended attended; /* Its gate is on this line. */
 	struct msg_outlet *current; /* Where we publish. */
 	struct msg_outlet *next;    /* Where we shall; NULL mostly. */
 	uint64_t move_by; /* At the latest, whoever has not followed; coarse. */
@@ -69,18 +72,19 @@ void msg_publication_close(
 	struct msg_publication *publication, uint64_t limit_ns);
 
 /* What comes next in most batches, inline; false, and nothing done, when lend
- * or queue must do it. */
+ * or queue must do it.  A frame is being filled, so we are in the gate. */
 static inline bool msg_publication_lend_behind(
 	struct msg_publication *p, size_t bytes, struct msg_loan *loan)
 {
-	return !p->next &&
+	return !p->next && p->current->outbox.lender.pack.count > 0 &&
 	       msg_outbox_lend_behind(&p->current->outbox, bytes, loan);
 }
 
 static inline bool msg_publication_queue_behind(
 	struct msg_publication *p, struct msg_loan *loan, size_t bytes)
 {
-	return msg_outbox_queue_behind(&p->current->outbox, loan, bytes);
+	return p->current->outbox.lender.pack.count > 0 &&
+	       msg_outbox_queue_behind(&p->current->outbox, loan, bytes);
 }
 
 int msg_publication_lend(struct msg_publication *publication, size_t bytes,

@@ -68,17 +68,20 @@ static void unmap(struct msg_source *source)
 static int number_topic(
 	struct msg_subscription *s, const char *topic, uint32_t *number)
 {
+	uint32_t count = msg_load(&s->topic_count, relaxed);
 	uint32_t i = 0;
 
-	while (i < s->topic_count && strcmp(s->topics[i], topic) != 0)
+	while (i < count && strcmp(s->topics[i], topic) != 0)
 		i++;
 	if (i == MSG_SUBSCRIPTION_TOPICS_MAX)
 		return msg_fail(MSG_ERROR_MEMORY,
 			"'%s' covers more than %u topics; narrow it",
 			s->said.pattern, MSG_SUBSCRIPTION_TOPICS_MAX);
-	if (i == s->topic_count)
-		snprintf(s->topics[s->topic_count++], sizeof *s->topics, "%s",
-			topic);
+	if (i == count) {
+		snprintf(s->topics[i], sizeof *s->topics, "%s", topic);
+		/* Release; partner: msg_subscription_topic, outside the gate. */
+		msg_store(&s->topic_count, count + 1, release);
+	}
 	*number = i;
 	return 0;
 }
@@ -305,6 +308,19 @@ static const struct msg_client_calls calls = {
 
 /* ---- open, close ------------------------------------------------------- */
 
+/* One that is armed wakes by itself, if it sleeps; then what it was woken for
+ * must not be gone when it looks. */
+static void attend_idle(void *context)
+{
+	struct msg_subscription *s = context;
+
+	if (s->armed && !subscription_is_rung(s))
+		return;
+	subscription_turn(s);
+	if (s->armed)
+		subscription_ring(s);
+}
+
 static int open_inbox(
 	struct msg_subscription *s, const struct msg_subscription_options *o)
 {
@@ -334,6 +350,9 @@ int msg_subscription_open(
 	int result;
 
 	memset(s, 0, sizeof *s);
+	s->attended.due = &s->client.due;
+	s->attended.turn = attend_idle;
+	s->attended.context = s;
 	s->spin_us = o->spin_us;
 	s->publisher_count_max = o->publisher_count_max;
 	s->evictable = o->slow == MSG_SLOW_EVICT;
@@ -371,7 +390,8 @@ void msg_subscription_close(struct msg_subscription *s)
 const char *msg_subscription_topic(
 	const struct msg_subscription *s, uint32_t topic)
 {
-	return topic < s->topic_count ? s->topics[topic] : "";
+	return topic < msg_load(&s->topic_count, acquire) ? s->topics[topic]
+							  : "";
 }
 
 /* ---- taking ------------------------------------------------------------ */
@@ -413,8 +433,7 @@ static int take_less(
 	return 0;
 }
 
-int msg_subscription_take(
-	struct msg_subscription *s, struct msg_view *views, int count)
+static int take(struct msg_subscription *s, struct msg_view *views, int count)
 {
 	bool slept = s->armed;
 	int n;
@@ -427,4 +446,15 @@ int msg_subscription_take(
 		wake_up(s);
 	n = msg_inbox_take(&s->inbox, views, count);
 	return n > 0 && !s->evictable ? n : take_less(s, views, n, slept);
+}
+
+int msg_subscription_take(
+	struct msg_subscription *s, struct msg_view *views, int count)
+{
+	int n;
+
+	msg_gate_enter(&s->attended.gate);
+	n = take(s, views, count);
+	msg_gate_leave(&s->attended.gate);
+	return n;
 }

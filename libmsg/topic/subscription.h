@@ -15,13 +15,15 @@
  * Sleeping: on the bells of all rings and on the session's news, at once
  * (futex_waitv); or on a descriptor, for which publishers ring a doorbell.
  *
- * Neighbours: called by api/subscriber; calls engine/inbox and client.
+ * Neighbours: called by api/subscriber; calls engine/inbox and client.  Take,
+ * arm and wait are inside the gate of `attended`.
  * Test: tests/unit/topic/test_subscription.c.
  */
 #ifndef MSG_TOPIC_SUBSCRIPTION_H
 #define MSG_TOPIC_SUBSCRIPTION_H
 
 #include "engine/inbox.h"
+#include "topic/attendant.h"
 #include "topic/client.h"
 #include "topic/name.h"
 
@@ -55,15 +57,17 @@ struct msg_source {
 };
 
 struct msg_subscription {
+	struct msg_attended attended;
 	struct msg_inbox inbox;
 	struct msg_client client;
 	uint32_t takes;
 	bool armed;     /* Rings may have been told that we sleep. */
+	bool rung;      /* By subscription_ring. */
 	bool evictable;
 	bool evicted;
 	uint32_t session;      /* Attachments so far. */
 	uint32_t source_count; /* Places that were ever used. */
-	uint32_t topic_count;
+	_Atomic uint32_t topic_count;
 	uint32_t publisher_count_max;
 	uint32_t spin_us;
 	uint64_t spin_ns; /* What a wait spins at present. */
@@ -114,5 +118,9 @@ int subscription_watch_socket(struct msg_subscription *subscription);
 int subscription_watch_doorbell(struct msg_subscription *subscription, int fd);
 /* Be woken to look for the broker, or no more. */
 void subscription_set_timer(struct msg_subscription *subscription);
+/* Whether the descriptor is readable; make it so, until it is armed again, by
+ * what is there now and by what comes in any ring. */
+bool subscription_is_rung(const struct msg_subscription *subscription);
+void subscription_ring(struct msg_subscription *subscription);
 
 #endif

@@ -145,7 +145,7 @@ static bool may_sleep(struct msg_subscription *s, enum msg_ring_sleep how,
 	return !has_something(s);
 }
 
-int msg_subscription_arm(struct msg_subscription *s)
+static int arm(struct msg_subscription *s)
 {
 	/* What came back is what others wait for, and we may sleep long. */
 	msg_inbox_settle(&s->inbox);
@@ -153,10 +153,37 @@ int msg_subscription_arm(struct msg_subscription *s)
 		return -MSG_ERROR_AGAIN;
 	drain(&s->doorbells[0]);
 	drain(&s->doorbells[1]);
-	if (s->client.phase != MSG_CLIENT_SERVED)
+	if (s->client.phase != MSG_CLIENT_SERVED || s->rung)
 		subscription_set_timer(s);
+	s->rung = false;
 	return may_sleep(s, MSG_RING_SLEEP_DESCRIPTOR, NULL) ? 0
 							     : -MSG_ERROR_AGAIN;
+}
+
+bool subscription_is_rung(const struct msg_subscription *s)
+{
+	struct pollfd wake = {.fd = s->epoll_fd, .events = POLLIN};
+
+	return poll(&wake, 1, 0) > 0;
+}
+
+void subscription_ring(struct msg_subscription *s)
+{
+	const struct itimerspec now = {.it_value.tv_nsec = 1};
+
+	(void)may_sleep(s, MSG_RING_SLEEP_DESCRIPTOR, NULL);
+	timerfd_settime(s->timer_fd, 0, &now, NULL);
+	s->rung = true;
+}
+
+int msg_subscription_arm(struct msg_subscription *s)
+{
+	int result;
+
+	msg_gate_enter(&s->attended.gate);
+	result = arm(s);
+	msg_gate_leave(&s->attended.gate);
+	return result;
 }
 
 /* In poll, up to `until`.  True: a signal ended it. */
@@ -173,7 +200,7 @@ static bool doze(int fd, uint64_t until)
 /* On the descriptor: more rings than a futex_waitv takes, or an old kernel. */
 static bool sleep_on_descriptor(struct msg_subscription *s, uint64_t until)
 {
-	return msg_subscription_arm(s) == 0 && doze(s->epoll_fd, until);
+	return arm(s) == 0 && doze(s->epoll_fd, until);
 }
 
 /* True: a signal ended it. */
@@ -270,7 +297,7 @@ static int look(struct msg_subscription *s, uint64_t deadline)
 	return msg_clock_ns() < deadline ? 0 : -MSG_ERROR_TIMEOUT;
 }
 
-int msg_subscription_wait(struct msg_subscription *s, uint64_t deadline)
+static int wait(struct msg_subscription *s, uint64_t deadline)
 {
 	for (;;) {
 		uint64_t until = msg_clock_ns();
@@ -294,4 +321,14 @@ int msg_subscription_wait(struct msg_subscription *s, uint64_t deadline)
 		if (signal)
 			return 0;
 	}
+}
+
+int msg_subscription_wait(struct msg_subscription *s, uint64_t deadline)
+{
+	int result;
+
+	msg_gate_enter(&s->attended.gate);
+	result = wait(s, deadline);
+	msg_gate_leave(&s->attended.gate);
+	return result;
 }

@@ -35,6 +35,7 @@ enum actor_mode {
 	ACTOR_CRAWL, /* Takes one message a second. */
 	ACTOR_KEEP,  /* Takes, and gives nothing back. */
 	ACTOR_IDLE,  /* Takes nothing, publishes nothing. */
+	ACTOR_ASLEEP, /* Makes no calls at all. */
 };
 
 /* What a subscriber knows of a publisher. */

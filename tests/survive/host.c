@@ -209,6 +209,7 @@ int host_node(const struct host *host, struct msg_node **node)
 
 	options.broker = MSG_BROKER_REQUIRE;
 	options.broker_name = host->socket;
+	options.flags = host->flags;
 	if (host->device) {
 		options.broker = MSG_BROKER_NEVER;
 		options.broker_name = NULL;

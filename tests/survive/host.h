@@ -25,6 +25,7 @@ struct host {
 	const char *const *arguments; /* More of them; NULL at the end, or NULL. */
 	uint32_t descriptors;         /* RLIMIT_NOFILE; 0: as it is. */
 	pid_t broker;                 /* 0: none runs. */
+	uint32_t flags;     /* Of its nodes: enum msg_node_flags. */
 	const char *device; /* Nodes have it for themselves, and no broker. */
 };
 

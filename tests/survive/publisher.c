@@ -163,6 +163,10 @@ static void publish(struct actor *me, const void *context)
 	s.due = now_ns();
 	while (!is_over(&s)) {
 		look_around(&s);
+		if (me->mode == ACTOR_ASLEEP) {
+			sleep_us(1000);
+			continue;
+		}
 		if (me->mode == ACTOR_IDLE) {
 			send_kept(&s);
 			(void)msg_publisher_flush(s.publisher);

@@ -165,7 +165,7 @@ static int appetite(struct state *s)
 {
 	uint64_t now = now_ns();
 
-	if (s->me->mode == ACTOR_IDLE)
+	if (s->me->mode == ACTOR_IDLE || s->me->mode == ACTOR_ASLEEP)
 		return 0;
 	if (s->me->mode != ACTOR_CRAWL)
 		return BATCH;

@@ -127,6 +127,19 @@ static uint64_t end_and_start(int trial, int signal)
 	return now_ns() - bound;
 }
 
+/* The same where nobody publishes meanwhile. */
+static uint64_t end_and_start_asleep(int trial)
+{
+	uint64_t bound;
+
+	host_end(&host, SIGKILL);
+	sleep_us(random_below(&random_end, 3) * 100000);
+	host_start(&host);
+	bound = now_ns();
+	AWAIT(10, are_back((uint64_t)trial + 1));
+	return now_ns() - bound;
+}
+
 static void end_often(uint32_t slow, int count)
 {
 	uint64_t longest = 0, kept;
@@ -166,10 +179,45 @@ END_TEST
 
 START_TEST(who_blocks_loses_nothing_while_the_broker_is_away)
 {
+	/* With the thread that looks after those who make no calls. */
+	host.flags = MSG_NODE_PROGRESS_THREAD;
 	end_often(MSG_SLOW_BLOCK, trials(8, 200));
 	for (int i = WRITERS; i < ALL; i++)
 		ck_assert_uint_eq(subscriber_lost(all[i]), 0);
 	for (int i = 0; i < ALL; i++)
+		actor_stop(all[i]);
+}
+END_TEST
+
+/* ---- nobody makes a call ------------------------------------------------------------- */
+
+static void set_modes(enum actor_mode mode)
+{
+	for (int i = 0; i < ALL && all[i]; i++)
+		all[i]->mode = mode;
+}
+
+START_TEST(who_makes_no_calls_is_found_again_too)
+{
+	uint64_t longest = 0;
+
+	host.flags = MSG_NODE_PROGRESS_THREAD;
+	start(MSG_SLOW_LAP, 4, 4, 2000);
+	AWAIT(20, all[WRITERS + 3]->book_count == WRITERS);
+	for (int i = 0; i < trials(4, 50); i++) {
+		uint64_t before;
+
+		set_modes(ACTOR_ASLEEP);
+		sleep_us(50000);
+		before = all[0]->published;
+		longest = most(longest, end_and_start_asleep(i));
+		ck_assert_uint_eq(all[0]->published, before);
+		set_modes(ACTOR_NORMAL);
+		settle();
+	}
+	printf("all are back after %.0f ms at most\n", (double)longest / 1e6);
+	ck_assert_uint_le(longest, BACK_NS);
+	for (int i = 0; i < WRITERS + 4; i++)
 		actor_stop(all[i]);
 }
 END_TEST
@@ -239,6 +287,7 @@ int main(void)
 	tcase_add_test(tcase, a_killed_broker_is_found_again);
 	tcase_add_test(
 		tcase, who_blocks_loses_nothing_while_the_broker_is_away);
+	tcase_add_test(tcase, who_makes_no_calls_is_found_again_too);
 	tcase_add_test(tcase, asked_to_end_at_full_rate_it_ends_at_once);
 	return check_main(suite, NULL);
 }

@@ -109,7 +109,9 @@ enum msg_broker_policy {
 enum msg_node_flags {
 	/* Announce this node's publishers from a thread of the library.  Without
 	 * it the calls on publishers do that, and a publisher that makes none
-	 * for some seconds fades from other nodes' directories. */
+	 * for some seconds fades from other nodes' directories.  On a broker,
+	 * which announces, the thread finds it again after a restart for
+	 * publishers and subscribers on which no call is made meanwhile. */
 	MSG_NODE_PROGRESS_THREAD = 1u << 0,
 };
 
@@ -183,7 +185,8 @@ struct msg_node_info {
  * which takes some 0.3 s; a node on the broker needs none.
  * Publishers and subscribers of a node on the broker outlive it: they go on
  * among themselves while it is away, and find it again within a second of its
- * return, by the calls that are made on them.
+ * return, by the calls that are made on them, msg_node_progress or the progress
+ * thread.
  * Returns 0; ARGUMENT, MEMORY, DEVICE, FABRIC.  Threads any.  Path setup. */
 MSG_API MSG_MUST_CHECK int msg_node_open(
 	const struct msg_node_options *options, struct msg_node **node);
@@ -192,9 +195,11 @@ MSG_API MSG_MUST_CHECK int msg_node_open(
 MSG_API void msg_node_describe(
 	const struct msg_node *node, struct msg_node_info *info);
 
-/* Send the announcements that are due.  Needed only in a process that wants
- * neither the progress thread nor to call its publishers for seconds on end;
- * call it a few times per `announce_ms`.  Threads any.  Path setup. */
+/* Send the announcements that are due; on a broker, look whether it is still
+ * there, or again, for those on which no call was made for a while.  Needed only
+ * in a process that wants neither the progress thread nor to call its publishers
+ * for seconds on end; call it a few times per `announce_ms`.
+ * Threads any.  Path setup. */
 MSG_API void msg_node_progress(struct msg_node *node);
 
 /* Close; NULL is allowed.  Returns 0; BUSY while a publisher, subscriber or

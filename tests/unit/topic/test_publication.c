@@ -102,7 +102,7 @@ static void join_ring(struct reader *r, struct fake_client *c, uint32_t number,
 		0);
 	ck_assert_int_eq(
 		msg_shm_segment_seal(&r->ledger, MSG_SHM_SEAL_SIZE), 0);
-	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, r->bell), 0);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_DGRAM, 0, r->bell), 0);
 	fds[0] = r->ledger.fd;
 	fds[1] = r->bell[0];
 	message.reader = (struct msg_control_reader){
@@ -271,6 +271,55 @@ START_TEST(a_publisher_outlives_its_broker)
 }
 END_TEST
 
+/* The broker dies and returns while nobody calls but the attendant. */
+static void leave_to(struct msg_attendant *attendant)
+{
+	uint64_t end;
+
+	setup();
+	join_ring(&one, &broker, 5, MSG_CONTROL_LAP, 99);
+	ck_assert_int_eq(publish(100), 0);
+	msg_attendant_add(attendant, &p.attended);
+	fake_hang_up(&broker);
+	usleep(100000);
+	fake_serve(&again, NULL);
+	end = msg_clock_ns() + MSG_NS_PER_S;
+	while (msg_counter_get(&p.counters[MSG_COUNTER_REATTACHED]) == 0) {
+		ck_assert_uint_lt(msg_clock_ns(), end);
+		if (!attendant->threaded)
+			msg_attendant_turn(attendant);
+		usleep(1000);
+	}
+	fake_served(&again);
+	ck_assert_uint_eq(again.asked.publish.incarnation, ID);
+	ck_assert_uint_eq(again.asked.publish.next_sequence, 1);
+	/* Its readers have come, or had their time; the next call moves. */
+	usleep(600000);
+	ck_assert_int_eq(publish(100), 0);
+	ck_assert_ptr_null(p.next);
+	msg_attendant_remove(attendant, &p.attended);
+	msg_attendant_close(attendant);
+	teardown();
+}
+
+START_TEST(who_makes_no_calls_is_attended_by_a_thread)
+{
+	struct msg_attendant attendant;
+
+	ck_assert_int_eq(msg_attendant_open(&attendant, true), 0);
+	leave_to(&attendant);
+}
+END_TEST
+
+START_TEST(who_makes_no_calls_is_attended_when_asked)
+{
+	struct msg_attendant attendant;
+
+	ck_assert_int_eq(msg_attendant_open(&attendant, false), 0);
+	leave_to(&attendant);
+}
+END_TEST
+
 START_TEST(a_refusal_is_the_brokers_own_words)
 {
 	struct msg_publication_options o = options();
@@ -296,6 +345,8 @@ int main(void)
 		readers, a_sleeper_on_its_descriptor_hears_the_doorbell);
 	tcase_add_test(readers, one_that_may_not_be_lapped_is_waited_for);
 	tcase_add_test(life, a_publisher_outlives_its_broker);
+	tcase_add_test(life, who_makes_no_calls_is_attended_by_a_thread);
+	tcase_add_test(life, who_makes_no_calls_is_attended_when_asked);
 	tcase_add_test(life, a_refusal_is_the_brokers_own_words);
 	return check_main(suite, NULL);
 }

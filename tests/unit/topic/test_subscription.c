@@ -376,6 +376,47 @@ START_TEST(who_sleeps_on_the_descriptor_finds_the_broker_again)
 }
 END_TEST
 
+/* Armed, and then no call for a while: what the attendant heard in its stead
+ * wakes it all the same, once it sleeps. */
+START_TEST(who_is_armed_and_attended_still_wakes)
+{
+	struct msg_attendant attendant;
+	uint64_t end = deadline(2000);
+
+	setup();
+	ck_assert_int_eq(msg_attendant_open(&attendant, true), 0);
+	msg_attendant_add(&attendant, &s.attended);
+	ck_assert_int_eq(msg_subscription_arm(&s), 0);
+	/* Nothing there: nobody makes it so. */
+	ck_assert_int_eq(polled(400), 0);
+	fake_hang_up(&broker);
+	fake_serve(&again, NULL);
+	while (msg_counter_get(&s.counters[MSG_COUNTER_REATTACHED]) == 0) {
+		ck_assert_uint_lt(msg_clock_ns(), end);
+		usleep(1000);
+	}
+	fake_served(&again);
+	ck_assert_int_eq(polled(0), 1);
+	expect_nothing();
+	ck_assert_int_eq(msg_subscription_arm(&s), 0);
+	ck_assert_int_eq(polled(0), 0);
+	/* The same with a ring, and what is written there later. */
+	fake_ring_open(&first, &again, 7, "a.b", 11, 0);
+	usleep(400000);
+	fake_publish(&first, 64);
+	ck_assert_int_eq(polled(0), 1);
+	expect(0, 0, "a.b");
+	ck_assert_int_eq(msg_subscription_arm(&s), 0);
+	ck_assert_int_eq(polled(0), 0);
+	fake_publish(&first, 64);
+	ck_assert_int_eq(polled(1000), 1);
+	expect(1, 0, "a.b");
+	msg_attendant_remove(&attendant, &s.attended);
+	msg_attendant_close(&attendant);
+	teardown();
+}
+END_TEST
+
 /* Its publishers were told that we are gone: nothing there is safe to read. */
 START_TEST(who_is_thrown_out_reads_no_more)
 {
@@ -419,6 +460,7 @@ int main(void)
 	tcase_add_test(broker_case, a_dead_broker_is_noticed_and_found_again);
 	tcase_add_test(broker_case,
 		who_sleeps_on_the_descriptor_finds_the_broker_again);
+	tcase_add_test(broker_case, who_is_armed_and_attended_still_wakes);
 	tcase_add_test(broker_case, who_is_thrown_out_reads_no_more);
 	return check_main(suite, NULL);
 }
