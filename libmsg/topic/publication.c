@@ -2,6 +2,7 @@
 /* publication.c - outlets, their readers, and moving; see publication.h. */
 #include "topic/publication.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,6 +31,24 @@ static void drop_reader(struct msg_outlet *outlet, uint32_t number)
 	if (r->doorbell >= 0)
 		close(r->doorbell);
 	r->doorbell = -1;
+}
+
+/* Whether whoever should hear this doorbell is no more.  The other end is its
+ * own, and nobody else's: not a number that the next process could have. */
+static bool is_deaf(const struct msg_publication_reader *r)
+{
+	if (!r->ledger.base || r->doorbell < 0 ||
+		send(r->doorbell, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+		return false;
+	return errno == ECONNREFUSED || errno == ECONNRESET ||
+	       errno == ENOTCONN || errno == EPIPE;
+}
+
+static void drop_dead(struct msg_outlet *outlet)
+{
+	for (uint32_t i = 0; i < MSG_RING_READERS_MAX; i++)
+		if (is_deaf(&outlet->readers[i]))
+			drop_reader(outlet, i);
 }
 
 static void close_outlet(struct msg_outlet *outlet)
@@ -402,8 +421,13 @@ APART int msg_publication_lend(
 		move(p);
 	result = msg_outbox_lend(&p->current->outbox, bytes, loan);
 	/* Whoever waits for room must learn that who held it is gone. */
-	if (result == -MSG_ERROR_AGAIN && msg_client_is_due(&p->client))
+	if (result == -MSG_ERROR_AGAIN && msg_client_is_due(&p->client)) {
 		attend(p);
+		/* A broker that is away tells of nobody, and the next one of
+		 * the next ring's readers alone. */
+		if (p->current != p->coming)
+			drop_dead(p->current);
+	}
 	leave(p);
 	return result;
 }

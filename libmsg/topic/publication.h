@@ -10,7 +10,8 @@
  * into the same ring for the readers of this host.  When it is back, we ask for
  * the same topic with the same incarnation, and move to the ring it then makes
  * once no loan is out and the readers are there too: sequences go on, so readers
- * know to the message what the network missed.
+ * know to the message what the network missed.  While it is away nobody tells
+ * us of a reader that dies; if one holds us up, we look ourselves.
  *
  * Neighbours: called by api/publisher; calls engine/outbox and client.  Its calls
  * are inside the gate of `attended`; open, close and what is const are not.

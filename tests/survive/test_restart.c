@@ -140,6 +140,15 @@ static uint64_t end_and_start_asleep(int trial)
 	return now_ns() - bound;
 }
 
+/* For a tenth of a second. */
+static bool stands_still(const struct actor *writer)
+{
+	uint64_t before = writer->published;
+
+	sleep_us(100000);
+	return writer->published == before;
+}
+
 static void end_often(uint32_t slow, int count)
 {
 	uint64_t longest = 0, kept;
@@ -222,6 +231,40 @@ START_TEST(who_makes_no_calls_is_found_again_too)
 }
 END_TEST
 
+/* ---- a reader dies meanwhile --------------------------------------------------------- */
+
+START_TEST(a_reader_that_dies_meanwhile_holds_nobody_up)
+{
+	uint64_t begin, held;
+
+	start(MSG_SLOW_BLOCK, 3, 4, 200);
+	AWAIT(20, all[WRITERS + 2]->book_count == WRITERS);
+	/* They stand still until it reads, dead broker or not. */
+	all[WRITERS]->mode = ACTOR_IDLE;
+	all[WRITERS + 1]->mode = ACTOR_KEEP;
+	AWAIT(20, stands_still(all[0]) && stands_still(all[1]));
+	host_end(&host, SIGKILL);
+	sleep_us(300000);
+	ck_assert(stands_still(all[0]) && stands_still(all[1]));
+	held = all[0]->published;
+	begin = now_ns();
+	actor_kill(all[WRITERS]);
+	actor_kill(all[WRITERS + 1]);
+	AWAIT(10, all[0]->published > held + 1000);
+	printf("a dead reader held its publishers up for %.0f ms\n",
+		(double)(now_ns() - begin) / 1e6);
+	ck_assert_uint_le(now_ns() - begin, 2 * BACK_NS);
+	host_start(&host);
+	all[WRITERS] = all[WRITERS + 2];
+	all[WRITERS + 1] = all[WRITERS + 2] = NULL;
+	AWAIT(10, are_back(1));
+	settle();
+	ck_assert_uint_eq(subscriber_lost(all[WRITERS]), 0);
+	for (int i = 0; i <= WRITERS; i++)
+		actor_stop(all[i]);
+}
+END_TEST
+
 /* ---- asked to end -------------------------------------------------------------------- */
 
 /* What it leaves in its folder: the lock, and what is ours. */
@@ -288,6 +331,7 @@ int main(void)
 	tcase_add_test(
 		tcase, who_blocks_loses_nothing_while_the_broker_is_away);
 	tcase_add_test(tcase, who_makes_no_calls_is_found_again_too);
+	tcase_add_test(tcase, a_reader_that_dies_meanwhile_holds_nobody_up);
 	tcase_add_test(tcase, asked_to_end_at_full_rate_it_ends_at_once);
 	return check_main(suite, NULL);
 }

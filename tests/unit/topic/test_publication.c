@@ -271,6 +271,48 @@ START_TEST(a_publisher_outlives_its_broker)
 }
 END_TEST
 
+/* Try to publish, for some time; whether that was possible. */
+static bool publish_within(uint64_t ns)
+{
+	uint64_t end = msg_clock_ns() + ns;
+
+	while (publish(100) != 0) {
+		if (msg_clock_ns() > end)
+			return false;
+		usleep(5000);
+	}
+	return true;
+}
+
+START_TEST(a_reader_that_dies_meanwhile_holds_nobody_up)
+{
+	setup();
+	join_ring(&one, &broker, 5, MSG_CONTROL_BLOCK, 99);
+	join_ring(&relay, &broker, 6, MSG_CONTROL_BLOCK, 98);
+	ck_assert_int_eq(publish(100), 0);
+	fake_hang_up(&broker);
+	await_phase(MSG_CLIENT_AWAY);
+	while (publish(100) == 0)
+		;
+	/* Both live, and are waited for. */
+	ck_assert(!publish_within(300 * MSG_NS_PER_MS));
+	ck_assert(msg_ring_writer_has(&p.current->outbox.ring, 5));
+	close(one.bell[1]);
+	ck_assert(!publish_within(300 * MSG_NS_PER_MS));
+	ck_assert(!msg_ring_writer_has(&p.current->outbox.ring, 5));
+	ck_assert(msg_ring_writer_has(&p.current->outbox.ring, 6));
+	for (uint64_t i = 0; i < FAKE_SLOTS; i++)
+		expect(&relay, i);
+	msg_inbox_settle(&relay.inbox);
+	ck_assert(publish_within(300 * MSG_NS_PER_MS));
+	while (publish(100) == 0)
+		;
+	close(relay.bell[1]);
+	ck_assert(publish_within(MSG_NS_PER_S));
+	teardown();
+}
+END_TEST
+
 /* The broker dies and returns while nobody calls but the attendant. */
 static void leave_to(struct msg_attendant *attendant)
 {
@@ -345,6 +387,7 @@ int main(void)
 		readers, a_sleeper_on_its_descriptor_hears_the_doorbell);
 	tcase_add_test(readers, one_that_may_not_be_lapped_is_waited_for);
 	tcase_add_test(life, a_publisher_outlives_its_broker);
+	tcase_add_test(life, a_reader_that_dies_meanwhile_holds_nobody_up);
 	tcase_add_test(life, who_makes_no_calls_is_attended_by_a_thread);
 	tcase_add_test(life, who_makes_no_calls_is_attended_when_asked);
 	tcase_add_test(life, a_refusal_is_the_brokers_own_words);
