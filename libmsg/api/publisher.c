@@ -14,6 +14,7 @@
 #include <msg/msg.h>
 #include <msg/stats.h>
 
+#include "api/delivery.h"
 #include "api/node.h"
 #include "api/options.h"
 #include "base/trail.h"
@@ -53,6 +54,12 @@ static int complete(
 		return msg_fail(
 			MSG_ERROR_ARGUMENT, "topic is missing; set it");
 	result = msg_name_check_topic(o->topic);
+	if (result == 0)
+		result = msg_delivery_publisher(o, msg_node_is_brokered(node));
+	if (result == 0 && o->reliability == MSG_RELIABILITY_RELIABLE)
+		result = msg_fail(MSG_ERROR_ARGUMENT,
+			"reliable topics cannot be had by this libmsg (%s)",
+			msg_version());
 	if (result == 0)
 		result = msg_options_number(&o->message_bytes_max,
 			"message_bytes_max", NULL, bytes, 1,

@@ -13,6 +13,7 @@
 #include <msg/msg.h>
 #include <msg/stats.h>
 
+#include "api/delivery.h"
 #include "api/node.h"
 #include "api/options.h"
 #include "api/wait.h"
@@ -111,6 +112,9 @@ static int complete(
 		return msg_fail(
 			MSG_ERROR_ARGUMENT, "topic is missing; set it");
 	result = msg_name_check_pattern(o->topic);
+	if (result == 0)
+		result = msg_delivery_subscriber(
+			o, msg_node_is_brokered(node));
 	if (result == 0)
 		result = complete_sizes(o, frame_bytes);
 	if (result == 0)

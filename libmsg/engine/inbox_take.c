@@ -37,7 +37,8 @@ static INLINE void take_plain(struct msg_inbox *inbox, struct msg_inbox_ring *ri
 	view->opaque = inbox_set_bit(inbox, record);
 	view->segment_count = 1;
 	view->topic = ring->topic == MSG_INBOX_NONE ? item->topic : ring->topic;
-	view->reserved = 0;
+	view->event = MSG_EVENT_MESSAGE;
+	view->reason = MSG_LOSS_UNKNOWN;
 }
 
 /* The first of the views were of entries revoked before they were claimed: those

@@ -115,7 +115,8 @@ static void fill(const struct msg_inbox *inbox, uint32_t record,
 	view->opaque = handle_of(inbox, record, index);
 	view->segment_count = r->segments;
 	view->topic = r->topic;
-	view->reserved = 0;
+	view->event = MSG_EVENT_MESSAGE;
+	view->reason = MSG_LOSS_UNKNOWN;
 }
 
 /* A record all of whose views are out, or that is void: the next one. */
@@ -157,7 +158,8 @@ static int fill_packed(const struct msg_inbox *inbox,
 		view->opaque = handle;
 		view->segment_count = 1;
 		view->topic = topic;
-		view->reserved = 0;
+		view->event = MSG_EVENT_MESSAGE;
+		view->reason = MSG_LOSS_UNKNOWN;
 		handle += 1ull << MSG_INBOX_RECORD_BITS;
 		total += bytes;
 		n++;

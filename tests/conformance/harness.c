@@ -194,7 +194,8 @@ void check_payload(const struct msg_subscriber *subscriber,
 
 	ck_assert_ptr_nonnull(segments);
 	ck_assert_uint_eq(view->bytes, bytes);
-	ck_assert_uint_eq(view->reserved, 0);
+	ck_assert_uint_eq(view->event, MSG_EVENT_MESSAGE);
+	ck_assert_uint_eq(view->reason, MSG_LOSS_UNKNOWN);
 	n = msg_subscriber_segments(
 		subscriber, view, segments, (int)view->segment_count);
 	ck_assert_int_eq(n, (int)view->segment_count);

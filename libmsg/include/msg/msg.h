@@ -87,6 +87,64 @@ MSG_API const char *msg_version(void);
 MSG_API MSG_MUST_CHECK int msg_topic_match(
 	const char *pattern, const char *topic);
 
+/* ---- delivery ---------------------------------------------------------- */
+
+/* How hard a topic tries.  The order of a publisher's messages is kept, and what
+ * is lost is told, either way.
+ *
+ *   best effort  what the network drops is lost.  Nobody keeps anything.
+ *   reliable     the publisher keeps what it sent (history_bytes, history_ms),
+ *                and receivers ask for what they miss.  Lost is what the
+ *                publisher no longer has, or cannot bring within give_up_ms.
+ *
+ * The publisher offers, and each subscriber takes what is offered or less. */
+enum msg_reliability {
+	MSG_RELIABILITY_DEFAULT = 0,     /* Of a publisher: BEST_EFFORT; of a
+	                                    subscriber: what is offered. */
+	MSG_RELIABILITY_BEST_EFFORT = 1, /* Of a subscriber: never ask. */
+	MSG_RELIABILITY_RELIABLE = 2,    /* Multicast, and repair. */
+	MSG_RELIABILITY_RC = 3,          /* A connection to each receiver; this
+	                                    version refuses it: ARGUMENT. */
+};
+
+/* Whom a reliable publisher waits for, once as much as fits a receiver's
+ * buffers is under way to him: loans say AGAIN meanwhile. */
+enum msg_flow_control {
+	MSG_FLOW_NONE = 0,   /* Nobody: who is too slow loses, counted. */
+	MSG_FLOW_MIN = 1,    /* All that report: nobody loses. */
+	MSG_FLOW_TAGGED = 2, /* Those that say they are `tagged`. */
+	MSG_FLOW_K_OF_N = 3, /* The `flow_count` fastest; nothing leaves before
+	                        there are so many. */
+};
+
+/* What a view says in place of a message, to who asked for `events`. */
+enum msg_event {
+	MSG_EVENT_MESSAGE = 0,   /* None of these: a message. */
+	MSG_EVENT_LOST = 1,      /* lost_before messages of it are lost; said at
+	                            once, and not again with the next message. */
+	MSG_EVENT_JOINED = 2,    /* A publisher heard for the first time, or
+	                            again after SILENT. */
+	MSG_EVENT_LEFT = 3,      /* It said goodbye. */
+	MSG_EVENT_SILENT = 4,    /* It has said nothing for five of its periods:
+	                            it crashed, or the network is cut. */
+	MSG_EVENT_RESTARTED = 5, /* After JOINED: the program that published
+	                            here before, on the same host, publishes
+	                            anew, from sequence 0. */
+	MSG_EVENT_EVICTED = 6,   /* This subscriber was too slow (see `slow`);
+	                            so far take says so by its code alone. */
+};
+
+/* Why something is lost, as far as it is known here. */
+enum msg_loss {
+	MSG_LOSS_UNKNOWN = 0,
+	MSG_LOSS_NETWORK = 1,   /* On the way, or in a full socket; nobody could
+	                           be asked for it. */
+	MSG_LOSS_LAPPED = 2,    /* Here: taken too slowly from the broker. */
+	MSG_LOSS_HISTORY = 3,   /* The publisher had it no more when asked. */
+	MSG_LOSS_GAVE_UP = 4,   /* Asked for, and not come within give_up_ms. */
+	MSG_LOSS_TOO_LARGE = 5, /* Above message_bytes_max, or our buffers. */
+};
+
 /* ---- node -------------------------------------------------------------- */
 
 enum msg_lane {
@@ -107,11 +165,12 @@ enum msg_broker_policy {
 };
 
 enum msg_node_flags {
-	/* Announce this node's publishers from a thread of the library.  Without
-	 * it the calls on publishers do that, and a publisher that makes none
-	 * for some seconds fades from other nodes' directories.  On a broker,
-	 * which announces, the thread finds it again after a restart for
-	 * publishers and subscribers on which no call is made meanwhile. */
+	/* Announce this node's publishers, and repair what reliable ones sent,
+	 * from a thread of the library.  Without it the calls on publishers do
+	 * that: one that makes none for some seconds fades from other nodes'
+	 * directories, and meanwhile nobody gets from it what he misses.  On a
+	 * broker, which announces, the thread finds it again after a restart
+	 * for publishers and subscribers on which no call is made meanwhile. */
 	MSG_NODE_PROGRESS_THREAD = 1u << 0,
 };
 
@@ -195,11 +254,13 @@ MSG_API MSG_MUST_CHECK int msg_node_open(
 MSG_API void msg_node_describe(
 	const struct msg_node *node, struct msg_node_info *info);
 
-/* Send the announcements that are due; on a broker, look whether it is still
- * there, or again, for those on which no call was made for a while.  Needed only
- * in a process that wants neither the progress thread nor to call its publishers
- * for seconds on end; call it a few times per `announce_ms`.
- * Threads any.  Path setup. */
+/* Send the announcements that are due, and serve the receivers of reliable
+ * publishers; on a broker, look whether it is still there, or again, for those on
+ * which no call was made for a while.  Needed only in a process that wants neither
+ * the progress thread nor to call its publishers: for announcements a few times
+ * per `announce_ms`; while receivers may miss something, as often as they shall
+ * wait for it.  Another thread that has a call on a publisher under way is not
+ * waited for: it does the same.  Threads any.  Path setup. */
 MSG_API void msg_node_progress(struct msg_node *node);
 
 /* Close; NULL is allowed.  Returns 0; BUSY while a publisher, subscriber or
@@ -219,8 +280,25 @@ struct msg_publisher_options {
 	                               messages travel in fragments. */
 	uint32_t loan_count_max;    /* Buffers, 2 to 65536; by default 256, or
 	                               as many as fit 32 MiB if that is less. */
+	uint32_t reliability;       /* enum msg_reliability; BEST_EFFORT.  What
+	                               follows is of RELIABLE, and else ARGUMENT;
+	                               so is RELIABLE through a broker. */
+	uint32_t flow;              /* enum msg_flow_control; NONE. */
+	size_t history_bytes;       /* Memory for what was sent, in buffers of one
+	                               message or frame each, beside those lent
+	                               out; 64 KiB to 4 GiB; 16 MiB. */
+	uint32_t history_ms;        /* Forget what is older, 1 to 3600000; kept
+	                               until others need the memory by default. */
+	uint32_t flow_count;        /* K_OF_N: how many, 1 to 1024; required. */
+	uint32_t give_up_ms;        /* A receiver that is waited for so long and
+	                               does not move is waited for no more, until
+	                               it does, counted; 10 to 60000; 1000. */
+	uint32_t linger_ms;         /* How long close waits for receivers that
+	                               report to have all, whatever the flow; 1 to
+	                               60000; 1000. */
 };
-#define MSG_PUBLISHER_OPTIONS { sizeof(struct msg_publisher_options), 0, 0, 0 }
+#define MSG_PUBLISHER_OPTIONS \
+	{ sizeof(struct msg_publisher_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* An empty buffer in the caller's hands. */
 struct msg_loan {
@@ -241,8 +319,9 @@ MSG_API MSG_MUST_CHECK int msg_publisher_open(struct msg_node *node,
 /* Borrow a buffer for a message of up to `bytes`, together with the right to
  * send it: back-pressure shows here and nowhere else.  The caller holds it
  * until send, queue or abandon; several may be out, sent in any order.
- * Returns 0; AGAIN (all buffers are out or on the wire, or a subscriber that
- * asked not to be lapped has yet to read them), TOO_LARGE, FABRIC.
+ * Returns 0; AGAIN (all buffers are out or on the wire, a subscriber that
+ * asked not to be lapped has yet to read them, or one of those that `flow`
+ * waits for has yet to report that it has room), TOO_LARGE, FABRIC.
  * Threads one.  Path steady.
  * Source libmsg/pool/README.md, "admitted once". */
 MSG_API MSG_MUST_CHECK int msg_publisher_loan(
@@ -284,9 +363,10 @@ MSG_API MSG_MUST_CHECK int msg_publish(
  * is another.  Threads any.  Path steady. */
 MSG_API uint64_t msg_publisher_id(const struct msg_publisher *publisher);
 
-/* Close; NULL is allowed.  Sends what is queued (waiting up to a second) and
- * says goodbye.  Returns 0; BUSY while loans are out, and then nothing is
- * closed.  Threads one.  Path setup. */
+/* Close; NULL is allowed.  Sends what is queued (waiting up to a second), lets
+ * receivers of a reliable topic fetch what they miss (up to linger_ms) and says
+ * goodbye.  Returns 0; BUSY while loans are out, and then nothing is closed.
+ * Threads one.  Path setup. */
 MSG_API int msg_publisher_close(struct msg_publisher *publisher);
 
 /* ---- subscriber -------------------------------------------------------- */
@@ -324,30 +404,51 @@ struct msg_subscriber_options {
 	uint32_t reorder_us;          /* How long a gap may wait for a late
 	                                 frame before it counts as loss, up to
 	                                 1000000; by default 200, 20000 on a
-	                                 software RDMA device.  Through a broker
-	                                 it is the broker's. */
+	                                 software RDMA device.  On a reliable
+	                                 topic: before it is asked for; by default
+	                                 at once, 200 on such a device.  Through a
+	                                 broker it is the broker's. */
 	uint32_t slow;                /* enum msg_slow; without a broker nobody
 	                                 waits. */
 	uint32_t spin_us;             /* How long a wait spins before it sleeps;
 	                                 UINT32_MAX: for ever, yielding now and
 	                                 then.  By default through a broker up
 	                                 to 20, as long as that pays; else 0. */
+	uint32_t reliability;         /* enum msg_reliability; what is offered. */
+	uint32_t history_count;       /* Messages wanted that a reliable publisher
+	                                 sent before we came: its last so many, or
+	                                 all that it has, if that is less; then
+	                                 those that follow.  UINT32_MAX: all. */
+	uint32_t give_up_ms;          /* What is missing for so long is lost, 10
+	                                 to 60000; 1000.  Not before something was
+	                                 heard of its publisher meanwhile. */
+	uint32_t tagged;              /* Not 0: publishers with MSG_FLOW_TAGGED
+	                                 wait for us. */
+	uint32_t events;              /* Not 0: take also returns views of enum
+	                                 msg_event.  Through a broker: ARGUMENT,
+	                                 as are RELIABLE, history_count and tagged
+	                                 there. */
+	uint32_t reserved;            /* Zero. */
 };
 #define MSG_SUBSCRIBER_OPTIONS \
-	{ sizeof(struct msg_subscriber_options), 0, 0, 0, 0, 0, 0, 0 }
+	{ sizeof(struct msg_subscriber_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+	  0, 0, 0, 0 }
 
-/* A received message in the caller's hands; one cache line, for good. */
+/* A received message in the caller's hands, or an event; one cache line, for
+ * good.  An event has no data and no bytes, and is given back like any other. */
 struct msg_view {
 	const void *data;       /* Read-only; the first segment. */
 	size_t bytes;           /* The whole message. */
 	uint64_t publisher;     /* Who sent it: msg_publisher_id there. */
-	uint64_t sequence;      /* Per publisher, from 0, one per message. */
+	uint64_t sequence;      /* Per publisher, from 0, one per message; of an
+	                           event, that of the message expected next. */
 	uint64_t lost_before;   /* Messages of this publisher lost between the
 	                           view before and this one. */
 	uint64_t opaque;        /* Slot and generation; leave as it is. */
 	uint32_t segment_count; /* 1: data is the whole message. */
 	uint32_t topic;         /* For msg_subscriber_topic. */
-	uint64_t reserved;      /* Zero; room for a field to come. */
+	uint32_t event;         /* enum msg_event; MESSAGE unless asked for. */
+	uint32_t reason;        /* enum msg_loss, of LOST. */
 };
 
 /* A piece of a message, in place. */
@@ -358,7 +459,9 @@ struct msg_segment {
 
 /* Open a subscriber: joins the topic's group, posts its buffers.  Messages
  * sent after this returns arrive or are counted as lost.  A pattern follows
- * the directory and joins a topic when it is announced.
+ * the directory and joins a topic when it is announced.  What is missing of a
+ * reliable topic is asked for by the calls that are made on the subscriber:
+ * take, arm, wait.
  * Returns 0; ARGUMENT, MEMORY, DEVICE, FABRIC, DENIED.  Threads any.
  * Path setup. */
 MSG_API MSG_MUST_CHECK int msg_subscriber_open(struct msg_node *node,
@@ -435,6 +538,8 @@ struct msg_topic_info {
 	uint32_t uid;               /* User, on its host. */
 	uint32_t message_bytes_max;
 	uint32_t frame_bytes;
+	uint32_t reliability;       /* enum msg_reliability: what it offers. */
+	uint32_t reserved;          /* Zero. */
 };
 
 /* Listen to announcements of topics that match `pattern` (NULL: all).

@@ -63,7 +63,45 @@ extern "C" {
 		"than their writer.",                                                  \
 		"Take faster, or ask writers to wait for you (slow).")                 \
 	X(REATTACHED, "reattached", "Times the broker was found again after it "   \
-		"went away.", "Nothing, if somebody restarted it; else see its log.")
+		"went away.", "Nothing, if somebody restarted it; else see its log.")  \
+	X(NAKS, "naks", "Reports of missing frames, sent or received.",            \
+		"The network or a socket buffer loses: see lost and msg doctor, or "   \
+		"send slower.")                                                        \
+	X(ASKED, "asked", "Frames asked for in them, again and again included.",   \
+		"Far more than repairs: repairs are lost, too, or throttled.")         \
+	X(REPAIRS, "repairs", "Frames sent again, or missing frames that came "    \
+		"when asked for.",                                                     \
+		"Nothing: this is what a reliable topic is for; see naks.")            \
+	X(MULTICASTS, "multicasts", "Of the frames sent again, those that went "   \
+		"to all.", "Nothing: several receivers missed the same.")              \
+	X(THROTTLED, "throttled", "Repairs put off because too many were due at "  \
+		"once.", "Send slower: the network takes no more.")                    \
+	X(GONE, "gone", "Frames asked for that the publisher has no more, or "     \
+		"messages lost for that reason.",                                      \
+		"Raise history_bytes or history_ms of the publisher.")                 \
+	X(GIVEN_UP, "given_up", "Messages lost because no repair came in time.",   \
+		"Raise give_up_ms, and see that the publisher is called often or has " \
+		"the progress thread.")                                                \
+	X(BEYOND, "beyond", "Frames dropped for want of room behind a gap; they "  \
+		"are asked for again.",                                                \
+		"Raise buffer_count, or let the publisher wait (flow).")               \
+	X(UNBELIEVED, "unbelieved", "Frames, probes and reports that cannot be "   \
+		"true, dropped.", "Find the sender: somebody forges or replays.")      \
+	X(REPORTS, "reports", "Reports of receivers, sent or received.",           \
+		"Nothing: some a heartbeat and receiver.")                             \
+	X(PROBES, "probes", "Probes sent or received: how far a topic is.",        \
+		"Nothing: some behind each burst, and a heartbeat.")                   \
+	X(HELD_UP, "held_up", "Loans refused because receivers that are waited "   \
+		"for (flow) had no room.",                                             \
+		"Let them take faster, raise their buffer_count, or wait for fewer.")  \
+	X(CUT_OFF, "cut_off", "Receivers waited for no more because they did not " \
+		"move for give_up_ms.",                                                \
+		"Find who is slow: he loses from here on.")                            \
+	X(RECEIVERS_REFUSED, "receivers_refused", "Reports of receivers beyond "   \
+		"those that can be remembered.",                                       \
+		"Fewer receivers, or a broker on each host: it reports as one.")       \
+	X(CAUGHT_UP, "caught_up", "Messages from before it came that a late "      \
+		"subscriber got.", "Nothing: it asked for them (history_count).")
 
 enum msg_counter_index {
 #define MSG_COUNTER_ENUM(id, name, meaning, remedy) MSG_COUNTER_##id,

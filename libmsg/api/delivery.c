@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* delivery.c - how hard a topic shall try; see delivery.h. */
+#include "api/delivery.h"
+
+#include "api/options.h"
+#include "base/trail.h"
+
+#define HISTORY_BYTES_MIN ((size_t)64 << 10)
+#define HISTORY_BYTES_DEFAULT ((size_t)16 << 20)
+#define HISTORY_BYTES_MAX ((size_t)4 << 30)
+#define HISTORY_MS_MAX 3600000u
+#define FLOW_COUNT_MAX 1024u
+#define GIVE_UP_MS_MIN 10u
+#define GIVE_UP_MS_DEFAULT 1000u
+#define MS_MAX 60000u
+
+static int check_reliability(uint32_t reliability)
+{
+	if (reliability == MSG_RELIABILITY_RC)
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"reliability is MSG_RELIABILITY_RC, which this libmsg "
+			"(%s) cannot do; use MSG_RELIABILITY_RELIABLE",
+			msg_version());
+	if (reliability > MSG_RELIABILITY_RC)
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"reliability is %u; use enum msg_reliability",
+			reliability);
+	return 0;
+}
+
+static int refuse_brokered(const char *field)
+{
+	return msg_fail(MSG_ERROR_ARGUMENT,
+		"%s cannot be had through a broker by this libmsg (%s); open "
+		"the node with MSG_BROKER_NEVER",
+		field, msg_version());
+}
+
+/* ---- publisher --------------------------------------------------------- */
+
+/* The first field of reliable topics that is set; NULL: none. */
+static const char *reliable_field(const struct msg_publisher_options *o)
+{
+	if (o->flow)
+		return "flow";
+	if (o->history_bytes)
+		return "history_bytes";
+	if (o->history_ms)
+		return "history_ms";
+	if (o->flow_count)
+		return "flow_count";
+	if (o->give_up_ms)
+		return "give_up_ms";
+	if (o->linger_ms)
+		return "linger_ms";
+	return NULL;
+}
+
+static int complete_flow(struct msg_publisher_options *o)
+{
+	if (o->flow > MSG_FLOW_K_OF_N)
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"flow is %u; use enum msg_flow_control", o->flow);
+	if (o->flow != MSG_FLOW_K_OF_N)
+		return o->flow_count == 0
+			       ? 0
+			       : msg_fail(MSG_ERROR_ARGUMENT,
+					 "flow_count is %u, but flow is not "
+					 "MSG_FLOW_K_OF_N; leave it 0",
+					 o->flow_count);
+	if (o->flow_count < 1 || o->flow_count > FLOW_COUNT_MAX)
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"flow_count is %u; say how many receivers "
+			"MSG_FLOW_K_OF_N waits for, 1 to %u",
+			o->flow_count, FLOW_COUNT_MAX);
+	return 0;
+}
+
+static int complete_history(struct msg_publisher_options *o)
+{
+	if (o->history_bytes == 0)
+		o->history_bytes = HISTORY_BYTES_DEFAULT;
+	if (o->history_bytes < HISTORY_BYTES_MIN ||
+		o->history_bytes > HISTORY_BYTES_MAX)
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"history_bytes is %zu; give %zu to %zu, or 0 for the "
+			"default",
+			o->history_bytes, HISTORY_BYTES_MIN, HISTORY_BYTES_MAX);
+	/* 0, no limit, is the default. */
+	return o->history_ms == 0
+		       ? 0
+		       : msg_options_number(&o->history_ms, "history_ms", NULL,
+				 0, 1, HISTORY_MS_MAX);
+}
+
+int msg_delivery_publisher(struct msg_publisher_options *o, bool brokered)
+{
+	const char *field = reliable_field(o);
+	int result = check_reliability(o->reliability);
+
+	if (result < 0)
+		return result;
+	if (o->reliability != MSG_RELIABILITY_RELIABLE) {
+		o->reliability = MSG_RELIABILITY_BEST_EFFORT;
+		return field ? msg_fail(MSG_ERROR_ARGUMENT,
+				       "%s is set, but the topic is best "
+				       "effort; set reliability to "
+				       "MSG_RELIABILITY_RELIABLE",
+				       field)
+			     : 0;
+	}
+	if (brokered)
+		return refuse_brokered("a reliable topic");
+	result = complete_flow(o);
+	if (result == 0)
+		result = complete_history(o);
+	if (result == 0)
+		result = msg_options_number(&o->give_up_ms, "give_up_ms", NULL,
+			GIVE_UP_MS_DEFAULT, GIVE_UP_MS_MIN, MS_MAX);
+	if (result == 0)
+		result = msg_options_number(&o->linger_ms, "linger_ms", NULL,
+			GIVE_UP_MS_DEFAULT, 1, MS_MAX);
+	return result;
+}
+
+/* ---- subscriber -------------------------------------------------------- */
+
+static int check_brokered(const struct msg_subscriber_options *o)
+{
+	if (o->reliability == MSG_RELIABILITY_RELIABLE)
+		return refuse_brokered("a reliable topic");
+	if (o->history_count)
+		return refuse_brokered("history_count");
+	if (o->tagged)
+		return refuse_brokered("tagged");
+	if (o->events)
+		return refuse_brokered("events");
+	return 0;
+}
+
+int msg_delivery_subscriber(struct msg_subscriber_options *o, bool brokered)
+{
+	int result = check_reliability(o->reliability);
+
+	if (result == 0 && o->reserved != 0)
+		result = msg_fail(MSG_ERROR_ARGUMENT,
+			"reserved is %u; start the struct with "
+			"MSG_SUBSCRIBER_OPTIONS",
+			o->reserved);
+	if (result == 0 && brokered)
+		result = check_brokered(o);
+	if (result < 0)
+		return result;
+	if (o->reliability == MSG_RELIABILITY_BEST_EFFORT &&
+		(o->history_count || o->tagged))
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"%s is set, but reliability is "
+			"MSG_RELIABILITY_BEST_EFFORT: nothing is asked of "
+			"anybody; leave one of them 0",
+			o->history_count ? "history_count" : "tagged");
+	if (o->reliability == MSG_RELIABILITY_DEFAULT)
+		o->reliability = MSG_RELIABILITY_RELIABLE;
+	return msg_options_number(&o->give_up_ms, "give_up_ms", NULL,
+		GIVE_UP_MS_DEFAULT, GIVE_UP_MS_MIN, MS_MAX);
+}

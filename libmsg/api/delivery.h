@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * delivery.h - how hard a topic shall try: what of it was asked for, checked and
+ * completed.  What cannot be had is refused in words, and never replaced by
+ * less.
+ *
+ * Test: tests/unit/api/test_delivery.c.
+ */
+#ifndef MSG_API_DELIVERY_H
+#define MSG_API_DELIVERY_H
+
+#include <stdbool.h>
+
+#include <msg/msg.h>
+
+/* Complete the options from `reliability` on.  `brokered`: the node stands on
+ * the broker.  0, or -MSG_ERROR_ARGUMENT with the reason on the trail. */
+int msg_delivery_publisher(
+	struct msg_publisher_options *options, bool brokered);
+int msg_delivery_subscriber(
+	struct msg_subscriber_options *options, bool brokered);
+
+#endif

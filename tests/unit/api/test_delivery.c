@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* test_delivery.c - see libmsg/api/delivery.h. */
+#include <string.h>
+
+#include <msg/msg.h>
+
+#include "api/delivery.h"
+#include "base/trail.h"
+#include "check_main.h"
+
+static struct msg_publisher_options reliable(void)
+{
+	struct msg_publisher_options o = MSG_PUBLISHER_OPTIONS;
+
+	o.reliability = MSG_RELIABILITY_RELIABLE;
+	return o;
+}
+
+/* Refused, in a text that names what was wrong. */
+static void refused_publisher(
+	struct msg_publisher_options o, bool brokered, const char *word)
+{
+	ck_assert_int_eq(
+		msg_delivery_publisher(&o, brokered), -MSG_ERROR_ARGUMENT);
+	ck_assert_msg(strstr(msg_trail_text(), word), "'%s' is not in '%s'",
+		word, msg_trail_text());
+}
+
+static void refused_subscriber(
+	struct msg_subscriber_options o, bool brokered, const char *word)
+{
+	ck_assert_int_eq(
+		msg_delivery_subscriber(&o, brokered), -MSG_ERROR_ARGUMENT);
+	ck_assert_msg(strstr(msg_trail_text(), word), "'%s' is not in '%s'",
+		word, msg_trail_text());
+}
+
+START_TEST(a_publisher_is_best_effort_unless_told)
+{
+	struct msg_publisher_options o = MSG_PUBLISHER_OPTIONS;
+
+	ck_assert_int_eq(msg_delivery_publisher(&o, true), 0);
+	ck_assert_uint_eq(o.reliability, MSG_RELIABILITY_BEST_EFFORT);
+	ck_assert_uint_eq(o.history_bytes, 0);
+}
+END_TEST
+
+START_TEST(a_reliable_publisher_gets_its_defaults)
+{
+	struct msg_publisher_options o = reliable();
+
+	ck_assert_int_eq(msg_delivery_publisher(&o, false), 0);
+	ck_assert_uint_eq(o.flow, MSG_FLOW_NONE);
+	ck_assert_uint_eq(o.history_bytes, 16u << 20);
+	ck_assert_uint_eq(o.history_ms, 0);
+	ck_assert_uint_eq(o.give_up_ms, 1000);
+	ck_assert_uint_eq(o.linger_ms, 1000);
+}
+END_TEST
+
+START_TEST(what_is_of_reliable_topics_alone_is_not_taken_silently)
+{
+	struct msg_publisher_options good = MSG_PUBLISHER_OPTIONS, o;
+
+	o = good, o.flow = MSG_FLOW_MIN;
+	refused_publisher(o, false, "flow is set");
+	o = good, o.history_bytes = 1u << 20;
+	refused_publisher(o, false, "history_bytes");
+	o = good, o.history_ms = 1;
+	refused_publisher(o, false, "history_ms");
+	o = good, o.flow_count = 1;
+	refused_publisher(o, false, "flow_count");
+	o = good, o.give_up_ms = 100;
+	refused_publisher(o, false, "give_up_ms");
+	o = good, o.linger_ms = 100;
+	refused_publisher(o, false, "linger_ms");
+}
+END_TEST
+
+START_TEST(what_cannot_be_had_is_refused_in_words)
+{
+	struct msg_publisher_options good = reliable(), o;
+
+	o = good, o.reliability = MSG_RELIABILITY_RC;
+	refused_publisher(o, false, "RC");
+	o = good, o.reliability = 4;
+	refused_publisher(o, false, "enum msg_reliability");
+	refused_publisher(good, true, "MSG_BROKER_NEVER");
+	o = good, o.flow = 4;
+	refused_publisher(o, false, "enum msg_flow_control");
+	o = good, o.flow = MSG_FLOW_K_OF_N;
+	refused_publisher(o, false, "flow_count");
+	o.flow_count = 1025;
+	refused_publisher(o, false, "flow_count");
+	o.flow_count = 1024;
+	ck_assert_int_eq(msg_delivery_publisher(&o, false), 0);
+	o = good, o.flow_count = 1;
+	refused_publisher(o, false, "flow_count");
+	o = good, o.history_bytes = (64u << 10) - 1;
+	refused_publisher(o, false, "history_bytes");
+	o = good, o.history_bytes = ((size_t)4 << 30) + 1;
+	refused_publisher(o, false, "history_bytes");
+	o = good, o.history_ms = 3600001;
+	refused_publisher(o, false, "history_ms");
+	o = good, o.give_up_ms = 9;
+	refused_publisher(o, false, "give_up_ms");
+	o = good, o.linger_ms = 60001;
+	refused_publisher(o, false, "linger_ms");
+}
+END_TEST
+
+START_TEST(a_subscriber_takes_what_is_offered_unless_told)
+{
+	struct msg_subscriber_options o = MSG_SUBSCRIBER_OPTIONS;
+
+	ck_assert_int_eq(msg_delivery_subscriber(&o, true), 0);
+	ck_assert_uint_eq(o.reliability, MSG_RELIABILITY_RELIABLE);
+	ck_assert_uint_eq(o.give_up_ms, 1000);
+	o.reliability = MSG_RELIABILITY_BEST_EFFORT;
+	ck_assert_int_eq(msg_delivery_subscriber(&o, true), 0);
+	ck_assert_uint_eq(o.reliability, MSG_RELIABILITY_BEST_EFFORT);
+}
+END_TEST
+
+START_TEST(a_subscriber_is_not_promised_what_it_cannot_have)
+{
+	struct msg_subscriber_options good = MSG_SUBSCRIBER_OPTIONS, o;
+
+	o = good, o.reliability = MSG_RELIABILITY_RC;
+	refused_subscriber(o, false, "RC");
+	o = good, o.reliability = 77;
+	refused_subscriber(o, false, "77");
+	o = good, o.reserved = 1;
+	refused_subscriber(o, false, "MSG_SUBSCRIBER_OPTIONS");
+	o = good, o.reliability = MSG_RELIABILITY_BEST_EFFORT;
+	o.history_count = 1;
+	refused_subscriber(o, false, "history_count");
+	o.history_count = 0, o.tagged = 1;
+	refused_subscriber(o, false, "tagged");
+	o = good, o.give_up_ms = 60001;
+	refused_subscriber(o, false, "give_up_ms");
+	o = good, o.reliability = MSG_RELIABILITY_RELIABLE;
+	refused_subscriber(o, true, "MSG_BROKER_NEVER");
+	o = good, o.history_count = 1;
+	refused_subscriber(o, true, "history_count");
+	o = good, o.tagged = 1;
+	refused_subscriber(o, true, "tagged");
+	o = good, o.events = 1;
+	refused_subscriber(o, true, "events");
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("delivery");
+	TCase *delivery = check_case(suite, "delivery", 10);
+
+	tcase_add_test(delivery, a_publisher_is_best_effort_unless_told);
+	tcase_add_test(delivery, a_reliable_publisher_gets_its_defaults);
+	tcase_add_test(delivery,
+		what_is_of_reliable_topics_alone_is_not_taken_silently);
+	tcase_add_test(delivery, what_cannot_be_had_is_refused_in_words);
+	tcase_add_test(delivery, a_subscriber_takes_what_is_offered_unless_told);
+	tcase_add_test(
+		delivery, a_subscriber_is_not_promised_what_it_cannot_have);
+	return check_main(suite, NULL);
+}
