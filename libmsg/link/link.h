@@ -10,6 +10,7 @@
  *     link_domain_ops.open ─> link_domain ─ link_open ─> link
  *          join(group) ─> handle        leave(handle)
  *          post(buffer) … poll ─> RECEIVED token, bytes
+ *          name ─> reach, and elsewhere: reach(reach) ─> handle
  *          send(iov, handle) … poll ─> SENT token (of those that asked)
  *          arm: 0 = sleep on fd is safe, AGAIN = poll first
  *
@@ -31,7 +32,7 @@
 
 #include <msg/msg.h>
 
-#define MSG_LINK_ABI 3u /* Of this header: library and module must agree. */
+#define MSG_LINK_ABI 4u /* Of this header: library and module must agree. */
 #define MSG_LINK_TEXT_BYTES 512
 #define MSG_LINK_IOV_MAX 3
 #define MSG_LINK_REACH_BYTES_MAX 32u /* As MSG_REACH_BYTES_MAX of protocol/. */

@@ -168,9 +168,29 @@ static void null_close(struct msg_link *link)
 	free(l);
 }
 
+/* Nobody is there to be reached, or to report. */
+static int null_name(struct msg_link *link, uint8_t *reach)
+{
+	(void)link;
+	reach[0] = 0;
+	return 1;
+}
+
+static int null_reach(struct msg_link *link, const uint8_t *reach,
+	uint32_t bytes, uint32_t *handle)
+{
+	(void)link;
+	(void)reach;
+	(void)bytes;
+	(void)handle;
+	return -MSG_ERROR_ARGUMENT;
+}
+
 static const struct msg_link_ops ops = {
 	.join = null_join,
 	.leave = null_leave,
+	.name = null_name,
+	.reach = null_reach,
 	.post = null_post,
 	.send = null_send,
 	.flush = null_flush,

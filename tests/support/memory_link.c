@@ -14,6 +14,9 @@
 
 #define LINKS_MAX 256
 #define JOINS_MAX 256
+/* A link's address: a kind no lane has, its number, and the wire's name. */
+#define REACH_BYTES 9u
+#define REACH_KIND 0xee
 
 struct flying {
 	struct msg_link_send send;
@@ -34,11 +37,13 @@ struct arrived {
 struct join {
 	struct sockaddr_storage group;
 	enum msg_link_join how;
+	uint32_t peer; /* Its number, or 0: a group. */
 	bool used;
 };
 
 struct memory_link {
 	struct msg_link link;
+	uint32_t number; /* From 1; never used again. */
 	struct join joins[JOINS_MAX];
 	/* Sending. */
 	struct flying *flying;
@@ -62,6 +67,7 @@ struct memory_wire_counts memory_wire_counts;
 uint32_t memory_frame_bytes;
 
 static struct memory_link *links[LINKS_MAX];
+static uint32_t number_last;
 static struct random_stream dice;
 
 void memory_wire_reset(const struct memory_wire_options *options)
@@ -115,6 +121,7 @@ static int wire_join(struct msg_link *link, const struct sockaddr *group,
 			memset(&l->joins[i].group, 0, sizeof l->joins[i].group);
 			memcpy(&l->joins[i].group, group, group_bytes(group));
 			l->joins[i].how = how;
+			l->joins[i].peer = 0;
 			l->joins[i].used = true;
 			*handle = i;
 			return 0;
@@ -130,6 +137,39 @@ static void wire_leave(struct msg_link *link, uint32_t handle)
 	if (!l->joins[handle].used)
 		abort();
 	l->joins[handle].used = false;
+}
+
+static int wire_name(struct msg_link *link, uint8_t *reach)
+{
+	const struct memory_link *l = (struct memory_link *)link;
+
+	reach[0] = REACH_KIND;
+	memcpy(reach + 1, "wire", 4);
+	memcpy(reach + 5, &l->number, 4);
+	return REACH_BYTES;
+}
+
+static int wire_reach(struct msg_link *link, const uint8_t *reach,
+	uint32_t bytes, uint32_t *handle)
+{
+	struct memory_link *l = (struct memory_link *)link;
+	uint32_t number;
+
+	if (bytes != REACH_BYTES || reach[0] != REACH_KIND ||
+		memcmp(reach + 1, "wire", 4) != 0)
+		return -MSG_ERROR_ARGUMENT;
+	memcpy(&number, reach + 5, 4);
+	if (number == 0)
+		return -MSG_ERROR_ARGUMENT;
+	for (uint32_t i = 0; i < JOINS_MAX; i++)
+		if (!l->joins[i].used) {
+			l->joins[i].peer = number;
+			l->joins[i].how = MSG_LINK_JOIN_SEND;
+			l->joins[i].used = true;
+			*handle = i;
+			return 0;
+		}
+	return -MSG_ERROR_MEMORY;
 }
 
 /* ---- the wire ---------------------------------------------------------- */
@@ -186,8 +226,9 @@ static bool is_announcement(const uint8_t *frame, uint32_t bytes)
 	return bytes > 0 && frame[0] >> 4 == MSG_FRAME_ANNOUNCE;
 }
 
-static void carry(const struct sockaddr_storage *group, const uint8_t *frame,
-	uint32_t bytes)
+/* To one link, or to all that hear the group. */
+static void carry(uint32_t peer, const struct sockaddr_storage *group,
+	const uint8_t *frame, uint32_t bytes)
 {
 	bool fair = memory_wire_options.data_only &&
 		    is_announcement(frame, bytes);
@@ -195,7 +236,8 @@ static void carry(const struct sockaddr_storage *group, const uint8_t *frame,
 	for (uint32_t i = 0; i < LINKS_MAX; i++) {
 		struct memory_link *l = links[i];
 
-		if (!l || !hears(l, group))
+		if (!l || l->link.receive_count == 0 ||
+			(peer ? l->number != peer : !hears(l, group)))
 			continue;
 		if (!fair && chance(memory_wire_options.lose)) {
 			memory_wire_counts.lost++;
@@ -244,7 +286,10 @@ static void transmit(struct memory_link *l)
 	if (memory_wire_options.tap)
 		memory_wire_options.tap(
 			memory_wire_options.tap_context, frame, bytes);
-	carry(&l->joins[f->send.group].group, frame, bytes);
+	if (l->joins[f->send.group].peer)
+		memory_wire_counts.unicast++;
+	carry(l->joins[f->send.group].peer, &l->joins[f->send.group].group,
+		frame, bytes);
 	if (f->send.signal)
 		report(l, &f->send, MSG_LINK_SENT);
 }
@@ -396,6 +441,8 @@ static void wire_close(struct msg_link *link)
 static const struct msg_link_ops ops = {
 	.join = wire_join,
 	.leave = wire_leave,
+	.name = wire_name,
+	.reach = wire_reach,
 	.post = wire_post,
 	.send = wire_send,
 	.flush = wire_flush,
@@ -455,6 +502,7 @@ static int wire_open(struct msg_link_domain *domain,
 			if (!make_rings(l, options))
 				break;
 			links[i] = l;
+			l->number = ++number_last;
 			memory_wire_counts.links++;
 			*link = &l->link;
 			return 0;
@@ -555,5 +603,5 @@ void memory_wire_inject(uint32_t group, const void *frame, uint32_t bytes)
 	struct sockaddr_storage address;
 
 	group_address(&address, group);
-	carry(&address, frame, bytes);
+	carry(0, &address, frame, bytes);
 }

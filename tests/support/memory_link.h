@@ -46,7 +46,8 @@ struct memory_wire_options {
 };
 
 struct memory_wire_counts {
-	uint64_t transmitted;
+	uint64_t transmitted; /* Unicasts included. */
+	uint64_t unicast;
 	uint64_t failed;
 	uint64_t lost;       /* By `lose`. */
 	uint64_t overflowed; /* The receiver's queue was full. */

@@ -31,9 +31,11 @@
 #define SOCKET_BUFFER_BYTES (16u << 20)
 #define POLL_MAX 64
 
+/* Whom one can send to: a group, or (peer) one endpoint. */
 struct group {
 	struct fid_mc *mc;
 	fi_addr_t address;
+	bool peer;
 };
 
 struct endpoint {
@@ -120,7 +122,7 @@ static int find_place(struct endpoint *e, uint32_t *handle)
 	struct group *more;
 
 	for (uint32_t i = 0; i < e->group_count; i++)
-		if (!e->groups[i].mc) {
+		if (!e->groups[i].mc && !e->groups[i].peer) {
 			*handle = i;
 			return 0;
 		}
@@ -128,7 +130,7 @@ static int find_place(struct endpoint *e, uint32_t *handle)
 	if (!more)
 		return -FI_ENOMEM;
 	e->groups = more;
-	e->groups[e->group_count].mc = NULL;
+	e->groups[e->group_count] = (struct group){.mc = NULL};
 	*handle = e->group_count++;
 	return 0;
 }
@@ -162,14 +164,61 @@ static int fabric_join(struct msg_link *link, const struct sockaddr *group,
 	return 0;
 }
 
+static int fabric_flush(struct msg_link *link);
+
 static void fabric_leave(struct msg_link *link, uint32_t handle)
 {
 	struct endpoint *e = (struct endpoint *)link;
+	struct group *group = &e->groups[handle];
 
-	if (handle >= e->group_count || !e->groups[handle].mc)
+	if (handle >= e->group_count || (!group->mc && !group->peer))
 		return;
-	fi_close(&e->groups[handle].mc->fid);
-	e->groups[handle].mc = NULL;
+	/* What was kept may go there. */
+	if (e->kept_is_set && e->kept.group == handle)
+		fabric_flush(link);
+	if (e->kept_is_set && e->kept.group == handle)
+		e->kept_is_set = false;
+	if (group->peer)
+		fi_av_remove(e->av, &group->address, 1, 0);
+	else
+		fi_close(&group->mc->fid);
+	*group = (struct group){.mc = NULL};
+}
+
+/* ---- unicast ----------------------------------------------------------- */
+
+static int fabric_name(struct msg_link *link, uint8_t *reach)
+{
+	struct endpoint *e = (struct endpoint *)link;
+	union fabric_address address;
+	size_t bytes = sizeof address;
+	int result;
+
+	memset(&address, 0, sizeof address);
+	result = fi_getname(&e->ep->fid, &address, &bytes);
+	return result ? -MSG_ERROR_FABRIC
+		      : (int)fabric_reach_write(e->domain, &address, reach);
+}
+
+static int fabric_reach(struct msg_link *link, const uint8_t *reach,
+	uint32_t bytes, uint32_t *handle)
+{
+	struct endpoint *e = (struct endpoint *)link;
+	union fabric_address address;
+	fi_addr_t inserted;
+	uint32_t place;
+
+	if (fabric_reach_read(e->domain, reach, bytes, &address))
+		return -MSG_ERROR_ARGUMENT;
+	if (find_place(e, &place))
+		return -MSG_ERROR_MEMORY;
+	/* One that the device knows no way to is as good as none. */
+	if (fi_av_insert(e->av, &address, 1, &inserted, 0, NULL) != 1)
+		return -MSG_ERROR_ARGUMENT;
+	e->groups[place] =
+		(struct group){.address = inserted, .peer = true};
+	*handle = place;
+	return 0;
 }
 
 /* ---- data -------------------------------------------------------------- */
@@ -208,15 +257,17 @@ static int fabric_post(struct msg_link *link, void *buffer, uint32_t bytes,
 static int push(struct endpoint *e, const struct msg_link_send *send,
 	uint64_t flags)
 {
+	const struct group *to = &e->groups[send->group];
 	struct fi_msg message = {
 		.msg_iov = send->iov,
 		.desc = e->desc,
 		.iov_count = send->iov_count,
-		.addr = e->groups[send->group].address,
+		.addr = to->address,
 		.context = (void *)(uintptr_t)send->token,
 	};
 	ssize_t result = fi_sendmsg(e->ep, &message,
-		flags | FI_MULTICAST | (send->signal ? FI_COMPLETION : 0));
+		flags | (to->peer ? 0 : FI_MULTICAST) |
+			(send->signal ? FI_COMPLETION : 0));
 
 	return result == 0 ? 0 : code_of(result);
 }
@@ -329,6 +380,8 @@ static void fabric_close(struct msg_link *link)
 static const struct msg_link_ops ops = {
 	.join = fabric_join,
 	.leave = fabric_leave,
+	.name = fabric_name,
+	.reach = fabric_reach,
 	.post = fabric_post,
 	.send = fabric_send,
 	.flush = fabric_flush,
@@ -378,7 +431,8 @@ static int make_info(struct endpoint *e,
 		info->rx_attr->size = e->link.receive_count;
 	if (options->send_count)
 		info->tx_attr->size = e->link.send_count;
-	if (options->receive_count &&
+	/* Without a port: one of its own, on the lane's address, for unicast. */
+	if (options->receive_count && options->port != 0 &&
 		e->domain->link.lane == MSG_LANE_UDP)
 		result = set_source(info, options->port);
 	if (result)

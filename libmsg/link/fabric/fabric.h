@@ -10,6 +10,7 @@
  *     lane.c      which device, and why
  *     domain.c    fabric and domain of a node: link_domain
  *     endpoint.c  endpoint, queues, memory and groups: link
+ *     reach.c     unicast addresses, as they travel
  *     module.c    the one symbol
  */
 #ifndef MSG_LINK_FABRIC_FABRIC_H
@@ -19,6 +20,7 @@
 #include <rdma/fi_domain.h>
 #include <rdma/fi_endpoint.h>
 
+#include "fi_ext_udmc.h"
 #include "link/link.h"
 
 /* The libfabric API we speak. */
@@ -48,6 +50,20 @@ void fabric_domain_close(struct msg_link_domain *domain);
 int fabric_endpoint_open(struct msg_link_domain *domain,
 	const struct msg_link_options *options, struct msg_link **link,
 	char *text);
+
+/* A unicast address, in the provider's words. */
+union fabric_address {
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+	struct fi_udmc_ib_addr ib;
+};
+
+/* The address of one of our endpoints, as it travels; the bytes written. */
+uint32_t fabric_reach_write(const struct fabric_domain *domain,
+	const void *address, uint8_t *reach);
+/* What came in is hostile.  0, or -FI_EINVAL: not one of this lane. */
+int fabric_reach_read(const struct fabric_domain *domain, const uint8_t *reach,
+	uint32_t bytes, union fabric_address *address);
 
 /* Write the reason; returns -code. */
 int fabric_fail(char *text, int code, const char *format, ...)
