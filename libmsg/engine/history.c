@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* history.c - what a publisher sent last; see history.h. */
+#include "engine/history.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/trail.h"
+#include "protocol/frame.h"
+
+int msg_history_open(struct msg_history *h, struct msg_transmit_pool *pool,
+	uint32_t count, uint64_t first_sequence)
+{
+	memset(h, 0, sizeof *h);
+	h->pool = pool;
+	h->mask = count - 1;
+	h->next_sequence = first_sequence;
+	h->frames = calloc(count, sizeof *h->frames);
+	if (!h->frames)
+		return msg_fail(MSG_ERROR_MEMORY,
+			"no memory for a history of %u frames; ask for less "
+			"(history_bytes)",
+			count);
+	return 0;
+}
+
+void msg_history_close(struct msg_history *h)
+{
+	free(h->frames);
+	h->frames = NULL;
+}
+
+/* Whether a message begins where the frame does. */
+static bool begins(const struct msg_history *h, uint64_t frame)
+{
+	const struct msg_history_frame *f = &h->frames[frame & h->mask];
+
+	return f->type != MSG_FRAME_FRAGMENT || f->offset == 0;
+}
+
+/* The newest frame whose first message is `sequence` or earlier; first - 1:
+ * none.  Sequences of frames rise, those of fragments stay the same. */
+static uint64_t newest_from(const struct msg_history *h, uint64_t sequence)
+{
+	uint64_t low = h->first, high = h->next;
+
+	while (low < high) {
+		uint64_t middle = low + (high - low) / 2;
+		uint64_t at = h->frames[middle & h->mask].sequence;
+
+		if ((int64_t)(at - sequence) <= 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low - 1;
+}
+
+uint64_t msg_history_back(const struct msg_history *h, uint64_t messages)
+{
+	uint64_t oldest = h->first;
+	uint64_t frame;
+
+	while (oldest < h->next && !begins(h, oldest))
+		oldest++;
+	if (messages == 0 || oldest == h->next)
+		return h->next;
+	if (messages >= h->next_sequence - msg_history_sequence(h, oldest))
+		return oldest;
+	frame = newest_from(h, h->next_sequence - messages);
+	while (frame > oldest && !begins(h, frame))
+		frame--;
+	return frame;
+}
