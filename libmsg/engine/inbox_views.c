@@ -298,6 +298,22 @@ static uint32_t bits_in(uint64_t mask)
 	return bits;
 }
 
+/* How many of the views from the first on follow each other as they were taken,
+ * and have their bits in one word. */
+static int neighbours(const struct msg_view *views, int count)
+{
+	uint64_t handle = views[0].opaque;
+	uint32_t left = MSG_INBOX_WORD_BITS -
+			handle_view(handle) % MSG_INBOX_WORD_BITS;
+	int most = (uint32_t)count < left ? count : (int)left;
+	int n = 1;
+
+	while (n < most && views[n].opaque ==
+				   (handle += 1ull << MSG_INBOX_RECORD_BITS))
+		n++;
+	return n;
+}
+
 /* What two views have in common if one word holds both bits: the record, its
  * generation, and the view's number but for its place in the word. */
 #define SAME_WORD                                                              \
@@ -323,7 +339,9 @@ static void release_many(
 		int first = i;
 		uint64_t mine;
 
-		for (i++; i < count; i++) {
+		i += neighbours(views + i, count - i);
+		mask = (mask << (i - first)) - mask;
+		for (; i < count; i++) {
 			uint64_t next = views[i].opaque;
 			uint64_t bit = handle_bit(next);
 
