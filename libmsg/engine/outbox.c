@@ -199,6 +199,12 @@ static bool relieve(struct msg_outbox *o)
 	reader = msg_ring_hoarder(&o->ring);
 	if (reader == MSG_RING_READERS_MAX)
 		return false;
+	/* Whoever all of us waited for may have given back since we looked last,
+	 * and so be no longer who holds most: he has been seen once more then. */
+	if (reclaim(o, has_slots))
+		return true;
+	if (msg_ring_hoarder(&o->ring) != reader)
+		return false;
 	msg_ring_evict(&o->ring, reader);
 	return reclaim(o, has_slots);
 }

@@ -10,6 +10,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "check_main.h"
 #include "engine/inbox.h"
@@ -51,6 +52,7 @@ struct trial {
 	msg_counter_t counters[MSG_COUNTER_COUNT];
 	uint32_t looks;
 	uint32_t wakes;
+	bool relents; /* Reader 0 gives all back when it is about to be evicted. */
 };
 
 #define MUST(trial, condition)                                                 \
@@ -224,6 +226,14 @@ static void look(void *context)
 
 	t->looks++;
 	t->outbox.news_seen = msg_load(&t->news, relaxed);
+	if (!t->relents)
+		return;
+	t->outbox.news_seen--; /* To be called each time. */
+	if (t->outbox.starved_ns != 0)
+		return;
+	while (t->readers[0].held_count > 0)
+		give_back(t, &t->readers[0], 0);
+	msg_inbox_settle(&t->readers[0].inbox);
 }
 
 static void wake(void *outbox, uint32_t reader)
@@ -424,6 +434,62 @@ START_TEST(news_is_looked_at_before_slots_are_taken_back)
 }
 END_TEST
 
+/* Publish until no slot is left, all of it in the hands of the only reader. */
+static void hand_out_all(void)
+{
+	struct reader *r = &lone.readers[0];
+	struct msg_loan loan;
+
+	for (uint32_t k = 1; k < READERS; k++)
+		msg_ring_writer_remove(&lone.outbox.ring, k);
+	lone.outbox.lender.pool.free_count = 4; /* No more were there. */
+	while (msg_outbox_lend(&lone.outbox, 40, &loan) == 0) {
+		uint64_t sequence = msg_lender_next(&lone.outbox.lender);
+
+		lone.lengths[sequence] = 40;
+		fill(loan.data, 40, sequence);
+		msg_outbox_send(&lone.outbox, &loan, 40);
+		ck_assert_int_eq(msg_inbox_take(&r->inbox,
+					 &r->held[r->held_count++], 1),
+			1);
+	}
+}
+
+/* Slots are short for a tenth of a second, and come back while it is being
+ * found out who is to pay for that: nobody is. */
+START_TEST(who_gives_back_at_the_last_moment_is_not_evicted)
+{
+	struct msg_loan loan;
+
+	open_trial(&lone, 3, MSG_RING_LAP);
+	hand_out_all();
+	usleep(150000);
+	lone.relents = true;
+	lone.outbox.news_seen--;
+	ck_assert_int_eq(msg_outbox_lend(&lone.outbox, 40, &loan), 0);
+	ck_assert_uint_eq(lone.readers[0].held_count, 0);
+	ck_assert(!msg_inbox_evicted(&lone.readers[0].inbox));
+	msg_outbox_abandon(&lone.outbox, &loan);
+	close_trial(&lone);
+}
+END_TEST
+
+START_TEST(who_holds_all_for_too_long_is_evicted)
+{
+	struct msg_loan loan;
+
+	open_trial(&lone, 3, MSG_RING_LAP);
+	hand_out_all();
+	ck_assert_int_eq(
+		msg_outbox_lend(&lone.outbox, 40, &loan), -MSG_ERROR_AGAIN);
+	usleep(150000);
+	ck_assert_int_eq(msg_outbox_lend(&lone.outbox, 40, &loan), 0);
+	ck_assert(msg_inbox_evicted(&lone.readers[0].inbox));
+	msg_outbox_abandon(&lone.outbox, &loan);
+	close_trial(&lone);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("outbox");
@@ -432,6 +498,9 @@ int main(void)
 
 	tcase_add_test(entries, a_short_message_leaves_its_slot_free);
 	tcase_add_test(entries, news_is_looked_at_before_slots_are_taken_back);
+	tcase_add_test(
+		entries, who_gives_back_at_the_last_moment_is_not_evicted);
+	tcase_add_test(entries, who_holds_all_for_too_long_is_evicted);
 	tcase_add_test(trials, readers_that_may_be_lapped_know_what_they_lost);
 	tcase_add_test(trials, readers_that_may_not_be_lapped_lose_nothing);
 	tcase_add_test(trials, readers_that_lag_are_evicted_and_others_go_on);
