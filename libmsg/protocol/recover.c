@@ -459,12 +459,21 @@ static bool go_back(struct msg_recover *r, uint64_t now, uint32_t *token)
 	return true;
 }
 
+/* Nobody has been asked so far. */
+static void restart_gaps(struct msg_recover *r, uint64_t now)
+{
+	for (uint64_t n = r->next; n < r->scanned; n++)
+		if (msg_recover_is_missing(r, n))
+			msg_recover_place(r, n)->since = patient_time(r, now);
+}
+
 /* False: a frame has to go. */
 static bool join(struct msg_recover *r, uint64_t now, uint32_t *token)
 {
 	if (r->answered && r->join.frame < r->next &&
 		!go_back(r, now, token))
 		return false;
+	restart_gaps(r, now);
 	r->joining = false;
 	r->answered = false;
 	r->started = true;

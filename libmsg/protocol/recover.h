@@ -71,7 +71,8 @@
 /* A frame in the window: held, or missing. */
 struct msg_recover_place {
 	uint32_t token;         /* Held. */
-	uint32_t asked;         /* Missing: times, … */
+	uint16_t asked;         /* Missing: never, once, 2: more often, … */
+	uint16_t patience;      /* … with how much patience, … */
 	uint64_t since;         /* … found, by the clock of giving up, … */
 	uint64_t last;          /* … found or asked for last, … */
 	uint32_t heard, serial; /* … and the echo of that. */

@@ -13,10 +13,10 @@
  * looked at that are due, and one more.  So a question costs what it asks for.
  *
  * The round trip is measured on frames asked for once (Karn) and smoothed as in
- * RFC 6298.  While answers do not come in that time it counts double, four
- * times … as long (`patience`), until one is measured again: a path much longer
- * than the first guess is found that way, and a publisher that is gone is not
- * hammered.
+ * RFC 6298.  While answers do not come in that time, what is asked next waits
+ * twice, four times … as long (`patience`), until one is measured again: a path
+ * much longer than the first guess is found that way, and a publisher that is
+ * gone is not hammered.
  */
 #include "protocol/recover_ask.h"
 
@@ -129,8 +129,8 @@ void msg_recover_ask_begin(struct msg_recover *r)
  * four. */
 static void look_again(struct msg_recover *r)
 {
-	uint64_t wait = doubled(r, round_ns(r), r->patience) + r->backoff_ns;
-	uint64_t at = msg_recover_later(r->oldest_ns, wait);
+	uint64_t at = msg_recover_later(
+		r->oldest_ns, round_ns(r) + r->backoff_ns);
 
 	if (r->asked_count > 0 && at < r->again_ns)
 		r->again_ns = at;
@@ -219,7 +219,9 @@ static uint64_t due(
 		if (place->heard == (uint32_t)r->top &&
 			place->serial == r->serial)
 			wait *= AGAIN_ROUNDS;
-		wait = doubled(r, wait, r->patience);
+		wait = doubled(r, wait,
+			place->patience < r->patience ? place->patience
+						      : r->patience);
 	}
 	return msg_recover_later(
 		place->last, msg_recover_later(wait, r->backoff_ns));
@@ -291,7 +293,8 @@ static bool ask_for(struct msg_recover *r, uint64_t frame, uint64_t now,
 		lose_patience(r, now);
 	else
 		r->asked_count++;
-	place->asked++;
+	place->asked = place->asked == 0 ? 1 : 2;
+	place->patience = (uint16_t)r->patience;
 	place->last = now;
 	place->heard = (uint32_t)r->top;
 	place->serial = r->serial;

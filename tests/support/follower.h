@@ -16,7 +16,7 @@
 #include "protocol/recover.h"
 #include "receiver.h"
 
-#define FOLLOWER_WINDOW_MAX 1024u
+#define FOLLOWER_WINDOW_MAX MSG_RECOVER_WINDOW_MAX
 #define FOLLOWER_TOKENS (FOLLOWER_WINDOW_MAX + 2)
 
 /* What a frame's body would say. */

@@ -1,0 +1,765 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * recover_questions.c - what a receiver tells its publisher, and when.
+ *
+ * NAKs, again and in a crowd; the round trip; positions; and joining with a wish
+ * for history.
+ */
+#include "recover_questions.h"
+
+#include "recover_story.h"
+
+/* ---- what is missing --------------------------------------------------- */
+
+/* 1 was delivered, 3 waits: 2 is missing since time 0. */
+static void lose_two(void)
+{
+	probe(1, 0);
+	one(1, 0);
+	one(3, 0);
+}
+
+START_TEST(a_gap_is_asked_for_when_the_allowance_is_over)
+{
+	lose_two();
+	EXPECT_DEADLINE(REORDER);
+	EXPECT_ASKED("", REORDER - 1);
+	EXPECT_ASKED("?2", REORDER);
+	ck_assert_uint_eq(last_report.receiver, 77);
+	ck_assert_uint_eq(last_report.stamp, 0);
+	ck_assert_uint_eq(last_report.heard, 4);
+	ck_assert_uint_eq(last_report.serial, 0);
+	ck_assert_uint_eq(last_report.position, 2);
+	ck_assert_uint_eq(last_report.window, WINDOW);
+	ck_assert_uint_eq(last_report.base, 2);
+	ck_assert_uint_eq(last_report.count, 1);
+	ck_assert_uint_eq(last_report.flags, 0);
+	ck_assert_uint_eq(last_report.rtt_ns, 0);
+	ck_assert_uint_eq(last_report.reach.bytes, 2);
+	EXPECT_COUNT(naks, 1);
+	EXPECT_COUNT(asked, 1);
+}
+END_TEST
+
+START_TEST(a_gap_that_fills_in_time_is_not_asked_for)
+{
+	lose_two();
+	one(2, REORDER - 1);
+	EXPECT_ASKED("", REORDER);
+	EXPECT_DEADLINE(UINT64_MAX);
+}
+END_TEST
+
+START_TEST(all_gaps_that_are_due_are_in_one_report)
+{
+	lose_two();
+	one(6, 0);
+	one(9, 1);
+	EXPECT_ASKED("?2 ?4 ?5", REORDER);
+	EXPECT_ASKED("?7 ?8", REORDER + 1);
+	EXPECT_COUNT(naks, 2);
+	EXPECT_COUNT(asked, 5);
+}
+END_TEST
+
+START_TEST(nobody_is_asked_while_his_address_is_unknown)
+{
+	struct msg_probe p = probe_of(1);
+	struct msg_report report;
+
+	p.reach.bytes = 0;
+	probe_with(p, 0);
+	one(1, 0);
+	one(3, 0);
+	EXPECT_ASKED("", 1000000);
+	ck_assert(!msg_recover_leave(&reader.recover, &report));
+	probe(1, 1000000);
+	EXPECT_ASKED("?2", 1000000);
+	p.next = 4;
+	probe_with(p, 1000001); /* Does not make it unknown again. */
+	ck_assert(msg_recover_leave(&reader.recover, &report));
+	ck_assert_uint_eq(report.flags, MSG_REPORT_LEAVING);
+}
+END_TEST
+
+START_TEST(it_is_asked_for_again_a_round_trip_later_when_there_is_news)
+{
+	lose_two();
+	EXPECT_ASKED("?2", REORDER);
+	one(4, REORDER + 50);
+	EXPECT_DEADLINE(REORDER + RTT);
+	EXPECT_ASKED("", REORDER + RTT - 1);
+	EXPECT_ASKED("?2", REORDER + RTT);
+}
+END_TEST
+
+START_TEST(the_serial_of_a_repair_or_a_probe_is_news)
+{
+	struct msg_probe p = probe_of(4);
+
+	p.serial = 1;
+	lose_two();
+	EXPECT_ASKED("?2", REORDER);
+	repair(1, 1, REORDER + 50);
+	EXPECT_ASKED("?2", REORDER + RTT);
+	ck_assert_uint_eq(last_report.serial, 1);
+	probe_with(p, REORDER + RTT + 50); /* Nothing new. */
+	EXPECT_ASKED("", REORDER + 3 * RTT);
+	p.serial = 2;
+	probe_with(p, REORDER + 3 * RTT);
+	EXPECT_ASKED("?2", REORDER + 3 * RTT);
+	ck_assert_uint_eq(last_report.serial, 2);
+}
+END_TEST
+
+START_TEST(a_serial_far_ahead_is_not_believed_of_a_repair)
+{
+	lose_two();
+	repair(1, MSG_RECOVER_LEAP + 1, 10);
+	EXPECT_ASKED("?2", REORDER);
+	ck_assert_uint_eq(last_report.serial, 0);
+	repair(1, MSG_RECOVER_LEAP, 10);
+	ck_assert_uint_eq(reader.recover.serial, MSG_RECOVER_LEAP);
+	repair(1, 5, 10);
+	ck_assert_uint_eq(reader.recover.serial, MSG_RECOVER_LEAP);
+}
+END_TEST
+
+START_TEST(without_news_it_is_asked_for_again_after_four_round_trips)
+{
+	uint64_t at = REORDER;
+
+	lose_two();
+	EXPECT_ASKED("?2", at);
+	EXPECT_DEADLINE(at + 4 * RTT);
+	EXPECT_ASKED("", at + 4 * RTT - 1);
+	EXPECT_ASKED("?2", at + 4 * RTT);
+	/* And then after twice that, up to an eighth of giving up. */
+	at += 4 * RTT;
+	for (unsigned i = 0; i < 20; i++) {
+		uint64_t wait = 8 * RTT << i;
+
+		if (wait > GIVE_UP / 8)
+			wait = GIVE_UP / 8;
+		EXPECT_ASKED("", at + wait - 1);
+		at += wait;
+		EXPECT_ASKED("?2", at);
+	}
+}
+END_TEST
+
+START_TEST(patience_is_forgotten_after_a_silence)
+{
+	uint64_t at = 100 * GIVE_UP;
+
+	lose_two();
+	for (unsigned i = 0; i < 50; i++)
+		asked((i + 1) * GIVE_UP);
+	ck_assert_uint_gt(reader.recover.patience, 5);
+	asked(at - 10);
+	probe(4, at);
+	EXPECT_ASKED("", at - 10 + 4 * RTT - 1);
+	EXPECT_ASKED("?2", at - 10 + 4 * RTT);
+}
+END_TEST
+
+START_TEST(the_round_trip_is_that_of_a_frame_asked_for_once)
+{
+	const struct msg_recover *r = &reader.recover;
+
+	lose_two();
+	EXPECT_ASKED("?2", REORDER);
+	repair(2, 1, REORDER + 40000);
+	ck_assert_uint_eq(r->rtt_ns, 40000);
+	ck_assert_uint_eq(r->rtt_var_ns, 20000);
+	EXPECT_COUNT(repaired, 1);
+	one(5, 100000);
+	EXPECT_ASKED("?4", 100000 + REORDER);
+	ck_assert_uint_eq(last_report.rtt_ns, 40000);
+	repair(4, 2, 100000 + REORDER + 80000);
+	ck_assert_uint_eq(r->rtt_ns, 45000);     /* 7/8 40000 + 1/8 80000 */
+	ck_assert_uint_eq(r->rtt_var_ns, 25000); /* 3/4 20000 + 1/4 40000 */
+	one(7, 300000);
+	EXPECT_ASKED("?6", 300000 + REORDER);
+	repair(6, 3, 300000 + REORDER + 5000); /* 10000: not believed less. */
+	ck_assert_uint_eq(r->rtt_ns, (7 * 45000 + 10000) / 8);
+	ck_assert_uint_eq(r->rtt_var_ns, (3 * 25000 + 35000) / 4);
+}
+END_TEST
+
+START_TEST(the_round_trip_has_bounds)
+{
+	lose_two();
+	asked(REORDER);
+	repair(2, 1, REORDER + 1);
+	ck_assert_uint_eq(reader.recover.rtt_ns, MSG_RECOVER_RTT_NS_MIN);
+	story_begin();
+	lose_two();
+	asked(REORDER);
+	repair(2, 1, 100 * GIVE_UP);
+	ck_assert_uint_eq(reader.recover.rtt_ns, MSG_RECOVER_RTT_NS_MAX);
+}
+END_TEST
+
+START_TEST(no_round_trip_is_measured_otherwise)
+{
+	lose_two();
+	asked(REORDER);
+	asked(REORDER + 4 * RTT);
+	repair(2, 1, REORDER + 5 * RTT); /* Asked for twice. */
+	ck_assert(!reader.recover.measured);
+	EXPECT_COUNT(repaired, 1);
+	story_begin();
+	lose_two();
+	asked(REORDER);
+	one(2, REORDER + RTT); /* Late, but not a repair. */
+	ck_assert(!reader.recover.measured);
+	EXPECT_COUNT(repaired, 1);
+	story_begin();
+	lose_two();
+	repair(2, 1, 10); /* Somebody else asked. */
+	repair(4, 2, 10);
+	ck_assert(!reader.recover.measured);
+	EXPECT_COUNT(repaired, 2);
+	EXPECT_COUNT(reordered, 0);
+	story_begin();
+	lose_two();
+	asked(REORDER);
+	repair(2, 1, REORDER - 1); /* A clock that went back. */
+	ck_assert(!reader.recover.measured);
+}
+END_TEST
+
+START_TEST(a_report_has_bits_for_so_many_frames)
+{
+	struct msg_recover_options options = story_options();
+	struct msg_report report;
+
+	options.window = MSG_RECOVER_WINDOW_MAX;
+	story_begin_with(options);
+	probe(0, 0);
+	probe(MSG_RECOVER_WINDOW_MAX + 500, 0);
+	for (unsigned i = 0; i < 4; i++) {
+		ck_assert(follower_report(&reader, REORDER, &report));
+		ck_assert_uint_eq(report.base, 1024 * i);
+		ck_assert_uint_eq(report.count, 1024);
+	}
+	ck_assert(!follower_report(&reader, REORDER, &report));
+	for (unsigned i = 0; i < 4; i++) {
+		uint64_t again = REORDER + 4 * RTT;
+
+		ck_assert(follower_report(&reader, again, &report));
+		ck_assert_uint_eq(report.base, 1024 * i);
+		ck_assert_uint_eq(report.count, 1024);
+	}
+	EXPECT_COUNT(asked, 8192);
+}
+END_TEST
+
+START_TEST(old_and_new_gaps_share_a_report)
+{
+	lose_two();
+	EXPECT_ASKED("?2", REORDER);
+	one(5, REORDER + 10);
+	EXPECT_ASKED("?4", 2 * REORDER + 10);
+	one(8, REORDER + RTT - REORDER);
+	EXPECT_ASKED("?2 ?6 ?7", REORDER + RTT);
+	EXPECT_ASKED("?4", 2 * REORDER + 10 + RTT);
+}
+END_TEST
+
+START_TEST(what_is_gone_is_not_asked_for)
+{
+	struct msg_report report;
+	struct msg_probe p = probe_of(9);
+
+	lose_two();
+	one(6, 0);
+	one(8, 0);
+	EXPECT_ASKED("?2 ?4 ?5 ?7", REORDER);
+	keep_from(&p, 5);
+	/* Without next() in between. */
+	msg_recover_probe(&reader.recover, &p, 200);
+	ck_assert_uint_eq(msg_recover_deadline(&reader.recover), 0);
+	ck_assert(msg_recover_report(
+		&reader.recover, REORDER + 4 * RTT, &report));
+	ck_assert_uint_eq(report.base, 5);
+	ck_assert_uint_eq(report.count, 3);
+	p.stamp++;
+	keep_from(&p, 9);
+	msg_recover_probe(&reader.recover, &p, 200);
+	ck_assert(!msg_recover_report(
+		&reader.recover, 100 * RTT, &report));
+	tick(100 * RTT);
+	EXPECT("1 !1 3 !2 6 !1 8 ");
+}
+END_TEST
+
+/* ---- in a crowd -------------------------------------------------------- */
+
+/* When 2 is asked for in a crowd, with this seed. */
+static uint64_t backoff_of(uint64_t seed)
+{
+	struct msg_recover_options options = story_options();
+	struct msg_probe p = probe_of(1);
+	uint64_t at;
+
+	options.seed = seed;
+	story_begin_with(options);
+	p.flags = MSG_PROBE_CROWD;
+	probe_with(p, 0);
+	one(1, 0);
+	one(3, 0);
+	at = msg_recover_deadline(&reader.recover);
+	ck_assert_uint_ge(at, REORDER);
+	ck_assert_uint_le(at, REORDER + 2 * RTT);
+	return at;
+}
+
+START_TEST(in_a_crowd_everybody_waits_for_a_time_of_his_own)
+{
+	uint64_t low = UINT64_MAX, high = 0, sum = 0;
+
+	for (uint64_t seed = 0; seed < 1000; seed++) {
+		uint64_t at = backoff_of(seed) - REORDER;
+
+		low = at < low ? at : low;
+		high = at > high ? at : high;
+		sum += at;
+		EXPECT_ASKED("", REORDER + at - 1);
+		EXPECT_ASKED("?2", REORDER + at);
+	}
+	ck_assert_uint_lt(low, RTT / 20);
+	ck_assert_uint_gt(high, 2 * RTT - RTT / 20);
+	ck_assert(sum / 1000 > RTT * 9 / 10 && sum / 1000 < RTT * 11 / 10);
+}
+END_TEST
+
+START_TEST(in_a_crowd_what_comes_meanwhile_is_not_asked_for)
+{
+	uint64_t at = backoff_of(1);
+
+	repair(2, 1, at - 1);
+	EXPECT_ASKED("", at);
+	EXPECT("1 2 3 ");
+}
+END_TEST
+
+START_TEST(when_the_crowd_has_gone_nobody_waits)
+{
+	backoff_of(1);
+	probe(4, 0);
+	EXPECT_ASKED("?2", REORDER);
+}
+END_TEST
+
+/* ---- position ---------------------------------------------------------- */
+
+START_TEST(a_probe_that_asks_is_answered_at_once_and_once)
+{
+	struct msg_probe p = probe_of(1);
+
+	p.flags = MSG_PROBE_ASK;
+	p.stamp = 4711;
+	probe_with(p, 10);
+	EXPECT_DEADLINE(0);
+	EXPECT_ASKED("at 1", 10);
+	ck_assert_uint_eq(last_report.stamp, 4711);
+	EXPECT_DEADLINE(UINT64_MAX);
+	one(1, 20);
+	EXPECT_ASKED("", 10 * GIVE_UP);
+	EXPECT_COUNT(naks, 0);
+	EXPECT_COUNT(reports, 1);
+}
+END_TEST
+
+static void probe_flow(uint32_t next, uint64_t now)
+{
+	struct msg_probe p = probe_of(next);
+
+	p.flags = MSG_PROBE_FLOW;
+	probe_with(p, now);
+}
+
+START_TEST(with_flow_a_report_goes_out_at_first_and_each_quarter_window)
+{
+	probe_flow(1, 0);
+	EXPECT_ASKED("at 1", 0);
+	for (uint32_t n = 1; n < 100; n++) {
+		one(n, n);
+		if (n % 4 == 0) { /* The position is n + 1. */
+			EXPECT_DEADLINE(0);
+			ck_assert_str_ne(asked(n), "");
+			ck_assert_uint_eq(last_report.position, n + 1);
+		} else {
+			EXPECT_ASKED("", n);
+		}
+	}
+}
+END_TEST
+
+START_TEST(with_flow_a_report_goes_out_each_period)
+{
+	probe_flow(1, 0);
+	EXPECT_ASKED("at 1", 0);
+	EXPECT_DEADLINE(HEARTBEAT);
+	one(1, 5);
+	EXPECT_DEADLINE(HEARTBEAT);
+	EXPECT_ASKED("", HEARTBEAT - 1);
+	EXPECT_ASKED("at 2", HEARTBEAT);
+	EXPECT_DEADLINE(2 * HEARTBEAT);
+	/* A NAK is a report, too. */
+	one(3, HEARTBEAT);
+	EXPECT_ASKED("?2", HEARTBEAT + REORDER);
+	repair(2, 1, HEARTBEAT + REORDER);
+	EXPECT_DEADLINE(2 * HEARTBEAT + REORDER);
+}
+END_TEST
+
+START_TEST(a_window_moved_by_next_is_reported_too)
+{
+	probe_flow(1, 0);
+	asked(0);
+	for (uint32_t n = 2; n < 8; n++)
+		one(n, 10);
+	one(1, 20);
+	EXPECT_ASKED("at 8", 20);
+}
+END_TEST
+
+START_TEST(flow_that_ends_ends_the_reports)
+{
+	probe_flow(1, 0);
+	asked(0);
+	probe(1, 10);
+	EXPECT_DEADLINE(UINT64_MAX);
+	for (uint32_t n = 1; n < 50; n++)
+		one(n, 10);
+	EXPECT_ASKED("", 10 * HEARTBEAT);
+	probe_flow(50, 20);
+	EXPECT_ASKED("at 50", 20);
+}
+END_TEST
+
+START_TEST(a_tagged_receiver_says_so)
+{
+	struct msg_recover_options options = story_options();
+
+	options.tagged = true;
+	story_begin_with(options);
+	probe_flow(1, 0);
+	asked(0);
+	ck_assert_uint_eq(last_report.flags, MSG_REPORT_TAGGED);
+}
+END_TEST
+
+/* ---- joining ----------------------------------------------------------- */
+
+static void wish_for_history(void)
+{
+	struct msg_recover_options options = story_options();
+
+	options.history = 5;
+	story_begin_with(options);
+}
+
+/* The answer: begin with frame and message `first` of `next`. */
+static void answer(uint32_t next, uint32_t first, uint64_t now)
+{
+	struct msg_probe p = probe_of(next);
+
+	p.flags = MSG_PROBE_JOIN;
+	keep_from(&p, first);
+	ck_assert(probe_with(p, now));
+}
+
+START_TEST(joining_begins_where_the_publisher_says_without_a_seam)
+{
+	wish_for_history();
+	ck_assert_int_eq(one(10, 0), MSG_RECOVER_HELD);
+	probe(11, 0);
+	EXPECT_ASKED("join", 0);
+	ck_assert_uint_eq(last_report.flags, MSG_REPORT_JOIN);
+	ck_assert_uint_eq(last_report.history, 5);
+	one(11, 10);
+	one(9, 10); /* Below where we are: dropped for now. */
+	one(13, 10);
+	EXPECT_ASKED("", REORDER + 10);
+	EXPECT("");
+	answer(14, 6, 50000);
+	ck_assert_uint_eq(reader.recover.rtt_ns, 50000);
+	EXPECT_ASKED("?6 ?7 ?8 ?9 ?12", 50000 + REORDER);
+	for (uint32_t n = 6; n < 10; n++)
+		repair(n, n, 60000);
+	repair(12, 12, 60000);
+	one(14, 60000);
+	EXPECT("6 7 8 9 10 11 12 13 14 ");
+	ck_assert_uint_eq(reader.recover.origin, 6);
+	EXPECT_LOST(0);
+}
+END_TEST
+
+START_TEST(a_join_without_an_answer_is_sent_again_and_given_up)
+{
+	uint64_t at = 0;
+
+	wish_for_history();
+	one(10, 0);
+	one(12, 0);
+	probe(13, 0);
+	EXPECT_ASKED("join", 0);
+	for (unsigned i = 0; i < 7; i++) {
+		at += 4 * RTT << i;
+		EXPECT_DEADLINE(at);
+		EXPECT_ASKED("join", at);
+		probe(13, at);
+	}
+	for (; at < GIVE_UP; at += HEARTBEAT)
+		probe(13, at);
+	tick(GIVE_UP - 1);
+	EXPECT("");
+	tick(GIVE_UP);
+	EXPECT("10 ");
+	ck_assert_uint_eq(reader.recover.origin, 10);
+	one(11, GIVE_UP);
+	EXPECT("10 11 12 ");
+	answer(14, 6, GIVE_UP); /* Too late: says nothing any more. */
+	EXPECT_LOST(0);
+}
+END_TEST
+
+START_TEST(a_join_asked_twice_measures_nothing)
+{
+	wish_for_history();
+	probe(13, 0);
+	EXPECT_ASKED("join", 0);
+	EXPECT_ASKED("join", 4 * RTT);
+	answer(13, 12, 5 * RTT);
+	ck_assert(!reader.recover.measured);
+	EXPECT_ASKED("?12", 6 * RTT);
+}
+END_TEST
+
+START_TEST(a_probe_that_asks_while_joining_is_answered)
+{
+	struct msg_probe p = probe_of(13);
+
+	wish_for_history();
+	probe(13, 0);
+	EXPECT_ASKED("join", 0);
+	p.flags = MSG_PROBE_ASK;
+	probe_with(p, 10);
+	EXPECT_ASKED("at 13", 10);
+	ck_assert_uint_eq(last_report.stamp, 11);
+}
+END_TEST
+
+START_TEST(joining_an_idle_stream_begins_behind_its_probe)
+{
+	wish_for_history();
+	probe(10, 0);
+	ck_assert_uint_eq(reader.recover.top, reader.recover.next);
+	answer(10, 10, 10);
+	ck_assert_int_eq(one(10, 20), MSG_RECOVER_DELIVER);
+	EXPECT("10 ");
+	ck_assert_uint_eq(reader.recover.origin, 10);
+}
+END_TEST
+
+START_TEST(joining_forgets_no_frame_that_came_before_the_answer)
+{
+	wish_for_history();
+	one(10, 0);
+	one(11, 0);
+	probe(12, 0);
+	asked(0);
+	answer(20, 15, 10); /* Asked for less than has come since. */
+	EXPECT("10 11 ");
+	EXPECT_ASKED("?12 ?13 ?14 ?15 ?16 ?17 ?18 ?19", 10 + REORDER);
+}
+END_TEST
+
+START_TEST(an_answer_from_far_back_makes_frames_held_leave)
+{
+	wish_for_history();
+	one(20, 0);
+	one(21, 0);
+	one(25, 0);
+	probe(26, 0);
+	asked(0);
+	answer(26, 6, 10); /* Up to 21 has room: 25 leaves. */
+	ck_assert_uint_eq(reader.recover.held_count, 2);
+	EXPECT_COUNT(beyond, 1);
+	for (uint32_t n = 6; n < 20; n++)
+		repair(n, n, 10);
+	EXPECT_ASKED("?22 ?23 ?24 ?25", 10 + REORDER);
+	EXPECT("6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 ");
+}
+END_TEST
+
+START_TEST(an_answer_from_farther_back_makes_all_of_them_leave)
+{
+	wish_for_history();
+	one(200, 0);
+	one(203, 0);
+	probe(204, 0);
+	asked(0);
+	answer(204, 6, 10);
+	ck_assert_uint_eq(reader.recover.held_count, 0);
+	EXPECT_COUNT(beyond, 2);
+	for (uint32_t n = 6; n < 204; n++)
+		repair(n, n, 10);
+	ck_assert_uint_eq(reader.delivered, 198);
+	EXPECT_LOST(0);
+	story_begin();
+}
+END_TEST
+
+START_TEST(an_answer_just_a_window_back_leaves_no_place_open)
+{
+	wish_for_history();
+	one(22, 0);
+	probe(23, 0);
+	asked(0);
+	answer(23, 6, 10);
+	for (uint32_t n = 6; n < 23; n++)
+		repair(n, n, 10);
+	ck_assert_uint_eq(reader.delivered, 17);
+}
+END_TEST
+
+START_TEST(frames_wait_outside_while_the_answer_takes_effect)
+{
+	struct msg_frame header = {.type = 1, .flags = MSG_FRAME_RELIABLE,
+		.transmission = 11, .sequence = 11};
+	struct msg_probe p = probe_of(12);
+	struct msg_report report;
+
+	wish_for_history();
+	one(10, 0);
+	probe(11, 0);
+	asked(0);
+	p.flags = MSG_PROBE_JOIN;
+	keep_from(&p, 8);
+	/* Without next() in between. */
+	ck_assert(msg_recover_probe(&reader.recover, &p, 10));
+	ck_assert_uint_eq(msg_recover_deadline(&reader.recover), 0);
+	ck_assert_int_eq(msg_recover_arrive(&reader.recover, &header, 7, 10),
+		MSG_RECOVER_DROP);
+	keep_from(&p, 4); /* The first answer counts. */
+	ck_assert(msg_recover_probe(&reader.recover, &p, 10));
+	ck_assert(!msg_recover_report(&reader.recover, 10 * RTT, &report));
+	EXPECT_ASKED("", 10 * RTT);
+	EXPECT_ASKED("?8 ?9 ?11", 10 * RTT + REORDER);
+}
+END_TEST
+
+START_TEST(joining_ends_with_the_stream)
+{
+	wish_for_history();
+	tick(UINT64_MAX); /* Nothing was heard. */
+	one(10, 0);
+	one(12, 0);
+	EXPECT_DEADLINE(reader.recover.deadline);
+	tick(UINT64_MAX);
+	EXPECT("10 !1 12 ");
+	story_begin();
+	wish_for_history();
+	probe(12, 0);
+	answer(20, 6, 0);
+	tick(UINT64_MAX);
+	EXPECT_LOST(14);
+}
+END_TEST
+
+START_TEST(history_that_is_gone_is_counted)
+{
+	struct msg_probe p = probe_of(12);
+
+	wish_for_history();
+	probe(12, 0);
+	asked(0);
+	answer(12, 6, 10);
+	keep_from(&p, 9);
+	probe_with(p, 20);
+	EXPECT_LOST(3);
+	for (uint32_t n = 9; n < 12; n++)
+		repair(n, n, 30);
+	EXPECT("!3 9 10 11 ");
+}
+END_TEST
+
+static void add_nak_tests(Suite *suite)
+{
+	TCase *nak = check_case(suite, "nak", 10);
+
+	tcase_add_checked_fixture(nak, story_begin, NULL);
+	tcase_add_test(nak, a_gap_is_asked_for_when_the_allowance_is_over);
+	tcase_add_test(nak, a_gap_that_fills_in_time_is_not_asked_for);
+	tcase_add_test(nak, all_gaps_that_are_due_are_in_one_report);
+	tcase_add_test(nak, nobody_is_asked_while_his_address_is_unknown);
+	tcase_add_test(nak,
+		it_is_asked_for_again_a_round_trip_later_when_there_is_news);
+	tcase_add_test(nak, the_serial_of_a_repair_or_a_probe_is_news);
+	tcase_add_test(nak, a_serial_far_ahead_is_not_believed_of_a_repair);
+	tcase_add_test(nak,
+		without_news_it_is_asked_for_again_after_four_round_trips);
+	tcase_add_test(nak, patience_is_forgotten_after_a_silence);
+	tcase_add_test(nak, the_round_trip_is_that_of_a_frame_asked_for_once);
+	tcase_add_test(nak, the_round_trip_has_bounds);
+	tcase_add_test(nak, no_round_trip_is_measured_otherwise);
+	tcase_add_test(nak, a_report_has_bits_for_so_many_frames);
+	tcase_add_test(nak, old_and_new_gaps_share_a_report);
+	tcase_add_test(nak, what_is_gone_is_not_asked_for);
+	tcase_add_test(nak, in_a_crowd_everybody_waits_for_a_time_of_his_own);
+	tcase_add_test(nak, in_a_crowd_what_comes_meanwhile_is_not_asked_for);
+	tcase_add_test(nak, when_the_crowd_has_gone_nobody_waits);
+}
+
+static void add_position_tests(Suite *suite)
+{
+	TCase *position = check_case(suite, "position", 10);
+
+	tcase_add_checked_fixture(position, story_begin, NULL);
+	tcase_add_test(
+		position, a_probe_that_asks_is_answered_at_once_and_once);
+	tcase_add_test(position,
+		with_flow_a_report_goes_out_at_first_and_each_quarter_window);
+	tcase_add_test(position, with_flow_a_report_goes_out_each_period);
+	tcase_add_test(position, a_window_moved_by_next_is_reported_too);
+	tcase_add_test(position, flow_that_ends_ends_the_reports);
+	tcase_add_test(position, a_tagged_receiver_says_so);
+}
+
+static void add_join_tests(Suite *suite)
+{
+	TCase *join = check_case(suite, "join", 10);
+
+	tcase_add_checked_fixture(join, story_begin, NULL);
+	tcase_add_test(join,
+		joining_begins_where_the_publisher_says_without_a_seam);
+	tcase_add_test(
+		join, a_join_without_an_answer_is_sent_again_and_given_up);
+	tcase_add_test(join, a_join_asked_twice_measures_nothing);
+	tcase_add_test(join, a_probe_that_asks_while_joining_is_answered);
+	tcase_add_test(join, joining_an_idle_stream_begins_behind_its_probe);
+	tcase_add_test(
+		join, joining_forgets_no_frame_that_came_before_the_answer);
+	tcase_add_test(
+		join, an_answer_from_far_back_makes_frames_held_leave);
+	tcase_add_test(
+		join, an_answer_from_farther_back_makes_all_of_them_leave);
+	tcase_add_test(
+		join, an_answer_just_a_window_back_leaves_no_place_open);
+	tcase_add_test(
+		join, frames_wait_outside_while_the_answer_takes_effect);
+	tcase_add_test(join, joining_ends_with_the_stream);
+	tcase_add_test(join, history_that_is_gone_is_counted);
+}
+
+void add_question_tests(Suite *suite)
+{
+	add_nak_tests(suite);
+	add_position_tests(suite);
+	add_join_tests(suite);
+}
