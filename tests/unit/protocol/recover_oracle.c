@@ -528,9 +528,93 @@ START_TEST(random_reliable_streams_satisfy_the_oracle)
 }
 END_TEST
 
+static void ignore(void *context, const struct msg_frame *frame,
+	const struct msg_span *span, uint64_t lost)
+{
+	(void)context;
+	(void)frame;
+	(void)span;
+	(void)lost;
+}
+
+static void hostile_frame(struct trial *t, uint64_t base)
+{
+	uint64_t near = base + up_to(t, 40);
+	struct msg_frame frame = {.type = MSG_FRAME_SINGLE,
+		.flags = (uint8_t[]){0, 1, 1, 1, 3}[up_to(t, 4)],
+		.transmission = (uint32_t)near,
+		.sequence = near + up_to(t, 3)};
+	struct follower_body body = {(uint32_t)up_to(t, 3),
+		{24, 8 * (uint32_t)up_to(t, 2), 8}};
+
+	if (random_chance(&t->random, 50))
+		frame.transmission = (uint32_t)random_next(&t->random);
+	if (random_chance(&t->random, 50))
+		frame.sequence = random_next(&t->random);
+	follower_frame(&t->follower, &frame, &body, t->now);
+}
+
+static void hostile_probe(struct trial *t, uint64_t base)
+{
+	uint64_t next = base + up_to(t, 60), first = up_to(t, 60);
+	struct msg_probe p = {
+		.incarnation = up_to(t, 9) > 0,
+		.stamp = t->now + up_to(t, 100),
+		.next = (uint32_t)next,
+		.next_sequence = next + up_to(t, 40),
+		.first = (uint32_t)(next - first),
+		.first_sequence = next - first + up_to(t, 40),
+		.serial = (uint32_t)up_to(t, 10),
+		.period_ms = 10,
+		.flags = (uint8_t)random_next(&t->random) & MSG_PROBE_FLAGS,
+		.reach.bytes = (uint8_t)up_to(t, 1),
+	};
+
+	if (random_chance(&t->random, 50)) {
+		p.next = (uint32_t)random_next(&t->random);
+		p.first = p.next - (uint32_t)up_to(t, INT32_MAX);
+	}
+	follower_probe(&t->follower, &p, t->now);
+}
+
+/* What nobody would send, over a few places, so that it collides a lot. */
+START_TEST(hostile_frames_and_probes_never_upset_the_books)
+{
+	struct trial *t = &trial;
+
+	for (unsigned i = 0; i < TRIALS; i++) {
+		uint64_t base;
+
+		must_seed = check_seed() + i;
+		t->random.state = must_seed;
+		base = random_next(&t->random);
+		choose_options(t);
+		t->options.window = 16;
+		t->now = up_to(t, 1000);
+		follower_start(&t->follower, &t->options, ignore, t);
+		for (unsigned j = 0; j < 80; j++) {
+			struct msg_report report;
+
+			if (random_chance(&t->random, 800))
+				hostile_frame(t, base);
+			else
+				hostile_probe(t, base);
+			t->now += up_to(t, 1) ? up_to(t, 20) : up_to(t, SECOND);
+			base += up_to(t, 2);
+			while (up_to(t, 1) &&
+				follower_report(&t->follower, t->now, &report))
+				;
+		}
+		follower_tick(&t->follower, UINT64_MAX);
+	}
+}
+END_TEST
+
 void add_oracle_tests(Suite *suite)
 {
 	TCase *oracle = check_case(suite, "oracle", 280);
 
 	tcase_add_test(oracle, random_reliable_streams_satisfy_the_oracle);
+	tcase_add_test(
+		oracle, hostile_frames_and_probes_never_upset_the_books);
 }

@@ -441,6 +441,38 @@ START_TEST(flow_that_ends_ends_the_reports)
 }
 END_TEST
 
+START_TEST(flow_waits_for_an_address)
+{
+	struct msg_probe p = probe_of(1);
+
+	p.flags = MSG_PROBE_FLOW;
+	p.reach.bytes = 0;
+	probe_with(p, 0);
+	for (uint32_t n = 1; n < 50; n++)
+		one(n, 10);
+	EXPECT_DEADLINE(UINT64_MAX);
+	probe_with(p, 10);
+	EXPECT_ASKED("", 10);
+	probe_flow(50, 20);
+	EXPECT_ASKED("at 50", 20);
+}
+END_TEST
+
+START_TEST(a_report_may_come_before_next)
+{
+	struct msg_report report;
+
+	probe_flow(1, 0);
+	asked(0);
+	for (uint32_t n = 1; n < 5; n++)
+		one(n, 10);
+	EXPECT_DEADLINE(0);
+	ck_assert(msg_recover_report(&reader.recover, 10, &report));
+	ck_assert_uint_eq(report.position, 5);
+	ck_assert(!msg_recover_report(&reader.recover, 10, &report));
+}
+END_TEST
+
 START_TEST(a_tagged_receiver_says_so)
 {
 	struct msg_recover_options options = story_options();
@@ -728,6 +760,8 @@ static void add_position_tests(Suite *suite)
 	tcase_add_test(position, with_flow_a_report_goes_out_each_period);
 	tcase_add_test(position, a_window_moved_by_next_is_reported_too);
 	tcase_add_test(position, flow_that_ends_ends_the_reports);
+	tcase_add_test(position, flow_waits_for_an_address);
+	tcase_add_test(position, a_report_may_come_before_next);
 	tcase_add_test(position, a_tagged_receiver_says_so);
 }
 

@@ -244,6 +244,18 @@ START_TEST(the_end_of_a_stream_gives_everything_up)
 }
 END_TEST
 
+START_TEST(the_end_of_a_stream_reaches_beyond_the_window)
+{
+	probe(1, 0);
+	one(3, 0);
+	one(100, 0);
+	tick(UINT64_MAX);
+	EXPECT("!2 3 ");
+	ck_assert_uint_eq((uint32_t)reader.recover.next, 101);
+	EXPECT_DEADLINE(UINT64_MAX);
+}
+END_TEST
+
 START_TEST(the_end_of_a_stream_counts_its_tail_by_a_probe)
 {
 	struct msg_probe p = probe_of(100);
@@ -437,6 +449,26 @@ START_TEST(an_older_probe_makes_nothing_forgotten)
 }
 END_TEST
 
+START_TEST(what_a_probe_says_is_gone_stays_gone)
+{
+	struct msg_probe p = probe_of(100);
+
+	probe(1, 0);
+	p.stamp = 2;
+	keep_from(&p, 100);
+	/* Without next() in between. */
+	msg_recover_probe(&reader.recover, &p, 0);
+	p = probe_of(10);
+	p.stamp = 3;
+	msg_recover_probe(&reader.recover, &p, 0);
+	tick(0);
+	EXPECT_LOST(99);
+	ck_assert_uint_eq((uint32_t)reader.recover.next, 100);
+	one(100, 0);
+	EXPECT("!99 100 ");
+}
+END_TEST
+
 START_TEST(a_probe_behind_what_is_held_keeps_it)
 {
 	probe(1, 0);
@@ -574,6 +606,7 @@ static void add_loss_tests(Suite *suite)
 	tcase_add_test(loss, nothing_is_given_up_while_nothing_is_heard);
 	tcase_add_test(loss, the_clock_of_giving_up_goes_on_after_a_silence);
 	tcase_add_test(loss, the_end_of_a_stream_gives_everything_up);
+	tcase_add_test(loss, the_end_of_a_stream_reaches_beyond_the_window);
 	tcase_add_test(loss, the_end_of_a_stream_counts_its_tail_by_a_probe);
 	tcase_add_test(loss, what_the_publisher_has_no_more_is_lost_at_once);
 	tcase_add_test(loss, a_tail_that_is_gone_is_told_by_the_probe_alone);
@@ -594,6 +627,7 @@ static void add_belief_tests(Suite *suite)
 	tcase_add_test(belief, a_frame_too_far_ahead_is_not_believed);
 	tcase_add_test(belief, frames_that_a_forged_one_told_of_are_forgotten);
 	tcase_add_test(belief, an_older_probe_makes_nothing_forgotten);
+	tcase_add_test(belief, what_a_probe_says_is_gone_stays_gone);
 	tcase_add_test(belief, a_probe_behind_what_is_held_keeps_it);
 	tcase_add_test(belief, a_probe_of_another_incarnation_is_not_believed);
 	tcase_add_test(belief, a_sequence_that_does_not_follow_is_refused);
