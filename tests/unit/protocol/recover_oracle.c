@@ -160,12 +160,13 @@ static uint64_t oldest(const struct trial *t)
 /* The message that frame i carries, begins with or continues. */
 static uint64_t message_of(const struct trial *t, uint64_t i)
 {
-	const struct sent *before = &t->frames[i - 1];
+	const struct sent *before;
 
 	if (i < t->sent_count)
 		return t->frames[i].sequence;
 	if (i == 0)
 		return t->first_sequence;
+	before = &t->frames[i - 1];
 	if (before->body.count > 0)
 		return before->sequence + before->body.count;
 	return msg_span_fragment(before->sequence, &before->body.fragment)

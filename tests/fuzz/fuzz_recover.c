@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fuzz_recover.c - a reliable stream from a hostile network.
+ *
+ * An input is four bytes of set-up and then steps: frames and probes made
+ * around the position (so that the fuzzer meets the window and the gaps
+ * without having to guess numbers), or anywhere; time; and the reader's own
+ * reports.  support/follower.c checks the books after each step, and here a
+ * report must fit the stream and pass its own codec.
+ */
+#include "fuzz.h"
+
+#include <string.h>
+
+#include "follower.h"
+
+struct run {
+	const uint8_t *input;
+	size_t left;
+	uint64_t now;
+	struct follower follower;
+};
+
+/* ---- the input, a number at a time; zeros behind its end --------------- */
+
+static uint8_t take8(struct run *run)
+{
+	if (run->left == 0)
+		return 0;
+	run->left--;
+	return *run->input++;
+}
+
+static uint32_t take32(struct run *run)
+{
+	uint32_t value = 0;
+
+	for (unsigned i = 0; i < 4; i++)
+		value = value << 8 | take8(run);
+	return value;
+}
+
+/* A little less or more. */
+static uint64_t take_near(struct run *run, uint64_t around)
+{
+	return around + (uint64_t)(int64_t)(int8_t)take8(run);
+}
+
+/* ---- the steps --------------------------------------------------------- */
+
+static void deliver(void *context, const struct msg_frame *frame,
+	const struct msg_span *span, uint64_t lost)
+{
+	(void)context;
+	(void)lost;
+	MUST(frame->flags & MSG_FRAME_RELIABLE);
+	MUST(span->end_sequence - span->sequence <= 1024);
+}
+
+/* A number and a sequence: near, or one of them anywhere. */
+static void arrive(struct run *run, uint8_t flags, unsigned wild,
+	struct follower_body body)
+{
+	struct msg_recover *r = &run->follower.recover;
+	struct msg_frame frame = {.type = MSG_FRAME_SINGLE, .flags = flags};
+
+	frame.transmission = wild & 1 ? take32(run)
+				      : (uint32_t)take_near(run, r->next);
+	frame.sequence = wild & 2 ? (uint64_t)take32(run) << 32 | take32(run)
+				  : take_near(run, r->sequence);
+	if (flags & MSG_FRAME_REPAIR)
+		frame.sequence = take_near(run, r->serial) << 32 |
+				 (uint32_t)frame.sequence;
+	follower_frame(&run->follower, &frame, &body, run->now);
+}
+
+static void step_messages(struct run *run, unsigned size, uint8_t flags)
+{
+	struct follower_body body = {.count = 1 + (size & 7)};
+
+	arrive(run, flags, size >> 3, body);
+}
+
+static void step_fragment(struct run *run, unsigned size)
+{
+	struct follower_body body = {
+		.fragment = {24, 8 * (size & 3) % 24, 8}};
+
+	arrive(run, MSG_FRAME_RELIABLE, size >> 3, body);
+}
+
+static void step_probe(struct run *run, unsigned size)
+{
+	const struct msg_recover *r = &run->follower.recover;
+	uint8_t bits = take8(run);
+	uint32_t back = take8(run);
+	struct msg_probe probe = {
+		.incarnation = 1 + (bits >> 7),
+		.stamp = take_near(run, r->told_stamp),
+		.serial = (uint32_t)take_near(run, r->serial),
+		.period_ms = (uint16_t)(10 + take8(run)),
+		.flags = bits & MSG_PROBE_FLAGS,
+		.reach = {.bytes = bits >> 5 & 1},
+	};
+
+	probe.next = size & 1 ? take32(run) : (uint32_t)take_near(run, r->top);
+	if (size & 2)
+		back = take32(run) & INT32_MAX;
+	probe.first = probe.next - back;
+	probe.first_sequence = take_near(run, r->sequence);
+	probe.next_sequence =
+		probe.first_sequence +
+		(back == 0 ? 0 : take32(run) % (1024 * (uint64_t)back + 1));
+	if (follower_probe(&run->follower, &probe, run->now))
+		MUST(r->incarnation == probe.incarnation);
+	else
+		MUST(r->incarnation != probe.incarnation);
+}
+
+/* What it says must be readable, and true of itself. */
+static void check_report(struct run *run, const struct msg_report *report)
+{
+	const struct msg_recover *r = &run->follower.recover;
+	uint8_t data[MSG_FRAME_HEADER_BYTES + MSG_REPORT_BYTES_MAX];
+	uint32_t bytes = msg_report_write(data, report, 0, 0);
+	struct msg_report again;
+	struct msg_frame frame;
+
+	MUST(msg_frame_read(data, bytes, &frame) == MSG_FRAME_OK);
+	MUST(msg_report_read(
+		&again, &frame, data + MSG_FRAME_HEADER_BYTES));
+	MUST(report->position == (uint32_t)r->next);
+	MUST(report->heard == (uint32_t)r->top);
+	for (uint32_t bit = 0; bit < report->count; bit++) {
+		uint64_t n = msg_frame_near(r->next, report->base + bit);
+		uint64_t at = n & (r->options.window - 1);
+
+		if (!msg_report_misses(report, bit))
+			continue;
+		MUST(n >= r->next && n < r->scanned);
+		MUST(r->missing[at / 64] >> (at % 64) & 1);
+	}
+}
+
+static void step_report(struct run *run)
+{
+	struct msg_report report;
+	unsigned count = 0;
+
+	while (follower_report(&run->follower, run->now, &report)) {
+		check_report(run, &report);
+		MUST(++count <= 2 + MSG_RECOVER_WINDOW_MAX / 512);
+	}
+}
+
+static void step(struct run *run)
+{
+	uint8_t what = take8(run);
+	unsigned size = what >> 3;
+
+	switch (what & 7) {
+	case 0:
+	case 1:
+		step_messages(run, size, MSG_FRAME_RELIABLE);
+		break;
+	case 2:
+		step_messages(
+			run, size, MSG_FRAME_RELIABLE | MSG_FRAME_REPAIR);
+		break;
+	case 3:
+		step_fragment(run, size);
+		break;
+	case 4:
+		step_probe(run, size);
+		break;
+	case 5:
+		run->now += (uint64_t)take8(run) << size;
+		break;
+	case 6:
+		step_report(run);
+		break;
+	case 7:
+		if (size == 0)
+			step_messages(run, size, 0);
+		else
+			follower_tick(&run->follower, run->now);
+		break;
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
+{
+	static struct run run;
+	struct msg_recover_options options = {
+		.receiver = 5,
+		.reach = {.bytes = 1},
+	};
+
+	run.input = data;
+	run.left = bytes;
+	run.now = 0;
+	options.window = 16u << take8(&run) % 9;
+	options.reorder_ns = (uint64_t)take8(&run) << 8;
+	options.give_up_ns = UINT64_C(1) << take8(&run) % 64;
+	options.history = take8(&run) & 15;
+	options.seed = options.history;
+	follower_start(&run.follower, &options, deliver, NULL);
+	while (run.left > 0)
+		step(&run);
+	follower_tick(&run.follower, UINT64_MAX);
+	return 0;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fuzz_report.c - probes and reports from a hostile network.
+ *
+ * An input is one datagram.  What the header's check lets by goes to the reader
+ * of its type; what that found good is in its ranges, and writes back to the
+ * same bytes.  So nothing of a good frame is overlooked.
+ */
+#include "fuzz.h"
+
+#include <string.h>
+
+#include "protocol/report.h"
+#include "receiver.h"
+
+static void check_reach(const struct msg_reach *reach)
+{
+	MUST(reach->bytes <= MSG_REACH_BYTES_MAX);
+	for (uint32_t i = reach->bytes; i < MSG_REACH_BYTES_MAX; i++)
+		MUST(reach->data[i] == 0);
+}
+
+static void check_probe(const struct msg_frame *frame, const uint8_t *data)
+{
+	uint8_t again[MSG_FRAME_HEADER_BYTES + MSG_PROBE_BYTES];
+	struct msg_probe probe;
+
+	if (!msg_probe_read(&probe, frame, data + MSG_FRAME_HEADER_BYTES))
+		return;
+	check_reach(&probe.reach);
+	MUST((uint32_t)probe.incarnation == frame->publisher);
+	MUST(probe.period_ms >= 10 && probe.period_ms <= 60000);
+	MUST(probe.next - probe.first <= INT32_MAX);
+	MUST(probe.next_sequence - probe.first_sequence <=
+		UINT64_C(1024) * (probe.next - probe.first));
+	MUST(msg_probe_write(again, &probe, frame->tag, frame->publisher) ==
+		frame->bytes);
+	MUST(memcmp(again, data, frame->bytes) == 0);
+}
+
+static void check_report(const struct msg_frame *frame, const uint8_t *data)
+{
+	uint8_t again[MSG_FRAME_HEADER_BYTES + MSG_REPORT_BYTES_MAX];
+	struct msg_report report;
+
+	if (!msg_report_read(&report, frame, data + MSG_FRAME_HEADER_BYTES))
+		return;
+	check_reach(&report.reach);
+	MUST(report.count <= MSG_REPORT_FRAMES_MAX);
+	for (uint32_t i = report.count; i < MSG_REPORT_FRAMES_MAX; i++)
+		MUST(!msg_report_misses(&report, i));
+	MUST(msg_report_write(again, &report, frame->tag, frame->publisher) ==
+		frame->bytes);
+	MUST(memcmp(again, data, frame->bytes) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
+{
+	struct msg_frame frame;
+
+	if (msg_frame_read(data, bytes, &frame) != MSG_FRAME_OK)
+		return 0;
+	if (frame.type == MSG_FRAME_PROBE)
+		check_probe(&frame, data);
+	else if (frame.type == MSG_FRAME_REPORT)
+		check_report(&frame, data);
+	return 0;
+}
