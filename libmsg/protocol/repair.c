@@ -50,6 +50,8 @@ void msg_repair_start(struct msg_repair *repair,
 	msg_pace_start(&repair->pace, rate, options->burst, 0);
 	msg_pace_start(&repair->answers, MSG_REPAIR_ANSWERS,
 		MSG_REPAIR_ANSWERS_BURST, 0);
+	msg_pace_start(
+		&repair->news, MSG_REPAIR_NEWS, MSG_REPAIR_NEWS_BURST, 0);
 	for (uint32_t i = 0; i < MSG_REPAIR_SHARES; i++)
 		msg_pace_start(&repair->shares[i],
 			rate > 0 ? rate / MSG_REPAIR_SHARE + 1 : 0,
@@ -96,7 +98,7 @@ static bool is_believable(
  * away gets no probes before his repairs. */
 static void learn_rtt(struct msg_repair *repair, uint64_t sample, uint64_t now)
 {
-	uint64_t age = now - repair->rtt_period;
+	uint64_t age = now > repair->rtt_period ? now - repair->rtt_period : 0;
 
 	sample = most(sample, MSG_REPAIR_PROBE_MIN_NS);
 	sample = least(sample, MSG_REPAIR_RTT_MAX_NS);
@@ -221,15 +223,16 @@ static bool is_early(const struct msg_repair *repair,
 	return record->multicast && !heard_after(repair, &record->all);
 }
 
+/* While there is plenty, for whoever asks; then of the receiver's own share. */
 static bool may_repair(struct msg_repair *repair, uint64_t now)
 {
-	uint64_t share = msg_hash_mix(repair->report.receiver) / 64;
+	uint64_t share =
+		msg_hash_mix(repair->report.receiver) % MSG_REPAIR_SHARES;
 	bool plenty = msg_pace_when(&repair->pace,
-			      repair->options.burst / 2 + 1, now) == now;
-	bool own = msg_pace_take(
-		&repair->shares[share % MSG_REPAIR_SHARES], 1, now);
+			      repair->options.burst / 2 + 1, now) <= now;
 
-	return (plenty || own) && msg_pace_take(&repair->pace, 1, now);
+	return (plenty || msg_pace_take(&repair->shares[share], 1, now)) &&
+	       msg_pace_take(&repair->pace, 1, now);
 }
 
 static struct msg_repair_echo next_echo(struct msg_repair *repair)
@@ -356,21 +359,23 @@ static uint64_t probe_first_ns(const struct msg_repair *repair)
 
 /* What was sent since the last look moves the time of the next probe: a frame
  * puts it off, for it tells all that a probe would; a repair does not, for only
- * one receiver hears it. */
+ * one receiver hears it.  And who makes us repair without end must not make
+ * us probe all without end. */
 static void look(struct msg_repair *repair, uint64_t now)
 {
+	bool news = repair->next != repair->seen_next;
 	uint64_t at;
 
-	if (repair->next == repair->seen_next &&
-		repair->serial == repair->seen_serial)
+	if (!news && repair->serial == repair->seen_serial)
 		return;
-	repair->probe_ns = probe_first_ns(repair);
-	at = now + repair->probe_ns;
-	if (repair->next != repair->seen_next) {
-		repair->tail = true;
-		repair->probe_at = at;
+	if (news || msg_pace_take(&repair->news, 1, now)) {
+		repair->probe_ns = probe_first_ns(repair);
+		at = now + repair->probe_ns;
+	} else {
+		at = msg_pace_when(&repair->news, 1, now);
 	}
-	repair->probe_at = least(repair->probe_at, at);
+	repair->probe_at = news ? at : least(repair->probe_at, at);
+	repair->tail |= news;
 	repair->seen_next = repair->next;
 	repair->seen_serial = repair->serial;
 }

@@ -74,6 +74,9 @@
  * report, so this saves work and is no matter of life. */
 #define MSG_REPAIR_ANSWERS 20000u
 #define MSG_REPAIR_ANSWERS_BURST 256u
+/* Probes that follow repairs and nothing else, a second and at once: to all. */
+#define MSG_REPAIR_NEWS 1000u
+#define MSG_REPAIR_NEWS_BURST 64u
 
 /* What had been sent when a repair was: repairs, that one included, and
  * frames. */
@@ -156,6 +159,7 @@ struct msg_repair {
 	uint64_t crowd_set[MSG_REPAIR_CROWD_BITS / 64];
 	struct msg_pace pace;
 	struct msg_pace answers;
+	struct msg_pace news;
 	struct msg_pace shares[MSG_REPAIR_SHARES];
 	/* The report being worked on. */
 	struct msg_report report;
