@@ -25,6 +25,8 @@
 #include "link/shm/socket.h"
 
 #define ASK_NS (2 * MSG_NS_PER_S)
+/* Beyond that, of one that is not stopped: it may be starting. */
+#define START_NS (3 * MSG_NS_PER_S)
 /* An awake broker writes its counters ten times a second. */
 #define STUCK_NS (2 * MSG_NS_PER_S)
 #define NAMES_MAX 4096
@@ -83,8 +85,8 @@ static int answer(struct msg_socket *socket, enum msg_control_kind kind,
 	return result;
 }
 
-static int hello(struct msg_socket *socket, uint64_t deadline,
-	struct msg_control_welcome *welcome)
+static int hello(
+	struct msg_socket *socket, struct msg_control_welcome *welcome)
 {
 	struct msg_control message = {.kind = MSG_CONTROL_HELLO};
 	int result;
@@ -97,8 +99,12 @@ static int hello(struct msg_socket *socket, uint64_t deadline,
 		program_invocation_short_name);
 	result = msg_socket_say(socket, &message, NULL, 0);
 	if (result == 0)
-		result = answer(
-			socket, MSG_CONTROL_WELCOME, deadline, &message, NULL);
+		result = answer(socket, MSG_CONTROL_WELCOME,
+			msg_clock_ns() + ASK_NS, &message, NULL);
+	if (result == -MSG_ERROR_TIMEOUT &&
+		!msg_place_is_stopped(msg_socket_fd(socket)))
+		result = answer(socket, MSG_CONTROL_WELCOME,
+			msg_clock_ns() + START_NS, &message, NULL);
 	if (result < 0)
 		return result;
 	if (message.welcome.version != MSG_CONTROL_VERSION)
@@ -110,22 +116,21 @@ static int hello(struct msg_socket *socket, uint64_t deadline,
 	return 0;
 }
 
-static int ask_stats(struct msg_socket *socket, uint64_t deadline, int *fd)
+static int ask_stats(struct msg_socket *socket, int *fd)
 {
 	struct msg_control message = {.kind = MSG_CONTROL_STATS};
 	int result = msg_socket_say(socket, &message, NULL, 0);
 
 	*fd = -1;
 	if (result == 0)
-		result = answer(socket, MSG_CONTROL_STATS_SEGMENT, deadline,
-			&message, fd);
+		result = answer(socket, MSG_CONTROL_STATS_SEGMENT,
+			msg_clock_ns() + ASK_NS, &message, fd);
 	return result;
 }
 
 int msg_look_ask(
 	const char *path, struct msg_control_welcome *welcome, int *stats_fd)
 {
-	uint64_t deadline = msg_clock_ns() + ASK_NS;
 	struct msg_socket *socket = NULL;
 	int fd;
 	int result = msg_place_connect(path, &fd);
@@ -137,9 +142,9 @@ int msg_look_ask(
 		close(fd);
 		return result;
 	}
-	result = hello(socket, deadline, welcome);
+	result = hello(socket, welcome);
 	if (result == 0 && stats_fd)
-		result = ask_stats(socket, deadline, stats_fd);
+		result = ask_stats(socket, stats_fd);
 	msg_socket_close(socket);
 	if (result == -MSG_ERROR_TIMEOUT)
 		return msg_fail(MSG_ERROR_TIMEOUT,

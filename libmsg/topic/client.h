@@ -29,9 +29,12 @@
 #include "link/shm/segment.h"
 #include "link/shm/socket.h"
 
-/* What a broker that lives says who it is in; and what it has to make memory
- * for us in, while others want some, too. */
+/* What a broker that lives says who it is in; beyond that, what it has to start
+ * in, since its socket may be there before it can answer (a service manager
+ * opens it, or devices take their time); and what it has to make memory for us
+ * in, while others want some, too. */
 #define MSG_CLIENT_WELCOME_NS MSG_NS_PER_S
+#define MSG_CLIENT_START_NS (4 * MSG_NS_PER_S)
 #define MSG_CLIENT_ANSWER_NS (5 * MSG_NS_PER_S)
 /* Between looks for a broker that is away: a restart takes longer. */
 #define MSG_CLIENT_RETRY_NS (50 * MSG_NS_PER_MS)

@@ -102,6 +102,17 @@ static const struct msg_client_calls calls = {
 
 /* ---- open, close ------------------------------------------------------- */
 
+/* Who is there and not stopped may be starting. */
+static int await_welcome(struct msg_client *c)
+{
+	int result = msg_client_await(c, MSG_CLIENT_WELCOME_NS);
+
+	if (result < 0 && c->socket &&
+		!msg_place_is_stopped(msg_socket_fd(c->socket)))
+		result = msg_client_await(c, MSG_CLIENT_START_NS);
+	return result;
+}
+
 int msg_watch_open(struct msg_watch *w, const char *path, const char *pattern)
 {
 	int result;
@@ -111,7 +122,7 @@ int msg_watch_open(struct msg_watch *w, const char *path, const char *pattern)
 	result = msg_client_open(
 		&w->client, path, MSG_CONTROL_ONLOOKER, &calls, w);
 	if (result == 0)
-		result = msg_client_await(&w->client, MSG_CLIENT_WELCOME_NS);
+		result = await_welcome(&w->client);
 	if (result < 0)
 		msg_watch_close(w);
 	return result;

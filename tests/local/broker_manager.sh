@@ -122,6 +122,43 @@ python3 "$work/activate.py" "$place/act.sock" "$work/act.err" \
 	2>"$work/activate.err" || fail "socket activation: $(cat "$work/activate.err")"
 check "the other socket was not made" test ! -e "$place/other.sock"
 
+# Who comes while it starts waits for it: here as long as no start should take.
+# Were it stopped, nobody would.
+cat >"$work/slow.py" <<'END'
+import os, socket, sys, time
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[1])
+listener.listen(16)
+print("listens", flush=True)
+time.sleep(float(sys.argv[2]))
+os.dup2(listener.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
+os.execv(sys.argv[3], sys.argv[3:])
+END
+start slow python3 "$work/slow.py" "$place/slow.sock" 3 \
+	"$MSGBROKERD" "${quiet[@]}"
+await 10 grep -q listens "$work/slow.out"
+client() {
+	env -u MSG_LANE -u MSG_INTERFACE -u MSG_GROUPS -u MSG_PORT \
+		MSG_BROKER="$place/slow.sock" MSG_BROKER_POLICY=require "$@"
+}
+start early client "$MSG" list -q --wait 0.1
+client "$MSG" pub -q slow.topic --message hello || fail "a publisher came too early: $?"
+check "it waited" grep -q 'info: started:' "$work/slow.err"
+finish early
+is "exit of who listed meanwhile" 0 $code
+kill -STOP "${pids[slow]}"
+since=$SECONDS
+client "$MSG" pub -q slow.topic --message hello 2>"$work/stopped.err" &&
+	fail "a stopped broker answers"
+since=$((SECONDS - since))
+kill -CONT "${pids[slow]}"
+[ $since -le 3 ] || fail "a stopped broker was waited for $since s"
+kill "${pids[slow]}"
+finish slow
+is "exit" 0 $code
+
 # What was handed over and is of no use is refused, not passed over.
 python3 - "$MSGBROKERD" "${quiet[@]}" --socket "$place/other.sock" \
 	2>"$work/attempt.err" <<'END'

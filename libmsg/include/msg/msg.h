@@ -238,6 +238,7 @@ struct msg_node_info {
 
 /* Open a node.  options may be NULL.  Through the broker if `broker` says so
  * and one is there; the lane is the broker's then, as frame_bytes and ttl are.
+ * One that starts is waited for: 5 s at most, 1 s where it is stopped.
  * Else the lane: `device` or `interface` or `lane` when given; else the RDMA
  * device when exactly one is active; else kernel UDP on loopback, so that
  * leaving the machine is always a choice.  That loads libfabric on first use,

@@ -3,6 +3,7 @@
 #include "link/shm/place.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -234,4 +235,39 @@ int msg_place_connect(const char *path, int *fd)
 	error = errno;
 	close(made);
 	return cannot_connect(path, error);
+}
+
+/* The letter that the kernel has for what a process does; 0: unknown. */
+static char process_state(pid_t pid)
+{
+	char path[64], text[512];
+	const char *name_end;
+	ssize_t bytes;
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	bytes = read(fd, text, sizeof text - 1);
+	close(fd);
+	if (bytes <= 0)
+		return 0;
+	text[bytes] = '\0';
+	/* Behind the program's name, which may hold anything. */
+	name_end = strrchr(text, ')');
+	return name_end && name_end[1] == ' ' ? name_end[2] : 0;
+}
+
+bool msg_place_is_stopped(int fd)
+{
+	struct ucred listener = {0};
+	socklen_t bytes = sizeof listener;
+	char state;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &listener, &bytes) < 0 ||
+		listener.pid <= 0)
+		return false;
+	state = process_state(listener.pid);
+	return state == 'T' || state == 't';
 }

@@ -19,6 +19,8 @@
 #ifndef MSG_LINK_SHM_PLACE_H
 #define MSG_LINK_SHM_PLACE_H
 
+#include <stdbool.h>
+
 #define MSG_PLACE_NAME_DEFAULT "default"
 #define MSG_PLACE_NAME_BYTES_MAX 64u
 #define MSG_PLACE_PATH_BYTES 108u /* Of sun_path, its final zero included. */
@@ -51,5 +53,9 @@ void msg_place_beside(const char *path, const char *suffix,
  * -MSG_ERROR_MEMORY; -MSG_ERROR_ARGUMENT: the path is too long; each with the
  * reason and the next step on the trail. */
 int msg_place_connect(const char *path, int *fd);
+
+/* Whether whoever listened when that was connected is stopped now, by a signal
+ * or a debugger, and so will not answer.  False where that cannot be seen. */
+bool msg_place_is_stopped(int fd);
 
 #endif
