@@ -2,6 +2,7 @@
 /* follower.c - the reader that trusts nobody; see follower.h. */
 #include "follower.h"
 
+#include <stddef.h>
 #include <string.h>
 
 static uint32_t token_take(struct follower *f, const struct msg_frame *frame,
@@ -11,7 +12,7 @@ static uint32_t token_take(struct follower *f, const struct msg_frame *frame,
 
 	while (f->tokens[token].out) {
 		token++;
-		MUST(token < FOLLOWER_TOKENS);
+		MUST(token < f->recover.options.window + 2);
 	}
 	f->tokens[token] = (struct follower_token){true, *frame, *body};
 	f->out_count++;
@@ -133,7 +134,10 @@ void follower_start(struct follower *f,
 	follower_deliver_fn *deliver_fn, void *context)
 {
 	MUST(options->window <= FOLLOWER_WINDOW_MAX);
-	memset(f, 0, sizeof *f);
+	/* All but places and tokens; fuzzers begin often. */
+	memset(f, 0, offsetof(struct follower, places));
+	for (uint32_t i = 0; i < options->window + 2; i++)
+		f->tokens[i].out = false;
 	msg_recover_start(&f->recover, options, f->places);
 	f->deliver = deliver_fn;
 	f->context = context;
