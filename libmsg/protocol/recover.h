@@ -46,7 +46,8 @@
  *     sequence == origin + messages delivered + lost_total
  *
  * Pure: no clock, no allocation, time comes as an argument, frames are tokens.
- * recover.c keeps the order, recover_ask.c the questions.
+ * recover.c takes frames and probes in, recover_next.c gives frames out in
+ * order, recover_ask.c asks.
  * Test: tests/unit/protocol/test_recover.c, fuzz: tests/fuzz/fuzz_recover.c,
  * tests/sim, tests/model/repair.pml.
  */
@@ -121,7 +122,7 @@ struct msg_recover {
 	uint32_t offset;    /* … and byte in it. */
 	bool started;
 	bool calm;          /* The next frame must fit exactly. */
-	/* Order, see recover.c. */
+	/* Order, see recover.c and recover_next.c. */
 	bool begun;         /* Frames are numbered; started, or joining. */
 	bool placed;        /* `sequence` is known. */
 	bool fresh;         /* Nothing was delivered yet. */

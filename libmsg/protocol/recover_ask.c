@@ -18,7 +18,7 @@
  * much longer than the first guess is found that way, and a publisher that is
  * gone is not hammered.
  */
-#include "protocol/recover_ask.h"
+#include "protocol/recover_parts.h"
 
 #include <string.h>
 
@@ -386,8 +386,7 @@ bool msg_recover_report(
 
 	if (r->reach.bytes == 0)
 		return false;
-	if (r->scanned < r->next)
-		r->scanned = r->next;
+	msg_recover_catch_up(r);
 	memset(report, 0, sizeof *report);
 	is_due = r->joining ? join_report(r, now, report)
 			    : plain_report(r, now, report);
