@@ -79,6 +79,7 @@ struct msg_channels {
 	uint32_t receive_count; /* As granted, at most as asked. */
 	uint32_t send_count;
 	uint32_t connection_max;
+	size_t message_bytes_max; /* Of a send or a read (SoftRoCE: 8 MiB). */
 };
 
 /* Memory beyond that of the options, for as long as it is registered. */

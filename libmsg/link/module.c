@@ -15,6 +15,7 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static const struct msg_link_domain_ops *loaded;
+static void *loaded_module;
 
 /* The folder of the object that holds this code, or false.  Of a program (the
  * broker) the linker knows no path but argv[0]; found along PATH that is a bare
@@ -113,6 +114,7 @@ static int load(void)
 			"one build",
 			MSG_LINK_MODULE_FILE);
 	loaded = ops;
+	loaded_module = module;
 	return 0;
 }
 
@@ -127,4 +129,22 @@ int msg_link_module_load(const struct msg_link_domain_ops **ops)
 		*ops = loaded;
 	pthread_mutex_unlock(&lock);
 	return result;
+}
+
+int msg_link_module_channels(const struct msg_channel_module **channels)
+{
+	const struct msg_link_domain_ops *ops;
+	const struct msg_channel_module *found;
+	int result = msg_link_module_load(&ops);
+
+	if (result < 0)
+		return result;
+	found = dlsym(loaded_module, MSG_CHANNEL_MODULE_SYMBOL);
+	if (!found || found->abi != MSG_CHANNEL_ABI)
+		return msg_fail(MSG_ERROR_FABRIC,
+			"%s has no connections, or those of another version of "
+			"libmsg; install both from one build",
+			MSG_LINK_MODULE_FILE);
+	*channels = found;
+	return 0;
 }

@@ -11,7 +11,8 @@
  *     domain.c    fabric and domain of a node: link_domain
  *     endpoint.c  endpoint, queues, memory and groups: link
  *     reach.c     unicast addresses, as they travel
- *     module.c    the one symbol
+ *     module.c    the two symbols
+ *     channel*.c  connections, over libfabric's own providers: channels.h
  */
 #ifndef MSG_LINK_FABRIC_FABRIC_H
 #define MSG_LINK_FABRIC_FABRIC_H
@@ -21,6 +22,7 @@
 #include <rdma/fi_endpoint.h>
 
 #include "fi_ext_udmc.h"
+#include "link/channel.h"
 #include "link/link.h"
 
 /* The libfabric API we speak. */
@@ -34,8 +36,9 @@ struct fabric_domain {
 	uint32_t ttl;
 };
 
-/* The table the module exports. */
+/* The tables the module exports. */
 extern const struct msg_link_domain_ops msg_link_module;
+extern const struct msg_channel_module msg_channel_module;
 
 /* Pick the info of one device out of `list`; fill in lane, device, interface,
  * address and reason.  *info points into the list. */

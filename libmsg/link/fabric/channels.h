@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * channels.h - inside the connections over libfabric; see link/channel.h.
+ *
+ *     channel.c          open and close, memory
+ *     channel_address.c  where a set is reached, and what an address may be
+ *     channel_connect.c  how a connection comes about, and how it ends
+ *     channel_data.c     post, send, read, and what became of them
+ *     channel_cache.c    libfabric's registration cache, which must not be
+ *     channel_guard.c    TCP connections that never say a word
+ *
+ *               connect                 accept
+ *     FREE ───────────────▶ CONNECTING    ACCEPTING ◀─────── ASKED ◀── FREE
+ *                               │             │                │ request
+ *                     CONNECTED ▼             ▼ CONNECTED      │
+ *                              OPEN ◀─────────┘                │
+ *       refused, timed out,     │                              │
+ *       broken, hung up         ▼                              │
+ *                            ENDING ◀──────────────────────────┘
+ *                               │ completions read, endpoint closed, what was
+ *                               ▼ under way given back, CLOSED told
+ *                              FREE
+ *
+ * Which connection a message came by: a shared receive does not tell, on either
+ * provider.  So each side gives the other a stamp when they greet, and every
+ * message carries its receiver's as remote completion data (RC: immediate
+ * data).  A stamp holds 20 random bits beside the place in the table: who is
+ * connected can pose as another only by guessing them, and a wrong guess is
+ * seen.
+ *
+ * What is under way on a connection stands in two rings, in order; a completion
+ * names handle and place in the ring.  So what a provider says of an endpoint
+ * that is gone finds no handle, and what it does not say (an RC queue pair is
+ * destroyed with its work) is known all the same.
+ */
+#ifndef MSG_LINK_FABRIC_CHANNELS_H
+#define MSG_LINK_FABRIC_CHANNELS_H
+
+#include <rdma/fi_cm.h>
+#include <rdma/fi_eq.h>
+#include <rdma/fi_errno.h>
+#include <rdma/fi_rma.h>
+
+#include "link/channel.h"
+#include "link/fabric/fabric.h"
+
+#define CHANNEL_ENTRIES 64 /* Completions read at once. */
+#define CHANNEL_NONE UINT32_MAX
+
+enum channel_state {
+	CHANNEL_FREE,
+	CHANNEL_CONNECTING, /* We asked. */
+	CHANNEL_ASKED,      /* They asked, and our caller has not answered. */
+	CHANNEL_ACCEPTING,  /* Our answer is on its way. */
+	CHANNEL_OPEN,
+	CHANNEL_ENDING,
+};
+
+/* Channels in the order in which something is to be done. */
+enum channel_queue { CHANNEL_NEWS, CHANNEL_ENDS, CHANNEL_QUEUES };
+
+/* What both sides say first, in the connection manager's private data. */
+struct channel_greeting {
+	uint8_t magic[3]; /* "msg" */
+	uint8_t bytes;    /* Of `text`. */
+	uint32_t stamp;   /* Big endian; to be sent with every message. */
+	uint8_t text[MSG_CHANNEL_GREETING_BYTES_MAX];
+};
+
+struct channel_work {
+	uint32_t token;
+	bool told; /* Its caller wants to hear, */
+	bool done; /* and has heard. */
+};
+
+/* Work under way: places tail to head - 1, modulo send_count. */
+struct channel_ring {
+	struct channel_work *work;
+	uint32_t head;
+	uint32_t tail;
+};
+
+struct channel {
+	enum channel_state state;
+	uint32_t handle;
+	uint32_t stamp;      /* Theirs to us carry this. */
+	uint32_t peer_stamp; /* Ours to them. */
+	uint32_t next[CHANNEL_QUEUES];
+	uint32_t news;       /* ASKED or CONNECTED, while in that queue. */
+	uint32_t silent;     /* Sends since one that will be reported. */
+	bool known;          /* Its caller has the handle: CLOSED is due. */
+	int error;           /* Why it ends. */
+	uint64_t deadline_ns; /* While it is being set up. */
+	uint64_t drained_at;  /* Ending: completions read by then. */
+	struct fid_ep *ep;
+	struct fi_info *request; /* ASKED: to accept or to refuse. */
+	struct channel_ring sends;
+	struct channel_ring reads;
+	uint32_t greeting_bytes;
+	uint8_t greeting[MSG_CHANNEL_GREETING_BYTES_MAX];
+};
+
+
+struct channel_set {
+	struct msg_channels channels;
+	const struct msg_link_domain *lane;
+	struct fi_info *info; /* Of our end. */
+	struct fid_fabric *fabric;
+	struct fid_domain *domain;
+	struct fid_eq *eq;
+	struct fid_cq *cq;
+	struct fid_ep *receives; /* The shared receive context. */
+	struct fid_pep *listener;
+
+	uint8_t *memory;
+	size_t memory_bytes;
+	uint8_t *headers;
+	size_t headers_bytes;
+	struct fid_mr *memory_mr;
+	struct fid_mr *headers_mr;
+
+	struct channel *table;
+	struct channel_work *work;
+	uint32_t first[CHANNEL_QUEUES]; /* Or CHANNEL_NONE. */
+	uint32_t last[CHANNEL_QUEUES];
+	uint32_t setting_up; /* Channels with a deadline. */
+	uint32_t posted;
+
+	uint64_t connect_limit_ns;
+	uint64_t look_ns; /* When events of connections are looked for next. */
+	bool look_now;
+	bool failed;
+
+	uint64_t entries_read; /* Ever. */
+	uint64_t cq_size;
+	uint32_t entry;       /* The next of these to be given out, */
+	uint32_t entry_count; /* and how many there are. */
+	struct fi_cq_data_entry entries[CHANNEL_ENTRIES];
+
+	int timer;           /* For who sleeps while one is being set up. */
+	int guard_folder;    /* /proc/self/fd, or -1. */
+	uint64_t guard_ns;
+	uint16_t port;
+};
+
+static inline uint32_t channel_index(uint32_t handle)
+{
+	return handle & 0xffff;
+}
+
+/* The channel of a handle that is in use, or NULL. */
+static inline struct channel *channel_of(
+	struct channel_set *set, uint32_t handle)
+{
+	uint32_t index = channel_index(handle);
+	struct channel *c;
+
+	if (index >= set->channels.connection_max)
+		return NULL;
+	c = &set->table[index];
+	return c->state != CHANNEL_FREE && c->handle == handle ? c : NULL;
+}
+
+/* channel_address.c */
+
+/* An address as others are told it; the bytes written. */
+uint32_t channel_reach_write(const struct sockaddr *address, uint8_t *reach);
+/* 0, or -ARGUMENT: no such form, or of another family than the lane's. */
+int channel_reach_read(const struct channel_set *set, const uint8_t *reach,
+	uint32_t bytes, struct sockaddr_storage *address, size_t *address_bytes);
+/* Does traffic for `address` leave by the interface of the lane? */
+bool channel_leads_there(
+	const struct channel_set *set, const struct sockaddr *address);
+
+/* channel_connect.c */
+
+int channel_name(struct msg_channels *channels, uint8_t *reach);
+int channel_connect(struct msg_channels *channels, const uint8_t *reach,
+	uint32_t reach_bytes, const void *greeting, uint32_t greeting_bytes,
+	uint32_t *handle);
+int channel_accept(struct msg_channels *channels, uint32_t handle,
+	const void *greeting, uint32_t greeting_bytes);
+void channel_hang_up(struct msg_channels *channels, uint32_t handle);
+/* Read what happened to connections, and end those that took too long. */
+void channel_look(struct channel_set *set, uint64_t now_ns);
+/* It can be used: what is due to be told stands in the queue of news. */
+void channel_opened(struct channel_set *set, struct channel *c);
+/* It will be told as CLOSED, with the first reason given. */
+void channel_end(struct channel_set *set, struct channel *c, int error);
+/* Free what the provider holds of it. */
+void channel_drop_endpoint(struct channel *c);
+void channel_enqueue(
+	struct channel_set *set, enum channel_queue queue, struct channel *c);
+struct channel *channel_first(
+	const struct channel_set *set, enum channel_queue queue);
+void channel_dequeue(struct channel_set *set, enum channel_queue queue);
+
+/* channel_data.c */
+
+int channel_post(struct msg_channels *channels, void *buffer, uint32_t bytes,
+	uint32_t token);
+int channel_send(
+	struct msg_channels *channels, const struct msg_channel_send *send);
+int channel_read(
+	struct msg_channels *channels, const struct msg_channel_read *read);
+int channel_poll(struct msg_channels *channels,
+	struct msg_channel_event *events, int count);
+int channel_arm(struct msg_channels *channels);
+
+/* channel_cache.c */
+
+/* Before fi_domain: ask libfabric not to cache registrations. */
+void channel_cache_refuse(void);
+/* After it: does this domain cache them all the same? */
+bool channel_cache_is_on(struct fid_domain *domain, void *memory);
+
+/* channel_guard.c */
+
+void channel_guard_open(struct channel_set *set);
+/* Now and then: end connections to our port that have said nothing. */
+void channel_guard_look(struct channel_set *set, uint64_t now_ns);
+void channel_guard_close(struct channel_set *set);
+
+/* A code of enum msg_error, negated, of a negated error of libfabric. */
+int channel_code(ssize_t error);
+
+int channel_set_open(struct msg_link_domain *domain,
+	const struct msg_channels_options *options,
+	struct msg_channels **channels, char *text);
+
+#endif
