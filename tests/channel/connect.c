@@ -123,32 +123,59 @@ START_TEST(where_nobody_listens_it_is_refused)
 }
 END_TEST
 
+/* Long enough to be asked in. */
+static uint32_t short_limit_ms(void)
+{
+	return on_tcp() ? 300 : 3000;
+}
+
 START_TEST(who_is_not_answered_is_not_held)
 {
 	struct end a, b;
-	struct told told;
 	uint32_t at_a, at_b;
 
 	end_open(&a, (struct end_options){.deaf = true, .limit_ms = 60000});
-	end_open(&b, (struct end_options){.limit_ms = 300});
+	end_open(&b, (struct end_options){.limit_ms = short_limit_ms()});
 	at_a = ask(&a, &b);
 	at_b = expect(&b, MSG_CHANNEL_ASKED).event.handle;
 	expect_closed(&b, at_b, ETIMEDOUT);
 	expect_closed(&a, at_a, ECONNREFUSED);
 	end_close(&a);
-	/* The other way: whoever asks does not wait for ever either. */
-	end_open(&a, (struct end_options){.deaf = true, .limit_ms = 300});
-	at_a = ask(&a, &b);
-	at_b = expect(&b, MSG_CHANNEL_ASKED).event.handle;
 	end_close(&b);
+}
+END_TEST
+
+START_TEST(who_asks_does_not_wait_for_ever)
+{
+	struct end a, b;
+	uint32_t at_a;
+
+	end_open(&a, (struct end_options){
+		.deaf = true, .limit_ms = short_limit_ms()});
 	end_open(&b, (struct end_options){.limit_ms = 60000});
-	told = expect(&a, MSG_CHANNEL_CLOSED);
-	ck_assert_int_ne(told.event.error, 0);
 	at_a = ask(&a, &b);
 	expect(&b, MSG_CHANNEL_ASKED);
 	expect_closed(&a, at_a, ETIMEDOUT);
 	end_close(&a);
 	end_close(&b);
+}
+END_TEST
+
+START_TEST(closing_refuses_who_asks)
+{
+	struct end a, b;
+	struct told told;
+	uint32_t at_a;
+
+	end_open(&a, (struct end_options){.deaf = true});
+	end_open(&b, (struct end_options){0});
+	at_a = ask(&a, &b);
+	expect(&b, MSG_CHANNEL_ASKED);
+	end_close(&b);
+	told = expect(&a, MSG_CHANNEL_CLOSED);
+	ck_assert_uint_eq(told.event.handle, at_a);
+	ck_assert_int_eq(told.event.error, ECONNREFUSED);
+	end_close(&a);
 }
 END_TEST
 
@@ -314,6 +341,8 @@ void add_connect(Suite *suite)
 	tcase_add_test(c, who_asks_may_be_refused);
 	tcase_add_test(c, where_nobody_listens_it_is_refused);
 	tcase_add_test(c, who_is_not_answered_is_not_held);
+	tcase_add_test(c, who_asks_does_not_wait_for_ever);
+	tcase_add_test(c, closing_refuses_who_asks);
 	tcase_add_test(c, a_full_set_refuses_and_has_room_again);
 	tcase_add_test(c, two_that_ask_each_other_have_two);
 	tcase_add_test(c, what_is_no_address_of_the_lane_is_not_asked);
