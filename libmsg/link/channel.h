@@ -25,7 +25,8 @@
  *   - SENT says that the memory is free, not that anybody has the message: only
  *     what the receiver says is proof.
  *   - A message larger than the buffer it meets breaks its connection.  Without
- *     a posted buffer a sender waits (RC asks again for ever; TCP stops).
+ *     a posted buffer a sender waits (RC asks again for ever; TCP stops, and
+ *     then even the end of the connection is heard only behind the message).
  *     Buffers belong to the set: that none takes them all is for whoever grants
  *     credit.
  *   - What a peer can hold is bounded: `connection_max` connections in all,

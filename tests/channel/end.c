@@ -192,7 +192,7 @@ bool has_told(const struct end *end)
 	return end->told_count > 0;
 }
 
-static struct told take(struct end *end)
+struct told expect_any(struct end *end)
 {
 	struct told told;
 	uint64_t limit = now_ms() + (uint64_t)patience_ms();
@@ -210,16 +210,16 @@ static struct told take(struct end *end)
 
 struct told next_told(struct end *end)
 {
-	struct told told = take(end);
+	struct told told = expect_any(end);
 
 	while (told.event.type == MSG_CHANNEL_SENT)
-		told = take(end);
+		told = expect_any(end);
 	return told;
 }
 
 struct told expect(struct end *end, uint32_t type)
 {
-	struct told told = take(end);
+	struct told told = expect_any(end);
 
 	ck_assert_msg(told.event.type == type,
 		"told %u (error %d, token %u) in place of %u",

@@ -70,6 +70,7 @@ static inline uint8_t *buffer(struct end *end, uint32_t i)
 void ends_poll(void);
 /* The next that this one is told, of this type. */
 struct told expect(struct end *end, uint32_t type);
+struct told expect_any(struct end *end);
 /* The next but messages sent, of whatever type. */
 struct told next_told(struct end *end);
 /* Is there something, without waiting? */

@@ -89,8 +89,15 @@ static void memory_unshare(
 
 /* ---- closing ----------------------------------------------------------- */
 
+/* Who is about to connect is refused, too: what the provider holds of them
+ * would outlive the listener. */
 static void close_channels(struct channel_set *set)
 {
+	if (set->listener) {
+		channel_look(set, 0);
+		channel_guard_sweep(set);
+		channel_look(set, 0);
+	}
 	for (uint32_t i = 0; i < set->channels.connection_max; i++) {
 		channel_end(set, &set->table[i], 0);
 		channel_drop_endpoint(&set->table[i]);
@@ -107,9 +114,9 @@ static void channels_close(struct msg_channels *channels)
 {
 	struct channel_set *set = (struct channel_set *)channels;
 
-	channel_guard_close(set);
 	if (set->table)
 		close_channels(set);
+	channel_guard_close(set);
 	close_fid(set->listener);
 	close_fid(set->receives);
 	close_fid(set->memory_mr);

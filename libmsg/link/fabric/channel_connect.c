@@ -87,6 +87,7 @@ static struct channel *begin(struct channel_set *set, enum channel_state state)
 	c->known = false;
 	c->silent = 0;
 	c->greeting_bytes = 0;
+	memset(&c->peer, 0, sizeof c->peer);
 	c->sends.head = c->sends.tail = 0;
 	c->reads.head = c->reads.tail = 0;
 	c->deadline_ns = msg_clock_ns() + set->connect_limit_ns;
@@ -190,6 +191,10 @@ static void on_request(
 
 	if (c && take_greeting(c, entry->data, cm_bytes(n))) {
 		c->request = request;
+		memcpy(&c->peer, request->dest_addr,
+			request->dest_addrlen < sizeof c->peer
+				? request->dest_addrlen
+				: sizeof c->peer);
 		tell(set, c, MSG_CHANNEL_ASKED);
 		return;
 	}

@@ -523,14 +523,15 @@ int channel_poll(struct msg_channels *channels,
 
 /* ---- sleeping ---------------------------------------------------------- */
 
-/* Who sleeps is woken in time for those being set up. */
+/* Who sleeps is woken in time for those being set up, and for the guard. */
 static void set_timer(struct channel_set *set)
 {
+	uint64_t ns = set->connect_limit_ns;
 	struct itimerspec when = {0};
 
+	if (set->setting_up > 0)
+		ns /= 2;
 	if (set->setting_up > 0 || set->guard_folder >= 0) {
-		uint64_t ns = set->connect_limit_ns / 2;
-
 		when.it_value.tv_sec = (time_t)(ns / MSG_NS_PER_S);
 		when.it_value.tv_nsec = (long)(ns % MSG_NS_PER_S);
 	}

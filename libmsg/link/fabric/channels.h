@@ -94,6 +94,7 @@ struct channel {
 	uint64_t drained_at;  /* Ending: completions read by then. */
 	struct fid_ep *ep;
 	struct fi_info *request; /* ASKED: to accept or to refuse. */
+	struct sockaddr_storage peer; /* Who asked. */
 	struct channel_ring sends;
 	struct channel_ring reads;
 	uint32_t greeting_bytes;
@@ -140,7 +141,7 @@ struct channel_set {
 	int timer;           /* For who sleeps while one is being set up. */
 	int guard_folder;    /* /proc/self/fd, or -1. */
 	uint64_t guard_ns;
-	uint16_t port;
+	struct sockaddr_storage guarded; /* Where we listen. */
 };
 
 static inline uint32_t channel_index(uint32_t handle)
@@ -219,6 +220,8 @@ bool channel_cache_is_on(struct fid_domain *domain, void *memory);
 void channel_guard_open(struct channel_set *set);
 /* Now and then: end connections to our port that have said nothing. */
 void channel_guard_look(struct channel_set *set, uint64_t now_ns);
+/* Before closing: end all that are no channel. */
+void channel_guard_sweep(struct channel_set *set);
 void channel_guard_close(struct channel_set *set);
 
 /* A code of enum msg_error, negated, of a negated error of libfabric. */
