@@ -118,8 +118,10 @@ START_TEST(sends_and_reads_mix)
 			received++;
 		}
 		while (has_told(&s.reader)) {
-			struct told told = next_told(&s.reader);
+			struct told told = expect_any(&s.reader);
 
+			if (told.event.type == MSG_CHANNEL_SENT)
+				continue;
 			ck_assert_uint_eq(told.event.type,
 				MSG_CHANNEL_READ_DONE);
 			ck_assert_uint_eq(told.event.token, read);
@@ -261,7 +263,9 @@ START_TEST(nobody_writes_into_it)
 	memset(buffer(&s.reader, 0), 0x5a, sizeof before);
 	result = fi_write(c->ep, buffer(&s.reader, 0), sizeof before,
 		fi_mr_desc(inside(&s.reader)->memory_mr), FI_ADDR_UNSPEC,
-		s.region.address, s.region.key, NULL);
+		s.region.address, s.region.key,
+		/* As if it were a send of that channel. */
+		(void *)(uintptr_t)(1ull << 62 | (uint64_t)s.handle << 32));
 	if (result == 0) { /* Else the provider lets nobody try. */
 		told = expect(&s.owner, MSG_CHANNEL_CLOSED);
 		ck_assert_uint_eq(told.event.handle, s.owner_handle);

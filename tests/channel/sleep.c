@@ -1,3 +1,190 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* sleep.c - who sleeps on the descriptor is woken by all there is to tell. */
+#include <check.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
 #include "cases.h"
-void add_sleep(Suite *suite) { (void)suite; }
+#include "check_main.h"
+#include "end.h"
+
+/* The next that is told, found by sleeping only: every poll that finds nothing
+ * is followed by arm and poll(2). */
+static struct msg_channel_event sleep_for(struct end *end, int fd)
+{
+	struct msg_channel_event event;
+	uint64_t limit = now_ms() + (uint64_t)patience_ms();
+	int n, result;
+
+	while ((n = end->set->ops->poll(end->set, &event, 1)) == 0) {
+		struct pollfd pfd = {.fd = fd, .events = POLLIN};
+
+		ck_assert_msg(now_ms() < limit, "was not woken");
+		result = end->set->ops->arm(end->set);
+		ck_assert(result == 0 || result == -MSG_ERROR_AGAIN);
+		if (result == 0)
+			poll(&pfd, 1, patience_ms());
+	}
+	ck_assert_int_eq(n, 1);
+	return event;
+}
+
+/* The other side, in a thread of its own that does not sleep. */
+struct waker {
+	pthread_t thread;
+	struct end *to;
+	_Atomic int stage; /* Set by the one that sleeps. */
+};
+
+static void wait_for(struct waker *w, int stage)
+{
+	while (atomic_load(&w->stage) < stage)
+		usleep(1000);
+	usleep(30000); /* So that it sleeps. */
+}
+
+static struct msg_channel_event spin_for(struct end *end)
+{
+	struct msg_channel_event event;
+	int n;
+
+	while ((n = end->set->ops->poll(end->set, &event, 1)) == 0)
+		;
+	ck_assert_int_eq(n, 1);
+	return event;
+}
+
+static void *wake(void *argument)
+{
+	struct waker *w = argument;
+	struct end end;
+	uint32_t handle;
+
+	end_open(&end, (struct end_options){.deaf = true});
+	for (int i = 0; i < 8; i++)
+		ck_assert_int_eq(end.set->ops->post(end.set, buffer(&end, 10),
+					 BUFFER_BYTES, 10), 0);
+	wait_for(w, 1);
+	handle = ask(&end, w->to);
+	ck_assert_uint_eq(spin_for(&end).type, MSG_CHANNEL_CONNECTED);
+	for (int i = 0; i < 5; i++) {
+		wait_for(w, 2 + i);
+		ck_assert_int_eq(send_buffer(&end, handle, 0, 10, true), 0);
+		ck_assert_uint_eq(spin_for(&end).type, MSG_CHANNEL_SENT);
+	}
+	wait_for(w, 7);
+	end.set->ops->hang_up(end.set, handle);
+	ck_assert_uint_eq(spin_for(&end).type, MSG_CHANNEL_CLOSED);
+	end_close(&end);
+	return NULL;
+}
+
+static void sleep_through(struct end *end, int fd)
+{
+	struct waker w = {.to = end};
+	struct msg_channel_event event;
+
+	ck_assert_int_eq(pthread_create(&w.thread, NULL, wake, &w), 0);
+	atomic_store(&w.stage, 1);
+	event = sleep_for(end, fd);
+	ck_assert_uint_eq(event.type, MSG_CHANNEL_ASKED);
+	ck_assert_int_eq(
+		end->set->ops->accept(end->set, event.handle, "", 0), 0);
+	ck_assert_uint_eq(sleep_for(end, fd).type, MSG_CHANNEL_CONNECTED);
+	for (int i = 0; i < 5; i++) {
+		atomic_store(&w.stage, 2 + i);
+		event = sleep_for(end, fd);
+		ck_assert_uint_eq(event.type, MSG_CHANNEL_RECEIVED);
+	}
+	atomic_store(&w.stage, 7);
+	ck_assert_uint_eq(sleep_for(end, fd).type, MSG_CHANNEL_CLOSED);
+	pthread_join(w.thread, NULL);
+}
+
+START_TEST(everything_wakes)
+{
+	struct end end;
+
+	end_open(&end, (struct end_options){0});
+	post_all(&end, 16);
+	sleep_through(&end, end.set->fd);
+	end_close(&end);
+}
+END_TEST
+
+START_TEST(the_descriptor_goes_into_epoll)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+	int outer = epoll_create1(0);
+	struct end end;
+
+	ck_assert_int_ge(outer, 0);
+	end_open(&end, (struct end_options){0});
+	ck_assert_int_eq(epoll_ctl(outer, EPOLL_CTL_ADD, end.set->fd, &event),
+		0);
+	post_all(&end, 16);
+	sleep_through(&end, outer);
+	close(outer);
+	end_close(&end);
+}
+END_TEST
+
+START_TEST(time_wakes)
+{
+	struct msg_channel_event event;
+	struct end end, to;
+	uint64_t begin;
+
+	end_open(&to, (struct end_options){.limit_ms = 60000});
+	end_open(&end, (struct end_options){.deaf = true, .limit_ms = 1000});
+	ask(&end, &to);
+	expect(&to, MSG_CHANNEL_ASKED);
+	begin = now_ms();
+	event = sleep_for(&end, end.set->fd);
+	ck_assert_uint_eq(event.type, MSG_CHANNEL_CLOSED);
+	ck_assert_int_eq(event.error, ETIMEDOUT);
+	ck_assert_uint_lt(now_ms() - begin, 3000);
+	end_close(&end);
+	end_close(&to);
+}
+END_TEST
+
+START_TEST(nothing_does_not_wake)
+{
+	struct pollfd pfd = {.events = POLLIN};
+	uint32_t at_a, at_b;
+	struct end a, b;
+	int result;
+
+	end_open(&a, (struct end_options){.deaf = true});
+	end_open(&b, (struct end_options){0});
+	join(&a, &b, &at_a, &at_b);
+	post_all(&a, 4);
+	ck_assert_int_eq(send_buffer(&b, at_b, 0, 10, false), 0);
+	expect(&a, MSG_CHANNEL_RECEIVED);
+	for (int i = 0; i < 3; i++) {
+		while ((result = a.set->ops->arm(a.set)) != 0) {
+			ck_assert_int_eq(result, -MSG_ERROR_AGAIN);
+			expect_quiet(&a, 1);
+		}
+		pfd.fd = a.set->fd;
+		ck_assert_int_eq(poll(&pfd, 1, 100), 0);
+	}
+	end_close(&a);
+	end_close(&b);
+}
+END_TEST
+
+void add_sleep(Suite *suite)
+{
+	TCase *c = check_case(suite, "sleep", 120);
+
+	tcase_add_test(c, everything_wakes);
+	tcase_add_test(c, the_descriptor_goes_into_epoll);
+	tcase_add_test(c, time_wakes);
+	tcase_add_test(c, nothing_does_not_wake);
+}

@@ -347,7 +347,7 @@ static int start_listening(
 	if (result == 0)
 		result = fi_listen(set->listener);
 	if (result == 0)
-		channel_guard_open(set);
+		result = channel_guard_open(set);
 	return result;
 }
 
@@ -434,7 +434,8 @@ int channel_set_open(struct msg_link_domain *domain,
 	if (!set)
 		return fabric_fail(text, MSG_ERROR_MEMORY, "no memory");
 	set->channels.ops = &ops;
-	set->channels.fd = set->timer = set->guard_folder = -1;
+	set->channels.fd = set->timer = -1;
+	set->guard_folder = set->guard_listener = -1;
 	set->lane = domain;
 	set->connect_limit_ns =
 		(limit_ms ? limit_ms : CONNECT_LIMIT_MS_DEFAULT) *

@@ -277,10 +277,14 @@ static void end_overdue(struct channel_set *set, uint64_t now_ns)
 
 void channel_look(struct channel_set *set, uint64_t now_ns)
 {
-	int events = 0;
+	bool more = true;
 
-	while (events < LOOK_MAX && look_once(set))
-		events++;
+	for (int i = 0; i < LOOK_MAX && more; i++) {
+		int coming = channel_guard_coming(set);
+
+		more = look_once(set) || coming >= 0;
+		channel_guard_meet(set, coming);
+	}
 	if (set->setting_up > 0)
 		end_overdue(set, now_ns);
 	channel_guard_look(set, now_ns);

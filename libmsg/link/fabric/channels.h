@@ -7,7 +7,7 @@
  *     channel_connect.c  how a connection comes about, and how it ends
  *     channel_data.c     post, send, read, and what became of them
  *     channel_cache.c    libfabric's registration cache, which must not be
- *     channel_guard.c    TCP connections that never say a word
+ *     channel_guard.c    TCP connections that say nothing, or half a word
  *
  *               connect                 accept
  *     FREE ───────────────▶ CONNECTING    ACCEPTING ◀─────── ASKED ◀── FREE
@@ -140,6 +140,7 @@ struct channel_set {
 
 	int timer;           /* For who sleeps while one is being set up. */
 	int guard_folder;    /* /proc/self/fd, or -1. */
+	int guard_listener;
 	uint64_t guard_ns;
 	struct sockaddr_storage guarded; /* Where we listen. */
 };
@@ -217,7 +218,11 @@ bool channel_cache_is_on(struct fid_domain *domain, void *memory);
 
 /* channel_guard.c */
 
-void channel_guard_open(struct channel_set *set);
+int channel_guard_open(struct channel_set *set);
+/* Before a look at the events: the number that one who is about to connect will
+ * get; -1 if none is.  After it: see to that one. */
+int channel_guard_coming(const struct channel_set *set);
+void channel_guard_meet(struct channel_set *set, int fd);
 /* Now and then: end connections to our port that have said nothing. */
 void channel_guard_look(struct channel_set *set, uint64_t now_ns);
 /* Before closing: end all that are no channel. */
