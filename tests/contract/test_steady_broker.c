@@ -146,36 +146,55 @@ START_TEST(a_wake_takes_one_call)
 }
 END_TEST
 
+/* Take, as after any AGAIN, until arming succeeds; how often it did not. */
+static unsigned arm_until_armed(struct msg_subscriber *s)
+{
+	int result = msg_subscriber_arm(s);
+	unsigned refused = 0;
+
+	while (result == -MSG_ERROR_AGAIN && refused < 100) {
+		struct msg_view view;
+
+		refused++;
+		ck_assert_int_eq(msg_subscriber_take(s, &view, 1), 0);
+		result = msg_subscriber_arm(s);
+	}
+	ck_assert_int_eq(result, 0);
+	return refused;
+}
+
 START_TEST(arming_takes_one_call_at_most)
 {
 	struct msg_subscriber_options o = MSG_SUBSCRIBER_OPTIONS;
 	struct msg_node *node;
 	struct msg_subscriber *s;
 	struct calls calls;
+	unsigned late = 0;
 	const char *why;
-	int result = -MSG_ERROR_AGAIN;
+	int result;
 
 	if (!calls_can(&why))
 		CHECK_SKIP("%s", why);
 	node = open_node();
 	o.topic = "arm";
 	ck_assert_int_eq(msg_subscriber_open(node, &o, &s), 0);
-	for (int i = 0; i < 100 && result == -MSG_ERROR_AGAIN; i++) {
-		struct msg_view view;
-
-		ck_assert_int_eq(msg_subscriber_take(s, &view, 1), 0);
-		result = msg_subscriber_arm(s);
-	}
-	ck_assert_int_eq(result, 0);
+	arm_until_armed(s);
 	for (int i = 0; i < 100; i++) {
 		calls_begin();
 		result = msg_subscriber_arm(s);
 		calls_end(&calls);
-		ck_assert_int_eq(result, 0);
+		/* The broker says a thing, and then that it has: if it was not
+		 * let run between both, its word for what we heard long ago
+		 * comes now.  It has said two, Welcome and Subscribed. */
+		if (result == -MSG_ERROR_AGAIN)
+			late += 1 + arm_until_armed(s);
+		else
+			ck_assert_int_eq(result, 0);
 		ck_assert_uint_le(calls.system, 1);
 		ck_assert_uint_eq(calls.allocations, 0);
 		ck_assert_uint_eq(calls.locks, 0);
 	}
+	ck_assert_uint_le(late, 2);
 	ck_assert_int_eq(msg_subscriber_close(s), 0);
 	ck_assert_int_eq(msg_node_close(node), 0);
 }
