@@ -14,6 +14,8 @@
 
 #include "base/clock.h"
 #include "base/trail.h"
+#include "pool/ring_reader.h"
+#include "protocol/pack.h"
 
 #define PUBLISHERS_MAX 4096u
 #define REORDER_NS (200 * MSG_NS_PER_US)
@@ -181,6 +183,37 @@ static void relieve(struct feed *f)
 		(unsigned long long)most);
 }
 
+/* Messages and bytes of an entry that we published. */
+static void tally(struct feed *f, const struct msg_ring_item *item)
+{
+	struct msg_pack_reader pack;
+	const uint8_t *data;
+	uint32_t bytes;
+
+	if (item->kind != MSG_RING_PACKED) {
+		/* Of a message in parts, its last. */
+		f->messages += item->segments == 1;
+		f->bytes += item->bytes;
+		return;
+	}
+	data = f->pool.base + (size_t)item->place * MSG_RING_PLACE_UNIT;
+	if (msg_pack_open(&pack, data, item->bytes) < 0)
+		return;
+	for (; msg_pack_next(&pack, &data, &bytes); f->messages++)
+		f->bytes += bytes;
+}
+
+static void tally_new(struct feed *f, struct stream *s)
+{
+	const struct msg_ring_reader ring = {
+		.entries = s->writer.entries, .mask = s->writer.mask};
+	struct msg_ring_item item;
+
+	for (; s->tallied < s->writer.head; s->tallied++)
+		if (msg_ring_peek(&ring, s->tallied, &item) == MSG_RING_ENTRY)
+			tally(f, &item);
+}
+
 int feed_turn(struct feed *f)
 {
 	uint64_t published = f->receiver.published;
@@ -191,7 +224,9 @@ int feed_turn(struct feed *f)
 	if (f->receiver.published == published)
 		return n;
 	for (uint32_t i = 0; i < f->follow.topic_count; i++)
-		if (f->streams[i])
+		if (f->streams[i]) {
 			stream_flush(f->streams[i]);
+			tally_new(f, f->streams[i]);
+		}
 	return n;
 }

@@ -38,6 +38,7 @@ struct feed {
 	struct msg_log log;
 	struct stream *streams[FEED_TOPICS_MAX]; /* By topic number. */
 	uint32_t slots;
+	uint64_t messages, bytes; /* Published, whoever reads them. */
 	uint64_t evicted;
 };
 

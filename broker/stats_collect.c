@@ -233,8 +233,8 @@ static void put_feed(struct writing *w, struct feed *f, uint64_t id)
 		row.counts.groups += f->follow.handles[i] != 0;
 #define COUNT(field, id)                                                       \
 	row.counts.field = msg_counter_get(&r->counters[MSG_COUNTER_##id])
-	COUNT(messages, MESSAGES);
-	COUNT(bytes, BYTES);
+	row.counts.messages = f->messages;
+	row.counts.bytes = f->bytes;
 	COUNT(frames, FRAMES);
 	COUNT(lost, LOST);
 	COUNT(late, LATE);

@@ -53,6 +53,7 @@ struct stream {
 	uint64_t epoch;
 	struct msg_ring_writer writer; /* Network. */
 	uint64_t flushed;              /* Its head when readers were woken. */
+	uint64_t tallied;              /* Entries that its feed has counted. */
 	uint32_t number;               /* Network: in its feed. */
 	uint32_t reader_top;
 	uint32_t reader_count;

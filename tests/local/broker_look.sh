@@ -191,6 +191,30 @@ kill "${pids[a]}"
 finish a
 rmdir "$place/a.stats"
 
+# ---- a network -------------------------------------------------------------------
+
+# What a feed counts is what its subscriber takes: single messages, packed ones
+# and fragments, all from a publisher that needs no broker.
+quiet=(--config "$work/empty.conf")
+broker a --interface lo
+start echo env MSG_BROKER=a MSG_BROKER_POLICY=require "$MSG" echo fed \
+	--no-payload --count 260 --timeout 30
+listening echo
+MSG_BROKER_POLICY=never "$MSG" pub -q fed --wait-ms 500 --size 100 --count 50 \
+	--rate 5k || fail "pub: exit $?"
+MSG_BROKER_POLICY=never "$MSG" pub -q fed --wait-ms 500 --size 40 --count 200 \
+	--batch 20 --rate 5k || fail "pub of batches: exit $?"
+MSG_BROKER_POLICY=never "$MSG" pub -q fed --wait-ms 500 --size 100000 --count 10 \
+	--rate 50 || fail "pub of fragments: exit $?"
+finish echo 40
+is "exit of echo" 0 $code
+info || fail "info: exit $?"
+is "what the feed has counted" "260 1013000" "$(value "$work/info.json" \
+	'"%(messages)d %(bytes)d" % d["feeds"][0]')"
+kill "${pids[a]}"
+finish a
+quiet=(--no-network --config "$work/empty.conf")
+
 # ---- what may lie there ------------------------------------------------------------
 
 for mode in 660 600; do
