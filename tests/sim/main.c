@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* main.c - the program msg_sim; its help says what it does. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mutants.h"
+#include "play.h"
+
+static const char help[] =
+	"usage: msg_sim [OPTION...]\n"
+	"\n"
+	"Play publishers and receivers with the protocol of libmsg over a network\n"
+	"that the seed makes, and check every message.\n"
+	"\n"
+	"  --seed N          this one (1); prints what happened\n"
+	"  --seeds N         as many, from --seed on; stops at the first that\n"
+	"                    fails, and says how to play it again\n"
+	"  --scenario NAME   this kind of trouble; by default the seed's\n"
+	"  --list            the kinds\n"
+	"  --messages N      of each publisher, more or less (2000)\n"
+	"  --forged N        packets of a stranger\n"
+	"  --trace           a line for each thing that happens\n"
+	"  --twice           each seed twice: both must be the same\n"
+	"  --mutant NUMBER   with the protocol made worse in this way\n"
+	"  --mutants         each way to be worse must be found\n"
+	"\n"
+	"Exit status: 0; 1 when a seed failed; 2 for wrong usage.\n";
+
+struct settings {
+	struct play_settings play;
+	uint64_t seeds;
+	bool many, twice, mutants;
+};
+
+static uint64_t number(int argc, char **argv, int *i)
+{
+	char *end;
+	uint64_t value;
+
+	if (++*i >= argc)
+		goto wrong;
+	value = strtoull(argv[*i], &end, 0);
+	if (*end == '\0' && end != argv[*i])
+		return value;
+wrong:
+	fputs(help, stderr);
+	exit(2);
+}
+
+static void print_result(
+	uint64_t seed, const struct play_result *result)
+{
+	printf("seed %" PRIu64 " %s: %" PRIu64 " published, %" PRIu64
+	       " delivered, %" PRIu64 " lost, %" PRIu64 " repairs for %" PRIu64
+	       " losses, %" PRIu64 " reports, %" PRIu64 " forged, %" PRIu64
+	       " events, %.3f s, trace %016" PRIx64 "\n",
+		seed, result->scenario, result->published, result->delivered,
+		result->lost, result->repairs, result->losses, result->reports,
+		result->forged, result->events,
+		(double)result->virtual_ns / 1e9, result->hash);
+}
+
+static void print_failure(const struct settings *settings, uint64_t seed,
+	const struct play_result *result)
+{
+	const struct play_settings *play = &settings->play;
+
+	printf("FAILED: seed %" PRIu64 " (%s): %s\n  play it again: msg_sim"
+	       " --seed %" PRIu64 " --messages %" PRIu64,
+		seed, result->scenario, result->failure, seed, play->messages);
+	if (play->scenario)
+		printf(" --scenario %s", play->scenario);
+	if (play->forged)
+		printf(" --forged %" PRIu32, play->forged);
+	if (play->mutant)
+		printf(" --mutant %d", (int)play->mutant);
+	puts(" --trace");
+}
+
+static bool play_one(const struct settings *settings, uint64_t seed,
+	struct play_result *result)
+{
+	struct play_settings play = settings->play;
+	struct play_result again;
+
+	play.seed = seed;
+	if (!play_seed(&play, result)) {
+		fprintf(stderr, "msg_sim: no scenario \"%s\"; see --list\n",
+			play.scenario);
+		exit(2);
+	}
+	if (settings->twice) {
+		play_seed(&play, &again);
+		if (again.hash != result->hash && !result->failed) {
+			result->failed = true;
+			snprintf(result->failure, sizeof result->failure,
+				"twice the same seed, two stories:"
+				" %016" PRIx64 " and %016" PRIx64,
+				result->hash, again.hash);
+		}
+	}
+	if (!settings->many)
+		print_result(seed, result);
+	if (result->failed)
+		print_failure(settings, seed, result);
+	return !result->failed;
+}
+
+static int play_many(const struct settings *settings)
+{
+	struct play_result result;
+	uint64_t delivered = 0, lost = 0, repairs = 0, forged = 0;
+	double virtual_s = 0;
+
+	for (uint64_t i = 0; i < settings->seeds; i++) {
+		if (!play_one(settings, settings->play.seed + i, &result))
+			return 1;
+		delivered += result.delivered;
+		lost += result.lost;
+		repairs += result.repairs;
+		forged += result.forged;
+		virtual_s += (double)result.virtual_ns / 1e9;
+	}
+	if (settings->many)
+		printf("%" PRIu64 " seeds from %" PRIu64 " on: %" PRIu64
+		       " messages delivered, %" PRIu64 " named as lost, %" PRIu64
+		       " repairs, %" PRIu64 " forged packets, %.0f s of their"
+		       " time\n",
+			settings->seeds, settings->play.seed, delivered, lost,
+			repairs, forged, virtual_s);
+	return 0;
+}
+
+static void read_options(int argc, char **argv, struct settings *settings)
+{
+	for (int i = 1; i < argc; i++) {
+		const char *a = argv[i];
+
+		if (!strcmp(a, "--seed")) {
+			settings->play.seed = number(argc, argv, &i);
+		} else if (!strcmp(a, "--seeds")) {
+			settings->seeds = number(argc, argv, &i);
+			settings->many = true;
+		} else if (!strcmp(a, "--scenario") && i + 1 < argc) {
+			settings->play.scenario = argv[++i];
+		} else if (!strcmp(a, "--list")) {
+			scenario_list();
+			exit(0);
+		} else if (!strcmp(a, "--messages")) {
+			settings->play.messages = number(argc, argv, &i);
+		} else if (!strcmp(a, "--forged")) {
+			settings->play.forged =
+				(uint32_t)number(argc, argv, &i);
+		} else if (!strcmp(a, "--trace")) {
+			settings->play.trace = true;
+		} else if (!strcmp(a, "--twice")) {
+			settings->twice = true;
+		} else if (!strcmp(a, "--mutants")) {
+			settings->mutants = true;
+		} else if (!strcmp(a, "--mutant")) {
+			settings->play.mutant =
+				(enum mutant)number(argc, argv, &i);
+		} else {
+			fputs(help, !strcmp(a, "--help") ? stdout : stderr);
+			exit(strcmp(a, "--help") ? 2 : 0);
+		}
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct settings settings = {
+		.play = {.seed = 1, .messages = 2000}, .seeds = 1};
+
+	read_options(argc, argv, &settings);
+	if (settings.mutants)
+		return find_mutants(&settings.play);
+	return play_many(&settings);
+}
