@@ -50,12 +50,14 @@ static uint64_t round_ns(const struct msg_recover *r)
 	return clamp_rtt(r->rtt_ns + r->rtt_var_ns);
 }
 
-/* So many times doubled, but so that a question is put ASKS_MIN times before
- * it is given up. */
+/* So many times doubled, but so that a question is put once in a heartbeat, and
+ * ASKS_MIN times before it is given up. */
 static uint64_t doubled(const struct msg_recover *r, uint64_t wait, uint32_t by)
 {
 	uint64_t most = r->options.give_up_ns / ASKS_MIN;
 
+	if (most > r->period_ns)
+		most = r->period_ns;
 	if (most < wait)
 		most = wait;
 	return wait << by < most ? wait << by : most;

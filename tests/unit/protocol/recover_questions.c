@@ -134,13 +134,13 @@ START_TEST(without_news_it_is_asked_for_again_after_four_round_trips)
 	EXPECT_DEADLINE(at + 4 * RTT);
 	EXPECT_ASKED("", at + 4 * RTT - 1);
 	EXPECT_ASKED("?2", at + 4 * RTT);
-	/* And then after twice that, up to an eighth of giving up. */
+	/* And then after twice that, up to a heartbeat. */
 	at += 4 * RTT;
 	for (unsigned i = 0; i < 20; i++) {
 		uint64_t wait = 8 * RTT << i;
 
-		if (wait > GIVE_UP / 8)
-			wait = GIVE_UP / 8;
+		if (wait > HEARTBEAT)
+			wait = HEARTBEAT;
 		EXPECT_ASKED("", at + wait - 1);
 		at += wait;
 		EXPECT_ASKED("?2", at);
