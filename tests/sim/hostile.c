@@ -128,7 +128,7 @@ static void far_frame(void)
 		if (dice(2))
 			frame.flags |= MSG_FRAME_REPAIR;
 		msg_frame_write(packet->data, &frame);
-		say(dice(2) ? NET_ALL : node, packet);
+		say(node, packet);
 	}
 	packet_drop(packet);
 }
@@ -179,6 +179,17 @@ static void wrong_report(void)
 	report.serial = (uint32_t)dice(UINT32_MAX);
 	report.position = (uint32_t)(p->repair.next + 64 - dice(4096));
 	report.base = dice(4) ? report.position : (uint32_t)dice(UINT32_MAX);
+	if (dice(2)) {
+		/* As good as true: all that was sent was heard, and missed. */
+		report.heard = (uint32_t)p->repair.next;
+		report.serial = p->repair.serial;
+		report.position = report.heard -
+				  (uint32_t)dice(p->repair.next -
+						 p->repair.first + 1);
+		report.base = report.position;
+		if (report.count > report.heard - report.base)
+			report.count = (uint16_t)(report.heard - report.base);
+	}
 	report.reach = reach_of(
 		dice(2) ? (uint32_t)dice(play->net.count)
 			: (uint32_t)dice(UINT32_MAX));

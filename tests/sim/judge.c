@@ -10,6 +10,7 @@
  *                + frames dropped by a receiver for want of room
  *                + frames that joiners were sent back for
  *                + last frames sent once more unasked
+ *                + those that its own publisher's queue was too full for
  *                + SLACK
  */
 #include <inttypes.h>
@@ -49,6 +50,19 @@ static void judge_stream(
 			" given up are not %" PRIu64 " lost",
 			r->options.node, m->counts.gone, m->counts.given_up,
 			m->lost_total);
+}
+
+/* Who wished for history begins where the publisher said. */
+static void judge_join(struct play *play, const struct publisher *p,
+	const struct receiver *r, const struct stream *s)
+{
+	if (r->options.history > 0 && s->book.started &&
+		s->publisher == p->options.word &&
+		!publisher_answered(p, r->options.node, s->book.start))
+		world_fail(&play->world,
+			"receiver %" PRIu32 " begins with %" PRIu64
+			", where the publisher did not send it",
+			r->options.node, s->book.start);
 }
 
 static void judge_publisher(struct play *play, const struct publisher *p)
@@ -99,7 +113,8 @@ static void sum(const struct play *play, struct play_result *result)
 
 		result->repairs += p->repair.counts.unicasts +
 				   p->repair.counts.multicasts;
-		result->losses += p->joins + p->repair.counts.tails;
+		result->losses += p->joins + p->repair.counts.tails +
+				  p->side_dropped;
 		result->published += p->truth.next_sequence -
 				     p->truth.first_sequence;
 	}
@@ -109,10 +124,16 @@ void play_judge(struct play *play, struct play_result *result)
 {
 	struct world *world = &play->world;
 
-	for (uint32_t i = 0; i < play->receiver_count; i++)
-		for (uint32_t k = 0; k < play->receivers[i]->stream_count; k++)
-			judge_stream(play, play->receivers[i],
-				play->receivers[i]->streams[k]);
+	for (uint32_t i = 0; i < play->receiver_count; i++) {
+		const struct receiver *r = play->receivers[i];
+
+		for (uint32_t k = 0; k < r->stream_count; k++) {
+			judge_stream(play, r, r->streams[k]);
+			for (uint32_t p = 0; p < play->publisher_count; p++)
+				judge_join(play, play->publishers[p], r,
+					r->streams[k]);
+		}
+	}
 	for (uint32_t i = 0; i < play->publisher_count; i++)
 		judge_publisher(play, play->publishers[i]);
 	sum(play, result);

@@ -18,19 +18,22 @@ static const struct {
 	const char *scenario;
 	const char *what;
 	const char *complaint; /* Words of it. */
+	uint32_t forged;
 } mutants[] = {
 	{MUTANT_DROP_REPAIR, "loss", "repairs are thrown away",
-		"still waits"},
-	{MUTANT_NO_NAK, "loss", "nothing is asked for", "still waits"},
-	{MUTANT_TWICE, "calm", "a message twice", "was due"},
-	{MUTANT_HIDE_LOSS, "beyond", "losses are not told", "was due"},
+		"still waits", 0},
+	{MUTANT_NO_NAK, "loss", "nothing is asked for", "still waits", 0},
+	{MUTANT_TWICE, "calm", "a message twice", "was due", 0},
+	{MUTANT_HIDE_LOSS, "beyond", "losses are not told", "was due", 0},
 	{MUTANT_INVENT_LOSS, "loss", "a loss that is none",
-		"when nothing may be"},
-	{MUTANT_WRONG_BYTE, "calm", "a wrong byte", "is not what was"},
-	{MUTANT_NO_ECHO, "loss", "repairs whenever asked", "repairs for"},
-	{MUTANT_NO_PROBE, "tail", "silence behind a burst", "still waits"},
-	{MUTANT_HOARD, "beyond", "history without bounds", "may keep"},
-	{MUTANT_NO_LIMIT, "hostile", "repairs without a bucket", "and may"},
+		"when nothing may be", 0},
+	{MUTANT_WRONG_BYTE, "calm", "a wrong byte", "is not what was", 0},
+	{MUTANT_NO_ECHO, "loss", "repairs whenever asked", "repairs for", 0},
+	{MUTANT_NO_PROBE, "tail", "silence behind a burst", "still waits", 0},
+	{MUTANT_HOARD, "beyond", "history without bounds", "may keep",
+		0},
+	{MUTANT_NO_LIMIT, "hostile", "repairs without a bucket", "and may",
+		30000},
 };
 
 static bool find(const struct play_settings *settings, uint32_t index)
@@ -39,6 +42,7 @@ static bool find(const struct play_settings *settings, uint32_t index)
 	struct play_result result;
 
 	play.scenario = mutants[index].scenario;
+	play.forged = mutants[index].forged;
 	for (uint32_t i = 0; i < SEEDS; i++, play.seed++) {
 		play.mutant = mutants[index].mutant;
 		play_seed(&play, &result);

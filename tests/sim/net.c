@@ -43,6 +43,19 @@ void net_start(struct net *net, struct world *world, uint32_t count)
 	net->count = count;
 }
 
+static void count_arrival(struct net_node *node, const struct packet *packet)
+{
+	uint64_t *highest = &node->highest[packet->from];
+
+	if (packet->data_frame) {
+		node->arrived++;
+		node->overtaken += packet->order < *highest;
+		node->doubled += packet->order == *highest;
+	}
+	if (packet->order > *highest)
+		*highest = packet->order;
+}
+
 static void arrive(struct world *world, void *object, void *detail, uint64_t to)
 {
 	struct net *net = object;
@@ -53,15 +66,7 @@ static void arrive(struct world *world, void *object, void *detail, uint64_t to)
 		world_note(world, NOTE_DROPPED, (uint32_t)to, DROP_DOWN,
 			packet->bytes);
 	} else {
-		if (packet->data_frame) {
-			uint64_t *highest = &node->highest[packet->from];
-
-			node->arrived++;
-			node->overtaken += packet->order < *highest;
-			node->doubled += packet->order == *highest;
-			if (packet->order > *highest)
-				*highest = packet->order;
-		}
+		count_arrival(node, packet);
 		node->arrive(node->object, packet);
 	}
 	packet_drop(packet);
@@ -185,10 +190,8 @@ bool net_send(struct net *net, uint32_t from, uint32_t to,
 		world_note(net->world, NOTE_REFUSED, from, *again, 0);
 		return false;
 	}
-	if (packet->data_frame) {
-		packet->order = ++node->order;
-		packet->from = from;
-	}
+	packet->order = ++node->order;
+	packet->from = from;
 	if (node->up_bits != 0) {
 		if (node->up_free_at > start)
 			start = node->up_free_at;

@@ -20,8 +20,8 @@ struct packet {
 	uint32_t references;
 	uint32_t bytes;
 	bool data_frame; /* A data frame, first or again. */
-	uint32_t from;  /* Of data frames. */
-	uint64_t order; /* Of data frames, as its sender sent them. */
+	uint32_t from;
+	uint64_t order; /* As its sender sent them. */
 	uint64_t born;  /* When the oldest message in it was published. */
 	uint8_t data[];
 };
@@ -61,7 +61,7 @@ struct net_node {
 	uint64_t up_queue;      /* Bytes before it refuses. */
 	uint64_t up_free_at;
 	uint32_t up_loss;       /* Lost for all at once. */
-	uint64_t order;         /* Data frames sent. */
+	uint64_t order;         /* Packets sent. */
 	uint64_t highest[NET_NODES_MAX]; /* Arrived, by sender: who overtook? */
 	/* Counted, data frames only: */
 	uint64_t lost;          /* On the way to this node. */

@@ -44,12 +44,14 @@ uint32_t truth_bytes(const struct truth *truth, uint64_t sequence)
 }
 
 void book_start(struct book *book, struct world *world,
-	const struct truth *truth, uint32_t receiver, bool lossless)
+	const struct truth *truth, uint32_t receiver, bool lossless,
+	uint64_t give_up_ns)
 {
 	*book = (struct book){.world = world,
 		.truth = truth,
 		.receiver = receiver,
-		.lossless = lossless};
+		.lossless = lossless,
+		.patient_until = world->now + give_up_ns};
 }
 
 static void join(struct book *book, uint64_t sequence)
@@ -125,6 +127,11 @@ void book_lost(
 			"receiver %" PRIu32 ": %" PRIu64
 			" messages lost from %" PRIu64
 			" on, when nothing may be",
+			book->receiver, lost, sequence);
+	else if (gone < lost && book->world->now < book->patient_until)
+		world_fail(book->world,
+			"receiver %" PRIu32 ": %" PRIu64
+			" messages given up from %" PRIu64 " on, too early",
 			book->receiver, lost, sequence);
 	else if (gone == lost && end - truth->first_sequence >
 					 truth->gone_sequence -

@@ -31,6 +31,7 @@ struct book {
 	uint32_t receiver;
 	bool started;
 	bool lossless;       /* Nothing may be lost. */
+	uint64_t patient_until; /* Before, nothing may be given up. */
 	uint64_t start;      /* First message that is ours. */
 	uint64_t expected;
 	uint64_t delivered;
@@ -46,7 +47,8 @@ void truth_publish(struct truth *truth, uint32_t bytes);
 uint32_t truth_bytes(const struct truth *truth, uint64_t sequence);
 
 void book_start(struct book *book, struct world *world,
-	const struct truth *truth, uint32_t receiver, bool lossless);
+	const struct truth *truth, uint32_t receiver, bool lossless,
+	uint64_t give_up_ns);
 void book_message(struct book *book, uint64_t sequence, const uint8_t *data,
 	uint32_t bytes);
 /* `gone` of `lost` because the publisher has them no more; the first message

@@ -211,6 +211,9 @@ static void probe_send(struct publisher *p, uint32_t to,
 	probe.first_sequence = first == p->repair.next
 				       ? probe.next_sequence
 				       : history_at(p, first)->sequence;
+	if (probe.flags & MSG_PROBE_JOIN)
+		p->answers[p->answer_count++ % PUBLISHER_ANSWERS_MAX] =
+			(struct join_answer){to, probe.first_sequence};
 	if (p->options.policy != MSG_FLOW_POLICY_NONE)
 		probe.flags |= MSG_PROBE_FLOW;
 	packet->bytes = msg_probe_write(
@@ -280,6 +283,18 @@ static void report_came(struct publisher *p, struct msg_report *report)
 		msg_repair_next(&p->repair, p->world->now, &action);
 		act(p, &action);
 	} while (action.kind != MSG_REPAIR_NOTHING);
+}
+
+bool publisher_answered(
+	const struct publisher *p, uint32_t to, uint64_t sequence)
+{
+	if (p->answer_count > PUBLISHER_ANSWERS_MAX)
+		return true; /* Some are forgotten. */
+	for (uint64_t i = 0; i < p->answer_count; i++)
+		if (p->answers[i].to == to &&
+			(int64_t)(sequence - p->answers[i].sequence) <= 0)
+			return true;
+	return false;
 }
 
 /* ---- time ----------------------------------------------------------------- */

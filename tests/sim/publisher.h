@@ -21,6 +21,7 @@
 #include "protocol/repair.h"
 
 #define PUBLISHER_SIDE_MAX 64u
+#define PUBLISHER_ANSWERS_MAX 64u
 
 /* When messages come, and how large they are. */
 struct traffic {
@@ -68,6 +69,12 @@ struct side_packet {
 	uint32_t to;
 };
 
+/* Where a receiver was told to begin. */
+struct join_answer {
+	uint32_t to;
+	uint64_t sequence;
+};
+
 struct publisher {
 	struct world *world;
 	struct net *net;
@@ -95,6 +102,9 @@ struct publisher {
 	struct side_packet side[PUBLISHER_SIDE_MAX];
 	uint32_t side_first, side_count;
 
+	struct join_answer answers[PUBLISHER_ANSWERS_MAX]; /* The last ones. */
+	uint64_t answer_count;
+
 	uint64_t timer_at;
 	uint64_t timer_number;
 	uint64_t started_ns;
@@ -115,6 +125,12 @@ void publisher_end(struct publisher *publisher);
 
 /* A packet came for it. */
 void publisher_arrive(void *publisher, struct packet *packet);
+
+/* Whether this node was told to begin there or later, as far as is remembered:
+ * who hears the stream before the answer comes begins with what it heard, if
+ * that is earlier. */
+bool publisher_answered(
+	const struct publisher *publisher, uint32_t to, uint64_t sequence);
 
 /* All that it wanted to say has been sent once. */
 static inline bool publisher_finished(const struct publisher *publisher)

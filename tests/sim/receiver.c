@@ -54,7 +54,8 @@ static struct stream *stream_make(
 	s->places = zeroed(o->window, sizeof *s->places);
 	s->held = zeroed(tokens(r), sizeof(struct packet *));
 	msg_recover_start(&s->recover, &options, s->places);
-	book_start(&s->book, r->world, truth, o->node, o->lossless);
+	book_start(&s->book, r->world, truth, o->node, o->lossless,
+		o->give_up_ns);
 	return s;
 }
 

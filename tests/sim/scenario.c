@@ -408,5 +408,7 @@ bool scenario_make(struct scenario *s, const char *name, struct world *world,
 	s->name = kinds[pick].name;
 	defaults(s, world, messages);
 	kinds[pick].make(s, world);
+	if (s->late > s->receivers)
+		s->late = s->receivers;
 	return true;
 }
