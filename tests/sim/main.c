@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crowd.h"
 #include "mutants.h"
 #include "play.h"
 
@@ -21,6 +22,7 @@ static const char help[] =
 	"  --list            the kinds\n"
 	"  --messages N      of each publisher, more or less (2000)\n"
 	"  --forged N        packets of a stranger\n"
+	"  --crowd N         N receivers of one publisher, by cohorts\n"
 	"  --trace           a line for each thing that happens\n"
 	"  --twice           each seed twice: both must be the same\n"
 	"  --mutant NUMBER   with the protocol made worse in this way\n"
@@ -32,6 +34,7 @@ struct settings {
 	struct play_settings play;
 	uint64_t seeds;
 	bool many, twice, mutants;
+	uint32_t crowd;
 };
 
 static uint64_t number(int argc, char **argv, int *i)
@@ -133,6 +136,36 @@ static int play_many(const struct settings *settings)
 	return 0;
 }
 
+static int play_crowd(const struct settings *settings)
+{
+	static const char *const names[] = {"lone", "rack", "everywhere"};
+	int failed = 0;
+
+	for (int loss = CROWD_LONE; loss <= CROWD_EVERYWHERE; loss++) {
+		struct crowd_settings crowd = crowd_defaults;
+		struct crowd_result result;
+
+		crowd.seed = settings->play.seed;
+		crowd.receivers = settings->crowd;
+		crowd.loss = (enum crowd_loss)loss;
+		crowd_play(&crowd, &result);
+		printf("%" PRIu32 " receivers, %" PRIu32 " losses %s, %" PRIu64
+		       " copies: %" PRIu64 " naks (%" PRIu64
+		       " of the first), %" PRIu64 " dropped, %" PRIu64
+		       " repairs, worst %.1f us, %" PRIu32 " cohorts, trace"
+		       " %016" PRIx64 "\n",
+			crowd.receivers, result.losses, names[loss],
+			result.lost_copies, result.naks, result.naks_first,
+			result.naks_dropped, result.repairs,
+			(double)result.worst_ns / 1e3, result.cohorts,
+			result.hash);
+		if (result.failed)
+			printf("FAILED: %s\n", result.failure);
+		failed |= result.failed;
+	}
+	return failed;
+}
+
 static void read_options(int argc, char **argv, struct settings *settings)
 {
 	for (int i = 1; i < argc; i++) {
@@ -153,6 +186,8 @@ static void read_options(int argc, char **argv, struct settings *settings)
 		} else if (!strcmp(a, "--forged")) {
 			settings->play.forged =
 				(uint32_t)number(argc, argv, &i);
+		} else if (!strcmp(a, "--crowd")) {
+			settings->crowd = (uint32_t)number(argc, argv, &i);
 		} else if (!strcmp(a, "--trace")) {
 			settings->play.trace = true;
 		} else if (!strcmp(a, "--twice")) {
@@ -177,5 +212,7 @@ int main(int argc, char **argv)
 	read_options(argc, argv, &settings);
 	if (settings.mutants)
 		return find_mutants(&settings.play);
+	if (settings.crowd)
+		return play_crowd(&settings);
 	return play_many(&settings);
 }
