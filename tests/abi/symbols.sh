@@ -55,14 +55,17 @@ fi
 	awk '$2 == "T" && $3 !~ /@@MSG_[0-9]+\.[0-9]+$/' >"$work/bare"
 same 'every function has a version' /dev/null "$work/bare"
 
-# exports LIBRARY SYMBOL: that one and no other.
+# exports LIBRARY SYMBOL...: those, sorted, and no others.
 exports() {
-	"$NM" -D --defined-only "$1" | awk '{ print $3 }' | sed 's/@.*//' |
-		sort >"$work/exported"
-	echo "$2" >"$work/${1##*/}.wanted"
-	same "exports of ${1##*/}" "$work/${1##*/}.wanted" "$work/exported"
+	local library=$1 name=${1##*/}
+
+	shift
+	"$NM" -D --defined-only "$library" | awk '{ print $3 }' |
+		sed 's/@.*//' | sort >"$work/exported"
+	printf '%s\n' "$@" >"$work/$name.wanted"
+	same "exports of $name" "$work/$name.wanted" "$work/exported"
 }
-exports "$MODULE" msg_link_module
+exports "$MODULE" msg_channel_module msg_link_module
 exports "$PLUGIN" fi_prov_ini
 
 needed=$("$READELF" -d "$SHARED" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
