@@ -213,16 +213,16 @@ enum msg_recover_verdict msg_recover_arrive_slowly(struct msg_recover *r,
 
 /* ---- probes ------------------------------------------------------------ */
 
-static void hear_marks(struct msg_recover *r, const struct msg_probe *probe,
-	uint64_t frame)
+static void hear_marks(
+	struct msg_recover *r, const struct msg_probe *probe, uint64_t frame)
 {
 	struct msg_recover_mark first = {
 		frame - (uint32_t)(probe->next - probe->first),
 		probe->first_sequence};
 
 	if (frame >= r->told.frame || probe->stamp > r->told_stamp)
-		r->told = (struct msg_recover_mark){
-			frame, probe->next_sequence};
+		r->told =
+			(struct msg_recover_mark){frame, probe->next_sequence};
 	if (!(probe->flags & MSG_PROBE_JOIN)) {
 		if (first.frame > r->first.frame)
 			r->first = first;
@@ -230,8 +230,7 @@ static void hear_marks(struct msg_recover *r, const struct msg_probe *probe,
 		r->join = first;
 		r->answered = true;
 		if (r->join_count == 1)
-			msg_recover_ask_measure(
-				r, r->heard_ns - r->report_ns);
+			msg_recover_ask_measure(r, r->heard_ns - r->report_ns);
 	}
 }
 

@@ -112,12 +112,13 @@ struct msg_recover_mark {
 };
 
 struct msg_recover {
-	/* Frames are counted in 64 bits from somewhere above 2^32, so that none
+	/* The fast way needs one cache line: down to `calm`.  Frames are counted in 64 bits from somewhere above 2^32, so that none
 	 * that a stream can name lies below zero. */
 	uint64_t next;      /* Frame expected. */
 	uint64_t top;       /* Frames below were heard of. */
 	uint64_t report_at; /* A report is due when `next` gets there. */
 	uint64_t deadline;  /* When next or report has work; UINT64_MAX. */
+	uint64_t lost;      /* Messages, not yet taken by msg_recover_lost. */
 	uint64_t sequence;  /* Message expected, … */
 	uint32_t offset;    /* … and byte in it. */
 	bool started;
@@ -134,8 +135,7 @@ struct msg_recover {
 	uint64_t scanned;   /* Frames of the window below are held or missing. */
 	uint64_t gap;       /* Frames lost since the last delivery. */
 	uint64_t origin;    /* The message the stream begins with. */
-	uint64_t lost;      /* Messages, not yet taken by msg_recover_lost. */
-	uint64_t lost_total;
+	uint64_t lost_total; /* Messages. */
 	struct msg_recover_mark first; /* Frames below are gone. */
 	struct msg_recover_mark told;  /* Newest probe. */
 	struct msg_recover_mark join;  /* The answer. */

@@ -131,8 +131,8 @@ void msg_recover_ask_begin(struct msg_recover *r)
  * four. */
 static void look_again(struct msg_recover *r)
 {
-	uint64_t at = msg_recover_later(
-		r->oldest_ns, round_ns(r) + r->backoff_ns);
+	uint64_t at =
+		msg_recover_later(r->oldest_ns, round_ns(r) + r->backoff_ns);
 
 	if (r->asked_count > 0 && at < r->again_ns)
 		r->again_ns = at;
@@ -159,8 +159,7 @@ void msg_recover_ask_serial(struct msg_recover *r, uint32_t serial)
 	msg_recover_ask_news(r);
 }
 
-void msg_recover_ask_probe(
-	struct msg_recover *r, const struct msg_probe *probe)
+void msg_recover_ask_probe(struct msg_recover *r, const struct msg_probe *probe)
 {
 	bool knew = r->flow && r->reach.bytes > 0;
 	bool crowd = r->crowd;

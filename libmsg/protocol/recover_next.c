@@ -181,8 +181,10 @@ static bool move_on(struct msg_recover *r, uint64_t now)
 
 			if (!msg_recover_is_missing(r, r->next))
 				return true;
-			if (!gone && !msg_recover_is_over(r,
-				     msg_recover_place(r, r->next)->since, now))
+			if (!gone &&
+				!msg_recover_is_over(r,
+					msg_recover_place(r, r->next)->since,
+					now))
 				return false;
 			msg_recover_unmark_missing(r, r->next);
 			lose(r, r->next + 1, gone);

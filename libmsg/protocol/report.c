@@ -159,8 +159,8 @@ static bool bitmap_is_sound(
 	uint32_t bitmap = bitmap_bytes(count);
 
 	if (count > MSG_REPORT_FRAMES_MAX ||
-		frame->bytes != MSG_FRAME_HEADER_BYTES + MSG_REPORT_BYTES +
-					bitmap)
+		frame->bytes !=
+			MSG_FRAME_HEADER_BYTES + MSG_REPORT_BYTES + bitmap)
 		return false;
 	return count % 8 == 0 ||
 	       body[MSG_REPORT_BYTES + bitmap - 1] >> (count % 8) == 0;

@@ -64,8 +64,8 @@ static void arrive(struct run *run, uint8_t flags, unsigned wild,
 	struct msg_recover *r = &run->follower.recover;
 	struct msg_frame frame = {.type = MSG_FRAME_SINGLE, .flags = flags};
 
-	frame.transmission = wild & 1 ? take32(run)
-				      : (uint32_t)take_near(run, r->next);
+	frame.transmission =
+		wild & 1 ? take32(run) : (uint32_t)take_near(run, r->next);
 	frame.sequence = wild & 2 ? (uint64_t)take32(run) << 32 | take32(run)
 				  : take_near(run, r->sequence);
 	if (flags & MSG_FRAME_REPAIR)
@@ -83,8 +83,7 @@ static void step_messages(struct run *run, unsigned size, uint8_t flags)
 
 static void step_fragment(struct run *run, unsigned size)
 {
-	struct follower_body body = {
-		.fragment = {24, 8 * (size & 3) % 24, 8}};
+	struct follower_body body = {.fragment = {24, 8 * (size & 3) % 24, 8}};
 
 	arrive(run, MSG_FRAME_RELIABLE, size >> 3, body);
 }
@@ -127,8 +126,7 @@ static void check_report(struct run *run, const struct msg_report *report)
 	struct msg_frame frame;
 
 	MUST(msg_frame_read(data, bytes, &frame) == MSG_FRAME_OK);
-	MUST(msg_report_read(
-		&again, &frame, data + MSG_FRAME_HEADER_BYTES));
+	MUST(msg_report_read(&again, &frame, data + MSG_FRAME_HEADER_BYTES));
 	MUST(report->position == (uint32_t)r->next);
 	MUST(report->heard == (uint32_t)r->top);
 	for (uint32_t bit = 0; bit < report->count; bit++) {
@@ -164,8 +162,7 @@ static void step(struct run *run)
 		step_messages(run, size, MSG_FRAME_RELIABLE);
 		break;
 	case 2:
-		step_messages(
-			run, size, MSG_FRAME_RELIABLE | MSG_FRAME_REPAIR);
+		step_messages(run, size, MSG_FRAME_RELIABLE | MSG_FRAME_REPAIR);
 		break;
 	case 3:
 		step_fragment(run, size);

@@ -83,10 +83,10 @@ static void deliver(struct follower *f, uint32_t token)
 	struct msg_recover *r = &f->recover;
 	const struct follower_token *t = &f->tokens[token];
 	uint64_t sequence = msg_recover_sequence(r, &t->frame);
-	struct msg_span span = t->body.count > 0
-				       ? msg_span_messages(sequence, t->body.count)
-				       : msg_span_fragment(
-						 sequence, &t->body.fragment);
+	struct msg_span span =
+		t->body.count > 0
+			? msg_span_messages(sequence, t->body.count)
+			: msg_span_fragment(sequence, &t->body.fragment);
 	bool good = msg_recover_deliver(r, &span);
 
 	take_lost(f);

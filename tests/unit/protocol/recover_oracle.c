@@ -34,7 +34,7 @@
 struct weather {
 	unsigned loss, duplicate, back_loss; /* Per mille. */
 	uint64_t delay, jitter;
-	uint64_t interval; /* Between frames, at most. */
+	uint64_t interval;    /* Between frames, at most. */
 	uint64_t cut, cut_ns; /* From when, how long. */
 };
 
@@ -184,8 +184,8 @@ static void send_frame(struct trial *t, uint32_t i, bool repair)
 	};
 
 	if (repair)
-		frame.sequence = (uint64_t)t->serial << 32 |
-				 (uint32_t)sent->sequence;
+		frame.sequence =
+			(uint64_t)t->serial << 32 | (uint32_t)sent->sequence;
 	unsigned n = copies(t, t->weather.loss);
 
 	t->dropped += n == 0;
@@ -253,7 +253,7 @@ static bool may_repair(const struct trial *t, const struct sent *sent,
 	return !sent->repaired ||
 	       (int32_t)(report->serial - sent->serial) >= 0 ||
 	       (int32_t)(report->heard -
-		       (uint32_t)(t->first_frame + sent->next)) > 0;
+			 (uint32_t)(t->first_frame + sent->next)) > 0;
 }
 
 static void answer_join(struct trial *t, uint32_t history)
@@ -355,8 +355,8 @@ static void compose(struct trial *t)
 			memset(sent, 0, sizeof *sent);
 			sent->sequence = sequence;
 			sent->body.count = parts == 1 ? count : 0;
-			sent->body.fragment = (struct msg_fragment){
-				8 * parts, 8 * p, 8};
+			sent->body.fragment =
+				(struct msg_fragment){8 * parts, 8 * p, 8};
 		}
 		sequence += parts == 1 ? count : 1;
 	}
@@ -418,8 +418,7 @@ static bool is_done(const struct trial *t)
 	const struct msg_recover *r = &t->follower.recover;
 
 	return t->sent_count == t->frame_count && r->started &&
-	       (uint32_t)r->next ==
-		       (uint32_t)(t->first_frame + t->frame_count);
+	       (uint32_t)r->next == (uint32_t)(t->first_frame + t->frame_count);
 }
 
 /* Whichever comes first: an event, or the reader's deadline.  Probes go on for
@@ -475,7 +474,8 @@ static void run_trial(struct trial *t, uint64_t seed)
 
 static bool should_be_complete(const struct trial *t)
 {
-	return t->kept_count == FRAMES_MAX && t->options.give_up_ns == 2 * SECOND;
+	return t->kept_count == FRAMES_MAX &&
+	       t->options.give_up_ns == 2 * SECOND;
 }
 
 /* On a network that keeps the order a repair answers a loss, one for one. */
@@ -545,8 +545,8 @@ static void hostile_frame(struct trial *t, uint64_t base)
 		.flags = (uint8_t[]){0, 1, 1, 1, 3}[up_to(t, 4)],
 		.transmission = (uint32_t)near,
 		.sequence = near + up_to(t, 3)};
-	struct follower_body body = {(uint32_t)up_to(t, 3),
-		{24, 8 * (uint32_t)up_to(t, 2), 8}};
+	struct follower_body body = {
+		(uint32_t)up_to(t, 3), {24, 8 * (uint32_t)up_to(t, 2), 8}};
 
 	if (random_chance(&t->random, 50))
 		frame.transmission = (uint32_t)random_next(&t->random);
@@ -616,6 +616,5 @@ void add_oracle_tests(Suite *suite)
 	TCase *oracle = check_case(suite, "oracle", 280);
 
 	tcase_add_test(oracle, random_reliable_streams_satisfy_the_oracle);
-	tcase_add_test(
-		oracle, hostile_frames_and_probes_never_upset_the_books);
+	tcase_add_test(oracle, hostile_frames_and_probes_never_upset_the_books);
 }

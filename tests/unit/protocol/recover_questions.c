@@ -288,8 +288,7 @@ START_TEST(what_is_gone_is_not_asked_for)
 	p.stamp++;
 	keep_from(&p, 9);
 	msg_recover_probe(&reader.recover, &p, 200);
-	ck_assert(!msg_recover_report(
-		&reader.recover, 100 * RTT, &report));
+	ck_assert(!msg_recover_report(&reader.recover, 100 * RTT, &report));
 	tick(100 * RTT);
 	EXPECT("1 !1 3 !2 6 !1 8 ");
 }
@@ -662,8 +661,10 @@ END_TEST
 
 START_TEST(frames_wait_outside_while_the_answer_takes_effect)
 {
-	struct msg_frame header = {.type = 1, .flags = MSG_FRAME_RELIABLE,
-		.transmission = 11, .sequence = 11};
+	struct msg_frame header = {.type = 1,
+		.flags = MSG_FRAME_RELIABLE,
+		.transmission = 11,
+		.sequence = 11};
 	struct msg_probe p = probe_of(12);
 	struct msg_report report;
 
@@ -734,8 +735,8 @@ static void add_nak_tests(Suite *suite)
 		it_is_asked_for_again_a_round_trip_later_when_there_is_news);
 	tcase_add_test(nak, the_serial_of_a_repair_or_a_probe_is_news);
 	tcase_add_test(nak, a_serial_far_ahead_is_not_believed_of_a_repair);
-	tcase_add_test(nak,
-		without_news_it_is_asked_for_again_after_four_round_trips);
+	tcase_add_test(
+		nak, without_news_it_is_asked_for_again_after_four_round_trips);
 	tcase_add_test(nak, patience_is_forgotten_after_a_silence);
 	tcase_add_test(nak, the_round_trip_is_that_of_a_frame_asked_for_once);
 	tcase_add_test(nak, the_round_trip_has_bounds);
@@ -770,8 +771,8 @@ static void add_join_tests(Suite *suite)
 	TCase *join = check_case(suite, "join", 10);
 
 	tcase_add_checked_fixture(join, story_begin, NULL);
-	tcase_add_test(join,
-		joining_begins_where_the_publisher_says_without_a_seam);
+	tcase_add_test(
+		join, joining_begins_where_the_publisher_says_without_a_seam);
 	tcase_add_test(
 		join, a_join_without_an_answer_is_sent_again_and_given_up);
 	tcase_add_test(join, a_join_asked_twice_measures_nothing);
@@ -779,14 +780,11 @@ static void add_join_tests(Suite *suite)
 	tcase_add_test(join, joining_an_idle_stream_begins_behind_its_probe);
 	tcase_add_test(
 		join, joining_forgets_no_frame_that_came_before_the_answer);
-	tcase_add_test(
-		join, an_answer_from_far_back_makes_frames_held_leave);
+	tcase_add_test(join, an_answer_from_far_back_makes_frames_held_leave);
 	tcase_add_test(
 		join, an_answer_from_farther_back_makes_all_of_them_leave);
-	tcase_add_test(
-		join, an_answer_just_a_window_back_leaves_no_place_open);
-	tcase_add_test(
-		join, frames_wait_outside_while_the_answer_takes_effect);
+	tcase_add_test(join, an_answer_just_a_window_back_leaves_no_place_open);
+	tcase_add_test(join, frames_wait_outside_while_the_answer_takes_effect);
 	tcase_add_test(join, joining_ends_with_the_stream);
 	tcase_add_test(join, history_that_is_gone_is_counted);
 }

@@ -60,8 +60,8 @@ void story_begin(void)
 	story_begin_with(story_options());
 }
 
-static enum msg_recover_verdict send(struct msg_frame header,
-	struct follower_body body, uint64_t now)
+static enum msg_recover_verdict send(
+	struct msg_frame header, struct follower_body body, uint64_t now)
 {
 	return follower_frame(&reader, &header, &body, now);
 }

@@ -217,8 +217,8 @@ START_TEST(random_headers_survive_the_round_trip)
 		ck_assert_int_eq(
 			msg_frame_read(arrived, out.bytes, &in), MSG_FRAME_OK);
 		ck_assert(in.type == out.type && in.flags == out.flags &&
-			  in.bytes == out.bytes &&
-			  in.tag == out.tag && in.publisher == out.publisher &&
+			  in.bytes == out.bytes && in.tag == out.tag &&
+			  in.publisher == out.publisher &&
 			  in.transmission == out.transmission &&
 			  in.sequence == out.sequence);
 	}

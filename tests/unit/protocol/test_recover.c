@@ -404,8 +404,8 @@ START_TEST(a_frame_that_is_not_reliable_is_not_believed)
 	struct follower_body body = {.count = 1};
 
 	one(1, 0);
-	ck_assert_int_eq(follower_frame(&reader, &header, &body, 0),
-		MSG_RECOVER_DROP);
+	ck_assert_int_eq(
+		follower_frame(&reader, &header, &body, 0), MSG_RECOVER_DROP);
 	EXPECT_COUNT(unbelieved, 1);
 	story_begin();
 	follower_frame(&reader, &header, &body, 0);
@@ -593,8 +593,8 @@ static void add_order_tests(Suite *suite)
 	tcase_add_test(order, frame_numbers_and_sequences_wrap);
 	tcase_add_test(
 		order, a_repair_has_its_whole_sequence_from_the_position);
-	tcase_add_test(
-		order, frames_beyond_the_window_are_dropped_and_asked_for_later);
+	tcase_add_test(order,
+		frames_beyond_the_window_are_dropped_and_asked_for_later);
 	tcase_add_test(order, a_smallest_window_works_around_all_its_places);
 }
 
@@ -615,8 +615,7 @@ static void add_loss_tests(Suite *suite)
 	tcase_add_test(loss, frames_held_before_what_is_kept_are_delivered);
 	tcase_add_test(loss, a_message_with_a_missing_part_is_lost_as_a_whole);
 	tcase_add_test(loss, a_message_with_a_missing_head_is_lost_as_a_whole);
-	tcase_add_test(
-		loss, a_gap_across_messages_counts_both_torn_ones_once);
+	tcase_add_test(loss, a_gap_across_messages_counts_both_torn_ones_once);
 	tcase_add_test(loss, a_loss_across_the_wrap_is_counted_exactly);
 }
 

@@ -83,8 +83,8 @@ static bool read_probe(void)
 	struct msg_frame frame;
 
 	memset(&probe, 0x5a, sizeof probe);
-	ck_assert_int_eq(msg_frame_read(arrived, sizeof arrived, &frame),
-		MSG_FRAME_OK);
+	ck_assert_int_eq(
+		msg_frame_read(arrived, sizeof arrived, &frame), MSG_FRAME_OK);
 	ck_assert_uint_eq(frame.type, MSG_FRAME_PROBE);
 	return msg_probe_read(&probe, &frame, arrived + BODY);
 }
@@ -94,8 +94,8 @@ static bool read_report(void)
 	struct msg_frame frame;
 
 	memset(&report, 0x5a, sizeof report);
-	ck_assert_int_eq(msg_frame_read(arrived, sizeof arrived, &frame),
-		MSG_FRAME_OK);
+	ck_assert_int_eq(
+		msg_frame_read(arrived, sizeof arrived, &frame), MSG_FRAME_OK);
 	ck_assert_uint_eq(frame.type, MSG_FRAME_REPORT);
 	return msg_report_read(&report, &frame, arrived + BODY);
 }
@@ -268,7 +268,8 @@ START_TEST(random_probes_survive_the_round_trip)
 			.next_sequence = random_next(&random),
 			.next = (uint32_t)random_next(&random),
 			.serial = (uint32_t)random_next(&random),
-			.period_ms = (uint16_t)(10 + random_below(&random, 59991)),
+			.period_ms =
+				(uint16_t)(10 + random_below(&random, 59991)),
 			.flags = (uint8_t)random_below(&random, 32),
 			.reach.bytes = (uint8_t)random_below(&random, 33),
 		};
@@ -462,8 +463,8 @@ int main(void)
 	tcase_add_test(p, a_probe_is_written_byte_by_byte_as_specified);
 	tcase_add_test(p, a_probe_is_read_back);
 	tcase_add_test(p, a_probe_has_exactly_its_bytes);
-	tcase_add_test(p,
-		a_probe_of_another_incarnation_than_its_header_is_malformed);
+	tcase_add_test(
+		p, a_probe_of_another_incarnation_than_its_header_is_malformed);
 	tcase_add_test(p, the_period_of_a_probe_has_a_range);
 	tcase_add_test(p, unknown_flags_of_a_probe_are_malformed);
 	tcase_add_test(p, what_a_probe_does_not_use_is_zero);
