@@ -75,12 +75,19 @@ void msg_recover_reveal(struct msg_recover *r, uint64_t now)
 		msg_recover_mark_missing(r, r->scanned, now);
 }
 
+static void raise_echo(struct msg_recover *r, uint64_t to)
+{
+	if (to <= r->echo)
+		return;
+	r->echo = to;
+	msg_recover_ask_news(r);
+}
+
 static void raise_top(struct msg_recover *r, uint64_t top, uint64_t now)
 {
-	if (top > r->top) {
+	raise_echo(r, top);
+	if (top > r->top)
 		r->top = top;
-		msg_recover_ask_news(r);
-	}
 	msg_recover_reveal(r, now);
 }
 
@@ -144,7 +151,6 @@ static void ahead(struct msg_recover *r, uint64_t n, bool repair, uint64_t now)
 	raise_top(r, n, now);
 	r->top = r->scanned = n + 1;
 	r->counts.repaired += repair;
-	msg_recover_ask_news(r);
 }
 
 /* Whether the frame is one to keep: not had, and there is room. */
@@ -160,6 +166,7 @@ static bool accept(struct msg_recover *r, uint64_t n, bool repair, uint64_t now)
 		raise_top(r, n + 1, now);
 		return false;
 	}
+	raise_echo(r, n + 1);
 	if (n < r->scanned)
 		found(r, n, repair, now);
 	else
@@ -254,6 +261,7 @@ bool msg_recover_probe(
 	hear_marks(r, probe, frame);
 	if (probe->stamp > r->told_stamp) {
 		r->told_stamp = probe->stamp;
+		msg_recover_ask_newest(r, frame);
 		lower_top(r, frame);
 	}
 	raise_top(r, frame, now);

@@ -36,8 +36,9 @@
  * Hostile input.  A frame far ahead of all that is known (more than
  * MSG_RECOVER_LEAP) is not believed; only a probe moves the stream so far, and
  * only forward, and only if it has the stream's incarnation, once one is known.
- * Frames that a forged one told of are forgotten again by the next probe.  A
- * replayed frame is behind the position, or in the window already: dropped.  A
+ * Frames that a forged one told of are forgotten again by the next probe, and
+ * reports do not speak of them any more, for a publisher believes no report of
+ * frames that he never sent.  A replayed frame is behind the position, or in the window already: dropped.  A
  * frame's messages must follow those before, or, behind lost frames, lie as far
  * ahead as so many frames can carry: else the frame counts as lost.  Nothing
  * here grows: the window is the caller's memory, and fixed.
@@ -140,6 +141,7 @@ struct msg_recover {
 	struct msg_recover_mark told;  /* Newest probe. */
 	struct msg_recover_mark join;  /* The answer. */
 	uint64_t told_stamp;
+	uint64_t echo;      /* Frames below were sent, by what came last. */
 	uint64_t heard_ns;  /* When anything was heard last, … */
 	uint64_t paused_ns; /* … and how long too little was, in all. */
 	uint64_t join_since;

@@ -127,6 +127,12 @@ void msg_recover_ask_begin(struct msg_recover *r)
 
 /* ---- the echo ---------------------------------------------------------- */
 
+/* For the echo: so many frames were sent.  Reports speak of no others. */
+static uint64_t heard(const struct msg_recover *r)
+{
+	return r->next > r->echo ? r->next : r->echo;
+}
+
 /* What was asked for may be due after one round trip now, and not only after
  * four. */
 static void look_again(struct msg_recover *r)
@@ -143,6 +149,15 @@ void msg_recover_ask_news(struct msg_recover *r)
 	if (r->no_news)
 		look_again(r);
 	r->no_news = false;
+}
+
+void msg_recover_ask_newest(struct msg_recover *r, uint64_t frame)
+{
+	if (frame < r->echo) {
+		look_again(r);
+		r->no_news = true;
+	}
+	r->echo = frame;
 }
 
 void msg_recover_ask_resume(struct msg_recover *r)
@@ -217,7 +232,7 @@ static uint64_t due(
 
 	if (place->asked > 0) {
 		wait = round_ns(r);
-		if (place->heard == (uint32_t)r->top &&
+		if (place->heard == (uint32_t)heard(r) &&
 			place->serial == r->serial)
 			wait *= AGAIN_ROUNDS;
 		wait = doubled(r, wait,
@@ -235,7 +250,7 @@ static uint64_t fresh_when(struct msg_recover *r)
 	if (from < r->first.frame)
 		from = r->first.frame;
 	r->unasked = next_missing(r, from);
-	if (r->unasked >= r->scanned)
+	if (r->unasked >= r->scanned || r->unasked >= heard(r))
 		return UINT64_MAX;
 	return due(r, msg_recover_place(r, r->unasked));
 }
@@ -297,7 +312,7 @@ static bool ask_for(struct msg_recover *r, uint64_t frame, uint64_t now,
 	place->asked = place->asked == 0 ? 1 : 2;
 	place->patience = (uint16_t)r->patience;
 	place->last = now;
-	place->heard = (uint32_t)r->top;
+	place->heard = (uint32_t)heard(r);
 	place->serial = r->serial;
 	r->no_news = true;
 	r->counts.asked++;
@@ -312,7 +327,7 @@ static void wait_for(struct msg_recover *r, uint64_t frame)
 
 	if (place->last < r->oldest_ns)
 		r->oldest_ns = place->last;
-	if (again < r->again_ns)
+	if (again < r->again_ns && frame < heard(r))
 		r->again_ns = again;
 }
 
@@ -329,7 +344,8 @@ static void collect(
 			frame = next_missing(r, frame);
 			if (frame >= r->unasked)
 				break;
-			if (due(r, msg_recover_place(r, frame)) <= now)
+			if (frame < heard(r) &&
+				due(r, msg_recover_place(r, frame)) <= now)
 				ask_for(r, frame, now, report);
 			wait_for(r, frame++);
 		}
@@ -342,7 +358,7 @@ static void fill_in(struct msg_recover *r, struct msg_report *report)
 {
 	report->receiver = r->options.receiver;
 	report->stamp = r->stamp;
-	report->heard = (uint32_t)r->top;
+	report->heard = (uint32_t)heard(r);
 	report->serial = r->serial;
 	report->position = (uint32_t)r->next;
 	report->window = r->options.window;

@@ -149,6 +149,9 @@ void msg_recover_ask_serial(struct msg_recover *recover, uint32_t serial);
 /* Something newer than before was heard. */
 void msg_recover_ask_news(struct msg_recover *recover);
 
+/* The newest probe says how many frames were sent. */
+void msg_recover_ask_newest(struct msg_recover *recover, uint64_t frame);
+
 /* The publisher is heard again after a silence. */
 void msg_recover_ask_resume(struct msg_recover *recover);
 

@@ -73,7 +73,7 @@ START_TEST(nobody_is_asked_while_his_address_is_unknown)
 	one(3, 0);
 	EXPECT_ASKED("", 1000000);
 	ck_assert(!msg_recover_leave(&reader.recover, &report));
-	probe(1, 1000000);
+	probe(4, 1000000);
 	EXPECT_ASKED("?2", 1000000);
 	p.next = 4;
 	probe_with(p, 1000001); /* Does not make it unknown again. */

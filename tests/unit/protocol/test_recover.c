@@ -439,6 +439,24 @@ START_TEST(frames_that_a_forged_one_told_of_are_forgotten)
 }
 END_TEST
 
+START_TEST(a_report_does_not_speak_of_a_forged_frame)
+{
+	probe(1, 0);
+	one(10, 0);
+	EXPECT_ASKED("?1 ?2 ?3 ?4 ?5 ?6 ?7 ?8 ?9", REORDER);
+	ck_assert_uint_eq(last_report.heard, 11);
+	probe(3, REORDER + 10); /* So 10 was never sent. */
+	EXPECT_ASKED("?1 ?2", REORDER + RTT);
+	ck_assert_uint_eq(last_report.heard, 3);
+	one(3, REORDER + RTT);
+	EXPECT_ASKED("?1 ?2", REORDER + 4 * RTT);
+	ck_assert_uint_eq(last_report.heard, 4);
+	one(6, REORDER + 4 * RTT);
+	EXPECT_ASKED("?4 ?5", REORDER + 4 * RTT);
+	ck_assert_uint_eq(last_report.heard, 7);
+}
+END_TEST
+
 START_TEST(an_older_probe_makes_nothing_forgotten)
 {
 	struct msg_probe old = probe_of(2);
@@ -448,6 +466,21 @@ START_TEST(an_older_probe_makes_nothing_forgotten)
 	old.stamp = 7;
 	probe_with(old, 60);
 	EXPECT_ASKED("?2 ?3 ?4", 50 + REORDER);
+}
+END_TEST
+
+START_TEST(the_newest_probe_says_where_the_stream_ends)
+{
+	struct msg_probe p = probe_of(1000);
+
+	one(1, 0);
+	p.stamp = 2;
+	probe_with(p, 0);
+	p = probe_of(4);
+	p.stamp = 3;
+	probe_with(p, 0);
+	tick(UINT64_MAX);
+	EXPECT_LOST(2);
 }
 END_TEST
 
@@ -477,7 +510,7 @@ START_TEST(a_probe_behind_what_is_held_keeps_it)
 	one(4, 0);
 	one(20, 0);
 	probe(2, 10);
-	EXPECT_ASKED("?1 ?2 ?3", REORDER + 10);
+	EXPECT_ASKED("?1", REORDER + 10);
 	one(1, 0);
 	probe(1, 20); /* Behind the position, too. */
 	one(2, 0);
@@ -627,7 +660,9 @@ static void add_belief_tests(Suite *suite)
 	tcase_add_test(belief, a_frame_that_is_not_reliable_is_not_believed);
 	tcase_add_test(belief, a_frame_too_far_ahead_is_not_believed);
 	tcase_add_test(belief, frames_that_a_forged_one_told_of_are_forgotten);
+	tcase_add_test(belief, a_report_does_not_speak_of_a_forged_frame);
 	tcase_add_test(belief, an_older_probe_makes_nothing_forgotten);
+	tcase_add_test(belief, the_newest_probe_says_where_the_stream_ends);
 	tcase_add_test(belief, what_a_probe_says_is_gone_stays_gone);
 	tcase_add_test(belief, a_probe_behind_what_is_held_keeps_it);
 	tcase_add_test(belief, a_probe_of_another_incarnation_is_not_believed);
