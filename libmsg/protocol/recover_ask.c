@@ -168,7 +168,7 @@ void msg_recover_ask_resume(struct msg_recover *r)
 
 void msg_recover_ask_serial(struct msg_recover *r, uint32_t serial)
 {
-	if (!r->probed || serial - r->serial - 1 >= MSG_RECOVER_LEAP)
+	if (serial - r->serial - 1 >= MSG_RECOVER_LEAP)
 		return; /* Older, or not believable. */
 	r->serial = serial;
 	msg_recover_ask_news(r);
@@ -192,7 +192,7 @@ void msg_recover_ask_probe(struct msg_recover *r, const struct msg_probe *probe)
 		r->stamp = probe->stamp;
 		r->ask = true;
 	}
-	if (r->flow && r->reach.bytes > 0 && !knew)
+	if (r->flow && !knew)
 		r->ask = true;
 	if (!r->flow || !knew)
 		note_reported(r);

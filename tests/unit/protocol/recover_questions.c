@@ -230,6 +230,36 @@ START_TEST(no_round_trip_is_measured_otherwise)
 }
 END_TEST
 
+START_TEST(a_round_trip_that_was_measured_ends_all_patience)
+{
+	lose_two();
+	asked(REORDER);
+	one(6, REORDER);
+	asked(4 * RTT); /* ?4 ?5, for the first time. */
+	asked(5 * RTT); /* ?2 again. */
+	ck_assert_uint_gt(reader.recover.patience, 0);
+	repair(4, 1, 5 * RTT);
+	ck_assert_uint_eq(reader.recover.patience, 0);
+}
+END_TEST
+
+START_TEST(what_is_gone_is_not_asked_for_at_first)
+{
+	struct msg_report report;
+	struct msg_probe p = probe_of(9);
+
+	lose_two();
+	one(8, 0);
+	keep_from(&p, 5);
+	msg_recover_probe(&reader.recover, &p, 0);
+	ck_assert(msg_recover_report(&reader.recover, REORDER, &report));
+	ck_assert_uint_eq(report.base, 5);
+	ck_assert_uint_eq(report.count, 3);
+	tick(REORDER);
+	EXPECT("1 !1 3 ");
+}
+END_TEST
+
 START_TEST(a_report_has_bits_for_so_many_frames)
 {
 	struct msg_recover_options options = story_options();
@@ -341,6 +371,15 @@ START_TEST(in_a_crowd_what_comes_meanwhile_is_not_asked_for)
 	repair(2, 1, at - 1);
 	EXPECT_ASKED("", at);
 	EXPECT("1 2 3 ");
+}
+END_TEST
+
+START_TEST(in_a_crowd_each_question_waits_for_another_time)
+{
+	uint64_t at = backoff_of(1), before = reader.recover.backoff_ns;
+
+	EXPECT_ASKED("?2", at);
+	ck_assert_uint_ne(reader.recover.backoff_ns, before);
 }
 END_TEST
 
@@ -741,11 +780,14 @@ static void add_nak_tests(Suite *suite)
 	tcase_add_test(nak, the_round_trip_is_that_of_a_frame_asked_for_once);
 	tcase_add_test(nak, the_round_trip_has_bounds);
 	tcase_add_test(nak, no_round_trip_is_measured_otherwise);
+	tcase_add_test(nak, a_round_trip_that_was_measured_ends_all_patience);
+	tcase_add_test(nak, what_is_gone_is_not_asked_for_at_first);
 	tcase_add_test(nak, a_report_has_bits_for_so_many_frames);
 	tcase_add_test(nak, old_and_new_gaps_share_a_report);
 	tcase_add_test(nak, what_is_gone_is_not_asked_for);
 	tcase_add_test(nak, in_a_crowd_everybody_waits_for_a_time_of_his_own);
 	tcase_add_test(nak, in_a_crowd_what_comes_meanwhile_is_not_asked_for);
+	tcase_add_test(nak, in_a_crowd_each_question_waits_for_another_time);
 	tcase_add_test(nak, when_the_crowd_has_gone_nobody_waits);
 }
 
