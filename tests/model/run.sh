@@ -1,16 +1,22 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# run.sh - check ring.pml to the end, then break it and see that it notices.
+# run.sh - check a model to the end, then break it and see that it notices.
 #
-#     run.sh WORK_FOLDER                  nothing may be wrong
-#     run.sh WORK_FOLDER EPOCH|SLOTS_3    the same, within other bounds
-#     run.sh WORK_FOLDER MUTANT_NAME      it must be
+#     run.sh WORK_FOLDER ring|repair                nothing may be wrong
+#     run.sh WORK_FOLDER ring EPOCH|SLOTS_3         the same, within other
+#     run.sh WORK_FOLDER repair LATE|GONE|TWO|WIDE  bounds
+#     run.sh WORK_FOLDER MODEL MUTANT_NAME [BOUNDS] it must be
+#
+# Of repair it is checked too that no run goes round in circles: then "each run
+# ends well" is more than "no run ends badly".
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 work=$1
-mutant=${2:-}
+model=$2
+choice=${3:-}
+bounds=${4:-}
 
 for tool in spin gcc; do
 	if ! command -v "$tool" >/dev/null; then
@@ -21,23 +27,36 @@ done
 rm -rf "$work"
 mkdir -p "$work"
 cd "$work"
-spin ${mutant:+-D$mutant} -a "$here/ring.pml" >spin.log 2>&1 || {
+spin ${choice:+-D$choice} ${bounds:+-D$bounds} -a "$here/$model.pml" \
+	>spin.log 2>&1 || {
 	cat spin.log
 	exit 1
 }
-gcc -O2 -w -DSAFETY -DMEMLIM=6000 -o pan pan.c
-timeout 900 ./pan -m100000 -w24 >pan.log
-errors=$(sed -n 's/.*errors: \([0-9]*\).*/\1/p' pan.log)
-grep 'State-vector\|states, stored\|pan:1\|error: max' pan.log || true
-if grep -q 'error: max search depth' pan.log; then
-	echo "model: not all was seen"
-	exit 1
-fi
-case $mutant in
-'' | EPOCH | SLOTS_3)
-	[ "$errors" = 0 ] ;;
-*)
+
+# check WAY COMPILER_OPTIONS PAN_OPTIONS: sets errors
+check() {
+	gcc -O2 -w $2 -DMEMLIM=6000 -o "pan_$1" pan.c
+	timeout 900 "./pan_$1" -m100000 -w24 $3 >"$1.log"
+	errors=$(sed -n 's/.*errors: \([0-9]*\).*/\1/p' "$1.log")
+	echo "$1:"
+	grep 'State-vector\|states, stored\|elapsed time\|pan:1\|error: max' \
+		"$1.log" || true
+	if grep -q 'error: max search depth' "$1.log"; then
+		echo "model: not all was seen"
+		exit 1
+	fi
+}
+
+check safety -DSAFETY ""
+case $choice in
+MUTANT_*)
 	# Nothing but a broken promise counts: not a depth that was too small.
 	[ "$errors" -gt 0 ] &&
-		grep -q 'assertion violated\|invalid end state' pan.log ;;
+		grep -q 'assertion violated\|invalid end state' safety.log
+	exit ;;
 esac
+[ "$errors" = 0 ]
+if [ "$model" = repair ]; then
+	check cycles -DNP -l
+	[ "$errors" = 0 ]
+fi
