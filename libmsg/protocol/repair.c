@@ -396,7 +396,13 @@ static uint8_t ask_flag(struct msg_repair *repair, uint64_t now)
 static void probe(struct msg_repair *repair, uint64_t now,
 	struct msg_repair_action *action)
 {
-	repair->beat_at = now + repair->options.heartbeat_ns;
+	uint64_t heartbeat_ns = repair->options.heartbeat_ns;
+
+	if (repair->beat_ns == 0)
+		repair->beat_ns = MSG_REPAIR_BEAT_MIN_NS;
+	repair->beat_ns = least(repair->beat_ns, heartbeat_ns);
+	repair->beat_at = now + repair->beat_ns;
+	repair->beat_ns = least(4 * repair->beat_ns, heartbeat_ns);
 	repair->counts.probes++;
 	action->kind = MSG_REPAIR_PROBE;
 	action->flags = crowd_flag(repair) | ask_flag(repair, now);

@@ -22,7 +22,8 @@
  * small is sent again in place of the first probe: it heals what it tells of.
  * After a repair a probe follows in the same way, or who misses that repair
  * would not notice.  A stream that never pauses is probed once a heartbeat, for
- * those who come.
+ * those who come; more often when it begins, for a receiver that misses the
+ * first probe knows nobody to ask.
  *
  *     sent ─> …                     one more frame; no clock is read for it
  *     report ─> action, action, …   send again, or say what is gone
@@ -58,6 +59,8 @@
 #include "protocol/report.h"
 
 #define MSG_REPAIR_PROBE_MIN_NS 10000u
+/* To the second probe of a stream, and then four times as long. */
+#define MSG_REPAIR_BEAT_MIN_NS 1000000u
 #define MSG_REPAIR_RTT_MAX_NS 1000000000u
 #define MSG_REPAIR_CROWD 1000u
 /* Askers are counted as bits set by their hashed names: 1000 of them set about
@@ -144,7 +147,8 @@ struct msg_repair {
 	bool tail;         /* The last frame has not been sent again yet. */
 	uint64_t probe_ns; /* Interval of the next probe, … */
 	uint64_t probe_at; /* … and its time. */
-	uint64_t beat_at;  /* A probe goes out by then whatever else does. */
+	uint64_t beat_at;  /* A probe goes out by then whatever else does, … */
+	uint64_t beat_ns;  /* … and again after this; 0: there was none yet. */
 	uint64_t asked_ns; /* Stamp of the last probe that asked; 0: none. */
 	/* The round trip: the longest heard of in this and the last period. */
 	uint64_t rtt_ns;
