@@ -115,14 +115,17 @@ void hand_over(struct receiver *r, struct stream *s, struct packet *packet)
 	if (c.type == MSG_FRAME_SINGLE) {
 		message(r, s, sequence, c.body, c.bytes);
 	} else if (c.type == MSG_FRAME_FRAGMENT) {
+		r->handed++;
 		if (!part(s, &c))
 			return;
+		r->handed--;
 		message(r, s, sequence, s->assembly.data, s->assembly.total);
 		s->assembly.total = 0;
 	} else {
 		while (msg_pack_next(&c.pack, &data, &bytes))
 			message(r, s, sequence++, data, bytes);
 	}
+	r->handed++;
 	if (r->options.delivered)
 		r->options.delivered(r->options.context, r, packet,
 			frame.flags & MSG_FRAME_REPAIR);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "crowd.h"
+#include "figures.h"
 #include "mutants.h"
 #include "play.h"
 
@@ -23,6 +24,7 @@ static const char help[] =
 	"  --messages N      of each publisher, more or less (2000)\n"
 	"  --forged N        packets of a stranger\n"
 	"  --crowd N         N receivers of one publisher, by cohorts\n"
+	"  --figures FOLDER  tables, and pictures where there is gnuplot\n"
 	"  --trace           a line for each thing that happens\n"
 	"  --twice           each seed twice: both must be the same\n"
 	"  --mutant NUMBER   with the protocol made worse in this way\n"
@@ -35,6 +37,7 @@ struct settings {
 	uint64_t seeds;
 	bool many, twice, mutants;
 	uint32_t crowd;
+	const char *figures;
 };
 
 static uint64_t number(int argc, char **argv, int *i)
@@ -188,6 +191,8 @@ static void read_options(int argc, char **argv, struct settings *settings)
 				(uint32_t)number(argc, argv, &i);
 		} else if (!strcmp(a, "--crowd")) {
 			settings->crowd = (uint32_t)number(argc, argv, &i);
+		} else if (!strcmp(a, "--figures") && i + 1 < argc) {
+			settings->figures = argv[++i];
 		} else if (!strcmp(a, "--trace")) {
 			settings->play.trace = true;
 		} else if (!strcmp(a, "--twice")) {
@@ -212,6 +217,8 @@ int main(int argc, char **argv)
 	read_options(argc, argv, &settings);
 	if (settings.mutants)
 		return find_mutants(&settings.play);
+	if (settings.figures)
+		return figures_write(settings.figures);
 	if (settings.crowd)
 		return play_crowd(&settings);
 	return play_many(&settings);

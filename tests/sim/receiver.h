@@ -32,7 +32,7 @@ struct receiver_options {
 	uint32_t history;     /* Messages wished for. */
 	bool tagged;
 	bool lossless;
-	uint64_t service_ns;  /* Its time for a frame. */
+	uint64_t service_ns;  /* The application's time for a frame. */
 	enum mutant mutant;
 	/* The truth about a publisher; NULL: nobody's. */
 	const struct truth *(*truth_of)(void *context, uint32_t publisher);
@@ -75,6 +75,7 @@ struct receiver {
 	struct packet **inbox;
 	uint32_t inbox_first, inbox_count;
 	uint64_t busy_until;
+	uint32_t handed;   /* Frames handed over in this turn. */
 	uint64_t timer_at;
 	uint64_t timer_number;
 	uint64_t overflow; /* Packets that found no buffer, data only. */
