@@ -85,7 +85,6 @@ static struct channel *begin(struct channel_set *set, enum channel_state state)
 	c->state = state;
 	c->error = 0;
 	c->known = false;
-	c->silent = 0;
 	c->greeting_bytes = 0;
 	memset(&c->peer, 0, sizeof c->peer);
 	c->sends.head = c->sends.tail = 0;
@@ -327,12 +326,8 @@ static int make_endpoint(
 		return result;
 	result = fi_ep_bind(c->ep, &set->eq->fid, 0);
 	if (result == 0)
-		result = fi_ep_bind(c->ep, &set->cq->fid,
-			FI_TRANSMIT | FI_SELECTIVE_COMPLETION);
-	/* By itself: 1.17's tcp does not report what comes into a shared
-	 * receive where receives are selective, whatever their flags say. */
-	if (result == 0)
-		result = fi_ep_bind(c->ep, &set->cq->fid, FI_RECV);
+		result = fi_ep_bind(
+			c->ep, &set->cq->fid, FI_TRANSMIT | FI_RECV);
 	if (result == 0)
 		result = fi_ep_bind(c->ep, &set->receives->fid, 0);
 	if (result == 0)

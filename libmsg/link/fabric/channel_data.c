@@ -155,7 +155,6 @@ int channel_send(
 	};
 	struct channel *c;
 	size_t bytes = 0;
-	bool report;
 	ssize_t result = ready(set, send->handle, &c);
 
 	if (result < 0)
@@ -165,19 +164,18 @@ int channel_send(
 		return -MSG_ERROR_ARGUMENT;
 	if (bytes > set->channels.message_bytes_max)
 		return -MSG_ERROR_TOO_LARGE;
-	/* Places come back with what is reported, so some must be. */
-	report = send->signal || c->silent >= set->channels.send_count / 4;
+	/* All are reported to us: verbs signals each one anyway, and of one that
+	 * fails without having asked for that it does not say whose it is. */
 	message.context = context_of(KIND_SEND, c->handle, c->sends.head);
 	message.data = c->peer_stamp;
-	result = fi_sendmsg(c->ep, &message,
-		FI_REMOTE_CQ_DATA | (report ? FI_COMPLETION : 0));
+	result = fi_sendmsg(
+		c->ep, &message, FI_REMOTE_CQ_DATA | FI_COMPLETION);
 	if (result == -FI_EAGAIN)
 		return -MSG_ERROR_AGAIN;
 	if (result) {
 		channel_end(set, c, (int)-result);
 		return channel_code(result);
 	}
-	c->silent = report ? 0 : c->silent + 1;
 	under_way(set, &c->sends, send->token, send->signal);
 	return 0;
 }

@@ -87,7 +87,6 @@ struct channel {
 	uint32_t peer_stamp; /* Ours to them. */
 	uint32_t next[CHANNEL_QUEUES];
 	uint32_t news;       /* ASKED or CONNECTED, while in that queue. */
-	uint32_t silent;     /* Sends since one that will be reported. */
 	bool known;          /* Its caller has the handle: CLOSED is due. */
 	int error;           /* Why it ends. */
 	uint64_t deadline_ns; /* While it is being set up. */

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * rc.c - what channels cost above libfabric's own calls, as ratios of one run.
+ *
+ *	perf_rc [--device NAME] [--rounds N] [--pings N] [--mib N]
+ *
+ * Two processes with both ways open; in every round each measure is taken by
+ * the one and then by the other, in turns first.
+ *
+ *   latency    64 B to and fro: half the round trip, median of `pings`
+ *   bandwidth  `mib` MiB one way in messages of 64 KiB and 1 MiB, at most
+ *              RC_WINDOW under way, until the last is acknowledged
+ *
+ * Neighbours: rc.h.  Test: perf.smoke.
+ */
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "harness.h"
+#include "rc.h"
+
+#define ROUNDS_MAX 99u
+#define PINGS_MAX 100000u
+#define WAYS 2
+
+static const struct rc_way *const ways[WAYS] = {&rc_raw, &rc_channel};
+
+struct shared {
+	struct rc_address addresses[WAYS];
+	_Atomic int stage;
+};
+
+struct measure {
+	const char *name;
+	uint32_t bytes;
+	bool latency;
+};
+
+static const struct measure measures[] = {
+	{"64 B one way, p50, ns", 64, true},
+	{"64 KiB, MiB/s", 64 << 10, false},
+	{"1 MiB, MiB/s", 1 << 20, false},
+};
+
+#define MEASURES (sizeof measures / sizeof measures[0])
+
+static struct {
+	const char *device;
+	uint32_t rounds, pings, mib;
+} plan = {.rounds = 7, .pings = 5000, .mib = 512};
+
+void rc_check(bool failed, const char *what, int error)
+{
+	if (!failed)
+		return;
+	fprintf(stderr, "perf_rc: %s: %s\n", what,
+		error ? strerror(error) : "failed");
+	exit(1);
+}
+
+uint8_t *rc_memory(void)
+{
+	uint8_t *memory = mmap(NULL, 2ul * RC_WINDOW * RC_BYTES_MAX,
+		PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	rc_check(memory == MAP_FAILED, "memory", 0);
+	return memory;
+}
+
+/* ---- one measure, at both ends ------------------------------------------ */
+
+static void wait_received(
+	const struct rc_way *way, struct rc_found *found, uint32_t count)
+{
+	while (found->received < count)
+		way->poll(found);
+}
+
+static void send_surely(const struct rc_way *way, struct rc_found *found,
+	uint32_t slot, uint32_t bytes)
+{
+	while (!way->send(slot, bytes))
+		way->poll(found);
+}
+
+static void settle(
+	const struct rc_way *way, struct rc_found *found, uint32_t sent)
+{
+	while (found->sent < sent)
+		way->poll(found);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double ping(const struct rc_way *way, bool first, uint32_t bytes)
+{
+	static uint32_t ns[PINGS_MAX];
+	struct rc_found found = {0};
+
+	for (uint32_t i = 0; i < plan.pings; i++) {
+		uint64_t begin = perf_now();
+
+		if (first) {
+			send_surely(way, &found, 0, bytes);
+			wait_received(way, &found, i + 1);
+		} else {
+			wait_received(way, &found, i + 1);
+			send_surely(way, &found, 0, bytes);
+		}
+		ns[i] = (uint32_t)(perf_now() - begin);
+	}
+	settle(way, &found, plan.pings);
+	qsort(ns, plan.pings, sizeof ns[0], by_value);
+	return ns[plan.pings / 2] / 2.0;
+}
+
+static double stream(const struct rc_way *way, bool first, uint32_t bytes)
+{
+	uint32_t count = (uint32_t)(((uint64_t)plan.mib << 20) / bytes);
+	struct rc_found found = {0};
+	uint64_t begin = perf_now();
+	double seconds;
+
+	if (!first) {
+		wait_received(way, &found, count);
+		send_surely(way, &found, 0, 8);
+		settle(way, &found, 1);
+		return 0;
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		while (i - found.sent >= RC_WINDOW)
+			way->poll(&found);
+		send_surely(way, &found, i % RC_WINDOW, bytes);
+	}
+	wait_received(way, &found, 1);
+	seconds = (double)(perf_now() - begin) / 1e9;
+	settle(way, &found, count);
+	return plan.mib / seconds;
+}
+
+/* Both begin together. */
+static void meet(struct shared *shared, int stage)
+{
+	atomic_fetch_add(&shared->stage, 1);
+	while (atomic_load(&shared->stage) < 2 * stage)
+		;
+}
+
+static double take(struct shared *shared, int *stage,
+	const struct measure *measure, const struct rc_way *way, bool first)
+{
+	meet(shared, ++*stage);
+	return measure->latency ? ping(way, first, measure->bytes)
+				: stream(way, first, measure->bytes);
+}
+
+/* ---- results ------------------------------------------------------------ */
+
+static int by_double(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double median(double *values)
+{
+	qsort(values, plan.rounds, sizeof *values, by_double);
+	return values[plan.rounds / 2];
+}
+
+static double results[MEASURES][WAYS][ROUNDS_MAX];
+
+static void print(void)
+{
+	printf("%-24s %10s %10s %7s %s\n", "what", "raw", "channel", "ratio",
+		"(lowest, highest)");
+	for (size_t m = 0; m < MEASURES; m++) {
+		double ratios[ROUNDS_MAX];
+		double middle;
+
+		for (uint32_t r = 0; r < plan.rounds; r++)
+			ratios[r] = results[m][1][r] / results[m][0][r];
+		middle = median(ratios);
+		printf("%-24s %10.0f %10.0f %7.3f (%.3f, %.3f)\n",
+			measures[m].name, median(results[m][0]),
+			median(results[m][1]), middle, ratios[0],
+			ratios[plan.rounds - 1]);
+	}
+}
+
+static void run(struct shared *shared, bool first)
+{
+	int stage = 2;
+
+	for (uint32_t r = 0; r < plan.rounds; r++)
+		for (size_t m = 0; m < MEASURES; m++)
+			for (uint32_t i = 0; i < WAYS; i++) {
+				uint32_t way = (i + r) % WAYS;
+
+				results[m][way][r] = take(shared, &stage,
+					&measures[m], ways[way], first);
+			}
+	meet(shared, ++stage);
+}
+
+static void serve(struct shared *shared)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (int i = 0; i < WAYS; i++)
+		ways[i]->open(plan.device, true, &shared->addresses[i]);
+	meet(shared, 1);
+	for (int i = 0; i < WAYS; i++)
+		ways[i]->accept();
+	meet(shared, 2);
+	run(shared, false);
+	for (int i = 0; i < WAYS; i++)
+		ways[i]->close();
+}
+
+static void drive(struct shared *shared)
+{
+	for (int i = 0; i < WAYS; i++)
+		ways[i]->open(plan.device, false, NULL);
+	meet(shared, 1);
+	for (int i = 0; i < WAYS; i++)
+		ways[i]->connect(&shared->addresses[i]);
+	meet(shared, 2);
+	run(shared, true);
+	for (int i = 0; i < WAYS; i++)
+		ways[i]->close();
+}
+
+static bool read_plan(int argc, char **argv)
+{
+	for (int i = 1; i + 1 < argc; i += 2) {
+		if (strcmp(argv[i], "--device") == 0)
+			plan.device = argv[i + 1];
+		else if (strcmp(argv[i], "--rounds") == 0)
+			plan.rounds = (uint32_t)atoi(argv[i + 1]);
+		else if (strcmp(argv[i], "--pings") == 0)
+			plan.pings = (uint32_t)atoi(argv[i + 1]);
+		else if (strcmp(argv[i], "--mib") == 0)
+			plan.mib = (uint32_t)atoi(argv[i + 1]);
+		else
+			return false;
+	}
+	return argc % 2 == 1 && plan.rounds >= 1 && plan.rounds <= ROUNDS_MAX &&
+	       plan.pings >= 1 && plan.pings <= PINGS_MAX && plan.mib >= 1 &&
+	       plan.mib <= 65536;
+}
+
+int main(int argc, char **argv)
+{
+	struct shared *shared = mmap(NULL, sizeof *shared,
+		PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int status = 0;
+	pid_t pid;
+
+	if (!read_plan(argc, argv)) {
+		fprintf(stderr,
+			"usage: %s [--device NAME] [--rounds 1..%u] "
+			"[--pings 1..%u] [--mib 1..65536]\n",
+			argv[0], ROUNDS_MAX, PINGS_MAX);
+		return 2;
+	}
+	rc_check(shared == MAP_FAILED, "memory", 0);
+	pid = fork();
+	rc_check(pid < 0, "fork", 0);
+	if (pid == 0) {
+		serve(shared);
+		_exit(0);
+	}
+	drive(shared);
+	print();
+	waitpid(pid, &status, 0);
+	return status == 0 ? 0 : 1;
+}

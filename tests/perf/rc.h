@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * rc.h - one connection, driven two ways: by libfabric's calls and by channels.
+ *
+ * Both ways have the same endpoint type, provider, buffers and window, and
+ * every send is reported.  Neighbours: rc.c measures, rc_raw.c and rc_channel.c
+ * are the ways.
+ */
+#ifndef PERF_RC_H
+#define PERF_RC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define RC_WINDOW 64u /* Receives posted, and sends under way at most. */
+#define RC_BYTES_MAX (1u << 20)
+#define RC_ADDRESS_BYTES 64
+
+struct rc_address {
+	uint8_t bytes[RC_ADDRESS_BYTES];
+	uint32_t length;
+};
+
+/* What one look found. */
+struct rc_found {
+	uint32_t received; /* Buffers are posted again already. */
+	uint32_t sent;
+};
+
+struct rc_way {
+	const char *name;
+	/* `device`: of verbs; NULL: TCP on loopback.  Exits on failure. */
+	void (*open)(const char *device, bool listen, struct rc_address *self);
+	void (*connect)(const struct rc_address *address);
+	void (*accept)(void);
+	bool (*send)(uint32_t slot, uint32_t bytes); /* False: no room. */
+	void (*poll)(struct rc_found *found); /* Adds. */
+	void (*close)(void);
+};
+
+extern const struct rc_way rc_raw, rc_channel;
+
+/* Ends the program, when `failed`. */
+void rc_check(bool failed, const char *what, int error);
+/* RC_WINDOW x 2 slots of RC_BYTES_MAX: to receive into, then to send from. */
+uint8_t *rc_memory(void);
+
+#endif
