@@ -2,7 +2,7 @@
 /*
  * rc.c - what channels cost above libfabric's own calls, as ratios of one run.
  *
- *	perf_rc [--device NAME] [--rounds N] [--pings N] [--mib N]
+ *	perf_rc [--device NAME] [--rounds N] [--pings N] [--mib N] [--fifo 1]
  *
  * Two processes with both ways open; in every round each measure is taken by
  * the one and then by the other, in turns first.
@@ -13,6 +13,8 @@
  *
  * Neighbours: rc.h.  Test: perf.smoke.
  */
+#include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +22,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include "harness.h"
@@ -54,7 +55,9 @@ static const struct measure measures[] = {
 static struct {
 	const char *device;
 	uint32_t rounds, pings, mib;
-} plan = {.rounds = 7, .pings = 5000, .mib = 512};
+	uint32_t fifo; /* Real-time priority while measuring, each on its own
+	                  processor: bursts of a tenth of a second. */
+} plan = {.rounds = 9, .pings = 5000, .mib = 64};
 
 void rc_check(bool failed, const char *what, int error)
 {
@@ -156,15 +159,29 @@ static void meet(struct shared *shared, int stage)
 {
 	atomic_fetch_add(&shared->stage, 1);
 	while (atomic_load(&shared->stage) < 2 * stage)
-		;
+		sched_yield();
+}
+
+static void priority(int policy)
+{
+	struct sched_param param = {.sched_priority = policy == SCHED_FIFO};
+
+	if (plan.fifo)
+		rc_check(sched_setscheduler(0, policy, &param) != 0,
+			"real-time priority", 0);
 }
 
 static double take(struct shared *shared, int *stage,
 	const struct measure *measure, const struct rc_way *way, bool first)
 {
+	double result;
+
 	meet(shared, ++*stage);
-	return measure->latency ? ping(way, first, measure->bytes)
-				: stream(way, first, measure->bytes);
+	priority(SCHED_FIFO);
+	result = measure->latency ? ping(way, first, measure->bytes)
+				  : stream(way, first, measure->bytes);
+	priority(SCHED_OTHER);
+	return result;
 }
 
 /* ---- results ------------------------------------------------------------ */
@@ -202,9 +219,22 @@ static void print(void)
 	}
 }
 
+static void pin(unsigned int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (plan.fifo)
+		rc_check(sched_setaffinity(0, sizeof set, &set) != 0,
+			"a processor of its own", 0);
+}
+
 static void run(struct shared *shared, bool first)
 {
 	int stage = 2;
+
+	pin(first ? 0 : 1);
 
 	for (uint32_t r = 0; r < plan.rounds; r++)
 		for (size_t m = 0; m < MEASURES; m++)
@@ -255,6 +285,8 @@ static bool read_plan(int argc, char **argv)
 			plan.pings = (uint32_t)atoi(argv[i + 1]);
 		else if (strcmp(argv[i], "--mib") == 0)
 			plan.mib = (uint32_t)atoi(argv[i + 1]);
+		else if (strcmp(argv[i], "--fifo") == 0)
+			plan.fifo = (uint32_t)atoi(argv[i + 1]);
 		else
 			return false;
 	}
@@ -273,7 +305,7 @@ int main(int argc, char **argv)
 	if (!read_plan(argc, argv)) {
 		fprintf(stderr,
 			"usage: %s [--device NAME] [--rounds 1..%u] "
-			"[--pings 1..%u] [--mib 1..65536]\n",
+			"[--pings 1..%u] [--mib 1..65536] [--fifo 0|1]\n",
 			argv[0], ROUNDS_MAX, PINGS_MAX);
 		return 2;
 	}

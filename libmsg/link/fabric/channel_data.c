@@ -395,22 +395,30 @@ static bool give_entry(struct channel_set *set, struct msg_channel_event *event,
 	return true;
 }
 
+/* The queue is read once a poll, unless a channel ends: a look at an empty one
+ * is a call to the kernel on TCP, and one in vain after each message doubles
+ * what that costs. */
 static int give_completions(
 	struct channel_set *set, struct msg_channel_event *events, int count)
 {
 	int errors = 0;
 	int given = 0;
+	ssize_t n = 1;
 
-	while (given < count) {
-		ssize_t n = 1;
-
-		if (set->entry == set->entry_count)
+	set->drained = false;
+	for (bool once = false; given < count;) {
+		if (set->entry == set->entry_count) {
+			if (once && !channel_first(set, CHANNEL_ENDS))
+				break;
 			n = refill(set);
+			once = n > 0;
+		}
 		if (n == -FI_EAVAIL && errors++ < ERRORS_MAX)
 			given += give_error(set, &events[given]);
 		else if (n <= 0 || !give_entry(set, &events[given], &given))
 			break;
 	}
+	set->drained = n == -FI_EAGAIN;
 	return given;
 }
 
@@ -463,8 +471,7 @@ static bool give_back(struct channel_set *set, struct channel *c,
 /* What the provider had still to say has been read. */
 static bool is_drained(const struct channel_set *set, const struct channel *c)
 {
-	return set->entry == set->entry_count ||
-	       set->entries_read >= c->drained_at;
+	return set->drained || set->entries_read >= c->drained_at;
 }
 
 static int give_endings(

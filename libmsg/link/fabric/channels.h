@@ -133,6 +133,7 @@ struct channel_set {
 
 	uint64_t entries_read; /* Ever. */
 	uint64_t cq_size;
+	bool drained; /* The last look at the queue found it empty. */
 	uint32_t entry;       /* The next of these to be given out, */
 	uint32_t entry_count; /* and how many there are. */
 	struct fi_cq_data_entry entries[CHANNEL_ENTRIES];
