@@ -131,7 +131,7 @@ enum msg_channel_event_type {
 
 struct msg_channel_event {
 	uint32_t type;
-	uint32_t handle; /* MSG_CHANNEL_NOBODY with a failed receive. */
+	uint32_t handle; /* Of a failed receive NOBODY if that is not known. */
 	uint32_t token;
 	uint32_t bytes;
 	int error; /* An errno; of CLOSED 0 after hang_up. */

@@ -250,7 +250,7 @@ static void run(struct shared *shared, bool first)
 static void serve(struct shared *shared)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	for (int i = 0; i < WAYS; i++)
+	for (int i = WAYS - 1; i >= 0; i--)
 		ways[i]->open(plan.device, true, &shared->addresses[i]);
 	meet(shared, 1);
 	for (int i = 0; i < WAYS; i++)
@@ -263,7 +263,9 @@ static void serve(struct shared *shared)
 
 static void drive(struct shared *shared)
 {
-	for (int i = 0; i < WAYS; i++)
+	/* Channels first: they refuse to be behind the registration cache that
+	 * the raw way would start. */
+	for (int i = WAYS - 1; i >= 0; i--)
 		ways[i]->open(plan.device, false, NULL);
 	meet(shared, 1);
 	for (int i = 0; i < WAYS; i++)

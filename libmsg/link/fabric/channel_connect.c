@@ -6,6 +6,7 @@
  * is compared and never followed; one that fits no channel is dropped.
  */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -240,8 +241,12 @@ static bool look_once(struct channel_set *set)
 	const struct fi_eq_cm_entry *entry = (const void *)event;
 	struct channel *c;
 	uint32_t type;
-	ssize_t n = fi_eq_read(set->eq, &type, event, sizeof event, 0);
+	ssize_t n;
 
+	/* tcp looks into errno after a recv of 0, which does not set it: with an
+	 * EAGAIN left there it keeps a connection that has ended. */
+	errno = 0;
+	n = fi_eq_read(set->eq, &type, event, sizeof event, 0);
 	if (n == -FI_EAVAIL)
 		on_error(set);
 	if (n < (ssize_t)sizeof *entry)

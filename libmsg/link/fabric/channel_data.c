@@ -235,13 +235,13 @@ static ssize_t refill(struct channel_set *set)
 
 /* The channel a message says it is for; NULL: it says nothing of the kind. */
 static struct channel *by_stamp(
-	struct channel_set *set, const struct fi_cq_data_entry *entry)
+	struct channel_set *set, uint64_t flags, uint64_t data)
 {
-	uint32_t stamp = (uint32_t)entry->data;
+	uint32_t stamp = (uint32_t)data;
 	uint32_t index = stamp & 0xfff;
 	struct channel *c;
 
-	if (!(entry->flags & FI_REMOTE_CQ_DATA) || entry->data > UINT32_MAX ||
+	if (!(flags & FI_REMOTE_CQ_DATA) || data > UINT32_MAX ||
 		index >= set->channels.connection_max)
 		return NULL;
 	c = &set->table[index];
@@ -252,7 +252,7 @@ static struct channel *by_stamp(
 static bool give_message(struct channel_set *set,
 	const struct fi_cq_data_entry *entry, struct msg_channel_event *event)
 {
-	struct channel *c = by_stamp(set, entry);
+	struct channel *c = by_stamp(set, entry->flags, entry->data);
 
 	/* RC may deliver before its connection manager says a word. */
 	if (c && (c->state == CHANNEL_CONNECTING ||
@@ -339,8 +339,27 @@ static bool give_read(struct channel_set *set, const void *context, int error,
 	return true;
 }
 
-/* A completion that failed breaks its connection on both providers: what was
- * under way is told when that ends, so here only the reason is taken. */
+/* A buffer comes back without a message.  That breaks its connection, also
+ * where the provider would go on (one too large, on tcp of libfabric 2). */
+static void give_failed_receive(struct channel_set *set,
+	const struct fi_cq_err_entry *error, struct msg_channel_event *event)
+{
+	struct channel *c = by_stamp(set, error->flags, error->data);
+
+	set->posted--;
+	*event = (struct msg_channel_event){
+		.type = MSG_CHANNEL_RECEIVE_FAILED,
+		.handle = c ? c->handle : MSG_CHANNEL_NOBODY,
+		.token = low_of(error->op_context),
+		.error = error->err,
+	};
+	if (c)
+		channel_end(set, c, error->err);
+	set->look_now = true;
+}
+
+/* A completion that failed; the number of events.  It breaks its connection:
+ * what was under way is told when that ends, and here only the reason taken. */
 static int give_error(struct channel_set *set, struct msg_channel_event *event)
 {
 	struct fi_cq_err_entry error = {0};
@@ -352,14 +371,7 @@ static int give_error(struct channel_set *set, struct msg_channel_event *event)
 	if (error.err <= 0)
 		error.err = EIO;
 	if (kind_of(error.op_context) == KIND_RECEIVE) {
-		set->posted--;
-		*event = (struct msg_channel_event){
-			.type = MSG_CHANNEL_RECEIVE_FAILED,
-			.handle = MSG_CHANNEL_NOBODY,
-			.token = low_of(error.op_context),
-			.error = error.err,
-		};
-		set->look_now = true;
+		give_failed_receive(set, &error, event);
 		return 1;
 	}
 	c = by_context(set, error.op_context);
