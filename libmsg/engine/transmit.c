@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* transmit.c - frames, and what is in flight; see transmit.h and lender.h. */
-#include "engine/transmit.h"
+#include "engine/transmit_internal.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -20,17 +20,6 @@
 #define EVENTS 32
 /* Called from where the usual way is to a broker, and saves no registers. */
 #define APART __attribute__((noinline))
-
-static void count(
-	struct msg_transmitter *t, enum msg_counter_index index, uint64_t n)
-{
-	msg_lender_count(&t->lender, index, n);
-}
-
-static inline struct msg_transmitter *of(struct msg_lender *lender)
-{
-	return (struct msg_transmitter *)lender;
-}
 
 uint32_t msg_transmitter_depth(const struct msg_transmitter *t)
 {
@@ -64,11 +53,18 @@ int msg_transmitter_open(
 	capacity = options->message_bytes_max > t->lender.body_max
 			   ? options->message_bytes_max
 			   : t->lender.body_max;
-	result = msg_transmit_open(&t->lender.pool, options->loan_count_max,
+	result = msg_transmit_open(&t->lender.pool,
+		options->loan_count_max + transmit_kept_slots(options, capacity),
 		capacity, MSG_PACK_TABLE_BYTES_MAX,
 		(size_t)depth * HEADER_STRIDE);
 	if (result < 0)
 		return result;
+	if (options->history_bytes > 0)
+		result = transmit_keep_open(t);
+	if (result < 0) {
+		msg_transmitter_close(t);
+		return result;
+	}
 	t->flight = calloc(depth, sizeof *t->flight);
 	if (!t->flight) {
 		msg_transmitter_close(t);
@@ -95,20 +91,16 @@ void msg_transmitter_close(struct msg_transmitter *t)
 {
 	free(t->flight);
 	t->flight = NULL;
+	transmit_keep_close(t);
 	msg_transmit_close(&t->lender.pool);
 }
 
 /* ---- in flight --------------------------------------------------------- */
 
-static uint32_t in_flight(const struct msg_transmitter *t)
-{
-	return t->flight_head - t->flight_tail;
-}
-
 /* Free the slots of frames up to `frame`, which is done. */
 static void done(struct msg_transmitter *t, uint32_t frame)
 {
-	if (frame - t->flight_tail >= in_flight(t))
+	if (frame - t->flight_tail >= transmit_in_flight(t))
 		return;
 	while (t->flight_tail != frame + 1) {
 		msg_transmit_drop(&t->lender.pool,
@@ -117,14 +109,14 @@ static void done(struct msg_transmitter *t, uint32_t frame)
 	}
 }
 
-static int poll_link(struct msg_transmitter *t)
+int transmit_poll(struct msg_transmitter *t)
 {
 	struct msg_link_event events[EVENTS];
 	int n = t->link->ops->poll(t->link, events, EVENTS);
 
 	for (int i = 0; i < n; i++) {
 		if (events[i].type == MSG_LINK_SEND_FAILED)
-			count(t, MSG_COUNTER_SEND_FAILED, 1);
+			transmit_count(t, MSG_COUNTER_SEND_FAILED, 1);
 		done(t, events[i].token);
 	}
 	return n;
@@ -135,7 +127,7 @@ static int poll_link(struct msg_transmitter *t)
 static int wait_for_link(struct msg_transmitter *t, uint64_t *deadline)
 {
 	uint64_t now = msg_clock_ns();
-	int n = poll_link(t);
+	int n = transmit_poll(t);
 
 	if (n < 0)
 		return n;
@@ -160,7 +152,7 @@ static __attribute__((noinline)) int await_place_slowly(
 	uint64_t deadline = 0;
 	int result = 0;
 
-	while (in_flight(t) > t->flight_mask && result == 0)
+	while (transmit_in_flight(t) > t->flight_mask && result == 0)
 		result = wait_for_link(t, &deadline);
 	return result;
 }
@@ -169,7 +161,7 @@ static __attribute__((noinline)) int await_place_slowly(
  * free then, too. */
 static inline int await_place(struct msg_transmitter *t)
 {
-	return in_flight(t) <= t->flight_mask ? 0 : await_place_slowly(t);
+	return transmit_in_flight(t) <= t->flight_mask ? 0 : await_place_slowly(t);
 }
 
 static uint8_t *header_place(const struct msg_transmitter *t)
@@ -203,10 +195,14 @@ static int post(struct msg_transmitter *t, struct msg_link_send *send,
 	msg_transmit_hold(&t->lender.pool, slot);
 	t->flight_head++;
 	t->unflushed = send->more ? t->unflushed + 1 : 0;
-	count(t, MSG_COUNTER_FRAMES, 1);
+	transmit_count(t, MSG_COUNTER_FRAMES, 1);
 	return 0;
 fail:
-	return -MSG_ERROR_FABRIC;
+	if (!t->repairer)
+		return -MSG_ERROR_FABRIC;
+	/* It is remembered, and will be asked for. */
+	transmit_count(t, MSG_COUNTER_SEND_FAILED, 1);
+	return 0;
 }
 
 static void write_header(struct msg_transmitter *t, uint8_t *header,
@@ -221,6 +217,11 @@ static void write_header(struct msg_transmitter *t, uint8_t *header,
 		.sequence = sequence,
 	};
 
+	if (t->repairer) {
+		frame.flags = MSG_FRAME_RELIABLE;
+		frame.transmission = (uint32_t)t->history.next;
+	}
+
 	msg_frame_write(header, &frame);
 }
 
@@ -233,11 +234,13 @@ static int admit(struct msg_lender *lender)
 }
 
 /* The frame being filled, its table behind it. */
-static void gather(struct msg_transmitter *t, struct msg_link_send *send)
+static void gather(
+	struct msg_transmitter *t, struct msg_link_send *send, bool more)
 {
 	uint32_t slot = t->lender.open;
 	uint8_t *payload = msg_transmit_payload(&t->lender.pool, slot);
 	uint8_t *header = payload - MSG_FRAME_HEADER_BYTES;
+	uint32_t apart = 0;
 	uint8_t *table;
 	uint32_t bytes;
 
@@ -254,10 +257,37 @@ static void gather(struct msg_transmitter *t, struct msg_link_send *send)
 		send->iov[1].iov_base = table;
 		send->iov[1].iov_len = bytes;
 		send->iov_count = 2;
+		apart = bytes;
 		bytes += t->lender.pack.used;
 	}
 	write_header(
 		t, header, MSG_FRAME_PACKED, bytes, t->lender.sequence);
+	if (t->repairer)
+		transmit_remember(t,
+			&(struct msg_history_frame){
+				.sequence = t->lender.sequence,
+				.slot = slot,
+				.bytes = bytes - apart,
+				.table = (uint16_t)apart,
+				.messages = (uint16_t)t->lender.pack.count,
+				.type = MSG_FRAME_PACKED,
+			},
+			more);
+}
+
+static void remember_single(struct msg_transmitter *t, uint32_t slot,
+	uint32_t offset, uint32_t bytes, uint64_t sequence, bool more)
+{
+	transmit_remember(t,
+		&(struct msg_history_frame){
+			.sequence = sequence,
+			.slot = slot,
+			.offset = offset,
+			.bytes = bytes,
+			.messages = 1,
+			.type = MSG_FRAME_SINGLE,
+		},
+		more);
 }
 
 /* A message with its header in front of it. */
@@ -269,6 +299,8 @@ static int post_single(struct msg_transmitter *t, uint32_t slot, uint32_t bytes,
 			  MSG_FRAME_HEADER_BYTES;
 
 	write_header(t, header, MSG_FRAME_SINGLE, bytes, sequence);
+	if (t->repairer)
+		remember_single(t, slot, 0, bytes, sequence, more);
 	send.iov[0].iov_base = header;
 	send.iov[0].iov_len = MSG_FRAME_HEADER_BYTES + bytes;
 	return post(t, &send, slot, more);
@@ -278,7 +310,7 @@ static int post_single(struct msg_transmitter *t, uint32_t slot, uint32_t bytes,
  * so to every subscriber. */
 static int close_frame(struct msg_lender *lender, bool more)
 {
-	struct msg_transmitter *t = of(lender);
+	struct msg_transmitter *t = transmit_of(lender);
 	struct msg_link_send send = {.iov_count = 1};
 	int result;
 
@@ -286,11 +318,11 @@ static int close_frame(struct msg_lender *lender, bool more)
 		result = post_single(t, lender->open, lender->pack.lengths[0],
 			lender->sequence, more);
 	} else {
-		gather(t, &send);
+		gather(t, &send, more);
 		result = post(t, &send, lender->open, more);
 	}
 	if (result < 0)
-		count(t, MSG_COUNTER_SEND_FAILED, lender->pack.count);
+		transmit_count(t, MSG_COUNTER_SEND_FAILED, lender->pack.count);
 	msg_lender_closed(lender);
 	return result;
 }
@@ -298,14 +330,14 @@ static int close_frame(struct msg_lender *lender, bool more)
 static int send_lone(
 	struct msg_lender *lender, uint32_t slot, uint32_t bytes, bool more)
 {
-	return post_single(of(lender), slot, bytes, lender->sequence, more);
+	return post_single(transmit_of(lender), slot, bytes, lender->sequence, more);
 }
 
 /* In fragments. */
 static int send_large(
 	struct msg_lender *lender, uint32_t slot, uint32_t bytes, bool more)
 {
-	struct msg_transmitter *t = of(lender);
+	struct msg_transmitter *t = transmit_of(lender);
 	const uint8_t *payload = msg_transmit_payload(&lender->pool, slot);
 	struct msg_fragment part = {.total = bytes};
 	int result = 0;
@@ -324,6 +356,19 @@ static int send_large(
 			MSG_FRAGMENT_HEADER_BYTES + part.bytes,
 			lender->sequence);
 		msg_fragment_write(header + MSG_FRAME_HEADER_BYTES, &part);
+		if (t->repairer)
+			transmit_remember(t,
+				&(struct msg_history_frame){
+					.sequence = lender->sequence,
+					.slot = slot,
+					.offset = part.offset,
+					.bytes = part.bytes,
+					.total = bytes,
+					.messages = part.offset + part.bytes ==
+						    bytes,
+					.type = MSG_FRAME_FRAGMENT,
+				},
+				true);
 		send.iov[0].iov_base = header;
 		send.iov[0].iov_len =
 			MSG_FRAME_HEADER_BYTES + MSG_FRAGMENT_HEADER_BYTES;
@@ -339,7 +384,7 @@ static int send_large(
 static int send_stray(struct msg_lender *lender, uint32_t slot, uint32_t offset,
 	uint32_t bytes, bool more)
 {
-	struct msg_transmitter *t = of(lender);
+	struct msg_transmitter *t = transmit_of(lender);
 	struct msg_link_send send = {.iov_count = 2};
 	uint8_t *header = header_place(t);
 	int result = await_place(t);
@@ -347,6 +392,9 @@ static int send_stray(struct msg_lender *lender, uint32_t slot, uint32_t offset,
 	if (result < 0)
 		return result;
 	write_header(t, header, MSG_FRAME_SINGLE, bytes, lender->sequence);
+	if (t->repairer)
+		remember_single(
+			t, slot, offset, bytes, lender->sequence, more);
 	send.iov[0].iov_base = header;
 	send.iov[0].iov_len = MSG_FRAME_HEADER_BYTES;
 	send.iov[1].iov_base =
@@ -358,19 +406,19 @@ static int send_stray(struct msg_lender *lender, uint32_t slot, uint32_t offset,
 /* Make slots free: what is done, then what only waits to be sent. */
 static int find_slot(struct msg_lender *lender, uint32_t *slot)
 {
-	struct msg_transmitter *t = of(lender);
+	struct msg_transmitter *t = transmit_of(lender);
 	int result;
 
 	/* Now and then, before it must: so that it seldom must. */
-	if (in_flight(t) >= 2 * t->signal_every) {
-		result = poll_link(t);
+	if (transmit_in_flight(t) >= 2 * t->signal_every) {
+		result = transmit_poll(t);
 		if (result < 0)
 			return result;
 	}
 	*slot = msg_transmit_get(&lender->pool);
 	if (*slot != MSG_TRANSMIT_NONE)
 		return 0;
-	result = poll_link(t);
+	result = transmit_poll(t);
 	if (result < 0)
 		return result;
 	*slot = msg_transmit_get(&lender->pool);
@@ -378,12 +426,41 @@ static int find_slot(struct msg_lender *lender, uint32_t *slot)
 		return 0;
 	result = msg_transmitter_flush(t);
 	if (result == 0)
-		result = poll_link(t);
+		result = transmit_poll(t);
 	*slot = msg_transmit_get(&lender->pool);
 	if (*slot != MSG_TRANSMIT_NONE)
 		return 0;
-	count(t, MSG_COUNTER_LOAN_REFUSED, 1);
+	transmit_count(t, MSG_COUNTER_LOAN_REFUSED, 1);
 	return result < 0 ? result : -MSG_ERROR_AGAIN;
+}
+
+/* A reliable topic's slots come back from its history. */
+static int admit_kept(struct msg_lender *lender)
+{
+	struct msg_transmitter *t = transmit_of(lender);
+
+	if (lender->pool.loan_count >= t->options.loan_count_max) {
+		transmit_count(t, MSG_COUNTER_LOAN_REFUSED, 1);
+		return -MSG_ERROR_AGAIN;
+	}
+	return msg_repairer_may(t->repairer, t->history.next)
+		       ? 0
+		       : transmit_held_up(t);
+}
+
+static int find_slot_kept(struct msg_lender *lender, uint32_t *slot)
+{
+	struct msg_transmitter *t = transmit_of(lender);
+	int result;
+
+	if (transmit_in_flight(t) >= 2 * t->signal_every) {
+		result = transmit_poll(t);
+		if (result < 0)
+			return result;
+	}
+	*slot = msg_transmit_get(&lender->pool);
+	return *slot != MSG_TRANSMIT_NONE ? 0
+					  : transmit_take_kept(t, slot);
 }
 
 static const struct msg_lender_exit to_link = {
@@ -395,18 +472,36 @@ static const struct msg_lender_exit to_link = {
 	.send_stray = send_stray,
 };
 
+/* Lends what to_link sends. */
+static const struct msg_lender_exit from_history = {
+	.admit = admit_kept,
+	.find_slot = find_slot_kept,
+};
+
 /* ---- the calls --------------------------------------------------------- */
+
+static APART int lend_kept(
+	struct msg_transmitter *t, size_t bytes, struct msg_loan *loan)
+{
+	return msg_lender_lend(&t->lender, &from_history, bytes, loan);
+}
 
 APART int msg_transmitter_lend(
 	struct msg_transmitter *t, size_t bytes, struct msg_loan *loan)
 {
+	if (t->repairer)
+		return lend_kept(t, bytes, loan);
 	return msg_lender_lend(&t->lender, &to_link, bytes, loan);
 }
 
 APART int msg_transmitter_queue(
 	struct msg_transmitter *t, struct msg_loan *loan, size_t bytes)
 {
-	return msg_lender_give(&t->lender, &to_link, loan, bytes, true);
+	int result = msg_lender_give(&t->lender, &to_link, loan, bytes, true);
+
+	if (t->repairer)
+		transmit_serve(t);
+	return result;
 }
 
 int msg_transmitter_send(
@@ -435,6 +530,8 @@ int msg_transmitter_flush(struct msg_transmitter *t)
 	if (flushed == -MSG_ERROR_AGAIN)
 		return result < 0 ? result : flushed;
 	t->unflushed = 0;
+	if (t->repairer)
+		transmit_flushed(t);
 	/* Release, by way of being an atomic store after the send: whoever
 	 * announces this number announces nothing that has not left. */
 	atomic_store_explicit(
@@ -452,8 +549,8 @@ void msg_transmitter_linger(struct msg_transmitter *t, uint64_t limit_ns)
 	uint64_t deadline = msg_clock_ns() + limit_ns;
 
 	while ((msg_transmitter_flush(t) == -MSG_ERROR_AGAIN ||
-		       in_flight(t) > 0) &&
+		       transmit_in_flight(t) > 0) &&
 		msg_clock_ns() < deadline)
-		if (poll_link(t) < 0)
+		if (transmit_poll(t) < 0)
 			break;
 }

@@ -8,6 +8,12 @@
  *
  * Frames are numbered as they are posted; completions come in that order, so
  * only some ask to be reported, and one report frees all frames up to its own.
+ *
+ * A reliable one keeps what it sent (history.h), with slots of its own for that
+ * beside those lent out, and repairs it (repairer.h).  A frame is remembered
+ * before it is posted, so that no report can be about one unknown; if posting
+ * fails, its receivers ask for it.  Slots come back by forgetting the oldest
+ * frames, when slots are short or frames too old.
  * Neighbours: called by api/; calls protocol/, pool/ and a link.
  * Test: tests/unit/engine/test_transmit.c, tests/conformance.
  */
@@ -19,7 +25,9 @@
 
 #include <msg/msg.h>
 
+#include "engine/history.h"
 #include "engine/lender.h"
+#include "engine/repairer.h"
 #include "link/link.h"
 
 struct msg_transmit_options {
@@ -29,6 +37,16 @@ struct msg_transmit_options {
 	uint32_t tag;
 	uint32_t publisher;
 	uint64_t first_sequence; /* 0 but in tests of the wrap. */
+	/* Of a reliable topic; 0: best effort, and what follows is not used. */
+	size_t history_bytes;
+	uint64_t history_ns;    /* Keep nothing that is older; 0: no limit. */
+	uint64_t incarnation;
+	uint32_t receive_bytes; /* Of the lane's receive buffers. */
+	uint32_t heartbeat_ms;
+	uint64_t rtt_ns;        /* Of the lane, to begin with. */
+	enum msg_flow_policy flow;
+	uint32_t flow_count;
+	uint64_t give_up_ns;
 };
 
 struct msg_transmitter {
@@ -45,6 +63,9 @@ struct msg_transmitter {
 	uint32_t unsignalled;
 	uint32_t unflushed;    /* Frames posted with `more` since a flush. */
 	uint32_t *flight;      /* Slot of each frame in flight. */
+	struct msg_repairer *repairer; /* NULL: best effort. */
+	struct msg_history history;
+	uint64_t now;          /* When the last frame was remembered. */
 	msg_counter_t counters[MSG_COUNTER_COUNT];
 };
 

@@ -75,8 +75,11 @@ struct msg_link_options {
 	size_t memory_bytes;
 	void *headers; /* Or NULL.  The first piece of every send lies in it,
 	                  and only the others in `memory`: what goes on the wire
-	                  in front of somebody else's payload. */
+	                  in front of somebody else's payload.  What is posted may
+	                  lie in either. */
 	size_t headers_bytes;
+	struct msg_link *beside; /* Or NULL: another link, over the same memory,
+	                            which stays open longer: it is pinned once. */
 	uint32_t receive_count; /* Receives that may be posted; 0: send only. */
 	uint32_t send_count;    /* Sends in flight; 0: receive only. */
 	uint16_t port;          /* Of the groups it will join; receive only.  0: a

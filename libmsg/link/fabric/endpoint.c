@@ -47,8 +47,10 @@ struct endpoint {
 	struct fid_av *av;
 	struct fid_mr *mr;
 	struct fid_mr *headers; /* Of the first piece of a send, or NULL. */
+	const struct endpoint *beside; /* Whose memory is ours, or NULL. */
 	void *desc[MSG_LINK_IOV_MAX];
-	void *post_desc;
+	const uint8_t *headers_base;
+	size_t headers_bytes;
 	struct group *groups;
 	uint32_t group_count;
 	bool kept_is_set;
@@ -241,9 +243,12 @@ static int fabric_post(struct msg_link *link, void *buffer, uint32_t bytes,
 {
 	struct endpoint *e = (struct endpoint *)link;
 	struct iovec iov = {buffer, bytes};
+	/* The first descriptor is that of headers, if there are any. */
+	bool beside = (uintptr_t)buffer - (uintptr_t)e->headers_base <
+		      e->headers_bytes;
 	struct fi_msg message = {
 		.msg_iov = &iov,
-		.desc = &e->post_desc,
+		.desc = &e->desc[beside ? 0 : 1],
 		.iov_count = 1,
 		.addr = FI_ADDR_UNSPEC,
 		.context = (void *)(uintptr_t)token,
@@ -526,14 +531,15 @@ static int open_endpoint(
 		result = bind_all(e);
 	if (result == 0)
 		result = set_options(e);
-	if (result == 0)
+	e->beside = (struct endpoint *)options->beside;
+	if (result == 0 && !e->beside)
 		result = fi_mr_reg(e->domain->domain, options->memory,
 			options->memory_bytes, FI_SEND | FI_RECV, 0, 0, 0,
 			&e->mr, NULL);
 	if (result == 0 && options->headers)
 		result = fi_mr_reg(e->domain->domain, options->headers,
-			options->headers_bytes, FI_SEND, 0, 0, 0, &e->headers,
-			NULL);
+			options->headers_bytes, FI_SEND | FI_RECV, 0, 0, 0,
+			&e->headers, NULL);
 	if (result == 0)
 		result = fi_enable(e->ep);
 	return result;
@@ -542,8 +548,7 @@ static int open_endpoint(
 static void take_desc(struct endpoint *e)
 {
 	for (int i = 0; i < MSG_LINK_IOV_MAX; i++)
-		e->desc[i] = fi_mr_desc(e->mr);
-	e->post_desc = e->desc[0];
+		e->desc[i] = fi_mr_desc(e->beside ? e->beside->mr : e->mr);
 	if (e->headers)
 		e->desc[0] = fi_mr_desc(e->headers);
 }
@@ -560,6 +565,8 @@ int fabric_endpoint_open(struct msg_link_domain *domain,
 	e->link.ops = &ops;
 	e->link.fd = -1;
 	e->domain = (struct fabric_domain *)domain;
+	e->headers_base = options->headers;
+	e->headers_bytes = options->headers ? options->headers_bytes : 0;
 	limit_counts(e, options);
 	result = open_endpoint(e, options);
 	if (result == 0 && options->receive_count)

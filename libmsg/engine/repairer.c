@@ -1,0 +1,613 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* repairer.c - reports in, repairs and probes out; see repairer.h. */
+#include "engine/repairer.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/trail.h"
+#include "protocol/frame.h"
+
+#define EVENTS 32
+#define WAYS 4u /* Places that a name's hash may take. */
+#define NO_FRAME UINT64_MAX
+
+/* How often the source looks: on a kernel lane a look is a system call, half a
+ * microsecond, and a frame takes some two.  Where somebody misses something, a
+ * round trip is what it costs him to wait. */
+#define LOOK_CALM_NS (50 * MSG_NS_PER_US)
+#define LOOK_BUSY_NS (5 * MSG_NS_PER_US)
+
+/* Repairs: as much as a fast network, and at once what a small socket buffer
+ * holds: what is not sent now is asked for again. */
+#define REPAIR_BYTES_PER_S 1000000000u
+#define REPAIR_BYTES_BURST (1u << 20)
+#define REPAIR_FRAMES_MIN 64u
+
+/* ---- opening and closing ------------------------------------------------ */
+
+static uint32_t least(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint32_t most(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
+
+static int open_tables(struct msg_repairer *r)
+{
+	const struct msg_repairer_options *o = &r->options;
+
+	r->records = calloc(o->history, sizeof *r->records);
+	r->receivers = calloc(MSG_FLOW_RECEIVERS_MAX, sizeof *r->receivers);
+	r->peers = calloc(MSG_REPAIRER_PEERS, sizeof *r->peers);
+	if (!r->records || !r->receivers || !r->peers)
+		return msg_fail(MSG_ERROR_MEMORY,
+			"no memory to repair %u frames; ask for less "
+			"(history_bytes)",
+			o->history);
+	r->buffer_stride = (uint32_t)msg_region_stride(
+		MSG_LINK_HEADROOM + o->receive_bytes);
+	return msg_region_open(&r->region,
+		(size_t)r->buffer_stride * MSG_REPAIRER_BUFFERS +
+			MSG_REPAIRER_PLACES * MSG_REPAIRER_HEADER);
+}
+
+int msg_repairer_open(
+	struct msg_repairer *r, const struct msg_repairer_options *options)
+{
+	struct msg_repair_options repair = {
+		.history = options->history,
+		.heartbeat_ns = options->heartbeat_ms * MSG_NS_PER_MS,
+		.rtt_ns = options->rtt_ns,
+		.repair_frames = REPAIR_BYTES_PER_S / options->frame_bytes,
+		.burst = most(REPAIR_FRAMES_MIN,
+			least(REPAIR_BYTES_BURST / options->frame_bytes,
+				MSG_REPORT_FRAMES_MAX)),
+		.ask_ns = options->flow == MSG_FLOW_POLICY_NONE
+				  ? 0
+				  : options->give_up_ns / 4,
+	};
+	int result;
+
+	memset(r, 0, sizeof *r);
+	r->options = *options;
+	r->wake_fd = -1;
+	r->flow_ns = UINT64_MAX;
+	for (uint32_t i = 0; i < MSG_REPAIRER_PLACES; i++)
+		r->flying[i] = NO_FRAME;
+	result = open_tables(r);
+	if (result < 0) {
+		msg_repairer_close(r);
+		return result;
+	}
+	msg_repair_start(&r->repair, &repair, r->records);
+	msg_flow_start(&r->flow, options->flow, options->flow_count,
+		options->give_up_ns, r->receivers, MSG_FLOW_RECEIVERS_MAX);
+	atomic_init(&r->limit, r->flow.limit);
+	return 0;
+}
+
+void msg_repairer_close(struct msg_repairer *r)
+{
+	free(r->records);
+	free(r->receivers);
+	free(r->peers);
+	r->records = NULL;
+	r->receivers = NULL;
+	r->peers = NULL;
+	msg_region_close(&r->region);
+}
+
+void msg_repairer_link_options(
+	const struct msg_repairer *r, struct msg_link_options *options)
+{
+	options->headers = r->region.base;
+	options->headers_bytes = r->region.bytes;
+	options->receive_count = MSG_REPAIRER_BUFFERS;
+	options->send_count = MSG_REPAIRER_PLACES;
+	options->port = 0;
+}
+
+static uint8_t *buffer(const struct msg_repairer *r, uint32_t token)
+{
+	return r->region.base + (size_t)token * r->buffer_stride +
+	       MSG_LINK_HEADROOM;
+}
+
+static uint8_t *header_place(const struct msg_repairer *r)
+{
+	return r->region.base +
+	       (size_t)r->buffer_stride * MSG_REPAIRER_BUFFERS +
+	       (size_t)(r->sent_head % MSG_REPAIRER_PLACES) *
+		       MSG_REPAIRER_HEADER;
+}
+
+static int post(struct msg_repairer *r, uint32_t token, bool more)
+{
+	int result = r->link->ops->post(r->link, buffer(r, token),
+		r->options.receive_bytes, token, more);
+
+	r->posted += result == 0;
+	return result;
+}
+
+int msg_repairer_start(
+	struct msg_repairer *r, struct msg_link *link, uint32_t group)
+{
+	uint32_t count = least(link->receive_count, MSG_REPAIRER_BUFFERS);
+	int bytes = link->ops->name(link, r->reach.data);
+
+	if (bytes < 0)
+		return msg_fail(MSG_ERROR_FABRIC,
+			"the side link of a reliable topic has no address");
+	r->link = link;
+	r->group = group;
+	r->reach.bytes = (uint8_t)bytes;
+	for (uint32_t i = 0; i < count; i++)
+		if (post(r, i, i + 1 < count) < 0)
+			return msg_fail(MSG_ERROR_FABRIC,
+				"cannot post buffers for reports");
+	return 0;
+}
+
+/* ---- out --------------------------------------------------------------- */
+
+static void sent(struct msg_repairer *r, uint32_t token)
+{
+	/* Beyond what is under way: not ours. */
+	if (token - r->sent_tail >= r->sent_head - r->sent_tail)
+		return;
+	while (r->sent_tail != token + 1)
+		r->flying[r->sent_tail++ % MSG_REPAIRER_PLACES] = NO_FRAME;
+}
+
+static int turn_link(struct msg_repairer *r, uint64_t now);
+
+/* A place for one send more; false: there is none now. */
+static bool has_place(const struct msg_repairer *r)
+{
+	uint32_t places = least(r->link->send_count, MSG_REPAIRER_PLACES);
+
+	return r->sent_head - r->sent_tail < places;
+}
+
+/* Post what is in the header's place, and what stands behind it.  What the link
+ * does not take is one loss more. */
+static void hand_over(struct msg_repairer *r, uint32_t handle,
+	struct msg_link_send *send, uint64_t frame)
+{
+	send->group = handle;
+	send->token = r->sent_head;
+	send->signal = true;
+	send->more = true;
+	if (r->link->ops->send(r->link, send) < 0)
+		return;
+	r->flying[r->sent_head++ % MSG_REPAIRER_PLACES] = frame;
+	r->unflushed = true;
+}
+
+static void flush(struct msg_repairer *r)
+{
+	/* AGAIN: the next turn. */
+	if (r->unflushed &&
+		r->link->ops->flush(r->link) != -MSG_ERROR_AGAIN)
+		r->unflushed = false;
+}
+
+static void send_again(struct msg_repairer *r, uint32_t handle,
+	const struct msg_repair_action *action)
+{
+	struct msg_link_send again = {.iov_count = 1};
+	struct msg_repairer_frame frame;
+	struct msg_frame header = {
+		.flags = MSG_FRAME_RELIABLE | MSG_FRAME_REPAIR,
+		.tag = r->options.tag,
+		.publisher = r->options.publisher,
+		.transmission = (uint32_t)action->frame,
+	};
+	uint8_t *place = header_place(r);
+	uint32_t bytes;
+
+	if (!has_place(r) ||
+		!r->options.source.frame(
+			r->options.source.context, action->frame, &frame))
+		return;
+	bytes = MSG_FRAME_HEADER_BYTES + frame.front_bytes;
+	memcpy(place + MSG_FRAME_HEADER_BYTES, frame.front, frame.front_bytes);
+	again.iov[0] = (struct iovec){place, bytes};
+	for (uint32_t i = 0; i < frame.iov_count; i++) {
+		again.iov[again.iov_count++] = frame.iov[i];
+		bytes += (uint32_t)frame.iov[i].iov_len;
+	}
+	header.type = frame.type;
+	header.bytes = (uint16_t)bytes;
+	header.sequence = (uint64_t)action->serial << 32 |
+			  (uint32_t)frame.sequence;
+	msg_frame_write(place, &header);
+	hand_over(r, handle, &again, action->frame);
+}
+
+static void send_probe(struct msg_repairer *r, uint32_t handle,
+	const struct msg_repair_action *action, const struct msg_report *asked)
+{
+	const struct msg_repairer_source *source = &r->options.source;
+	const struct msg_repair *repair = &r->repair;
+	struct msg_link_send probe = {.iov_count = 1};
+	struct msg_probe said = {
+		.incarnation = r->options.incarnation,
+		.stamp = action->stamp,
+		.next = (uint32_t)repair->next,
+		.serial = repair->serial,
+		.period_ms = (uint16_t)r->options.heartbeat_ms,
+		.flags = action->flags,
+		.reach = r->reach,
+	};
+	uint64_t first = repair->first;
+	uint8_t *place = header_place(r);
+
+	if (!has_place(r))
+		return;
+	if (action->flags & MSG_PROBE_JOIN)
+		first = source->back(source->context,
+			asked->history == UINT32_MAX ? UINT64_MAX
+						     : asked->history);
+	if (r->options.flow != MSG_FLOW_POLICY_NONE)
+		said.flags |= MSG_PROBE_FLOW;
+	if (r->closing)
+		said.flags |= MSG_PROBE_CLOSING;
+	said.first = (uint32_t)first;
+	said.first_sequence = source->sequence(source->context, first);
+	said.next_sequence = source->sequence(source->context, repair->next);
+	probe.iov[0] = (struct iovec){place,
+		msg_probe_write(place, &said, r->options.tag,
+			r->options.publisher)};
+	hand_over(r, handle, &probe, NO_FRAME);
+}
+
+/* ---- who reported ------------------------------------------------------- */
+
+static bool same_reach(const struct msg_reach *a, const struct msg_reach *b)
+{
+	return a->bytes == b->bytes && memcmp(a->data, b->data, a->bytes) == 0;
+}
+
+static void drop_peer(struct msg_repairer *r, struct msg_repairer_peer *peer)
+{
+	r->link->ops->leave(r->link, peer->handle);
+	peer->used = false;
+}
+
+/* Its place, or that of the one that gives way; never NULL. */
+static struct msg_repairer_peer *find_peer(
+	struct msg_repairer *r, uint64_t receiver)
+{
+	uint32_t set = (uint32_t)msg_hash_mix(receiver) &
+		       (MSG_REPAIRER_PEERS / WAYS - 1);
+	struct msg_repairer_peer *peers = &r->peers[set * WAYS];
+	struct msg_repairer_peer *oldest = NULL;
+
+	for (uint32_t i = 0; i < WAYS; i++) {
+		if (peers[i].used && peers[i].receiver == receiver)
+			return &peers[i];
+		if (oldest && !oldest->used)
+			continue;
+		if (!oldest || !peers[i].used ||
+			peers[i].heard_ns < oldest->heard_ns)
+			oldest = &peers[i];
+	}
+	return oldest;
+}
+
+/* Whom a report came from; NULL: there is no way to reach him alone. */
+static struct msg_repairer_peer *take_peer(struct msg_repairer *r,
+	const struct msg_report *report, uint64_t now)
+{
+	struct msg_repairer_peer *peer = find_peer(r, report->receiver);
+	bool known = peer->used && peer->receiver == report->receiver &&
+		     same_reach(&peer->reach, &report->reach);
+
+	if (report->flags & MSG_REPORT_LEAVING) {
+		if (known)
+			drop_peer(r, peer);
+		return NULL;
+	}
+	if (!known) {
+		if (report->reach.bytes == 0)
+			return NULL;
+		if (peer->used)
+			drop_peer(r, peer);
+		if (r->link->ops->reach(r->link, report->reach.data,
+			    report->reach.bytes, &peer->handle) < 0)
+			return NULL;
+		peer->used = true;
+		peer->receiver = report->receiver;
+		peer->reach = report->reach;
+		peer->position = 0;
+	}
+	peer->heard_ns = now;
+	if (!(report->flags & MSG_REPORT_JOIN))
+		peer->position =
+			msg_frame_near(r->repair.next, report->position);
+	return peer;
+}
+
+/* ---- in ---------------------------------------------------------------- */
+
+static void answer(struct msg_repairer *r, const struct msg_report *report,
+	const struct msg_repairer_peer *peer, uint64_t now)
+{
+	uint32_t handle = peer ? peer->handle : r->group;
+	struct msg_repair_action action;
+
+	for (;;) {
+		msg_repair_next(&r->repair, now, &action);
+		switch (action.kind) {
+		case MSG_REPAIR_UNICAST:
+			send_again(r, handle, &action);
+			break;
+		case MSG_REPAIR_MULTICAST:
+			send_again(r, r->group, &action);
+			break;
+		case MSG_REPAIR_ANSWER:
+			/* Where a JOIN begins is nobody else's affair. */
+			if (peer)
+				send_probe(r, handle, &action, report);
+			break;
+		default:
+			return;
+		}
+		if (!has_place(r))
+			turn_link(r, 0);
+	}
+}
+
+static void hear(struct msg_repairer *r, const uint8_t *data, uint32_t bytes,
+	uint64_t now)
+{
+	const struct msg_repairer_peer *peer;
+	struct msg_report report;
+	struct msg_frame frame;
+
+	if (msg_frame_read(data, bytes, &frame) != MSG_FRAME_OK ||
+		frame.type != MSG_FRAME_REPORT ||
+		!msg_report_read(
+			&report, &frame, data + MSG_FRAME_HEADER_BYTES)) {
+		msg_counter_add(
+			&r->options.counters[MSG_COUNTER_MALFORMED], 1);
+		return;
+	}
+	if (frame.tag != r->options.tag ||
+		frame.publisher != r->options.publisher) {
+		msg_counter_add(
+			&r->options.counters[MSG_COUNTER_FOREIGN], 1);
+		return;
+	}
+	if (!msg_repair_report(&r->repair, &report, now))
+		return;
+	peer = take_peer(r, &report, now);
+	if (!(report.flags & MSG_REPORT_JOIN))
+		msg_flow_report(&r->flow, &report, r->repair.next, now);
+	answer(r, &report, peer, now);
+}
+
+/* Completions and, unless `now` is 0, reports; how many events.  A report that
+ * comes while another is answered is dropped: what it asks for is asked again. */
+static int turn_link(struct msg_repairer *r, uint64_t now)
+{
+	struct msg_link_event events[EVENTS];
+	int n = r->link->ops->poll(r->link, events, EVENTS);
+	uint32_t back[EVENTS];
+	uint32_t count = 0;
+
+	for (int i = 0; i < n; i++) {
+		const struct msg_link_event *e = &events[i];
+
+		if (e->type == MSG_LINK_SENT ||
+			e->type == MSG_LINK_SEND_FAILED) {
+			sent(r, e->token);
+			continue;
+		}
+		r->posted--;
+		if (e->type == MSG_LINK_RECEIVED && now > 0)
+			hear(r, buffer(r, e->token), e->bytes, now);
+		back[count++] = e->token;
+	}
+	for (uint32_t i = 0; i < count; i++)
+		post(r, back[i], i + 1 < count);
+	return n;
+}
+
+static void due(struct msg_repairer *r, uint64_t now)
+{
+	struct msg_repair_action action;
+
+	/* What waits for a flush is not out yet: nobody is to miss it. */
+	while (!r->held && now >= r->repair.deadline) {
+		msg_repair_due(&r->repair, now, &action);
+		if (action.kind == MSG_REPAIR_PROBE)
+			send_probe(r, r->group, &action, NULL);
+		else if (action.kind == MSG_REPAIR_MULTICAST)
+			send_again(r, r->group, &action);
+		else
+			break;
+	}
+	if (r->waiting)
+		r->flow_ns = msg_flow_expire(&r->flow, r->repair.next, now);
+	else
+		r->flow_ns = UINT64_MAX;
+	atomic_store_explicit(&r->limit, r->flow.limit, memory_order_relaxed);
+}
+
+/* ---- counters ----------------------------------------------------------- */
+
+static void tell(struct msg_repairer *r, enum msg_counter_index index,
+	uint64_t now, uint64_t *before)
+{
+	msg_counter_add(&r->options.counters[index], now - *before);
+	*before = now;
+}
+
+static void tell_all(struct msg_repairer *r)
+{
+	const struct msg_repair_counts *now = &r->repair.counts;
+	struct msg_repair_counts *was = &r->told;
+
+	tell(r, MSG_COUNTER_REPORTS, now->reports, &was->reports);
+	tell(r, MSG_COUNTER_NAKS, now->naks, &was->naks);
+	tell(r, MSG_COUNTER_ASKED, now->asked, &was->asked);
+	tell(r, MSG_COUNTER_REPAIRS, now->unicasts, &was->unicasts);
+	/* Those to all are repairs, too. */
+	msg_counter_add(&r->options.counters[MSG_COUNTER_MULTICASTS],
+		now->multicasts - was->multicasts);
+	tell(r, MSG_COUNTER_REPAIRS, now->multicasts, &was->multicasts);
+	tell(r, MSG_COUNTER_THROTTLED, now->throttled, &was->throttled);
+	tell(r, MSG_COUNTER_GONE, now->gone, &was->gone);
+	tell(r, MSG_COUNTER_UNBELIEVED, now->unbelieved, &was->unbelieved);
+	tell(r, MSG_COUNTER_PROBES, now->probes, &was->probes);
+	tell(r, MSG_COUNTER_PROBES, now->answers, &was->answers);
+	tell(r, MSG_COUNTER_CUT_OFF, r->flow.cut_total, &r->told_cut);
+	tell(r, MSG_COUNTER_RECEIVERS_REFUSED, r->flow.refused_total,
+		&r->told_refused);
+	tell(r, MSG_COUNTER_UNBELIEVED, r->flow.unbelieved_total,
+		&r->told_unbelieved);
+}
+
+/* ---- turns -------------------------------------------------------------- */
+
+bool msg_repairer_flies(struct msg_repairer *r, uint64_t frame)
+{
+	if (r->sent_head == r->sent_tail)
+		return false;
+	turn_link(r, 0);
+	for (uint32_t i = r->sent_tail; i != r->sent_head; i++)
+		if (r->flying[i % MSG_REPAIRER_PLACES] == frame)
+			return true;
+	return false;
+}
+
+uint64_t msg_repairer_needed(const struct msg_repairer *r)
+{
+	return r->options.flow == MSG_FLOW_POLICY_NONE
+		       ? UINT64_MAX
+		       : msg_flow_position(&r->flow, UINT64_MAX);
+}
+
+int msg_repairer_turn(struct msg_repairer *r, uint64_t now)
+{
+	uint64_t naks = r->repair.counts.naks;
+	int n = turn_link(r, now);
+
+	if (n < 0)
+		return n;
+	due(r, now);
+	flush(r);
+	if (n > 0 || r->told.probes != r->repair.counts.probes)
+		tell_all(r);
+	atomic_store_explicit(&r->look_ns,
+		now + (naks != r->repair.counts.naks ? LOOK_BUSY_NS
+						     : LOOK_CALM_NS),
+		memory_order_relaxed);
+	return n;
+}
+
+uint64_t msg_repairer_deadline(const struct msg_repairer *r)
+{
+	uint64_t repair = r->held ? UINT64_MAX : r->repair.deadline;
+
+	return repair < r->flow_ns ? repair : r->flow_ns;
+}
+
+void msg_repairer_wake_slowly(struct msg_repairer *r)
+{
+	uint64_t one = 1;
+
+	if (atomic_exchange_explicit(&r->asleep, 0, memory_order_relaxed) &&
+		r->wake_fd >= 0 && write(r->wake_fd, &one, sizeof one) < 0)
+		return; /* It is awake, then: its eventfd is full. */
+}
+
+int msg_repairer_progress(struct msg_repairer *r, uint64_t now)
+{
+	int n = 0;
+
+	if (!msg_repairer_try(r))
+		return 0;
+	n = msg_repairer_turn(r, now);
+	msg_repairer_leave(r);
+	return n;
+}
+
+/* ---- the end ------------------------------------------------------------ */
+
+#define LINGER_PROBE_MIN_NS (200 * MSG_NS_PER_US)
+#define LINGER_PROBE_MAX_NS (20 * MSG_NS_PER_MS)
+/* Whoever has not answered so many probes is not there. */
+#define LINGER_PROBES 4u
+/* Who reported so lately is waited for. */
+#define LINGER_HEARD_NS (3 * MSG_NS_PER_S)
+
+/* Whether somebody who reported lately lacks something. */
+static bool is_awaited(const struct msg_repairer *r, uint64_t now)
+{
+	for (uint32_t i = 0; i < MSG_REPAIRER_PEERS; i++) {
+		const struct msg_repairer_peer *peer = &r->peers[i];
+
+		if (peer->used && peer->position < r->repair.next &&
+			now - peer->heard_ns < LINGER_HEARD_NS)
+			return true;
+	}
+	return false;
+}
+
+static void ask_all(struct msg_repairer *r)
+{
+	struct msg_repair_action action = {
+		.kind = MSG_REPAIR_PROBE,
+		.flags = MSG_PROBE_ASK,
+	};
+
+	send_probe(r, r->group, &action, NULL);
+	flush(r);
+}
+
+/* Somebody whom nothing was heard of yet may still lack the last frames, so a
+ * few probes go out whoever is known. */
+void msg_repairer_linger(struct msg_repairer *r, uint64_t limit_ns)
+{
+	const struct timespec pause = {.tv_nsec = 50 * MSG_NS_PER_US};
+	uint64_t now = msg_clock_ns();
+	uint64_t end = now + limit_ns;
+	uint64_t interval = LINGER_PROBE_MIN_NS;
+	uint64_t next = now;
+	uint32_t probes = 0;
+
+	msg_repairer_enter(r);
+	r->closing = true;
+	r->held = false;
+	while (now < end) {
+		if (now >= next) {
+			if (probes >= LINGER_PROBES && !is_awaited(r, now))
+				break;
+			ask_all(r);
+			probes++;
+			next = now + interval;
+			interval = interval * 4 < LINGER_PROBE_MAX_NS
+					   ? interval * 4
+					   : LINGER_PROBE_MAX_NS;
+		}
+		if (msg_repairer_turn(r, now) == 0)
+			nanosleep(&pause, NULL);
+		now = msg_clock_ns();
+	}
+	tell_all(r);
+	msg_repairer_leave(r);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * transmit_internal.h - what transmit.c (frames, flight) and transmit_keep.c
+ * (what a reliable topic keeps) say to each other.
+ */
+#ifndef MSG_ENGINE_TRANSMIT_INTERNAL_H
+#define MSG_ENGINE_TRANSMIT_INTERNAL_H
+
+#include "engine/transmit.h"
+
+static inline void transmit_count(
+	struct msg_transmitter *t, enum msg_counter_index index, uint64_t n)
+{
+	msg_lender_count(&t->lender, index, n);
+}
+
+static inline struct msg_transmitter *transmit_of(struct msg_lender *lender)
+{
+	return (struct msg_transmitter *)lender;
+}
+
+static inline uint32_t transmit_in_flight(const struct msg_transmitter *t)
+{
+	return t->flight_head - t->flight_tail;
+}
+
+/* transmit.c: free what is done; how many completions, or FABRIC. */
+int transmit_poll(struct msg_transmitter *t);
+
+/* ---- transmit_keep.c --------------------------------------------------- */
+
+/* Slots for the history, beside those lent out; 0 of a best-effort topic. */
+uint32_t transmit_kept_slots(
+	const struct msg_transmit_options *options, uint32_t capacity);
+
+/* The pool is open; 0, or MEMORY with the trail. */
+int transmit_keep_open(struct msg_transmitter *t);
+void transmit_keep_close(struct msg_transmitter *t);
+
+/* Frame number history.next is about to be posted.  `more`: it may wait for a
+ * flush. */
+void transmit_remember(struct msg_transmitter *t,
+	const struct msg_history_frame *frame, bool more);
+
+/* Nothing waits for a flush any more. */
+void transmit_flushed(struct msg_transmitter *t);
+
+/* Receivers say that no frame more may leave: look whether they still do.  0,
+ * or AGAIN. */
+int transmit_held_up(struct msg_transmitter *t);
+
+/* A slot from the history; AGAIN, FABRIC. */
+int transmit_take_kept(struct msg_transmitter *t, uint32_t *slot);
+
+/* See what receivers say, now and then. */
+static inline void transmit_serve(struct msg_transmitter *t)
+{
+	if (msg_repairer_is_due(t->repairer, t->now))
+		msg_repairer_progress(t->repairer, t->now);
+}
+
+#endif

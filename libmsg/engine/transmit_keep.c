@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* transmit_keep.c - what a reliable topic keeps of what it sent; see
+ * transmit.h. */
+#include "engine/transmit_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/trail.h"
+#include "protocol/fragment.h"
+
+/* Slots of a history at least, however large they are. */
+#define SLOTS_MIN 2u
+#define SLOTS_MAX (1u << 20)
+#define FRAMES_MIN 64u
+#define FRAMES_MAX (1u << 20)
+/* Slots taken back at once: the gate is paid once for them. */
+#define BATCH 8u
+
+uint32_t transmit_kept_slots(
+	const struct msg_transmit_options *options, uint32_t capacity)
+{
+	size_t slots;
+
+	if (options->history_bytes == 0)
+		return 0;
+	slots = options->history_bytes /
+		msg_region_stride(MSG_TRANSMIT_PAYLOAD + capacity +
+				  MSG_PACK_TABLE_BYTES_MAX);
+	if (slots < SLOTS_MIN)
+		return SLOTS_MIN;
+	return slots < SLOTS_MAX ? (uint32_t)slots : SLOTS_MAX;
+}
+
+/* ---- what the repairer asks --------------------------------------------- */
+
+static bool find_frame(
+	void *context, uint64_t number, struct msg_repairer_frame *frame)
+{
+	const struct msg_transmitter *t = context;
+	const struct msg_transmit_pool *pool = &t->lender.pool;
+	const struct msg_history_frame *f =
+		msg_history_get(&t->history, number);
+
+	if (!f)
+		return false;
+	frame->sequence = f->sequence;
+	frame->type = f->type;
+	frame->front_bytes = 0;
+	frame->iov_count = 0;
+	if (f->type == MSG_FRAME_FRAGMENT) {
+		msg_fragment_write(frame->front,
+			&(struct msg_fragment){
+				.total = f->total,
+				.offset = f->offset,
+				.bytes = f->bytes,
+			});
+		frame->front_bytes = MSG_FRAGMENT_HEADER_BYTES;
+	}
+	if (f->bytes > 0)
+		frame->iov[frame->iov_count++] = (struct iovec){
+			msg_transmit_payload(pool, f->slot) + f->offset,
+			f->bytes};
+	if (f->table > 0)
+		frame->iov[frame->iov_count++] = (struct iovec){
+			msg_transmit_scratch(pool, f->slot), f->table};
+	return true;
+}
+
+static uint64_t find_sequence(void *context, uint64_t number)
+{
+	const struct msg_transmitter *t = context;
+
+	return msg_history_sequence(&t->history, number);
+}
+
+static uint64_t find_back(void *context, uint64_t messages)
+{
+	const struct msg_transmitter *t = context;
+
+	return msg_history_back(&t->history, messages);
+}
+
+/* ---- opening ------------------------------------------------------------ */
+
+/* Frames that the slots can hold: of large messages, many in a slot. */
+static uint32_t history_frames(const struct msg_transmitter *t)
+{
+	uint64_t parts = 1;
+	uint32_t frames = FRAMES_MIN;
+
+	if (t->options.message_bytes_max > t->lender.body_max)
+		parts = msg_fragment_count(
+			t->options.message_bytes_max, t->part_max);
+	while (frames < FRAMES_MAX &&
+		frames < parts * t->lender.pool.count)
+		frames *= 2;
+	return frames;
+}
+
+int transmit_keep_open(struct msg_transmitter *t)
+{
+	const struct msg_transmit_options *o = &t->options;
+	struct msg_repairer_options options = {
+		.source = {find_frame, find_sequence, find_back, t},
+		.incarnation = o->incarnation,
+		.tag = o->tag,
+		.publisher = o->publisher,
+		.frame_bytes = o->frame_bytes,
+		.receive_bytes = o->receive_bytes,
+		.history = history_frames(t),
+		.heartbeat_ms = o->heartbeat_ms,
+		.rtt_ns = o->rtt_ns,
+		.flow = o->flow,
+		.flow_count = o->flow_count,
+		.give_up_ns = o->give_up_ns,
+		.counters = t->counters,
+	};
+	int result = msg_history_open(&t->history, &t->lender.pool,
+		options.history, o->first_sequence);
+
+	if (result < 0)
+		return result;
+	t->repairer = calloc(1, sizeof *t->repairer);
+	if (!t->repairer)
+		return msg_fail(MSG_ERROR_MEMORY, "no memory for repairs");
+	return msg_repairer_open(t->repairer, &options);
+}
+
+void transmit_keep_close(struct msg_transmitter *t)
+{
+	if (t->repairer)
+		msg_repairer_close(t->repairer);
+	free(t->repairer);
+	t->repairer = NULL;
+	msg_history_close(&t->history);
+}
+
+/* ---- sending ------------------------------------------------------------ */
+
+/* Forget the oldest frame, inside the gate.  False: it is still needed. */
+static bool forget(struct msg_transmitter *t, uint64_t needed)
+{
+	struct msg_history *h = &t->history;
+
+	if (h->first == h->next || h->first >= needed ||
+		msg_repairer_flies(t->repairer, h->first))
+		return false;
+	msg_history_forget(h);
+	msg_repairer_forget(t->repairer, h->first);
+	return true;
+}
+
+static bool is_old(const struct msg_transmitter *t)
+{
+	const struct msg_history *h = &t->history;
+
+	return t->options.history_ns > 0 && h->first < h->next &&
+	       t->now - h->frames[h->first & h->mask].sent_ns >
+		       t->options.history_ns;
+}
+
+/* The table is full, which it is only where slots hold very many frames.  Who
+ * needs the oldest loses it. */
+static void make_room(struct msg_transmitter *t)
+{
+	while (msg_history_is_full(&t->history))
+		if (!forget(t, UINT64_MAX))
+			sched_yield();
+}
+
+void transmit_remember(struct msg_transmitter *t,
+	const struct msg_history_frame *frame, bool more)
+{
+	struct msg_repairer *r = t->repairer;
+	uint32_t front = frame->type == MSG_FRAME_FRAGMENT
+				 ? MSG_FRAGMENT_HEADER_BYTES
+				 : 0;
+	struct msg_history_frame kept = *frame;
+
+	/* A thread that serves repairs knows the time; else it is asked for
+	 * here, once a frame, for what follows, too. */
+	t->now = r->threaded ? msg_clock_coarse_ns() : msg_clock_ns();
+	kept.sent_ns = t->now;
+	msg_repairer_enter(r);
+	make_room(t);
+	while (is_old(t) && forget(t, msg_repairer_needed(r)))
+		;
+	msg_history_add(&t->history, &kept);
+	msg_repairer_sent(r, MSG_FRAME_HEADER_BYTES + front + kept.bytes +
+				     kept.table);
+	r->held = more;
+	msg_repairer_leave(r);
+}
+
+void transmit_flushed(struct msg_transmitter *t)
+{
+	struct msg_repairer *r = t->repairer;
+
+	if (r->held) {
+		msg_repairer_enter(r);
+		r->held = false;
+		msg_repairer_leave(r);
+	}
+	msg_repairer_wake(r);
+	transmit_serve(t);
+}
+
+/* ---- lending ------------------------------------------------------------ */
+
+int transmit_held_up(struct msg_transmitter *t)
+{
+	struct msg_repairer *r = t->repairer;
+	bool may;
+	int n;
+
+	/* What is queued must leave, or nobody moves. */
+	msg_transmitter_flush(t);
+	msg_repairer_enter(r);
+	r->waiting = true;
+	n = msg_repairer_turn(r, msg_clock_ns());
+	may = msg_repairer_may(r, t->history.next);
+	r->waiting = !may;
+	msg_repairer_leave(r);
+	if (may)
+		return 0;
+	if (n < 0)
+		return n;
+	transmit_count(t, MSG_COUNTER_HELD_UP, 1);
+	return -MSG_ERROR_AGAIN;
+}
+
+/* Take back some slots; false: the oldest frame is needed. */
+static bool take_back(struct msg_transmitter *t)
+{
+	struct msg_repairer *r = t->repairer;
+	bool taken = true;
+	uint64_t needed;
+
+	msg_repairer_enter(r);
+	needed = msg_repairer_needed(r);
+	while (t->lender.pool.free_count < BATCH && taken)
+		taken = forget(t, needed);
+	msg_repairer_leave(r);
+	return t->lender.pool.free_count > 0;
+}
+
+int transmit_take_kept(struct msg_transmitter *t, uint32_t *slot)
+{
+	struct msg_transmit_pool *pool = &t->lender.pool;
+	int result = 0;
+
+	if (!take_back(t)) {
+		/* What flies keeps its slot, remembered or not. */
+		result = msg_transmitter_flush(t);
+		if (result == 0 || result == -MSG_ERROR_AGAIN)
+			result = transmit_poll(t);
+		take_back(t);
+	}
+	*slot = msg_transmit_get(pool);
+	if (*slot != MSG_TRANSMIT_NONE)
+		return 0;
+	if (result < 0)
+		return result;
+	if (t->options.flow != MSG_FLOW_POLICY_NONE) {
+		result = transmit_held_up(t);
+		if (result < 0)
+			return result;
+		take_back(t);
+		*slot = msg_transmit_get(pool);
+		if (*slot != MSG_TRANSMIT_NONE)
+			return 0;
+	}
+	transmit_count(t, MSG_COUNTER_LOAN_REFUSED, 1);
+	return -MSG_ERROR_AGAIN;
+}
