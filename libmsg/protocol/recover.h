@@ -87,6 +87,8 @@ struct msg_recover_options {
 	uint64_t reorder_ns;   /* Allowance before a gap is asked for. */
 	uint64_t give_up_ns;   /* A gap older than this is lost. */
 	uint32_t history;      /* Messages wanted from before we came. */
+	uint32_t ask_max;      /* Frames asked for and not come yet, at most: there
+	                          is room for so many repairs; 0: no limit. */
 	bool tagged;
 	uint64_t seed;         /* Of the backoff in a crowd. */
 	struct msg_reach reach; /* Ours. */

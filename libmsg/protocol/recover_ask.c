@@ -250,7 +250,8 @@ static uint64_t fresh_when(struct msg_recover *r)
 	if (from < r->first.frame)
 		from = r->first.frame;
 	r->unasked = next_missing(r, from);
-	if (r->unasked >= r->scanned || r->unasked >= heard(r))
+	if (r->unasked >= r->scanned || r->unasked >= heard(r) ||
+		(r->options.ask_max && r->asked_count >= r->options.ask_max))
 		return UINT64_MAX;
 	return due(r, msg_recover_place(r, r->unasked));
 }
