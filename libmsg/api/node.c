@@ -225,10 +225,12 @@ void msg_node_describe(const struct msg_node *node, struct msg_node_info *info)
 void msg_node_progress(struct msg_node *node)
 {
 	/* The broker announces for those who stand on it, while it is there. */
-	if (msg_node_is_brokered(node))
+	if (msg_node_is_brokered(node)) {
 		msg_attendant_turn(&node->attendant);
-	else
-		msg_announcer_tick(&node->announcer);
+		return;
+	}
+	msg_announcer_tick(&node->announcer);
+	msg_announcer_serve(&node->announcer);
 }
 
 int msg_node_close(struct msg_node *node)

@@ -26,12 +26,19 @@
 #define LOAN_COUNT_DEFAULT 256u
 #define LOAN_MEMORY_DEFAULT (32u << 20)
 #define LINGER_NS MSG_NS_PER_S
+/* A reliable topic says so often how far it is, at least. */
+#define HEARTBEAT_MS 100u
+/* A round trip, before one was measured. */
+#define RTT_NS (100 * MSG_NS_PER_US)
+#define RTT_SOFTWARE_NS MSG_NS_PER_MS
 
 struct msg_publisher {
 	struct msg_publication *publication; /* NULL: straight to the lane. */
 	struct msg_transmitter transmitter;
 	struct msg_node *node;
 	struct msg_link *link;
+	struct msg_link *side; /* Of a reliable topic, or NULL. */
+	uint64_t repair_ns;    /* How long close waits for its receivers. */
 	struct msg_announce_source source;
 	uint64_t id;
 };
@@ -56,10 +63,6 @@ static int complete(
 	result = msg_name_check_topic(o->topic);
 	if (result == 0)
 		result = msg_delivery_publisher(o, msg_node_is_brokered(node));
-	if (result == 0 && o->reliability == MSG_RELIABILITY_RELIABLE)
-		result = msg_fail(MSG_ERROR_ARGUMENT,
-			"reliable topics cannot be had by this libmsg (%s)",
-			msg_version());
 	if (result == 0)
 		result = msg_options_number(&o->message_bytes_max,
 			"message_bytes_max", NULL, bytes, 1,
@@ -101,9 +104,42 @@ static void describe(struct msg_publisher *p,
 	text->message_bytes_max = o->message_bytes_max;
 	text->frame_bytes = p->node->domain->frame_bytes;
 	text->period_ms = p->node->announce_ms;
+	text->reliable = o->reliability == MSG_RELIABILITY_RELIABLE;
 	p->source.sent = &p->transmitter.lender.sent;
 	p->source.group =
 		msg_name_group(o->topic, p->node->groups.count);
+}
+
+/* Where receivers of a reliable topic write to. */
+static int connect_side(struct msg_publisher *p)
+{
+	struct msg_transmitter *t = &p->transmitter;
+	struct msg_link_options options = {
+		.memory = t->lender.pool.region.base,
+		.memory_bytes = t->lender.pool.region.bytes,
+		.beside = p->link,
+	};
+	uint32_t handle;
+	int result;
+
+	msg_repairer_link_options(t->repairer, &options);
+	result = msg_node_link_open(p->node, &options, &p->side);
+	if (result < 0)
+		return result;
+	result = msg_groups_join(&p->node->groups, p->side, p->source.group,
+		MSG_LINK_JOIN_SEND, p->source.text.topic, &handle);
+	if (result == 0)
+		result = msg_repairer_start(t->repairer, p->side, handle);
+	if (result == 0)
+		p->source.repairer = t->repairer;
+	return result;
+}
+
+static void disconnect(struct msg_publisher *p)
+{
+	if (p->side)
+		msg_node_link_close(p->node, p->side);
+	msg_node_link_close(p->node, p->link);
 }
 
 static int connect_link(struct msg_publisher *p)
@@ -121,11 +157,32 @@ static int connect_link(struct msg_publisher *p)
 		return result;
 	result = msg_groups_join(&p->node->groups, p->link, p->source.group,
 		MSG_LINK_JOIN_SEND, p->source.text.topic, &handle);
-	if (result < 0) {
-		msg_node_link_close(p->node, p->link);
-		return result;
-	}
-	return msg_transmitter_start(t, p->link, handle);
+	if (result == 0)
+		result = msg_transmitter_start(t, p->link, handle);
+	if (result == 0 && t->repairer)
+		result = connect_side(p);
+	if (result < 0)
+		disconnect(p);
+	return result;
+}
+
+/* What a reliable topic asks of its transmitter. */
+static void keep(struct msg_publisher *p, const struct msg_publisher_options *o,
+	struct msg_transmit_options *transmit)
+{
+	uint32_t heartbeat = p->node->announce_ms;
+
+	p->repair_ns = o->linger_ms * MSG_NS_PER_MS;
+	transmit->history_bytes = o->history_bytes;
+	transmit->history_ns = o->history_ms * MSG_NS_PER_MS;
+	transmit->receive_bytes = msg_node_receive_bytes(p->node);
+	transmit->heartbeat_ms =
+		heartbeat < HEARTBEAT_MS ? heartbeat : HEARTBEAT_MS;
+	transmit->rtt_ns =
+		p->node->domain->software ? RTT_SOFTWARE_NS : RTT_NS;
+	transmit->flow = (enum msg_flow_policy)o->flow;
+	transmit->flow_count = o->flow_count;
+	transmit->give_up_ns = o->give_up_ms * MSG_NS_PER_MS;
 }
 
 static int open_on_lane(struct msg_publisher *p,
@@ -137,9 +194,12 @@ static int open_on_lane(struct msg_publisher *p,
 		.loan_count_max = o->loan_count_max,
 		.tag = msg_name_tag(o->topic),
 		.publisher = (uint32_t)incarnation,
+		.incarnation = incarnation,
 	};
 	int result;
 
+	if (o->reliability == MSG_RELIABILITY_RELIABLE)
+		keep(p, o, &transmit);
 	describe(p, o, incarnation);
 	result = msg_transmitter_open(&p->transmitter, &transmit);
 	if (result < 0)
@@ -151,7 +211,7 @@ static int open_on_lane(struct msg_publisher *p,
 		&p->node->announcer, p->node->domain, &p->source);
 	if (result == 0)
 		return 0;
-	msg_node_link_close(p->node, p->link);
+	disconnect(p);
 fail:
 	msg_transmitter_close(&p->transmitter);
 	return result;
@@ -325,9 +385,12 @@ int msg_publisher_close(struct msg_publisher *p)
 		msg_node_release(p->node);
 	} else {
 		msg_transmitter_linger(&p->transmitter, LINGER_NS);
+		if (p->side)
+			msg_repairer_linger(
+				p->transmitter.repairer, p->repair_ns);
 		msg_announcer_remove(&p->node->announcer, &p->source,
 			MSG_ANNOUNCER_GOODBYES);
-		msg_node_link_close(p->node, p->link);
+		disconnect(p);
 		msg_transmitter_close(&p->transmitter);
 	}
 	free(p);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include <msg/msg.h>
 #include <msg/stats.h>
@@ -17,6 +18,7 @@
 #include "api/node.h"
 #include "api/options.h"
 #include "api/wait.h"
+#include "api/wake.h"
 #include "base/trail.h"
 #include "engine/direct.h"
 #include "protocol/fragment.h"
@@ -31,6 +33,7 @@
 #define BUFFER_COUNT_MAX 65536u
 /* Beyond two messages in fragments: what small messages need meanwhile. */
 #define BUFFER_COUNT_SPARE 256u
+#define ASK_SOFTWARE_US 200u
 
 struct msg_subscriber {
 	struct msg_inbox *inbox;
@@ -38,6 +41,8 @@ struct msg_subscriber {
 	uint32_t spin_us;
 	struct msg_node *node;
 	struct msg_link *link;
+	struct msg_link *side; /* For reliable topics, or NULL. */
+	struct msg_wake wake;
 	struct msg_direct direct;
 	struct msg_follow follow;
 };
@@ -101,8 +106,10 @@ static int complete_sizes(struct msg_subscriber_options *o, uint32_t frame_bytes
 	return 0;
 }
 
-static int complete(
-	struct msg_subscriber_options *o, const struct msg_node *node)
+/* `ask_us`: how long a gap of a reliable topic may wait before it is asked
+ * for. */
+static int complete(struct msg_subscriber_options *o,
+	const struct msg_node *node, uint32_t *ask_us)
 {
 	uint32_t frame_bytes = msg_node_frame_bytes(node);
 	bool software = node->domain && node->domain->software;
@@ -120,6 +127,9 @@ static int complete(
 	if (result == 0)
 		result = msg_options_number(&o->publisher_count_max,
 			"publisher_count_max", NULL, 256, 1, 65536);
+	*ask_us = o->reorder_us;
+	if (o->reorder_us == 0 && software)
+		*ask_us = ASK_SOFTWARE_US;
 	if (result == 0)
 		result = msg_options_number(&o->reorder_us, "reorder_us",
 			NULL, software ? 20000 : 200, 1, 1000000);
@@ -136,12 +146,35 @@ static int take_slow(uint32_t *slow)
 	return 0;
 }
 
+/* Whence repairs come, and whither reports go. */
+static int connect_side(struct msg_subscriber *s)
+{
+	struct msg_link_options options;
+	int result = msg_receiver_side_options(&s->direct.receiver, &options);
+
+	if (result == 0)
+		result = msg_node_link_open(s->node, &options, &s->side);
+	if (result == 0)
+		result = msg_receiver_start_side(&s->direct.receiver, s->side);
+	return result;
+}
+
+static void disconnect(struct msg_subscriber *s)
+{
+	msg_receiver_leave(&s->direct.receiver);
+	msg_follow_close(&s->follow);
+	msg_wake_close(&s->wake);
+	if (s->side)
+		msg_node_link_close(s->node, s->side);
+	msg_node_link_close(s->node, s->link);
+}
+
 static int connect_link(struct msg_subscriber *s)
 {
 	struct msg_link_options options = {
 		.memory = s->direct.receiver.pool.region.base,
 		.memory_bytes = s->direct.receiver.pool.region.bytes,
-		.receive_count = s->direct.receiver.pool.count,
+		.receive_count = s->direct.receiver.options.buffer_count,
 		.port = s->node->port,
 	};
 	int result = msg_node_link_open(s->node, &options, &s->link);
@@ -150,17 +183,36 @@ static int connect_link(struct msg_subscriber *s)
 		return result;
 	/* Buffers first: from the join on, frames arrive. */
 	result = msg_receiver_start(&s->direct.receiver, s->link);
+	if (result == 0 && s->direct.receiver.options.reliable)
+		result = connect_side(s);
+	if (result == 0)
+		result = msg_wake_open(&s->wake, &s->direct.receiver);
 	if (result == 0)
 		result = msg_follow_start(&s->follow);
-	if (result < 0) {
-		msg_follow_close(&s->follow);
-		msg_node_link_close(s->node, s->link);
-	}
+	if (result < 0)
+		disconnect(s);
 	return result;
 }
 
-static int open_on_lane(
-	struct msg_subscriber *s, const struct msg_subscriber_options *o)
+/* What is to be done about reliable topics. */
+static int recover(const struct msg_subscriber_options *o, uint32_t ask_us,
+	struct msg_receive_options *options)
+{
+	options->reliable = o->reliability == MSG_RELIABILITY_RELIABLE;
+	options->ask_ns = ask_us * MSG_NS_PER_US;
+	options->give_up_ns = o->give_up_ms * MSG_NS_PER_MS;
+	options->history = o->history_count;
+	options->tagged = o->tagged != 0;
+	options->events = o->events != 0;
+	if (getrandom(&options->name, sizeof options->name, 0) !=
+		(ssize_t)sizeof options->name)
+		return msg_fail(MSG_ERROR_FABRIC, "no random numbers: %s",
+			strerror(errno));
+	return 0;
+}
+
+static int open_on_lane(struct msg_subscriber *s,
+	const struct msg_subscriber_options *o, uint32_t ask_us)
 {
 	struct msg_receive_options options = {
 		.frame_bytes = msg_node_receive_bytes(s->node),
@@ -174,8 +226,11 @@ static int open_on_lane(
 		.announce = msg_follow_announced,
 		.announce_context = &s->follow,
 	};
-	int result = msg_direct_open(&s->direct, &options);
+	int result = recover(o, ask_us, &options);
 
+	s->wake = MSG_WAKE_CLOSED;
+	if (result == 0)
+		result = msg_direct_open(&s->direct, &options);
 	if (result < 0)
 		return result;
 	result = msg_follow_open(&s->follow, &s->direct.receiver, &s->node->groups,
@@ -226,6 +281,7 @@ int msg_subscriber_open(struct msg_node *node,
 {
 	struct msg_subscriber_options o;
 	struct msg_subscriber *s;
+	uint32_t ask_us = 0;
 	int result;
 
 	if (!node || !options || !out)
@@ -234,7 +290,7 @@ int msg_subscriber_open(struct msg_node *node,
 	result = msg_options_copy(
 		&o, sizeof o, options, "MSG_SUBSCRIBER_OPTIONS");
 	if (result == 0)
-		result = complete(&o, node);
+		result = complete(&o, node, &ask_us);
 	if (result == 0)
 		result = take_slow(&o.slow);
 	if (result < 0)
@@ -246,7 +302,7 @@ int msg_subscriber_open(struct msg_node *node,
 	s->node = node;
 	s->spin_us = o.spin_us;
 	result = msg_node_is_brokered(node) ? open_on_broker(s, &o)
-					    : open_on_lane(s, &o);
+					    : open_on_lane(s, &o, ask_us);
 	if (result < 0) {
 		free(s);
 		return result;
@@ -273,14 +329,14 @@ void msg_subscriber_release(
 
 int msg_subscriber_fd(const struct msg_subscriber *s)
 {
-	return s->subscription ? s->subscription->epoll_fd : s->link->fd;
+	return s->subscription ? s->subscription->epoll_fd : s->wake.fd;
 }
 
 int msg_subscriber_arm(struct msg_subscriber *s)
 {
 	if (s->subscription)
 		return msg_subscription_arm(s->subscription);
-	return msg_direct_arm(&s->direct);
+	return msg_wake_arm(&s->wake, &s->direct);
 }
 
 int msg_subscriber_wait(struct msg_subscriber *s, int64_t timeout_ns)
@@ -339,8 +395,7 @@ int msg_subscriber_close(struct msg_subscriber *s)
 		free(s->subscription);
 		msg_node_release(s->node);
 	} else {
-		msg_follow_close(&s->follow);
-		msg_node_link_close(s->node, s->link);
+		disconnect(s);
 		msg_direct_close(&s->direct);
 	}
 	free(s);

@@ -32,9 +32,13 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 }
 
 /* Returns what ppoll does; an interruption by a signal counts as a wake. */
-static int sleep_until(int fd, uint64_t deadline)
+static int sleep_until(const struct msg_receiver *r, uint64_t deadline)
 {
-	struct pollfd wake = {.fd = fd, .events = POLLIN};
+	const struct msg_link *side = r->side.link;
+	struct pollfd wake[2] = {
+		{.fd = r->link->fd, .events = POLLIN},
+		{.fd = side ? side->fd : -1, .events = POLLIN},
+	};
 	uint64_t now = msg_clock_ns();
 	uint64_t left = deadline > now ? deadline - now : 0;
 	struct timespec limit = {
@@ -42,7 +46,8 @@ static int sleep_until(int fd, uint64_t deadline)
 		.tv_nsec = (long)(left % MSG_NS_PER_S),
 	};
 
-	return ppoll(&wake, 1, deadline == UINT64_MAX ? NULL : &limit, NULL);
+	return ppoll(wake, side ? 2 : 1, deadline == UINT64_MAX ? NULL : &limit,
+		NULL);
 }
 
 /* 1: messages wait; 0: none came in time; FABRIC. */
@@ -89,7 +94,7 @@ int msg_direct_wait(struct msg_direct *d, uint64_t deadline, uint32_t spin_us)
 			return result;
 		if (msg_receiver_starved(r))
 			gap = earlier(gap, msg_clock_ns() + STARVED_NS);
-		result = sleep_until(r->link->fd, earlier(gap, deadline));
+		result = sleep_until(r, earlier(gap, deadline));
 		if (result > 0 || (result < 0 && errno == EINTR))
 			return 0;
 		if (result < 0)

@@ -14,7 +14,7 @@
 
 #include "protocol/fragment.h"
 
-static struct msg_ring_writer *ring_of(
+struct msg_ring_writer *receive_ring(
 	const struct msg_receiver *r, const struct msg_stream *s)
 {
 	return r->ring ? r->ring : r->rings[s->topic];
@@ -56,6 +56,7 @@ static void give_up(struct msg_receiver *r, struct msg_stream *s)
 	drop_assembly(r, s);
 	s->assembly.skipping = true;
 	s->lost++;
+	s->reason = MSG_LOSS_TOO_LARGE;
 	count(r, MSG_COUNTER_LOST, 1);
 }
 
@@ -83,7 +84,7 @@ static bool make_room(struct msg_receiver *r, const struct msg_stream *mine)
 static void finish_message(struct msg_receiver *r, struct msg_stream *s,
 	uint64_t sequence)
 {
-	struct msg_ring_writer *ring = ring_of(r, s);
+	struct msg_ring_writer *ring = receive_ring(r, s);
 	struct msg_assembly *a = &s->assembly;
 	struct msg_ring_item item = item_of(r, s, a->first, sequence);
 	uint32_t slot = r->pool.slots[a->first].next;
@@ -144,9 +145,7 @@ static void deliver_fragment(struct msg_receiver *r, struct msg_stream *s,
 	bool last;
 
 	/* Checked when it arrived; read again, not remembered. */
-	if (!msg_fragment_read(msg_receive_data(&r->pool, slot) +
-				       MSG_LINK_HEADROOM +
-				       MSG_FRAME_HEADER_BYTES,
+	if (!msg_fragment_read(receive_frame(r, slot) + MSG_FRAME_HEADER_BYTES,
 		    frame->bytes - MSG_FRAME_HEADER_BYTES, &part)) {
 		msg_receive_put(&r->pool, slot);
 		return;
@@ -177,17 +176,19 @@ static void deliver_fragment(struct msg_receiver *r, struct msg_stream *s,
 }
 
 static void deliver_whole(struct msg_receiver *r, struct msg_stream *s,
-	const struct msg_frame *frame, uint32_t slot)
+	const struct msg_frame *frame, uint32_t slot, uint32_t skip)
 {
-	struct msg_ring_writer *ring = ring_of(r, s);
+	struct msg_ring_writer *ring = receive_ring(r, s);
 	struct msg_receive_slot *m = &r->pool.slots[slot];
 	struct msg_ring_item item;
 
 	m->data_offset = MSG_LINK_HEADROOM + MSG_FRAME_HEADER_BYTES;
 	m->data_bytes = frame->bytes - MSG_FRAME_HEADER_BYTES;
 	item = item_of(r, s, slot, frame->sequence);
-	if (frame->type == MSG_FRAME_PACKED)
+	if (frame->type == MSG_FRAME_PACKED) {
 		item.kind = MSG_RING_PACKED;
+		item.total = skip;
+	}
 	if (!msg_ring_room(ring, 1)) {
 		msg_receive_put(&r->pool, slot);
 		return;
@@ -198,10 +199,9 @@ static void deliver_whole(struct msg_receiver *r, struct msg_stream *s,
 	r->published++;
 }
 
-static void note_loss(struct msg_receiver *r, struct msg_stream *s)
+void receive_note_loss(struct msg_receiver *r, struct msg_stream *s,
+	uint64_t lost, enum msg_loss reason)
 {
-	uint64_t lost = msg_sequence_lost(&s->sequence);
-
 	if (lost == 0)
 		return;
 	/* The message being skipped was counted when it was given up, and the
@@ -210,23 +210,35 @@ static void note_loss(struct msg_receiver *r, struct msg_stream *s)
 		lost--;
 	drop_assembly(r, s);
 	s->lost += lost;
+	s->reason = reason;
 	count(r, MSG_COUNTER_LOST, lost);
 }
 
-static void deliver(struct msg_receiver *r, struct msg_stream *s,
-	const struct msg_frame *frame, uint32_t slot)
+void receive_deliver(struct msg_receiver *r, struct msg_stream *s,
+	const struct msg_frame *frame, uint32_t slot, uint32_t skip)
 {
-	note_loss(r, s);
+	if (s->lost > 0 && r->options.events && !s->assembly.skipping)
+		happen_lost(r, s, frame->sequence);
 	if (frame->type == MSG_FRAME_FRAGMENT)
 		deliver_fragment(r, s, frame, slot);
 	else
-		deliver_whole(r, s, frame, slot);
+		deliver_whole(r, s, frame, slot, skip);
+}
+
+static inline void note_loss(struct msg_receiver *r, struct msg_stream *s)
+{
+	receive_note_loss(
+		r, s, msg_sequence_lost(&s->sequence), MSG_LOSS_NETWORK);
 }
 
 void msg_receiver_drain(struct msg_receiver *r, struct msg_stream *s)
 {
 	uint32_t slot;
 
+	if (s->kind == MSG_STREAM_RELIABLE) {
+		recovery_drain(r, s);
+		return;
+	}
 	for (;;) {
 		enum msg_sequence_step step = msg_sequence_next(
 			&s->sequence, r->empty_ns, &slot);
@@ -236,18 +248,21 @@ void msg_receiver_drain(struct msg_receiver *r, struct msg_stream *s)
 			break;
 		r->held_slots--;
 		if (step == MSG_SEQUENCE_DROP ||
-			msg_frame_read(msg_receive_data(&r->pool, slot) +
-					       MSG_LINK_HEADROOM,
+			msg_frame_read(receive_frame(r, slot),
 				r->options.frame_bytes,
 				&frame) != MSG_FRAME_OK) {
 			count(r, MSG_COUNTER_LATE, 1);
 			msg_receive_put(&r->pool, slot);
 			continue;
 		}
-		deliver(r, s, &frame, slot);
+		note_loss(r, s);
+		receive_deliver(r, s, &frame, slot, 0);
 	}
-	/* A loss with nothing behind it: count it now, report it later. */
+	/* A loss with nothing behind it: count it now, report it later, or at
+	 * once if that is asked for. */
 	note_loss(r, s);
+	if (r->options.events)
+		happen_settled(r, s);
 	if (msg_sequence_deadline(&s->sequence) < r->deadline)
 		r->deadline = msg_sequence_deadline(&s->sequence);
 }
@@ -260,10 +275,13 @@ void msg_receiver_arrived(struct msg_receiver *r, struct msg_stream *s,
 	uint64_t reordered = s->sequence.reordered_total;
 
 	s->heard_ns = msg_clock_coarse_ns();
+	if (s->silent)
+		happen_heard(r, s);
 	switch (msg_sequence_arrive(
 		&s->sequence, span, slot, quiet ? 0 : turn_now(r))) {
 	case MSG_SEQUENCE_DELIVER:
-		deliver(r, s, frame, slot);
+		note_loss(r, s);
+		receive_deliver(r, s, frame, slot, 0);
 		break;
 	case MSG_SEQUENCE_HELD:
 		r->held_slots++;
@@ -286,10 +304,11 @@ uint64_t msg_receiver_look_ahead(struct msg_receiver *r)
 	for (uint32_t i = 0; i < r->streams.count; i++) {
 		const struct msg_stream *s = &r->streams.streams[i];
 
-		if (s->used && msg_sequence_deadline(&s->sequence) < deadline)
-			deadline = msg_sequence_deadline(&s->sequence);
+		if (s->used && receive_deadline(s) < deadline)
+			deadline = receive_deadline(s);
 	}
-	return r->deadline = deadline;
+	r->deadline = deadline;
+	return msg_receiver_deadline(r);
 }
 
 void msg_receiver_expire(struct msg_receiver *r)
@@ -306,6 +325,10 @@ void msg_receiver_evict(void *receiver, struct msg_stream *s)
 	uint32_t slot;
 
 	drop_assembly(r, s);
+	if (s->kind == MSG_STREAM_RELIABLE) {
+		recovery_stop(r, s);
+		return;
+	}
 	/* Silent for seconds, so nothing should be waiting in its window; but
 	 * a clock may jump over both limits at once.  At the end of time every
 	 * gap is over, and every token comes home. */

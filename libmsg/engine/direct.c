@@ -11,8 +11,9 @@
  * flood of those must not keep the caller. */
 #define IDLE_TURNS_MAX 16
 
-static int open_ring(struct msg_direct *d, uint32_t buffer_count)
+static int open_ring(struct msg_direct *d)
 {
+	uint32_t buffer_count = d->receiver.pool.count;
 	struct msg_ring_writer_options options = {
 		.entry_count = MSG_RING_ENTRIES_MIN,
 		.pin_max = buffer_count,
@@ -24,6 +25,9 @@ static int open_ring(struct msg_direct *d, uint32_t buffer_count)
 
 	/* As many entries as slots: it is never full. */
 	while (options.entry_count < buffer_count)
+		options.entry_count *= 2;
+	/* But events take entries, too. */
+	if (d->receiver.options.events)
 		options.entry_count *= 2;
 	ledger = (ledger + 63) & ~(size_t)63;
 	d->header = aligned_alloc(64, msg_ring_bytes(options.entry_count));
@@ -47,7 +51,7 @@ static int open_inbox(
 	struct msg_direct *d, const struct msg_receive_options *o)
 {
 	struct msg_inbox_options options = {
-		.record_count = o->buffer_count,
+		.record_count = d->receiver.pool.count,
 		.ring_max = 1,
 		.publisher_count_max = o->publisher_count_max,
 		.counters = d->receiver.counters,
@@ -59,7 +63,7 @@ static int open_inbox(
 		.pool = d->receiver.pool.region.base,
 		.pool_bytes = d->receiver.pool.region.bytes,
 		.topic = MSG_INBOX_NONE,
-		.held_max = o->buffer_count,
+		.held_max = d->receiver.pool.count,
 	};
 	struct msg_inbox_ring *opened;
 	int result = msg_inbox_open(&d->inbox, &options);
@@ -77,7 +81,7 @@ int msg_direct_open(
 	result = msg_receiver_open(&d->receiver, options);
 	if (result < 0)
 		return result;
-	result = open_ring(d, options->buffer_count);
+	result = open_ring(d);
 	if (result == 0)
 		result = open_inbox(d, options);
 	if (result < 0)
@@ -134,11 +138,19 @@ int msg_direct_arm_link(struct msg_direct *d)
 
 int msg_direct_arm(struct msg_direct *d)
 {
+	uint64_t until;
+	int result = msg_direct_arm_until(d, &until);
+
+	return result == 0 && until != UINT64_MAX ? -MSG_ERROR_AGAIN : result;
+}
+
+int msg_direct_arm_until(struct msg_direct *d, uint64_t *until)
+{
 	int result;
 
-	if (d->receiver.deadline != UINT64_MAX &&
-		msg_receiver_look_ahead(&d->receiver) != UINT64_MAX)
-		return -MSG_ERROR_AGAIN;
+	*until = UINT64_MAX;
+	if (msg_receiver_deadline(&d->receiver) != UINT64_MAX)
+		*until = msg_receiver_look_ahead(&d->receiver);
 	result = msg_direct_arm_link(d);
 	/* Whoever slept now might sleep for good. */
 	return result == 0 && msg_receiver_starved(&d->receiver)

@@ -38,6 +38,10 @@ int msg_direct_progress(struct msg_direct *direct);
  * some µs, or every buffer is out, so that nothing would wake the caller. */
 int msg_direct_arm(struct msg_direct *direct);
 
+/* As arm, but who gets 0 must come back by *until (UINT64_MAX: need not), though
+ * nothing arrives. */
+int msg_direct_arm_until(struct msg_direct *direct, uint64_t *until);
+
 /* As arm, but gaps and a lack of buffers are the caller's care. */
 int msg_direct_arm_link(struct msg_direct *direct);
 

@@ -67,7 +67,7 @@ struct msg_inbox_record {
 	uint32_t generation;
 	uint16_t words;      /* Of bits that were set. */
 	uint8_t kind;
-	uint8_t unused;
+	uint8_t event;       /* enum msg_event, of kind EVENT. */
 };
 
 struct msg_inbox_ring {
@@ -121,6 +121,7 @@ struct msg_inbox {
 	uint32_t stream_max;
 	uint32_t message_bytes_max;
 	uint64_t lost_told; /* Of the counter: what ledgers say. */
+	uint64_t events;    /* Views of this take that are no messages. */
 	bool counts_losses; /* Else the engine behind it does. */
 	msg_counter_t *counters; /* MSG_COUNTER_COUNT, of the subscriber. */
 	_Atomic uint64_t refused;

@@ -19,7 +19,8 @@ static void fill_record(struct msg_inbox_ring *ring,
 	r->bytes = item->bytes;
 	r->lost = item->lost;
 	r->segments = 1;
-	r->total = item->bytes;
+	/* Of a pack what is not to be taken, of an event its reason. */
+	r->total = item->kind > MSG_RING_INLINE ? item->total : item->bytes;
 	r->next = MSG_INBOX_NONE;
 	r->younger = MSG_INBOX_NONE;
 	r->place = MSG_INBOX_NONE;
@@ -27,6 +28,10 @@ static void fill_record(struct msg_inbox_ring *ring,
 	if (item->kind == MSG_RING_INLINE) {
 		memcpy(r->inline_data, item->data, sizeof r->inline_data);
 		r->data = (const uint8_t *)r->inline_data;
+	} else if (item->kind == MSG_RING_EVENT) {
+		r->data = NULL;
+		r->segments = 1;
+		r->event = (uint8_t)item->place;
 	} else {
 		r->data = ring->pool +
 			  (size_t)item->place * MSG_RING_PLACE_UNIT;
@@ -162,7 +167,8 @@ static bool claim_one(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 	}
 	claim->upto += item.segments;
 	claim->entries += item.segments;
-	claim->pinned |= item.kind != MSG_RING_INLINE;
+	claim->pinned |= item.kind != MSG_RING_INLINE &&
+			 item.kind != MSG_RING_EVENT;
 	if (claim->first == MSG_INBOX_NONE)
 		claim->first = record;
 	else

@@ -106,7 +106,13 @@ static inline bool inbox_believe(
 			return false;
 		break;
 	case MSG_RING_PACKED:
+		if (item->total >= MSG_PACK_COUNT_MAX)
+			return false;
 		break;
+	case MSG_RING_EVENT:
+		return item->bytes == 0 && item->place >= MSG_EVENT_LOST &&
+		       item->place <= MSG_EVENT_EVICTED &&
+		       item->total <= MSG_LOSS_TOO_LARGE;
 	default:
 		return false;
 	}

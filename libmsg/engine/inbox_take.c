@@ -207,7 +207,9 @@ static APART int take_rest(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 static int counted(struct msg_inbox *inbox, int n)
 {
 	if (n > 0)
-		inbox_count(inbox, MSG_COUNTER_MESSAGES, (uint64_t)n);
+		inbox_count(inbox, MSG_COUNTER_MESSAGES,
+			(uint64_t)n - inbox->events);
+	inbox->events = 0;
 	return n;
 }
 

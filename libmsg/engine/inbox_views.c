@@ -170,6 +170,39 @@ static int fill_packed(const struct msg_inbox *inbox,
 	return n;
 }
 
+/* The first messages of a pack are not to be taken: as if they were back. */
+static void skip_first(struct msg_inbox *inbox, struct msg_inbox_ring *ring)
+{
+	const struct msg_inbox_record *r = &inbox->records[ring->deliver];
+
+	while (ring->delivered < r->total) {
+		struct msg_view view = {
+			.opaque = handle_of(
+				inbox, ring->deliver, ring->delivered++)};
+		const uint8_t *data;
+		uint32_t bytes;
+
+		msg_pack_next(&ring->pack, &data, &bytes);
+		msg_inbox_release(inbox, &view, 1);
+	}
+}
+
+/* Not a message: nothing is missing but what it says, and nothing is counted. */
+static int deliver_event(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
+	struct msg_view *view)
+{
+	uint32_t record = ring->deliver;
+	const struct msg_inbox_record *r = &inbox->records[record];
+
+	inbox_set_bit(inbox, record);
+	fill(inbox, record, 0, NULL, 0, missing(inbox, r, 0), view);
+	view->event = r->event;
+	view->reason = r->total;
+	inbox->events++;
+	delivered(inbox, ring);
+	return 1;
+}
+
 static int deliver_packed(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 	struct msg_view *views, int count)
 {
@@ -182,14 +215,18 @@ static int deliver_packed(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 	if (ring->delivered == 0) {
 		int messages = msg_pack_open(&ring->pack, r->data, r->bytes);
 
-		if (messages < 0) {
+		if (messages <= (int)r->total) {
 			inbox_count(inbox, MSG_COUNTER_MALFORMED, 1);
 			r->words = 0;
 			delivered(inbox, ring);
 			return 0;
 		}
 		set_bits(inbox, record, (uint32_t)messages);
-		lost = missing(inbox, r, (uint32_t)messages);
+		if (r->total > 0)
+			skip_first(inbox, ring);
+		lost = inbox_missing(inbox, r->publisher, r->topic,
+			r->sequence + r->total, (uint32_t)messages - r->total,
+			r->lost);
 	}
 	n = fill_packed(inbox, ring, views, count, &sum);
 	views[0].lost_before = lost;
@@ -217,6 +254,8 @@ int inbox_deliver(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 
 	if (r->kind == MSG_RING_PACKED)
 		return deliver_packed(inbox, ring, views, count);
+	if (r->kind == MSG_RING_EVENT)
+		return deliver_event(inbox, ring, views);
 	inbox_set_bit(inbox, record);
 	fill(inbox, record, 0, r->data, r->total, missing(inbox, r, 1), views);
 	inbox_count(inbox, MSG_COUNTER_BYTES, r->total);

@@ -11,11 +11,26 @@
 #include "protocol/fragment.h"
 #include "protocol/pack.h"
 
-#define TURN_EVENTS 64
+/* Places for frames that wait, of all reliable streams: 160 MiB, untouched. */
+#define PLACES_MAX (1u << 22)
 /* A link counts as empty when a poll finds nothing; or, since a flood must not
  * hold a gap open for ever, after so many turns that found something: more
  * than any backlog of a stall lasts. */
 #define CROWDED_TURNS_MAX 4096u
+
+/* Frames of a reliable stream that may wait for an earlier one: a power of two,
+ * and no more than leaves it buffers. */
+static uint32_t recover_window(const struct msg_receive_options *o)
+{
+	uint32_t window = MSG_RECOVER_WINDOW_MIN;
+
+	if (!o->reliable)
+		return 0;
+	while (window < MSG_RECOVER_WINDOW_MAX && 4 * window <= o->buffer_count &&
+		2 * window <= PLACES_MAX / o->publisher_count_max)
+		window *= 2;
+	return window;
+}
 
 int msg_receiver_open(struct msg_receiver *r,
 	const struct msg_receive_options *options)
@@ -25,12 +40,13 @@ int msg_receiver_open(struct msg_receiver *r,
 
 	memset(r, 0, sizeof *r);
 	r->options = *options;
-	result = msg_receive_open(&r->pool, options->buffer_count,
+	result = msg_receive_open(&r->pool,
+		options->buffer_count + msg_receiver_side_buffers(options),
 		MSG_LINK_HEADROOM + options->frame_bytes, options->shared);
 	if (result < 0)
 		return result;
-	result = msg_stream_table_open(
-		&r->streams, options->publisher_count_max);
+	result = msg_stream_table_open(&r->streams,
+		options->publisher_count_max, recover_window(options));
 	if (result < 0)
 		goto fail;
 	while (tags < 2 * options->topic_count_max)
@@ -50,26 +66,35 @@ int msg_receiver_open(struct msg_receiver *r,
 				     ? options->buffer_count / 2
 				     : MSG_SEQUENCE_WINDOW;
 	r->deadline = UINT64_MAX;
+	r->silence = UINT64_MAX;
 	return 0;
 fail:
 	msg_receiver_close(r);
 	return result;
 }
 
+/* Slots that the side link is short of. */
+static uint32_t side_short(const struct msg_receiver *r)
+{
+	return r->side.link ? r->side.link->receive_count - r->side.posted : 0;
+}
+
 /* Post every free slot that the link still takes. */
 static int post(struct msg_receiver *r)
 {
-	while (r->posted < r->link->receive_count) {
+	uint32_t leave = side_short(r);
+
+	while (r->posted < r->link->receive_count &&
+		r->pool.free_count > leave) {
 		uint32_t slot = msg_receive_get(&r->pool);
 		bool more;
 		int result;
 
 		if (slot == MSG_RECEIVE_NONE)
 			break;
-		more = r->pool.free_count > 0 &&
+		more = r->pool.free_count > leave &&
 		       r->posted + 1 < r->link->receive_count;
-		result = r->link->ops->post(r->link,
-			msg_receive_data(&r->pool, slot) + MSG_LINK_HEADROOM,
+		result = r->link->ops->post(r->link, receive_frame(r, slot),
 			r->options.frame_bytes, slot, more);
 		if (result < 0) {
 			msg_receive_put(&r->pool, slot);
@@ -93,6 +118,7 @@ int msg_receiver_start(struct msg_receiver *r, struct msg_link *link)
 
 void msg_receiver_close(struct msg_receiver *r)
 {
+	msg_region_close(&r->side.region);
 	free(r->rings);
 	free(r->tags);
 	r->rings = NULL;
@@ -212,8 +238,7 @@ static struct msg_stream *add_stream(struct msg_receiver *r,
 	return s;
 }
 
-/* The stream of a frame; NULL: not ours, or no room (both counted). */
-static struct msg_stream *find_stream(
+struct msg_stream *receive_find_stream(
 	struct msg_receiver *r, const struct msg_frame *frame)
 {
 	struct msg_stream *s =
@@ -243,7 +268,7 @@ bool msg_receiver_knows(struct msg_receiver *r,
 
 void msg_receiver_evidence(struct msg_receiver *r,
 	const struct msg_frame *frame, uint64_t incarnation,
-	uint64_t next_sequence, bool ours)
+	uint64_t next_sequence, bool ours, bool reliable)
 {
 	struct msg_stream *s =
 		msg_stream_find(&r->streams, frame->publisher, frame->tag);
@@ -255,16 +280,17 @@ void msg_receiver_evidence(struct msg_receiver *r,
 		return;
 	s->foreign = !ours;
 	s->incarnation = incarnation;
-	if (!ours)
+	if (!ours || s->kind == MSG_STREAM_RELIABLE ||
+		(reliable && r->side.link))
 		return;
+	s->kind = MSG_STREAM_BEST_EFFORT;
 	msg_sequence_evidence(&s->sequence, next_sequence, turn_now(r));
 	msg_receiver_drain(r, s);
 }
 
 /* ---- one frame --------------------------------------------------------- */
 
-/* Check the body and say what span of the stream it covers. */
-static bool check_body(const struct msg_frame *frame, const uint8_t *body,
+bool receive_check_body(const struct msg_frame *frame, const uint8_t *body,
 	struct msg_span *span)
 {
 	uint32_t bytes = frame->bytes - MSG_FRAME_HEADER_BYTES;
@@ -297,11 +323,49 @@ static bool check_body(const struct msg_frame *frame, const uint8_t *body,
 	}
 }
 
-/* Returns true when somebody took the slot over. */
-static bool arrived(struct msg_receiver *r, uint32_t slot, uint32_t bytes)
+/* Whether a stream takes a frame with these flags; one that is new becomes what
+ * its first frame is. */
+static bool takes(struct msg_receiver *r, struct msg_stream *s, uint8_t flags)
 {
-	const uint8_t *data = msg_receive_data(&r->pool, slot) +
-			      MSG_LINK_HEADROOM;
+	bool reliable = (flags & MSG_FRAME_RELIABLE) && r->side.link;
+
+	if (s->kind == MSG_STREAM_UNKNOWN) {
+		if (reliable)
+			recovery_start(r, s);
+		else
+			s->kind = MSG_STREAM_BEST_EFFORT;
+		happen_joined(r, s);
+	}
+	if (reliable)
+		return s->kind == MSG_STREAM_RELIABLE;
+	/* Of a repair only half the sequence is known here. */
+	return s->kind == MSG_STREAM_BEST_EFFORT && !(flags & MSG_FRAME_REPAIR);
+}
+
+/* What is no message. */
+static void hear(struct msg_receiver *r, const struct msg_frame *frame,
+	const uint8_t *body)
+{
+	switch (frame->type) {
+	case MSG_FRAME_ANNOUNCE:
+		if (r->options.announce)
+			r->options.announce(r->options.announce_context, frame,
+				body, frame->bytes - MSG_FRAME_HEADER_BYTES);
+		return;
+	case MSG_FRAME_PROBE:
+		if (r->side.link)
+			recovery_probe(r, frame, body);
+		return;
+	default:
+		/* A report: a receiver's word to a publisher. */
+		count(r, MSG_COUNTER_FOREIGN, 1);
+		return;
+	}
+}
+
+bool receive_arrived(struct msg_receiver *r, uint32_t slot, uint32_t bytes)
+{
+	const uint8_t *data = receive_frame(r, slot);
 	const uint8_t *body = data + MSG_FRAME_HEADER_BYTES;
 	struct msg_stream *stream;
 	struct msg_frame frame;
@@ -311,21 +375,28 @@ static bool arrived(struct msg_receiver *r, uint32_t slot, uint32_t bytes)
 		count(r, MSG_COUNTER_MALFORMED, 1);
 		return false;
 	}
-	if (frame.type == MSG_FRAME_ANNOUNCE) {
-		if (r->options.announce)
-			r->options.announce(r->options.announce_context,
-				&frame, body,
-				frame.bytes - MSG_FRAME_HEADER_BYTES);
+	if (frame.type >= MSG_FRAME_ANNOUNCE) {
+		hear(r, &frame, body);
 		return false;
 	}
-	stream = find_stream(r, &frame);
+	stream = receive_find_stream(r, &frame);
 	if (!stream)
 		return false;
-	if (!check_body(&frame, body, &span)) {
+	if (!receive_check_body(&frame, body, &span)) {
 		count(r, MSG_COUNTER_MALFORMED, 1);
 		return false;
 	}
 	count(r, MSG_COUNTER_FRAMES, 1);
+	if (stream->kind != MSG_STREAM_BEST_EFFORT || frame.flags != 0) {
+		if (!takes(r, stream, frame.flags)) {
+			count(r, MSG_COUNTER_LATE, 1);
+			return false;
+		}
+		if (stream->kind == MSG_STREAM_RELIABLE) {
+			recovery_arrived(r, stream, &frame, &span, slot);
+			return true;
+		}
+	}
 	msg_receiver_arrived(r, stream, &frame, &span, slot);
 	return true;
 }
@@ -334,7 +405,8 @@ static void event(struct msg_receiver *r, const struct msg_link_event *e)
 {
 	assert(e->token < r->pool.count && r->posted > 0);
 	r->posted--;
-	if (e->type == MSG_LINK_RECEIVED && arrived(r, e->token, e->bytes))
+	if (e->type == MSG_LINK_RECEIVED &&
+		receive_arrived(r, e->token, e->bytes))
 		return;
 	if (e->type == MSG_LINK_RECEIVE_FAILED)
 		count(r, MSG_COUNTER_TRUNCATED, 1);
@@ -390,14 +462,37 @@ static int refill(struct msg_receiver *r)
 
 	if (r->posted > want - want / 8)
 		return 0;
-	if (r->pool.free_count < TURN_EVENTS)
+	if (r->pool.free_count < RECEIVE_TURN_EVENTS)
 		reclaim(r);
 	return post(r);
 }
 
+/* The link is empty, and was so at `before`, if that is known. */
+static void emptied(struct msg_receiver *r, uint64_t before)
+{
+	r->crowded_turns = 0;
+	r->emptied++;
+	if (before > 0) {
+		r->empty_ns = before;
+		if (before >= r->deadline)
+			msg_receiver_expire(r);
+	}
+	if (r->unsaid || (before > 0 && before >= r->silence))
+		happen_look(r);
+}
+
+/* The side link, too; how many events of both. */
+static int turn_side(struct msg_receiver *r, int n)
+{
+	int more = recovery_turn(r);
+
+	r->side.look = false;
+	return n < 0 ? n : more < 0 ? more : n + more;
+}
+
 int msg_receiver_turn(struct msg_receiver *r)
 {
-	struct msg_link_event events[TURN_EVENTS];
+	struct msg_link_event events[RECEIVE_TURN_EVENTS];
 	uint64_t before;
 	int result;
 	int n;
@@ -410,19 +505,20 @@ int msg_receiver_turn(struct msg_receiver *r)
 		count(r, MSG_COUNTER_STARVED, 1);
 	/* A gap runs out by the time the link was last seen empty: after a
 	 * stall the frame that fills it may still lie there unread. */
-	before = r->deadline == UINT64_MAX ? 0 : turn_now(r);
-	n = r->link->ops->poll(r->link, events, TURN_EVENTS);
+	before = r->deadline == UINT64_MAX && r->silence == UINT64_MAX
+			 ? 0
+			 : turn_now(r);
+	n = r->link->ops->poll(r->link, events, RECEIVE_TURN_EVENTS);
 	for (int i = 0; i < n; i++)
 		event(r, &events[i]);
-	if (n < 0 || (n > 0 && ++r->crowded_turns < CROWDED_TURNS_MAX))
+	if (r->side.expecting > 0 || (n == 0 && r->side.look))
+		n = turn_side(r, n);
+	if (n < 0)
 		return n;
-	r->crowded_turns = 0;
-	r->emptied++;
-	if (before > 0) {
-		r->empty_ns = before;
-		if (before >= r->deadline)
-			msg_receiver_expire(r);
-	}
+	if (n == 0 || ++r->crowded_turns >= CROWDED_TURNS_MAX)
+		emptied(r, before);
+	if (r->side.link && r->deadline != UINT64_MAX)
+		recovery_report_all(r);
 	return n;
 }
 
@@ -430,7 +526,14 @@ int msg_receiver_arm(struct msg_receiver *r)
 {
 	int result = refill(r);
 
-	return result < 0 ? result : r->link->ops->arm(r->link);
+	if (result == 0)
+		result = r->link->ops->arm(r->link);
+	if (result == 0 && r->side.link) {
+		/* What wakes us may lie there. */
+		r->side.look = true;
+		result = r->side.link->ops->arm(r->side.link);
+	}
+	return result;
 }
 
 bool msg_receiver_starved(const struct msg_receiver *r)
@@ -440,5 +543,5 @@ bool msg_receiver_starved(const struct msg_receiver *r)
 
 uint64_t msg_receiver_deadline(const struct msg_receiver *r)
 {
-	return r->deadline;
+	return r->deadline < r->silence ? r->deadline : r->silence;
 }

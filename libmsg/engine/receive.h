@@ -4,13 +4,22 @@
  *
  *     reclaim   slots that no reader needs any more are posted again
  *     poll      frames that arrived: check header, tag, body
- *     order     the stream's msg_sequence: deliver, hold, or drop as late
+ *     order     the stream's msg_sequence: deliver, hold, or drop as late;
+ *               a reliable one's msg_recover: and ask for what is missing
  *     assemble  fragments become a chain of slots
  *     publish   frames and chains, in order, into the topic's ring
  *
  * In direct mode the ring is private and its reader stands behind the same
  * call (engine/direct.h); in the broker every topic has a ring, and its readers
  * are other processes.
+ *
+ * Reliable streams.  A second link, the side link, brings repairs into slots of
+ * the same pool and takes reports to the publishers.  It is polled only while
+ * something may come there: in a calm stream it costs nothing.  Without a side
+ * link, and for who does not want it, a reliable stream is one of best effort.
+ *
+ * Events.  For who asks, an entry without a slot says what happened: a loss at
+ * once, a publisher that came, left, fell silent, or was started again.
  *
  * Nothing here copies a payload: a ring's entry points into the slot that the
  * link wrote.  Nothing here allocates after opening, and what a peer can make us
@@ -48,6 +57,13 @@ struct msg_receive_options {
 	uint32_t publisher_count_max;
 	uint32_t topic_count_max;
 	uint64_t reorder_ns;
+	bool reliable;       /* With a side link; what follows is of that. */
+	uint64_t ask_ns;     /* A gap is asked for after so long. */
+	uint64_t give_up_ns;
+	uint32_t history;    /* Messages wanted from before; UINT32_MAX: all. */
+	bool tagged;
+	uint64_t name;       /* Of this receiver, random. */
+	bool events;
 	void *shared;        /* The slots' memory, or NULL: our own. */
 	bool revoke;         /* Rather take entries from slow readers than let
 	                        the link run out of buffers. */
@@ -62,8 +78,20 @@ struct msg_receive_tag {
 	bool used;
 };
 
+/* The side link, and what it sends. */
+struct msg_receive_side {
+	struct msg_link *link; /* NULL: none. */
+	struct msg_reach reach;
+	struct msg_region region; /* Reports under way. */
+	uint32_t head, tail;      /* Their places. */
+	uint32_t posted;
+	uint32_t expecting;       /* Streams that wait for something. */
+	bool look;                /* Poll it once more, whoever waits. */
+};
+
 struct msg_receiver {
 	struct msg_link *link;
+	struct msg_receive_side side;
 	struct msg_receive_pool pool;
 	struct msg_stream_table streams;
 	struct msg_receive_options options;
@@ -89,7 +117,9 @@ struct msg_receiver {
 	uint64_t emptied;          /* Turns that left the link empty. */
 	uint64_t empty_ns;         /* When the link was last seen empty. */
 	uint32_t crowded_turns;    /* Turns since then that found frames. */
-	uint64_t deadline;         /* Earliest end of a gap. */
+	uint64_t deadline;         /* Earliest end of a gap, or question. */
+	uint64_t silence;          /* When one may be silent; UINT64_MAX. */
+	bool unsaid;               /* Of some stream: events. */
 	uint64_t published;        /* Entries, of all rings. */
 	msg_counter_t counters[MSG_COUNTER_COUNT];
 };
@@ -101,12 +131,33 @@ static inline uint32_t msg_receiver_assembly_max(uint32_t count)
 	return count - count / 8;
 }
 
+/* Buffers for repairs, beside those: a calm stream, or one of best effort, has
+ * what it would have without them. */
+static inline uint32_t msg_receiver_side_buffers(
+	const struct msg_receive_options *options)
+{
+	uint32_t count = options->buffer_count / 8;
+
+	if (!options->reliable)
+		return 0;
+	return count < 16 ? 16 : count > 128 ? 128 : count;
+}
+
 /* The link is opened by the caller over receiver->pool.region, between open
  * and start. */
 int msg_receiver_open(struct msg_receiver *receiver,
 	const struct msg_receive_options *options);
 int msg_receiver_start(struct msg_receiver *receiver, struct msg_link *link);
 void msg_receiver_close(struct msg_receiver *receiver);
+
+/* The same for the side link, before any frame comes: what it is to be opened
+ * with (beside the other, whose memory it shares), and its use. */
+int msg_receiver_side_options(
+	struct msg_receiver *receiver, struct msg_link_options *options);
+int msg_receiver_start_side(
+	struct msg_receiver *receiver, struct msg_link *side);
+/* Publishers need not wait for us any more.  Before the links are closed. */
+void msg_receiver_leave(struct msg_receiver *receiver);
 
 /* Accept frames with this tag from now on; false when there is no room.
  * One topic a tag: the first one stays. */
@@ -126,10 +177,21 @@ bool msg_receiver_knows(struct msg_receiver *receiver,
 	const struct msg_frame *frame, uint64_t incarnation);
 
 /* A checked announcement: loss evidence for its stream.  `ours`: its topic is
- * one of those accepted, and not only its tag. */
+ * one of those accepted, and not only its tag.  `reliable`: evidence comes in
+ * probes. */
 void msg_receiver_evidence(struct msg_receiver *receiver,
 	const struct msg_frame *frame, uint64_t incarnation,
-	uint64_t next_sequence, bool ours);
+	uint64_t next_sequence, bool ours, bool reliable);
+
+/* What else one of ours said, for events. */
+struct msg_receive_said {
+	uint64_t identity; /* Hash of host and program. */
+	uint64_t next_sequence;
+	uint32_t period_ms;
+	bool closing;
+};
+void msg_receiver_heard(struct msg_receiver *receiver,
+	const struct msg_frame *frame, const struct msg_receive_said *said);
 
 /* The ring of a topic, when each has its own. */
 void msg_receiver_publish_to(struct msg_receiver *receiver, uint32_t topic,

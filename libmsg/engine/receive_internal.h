@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * receive_internal.h - what receive.c (arrival) and deliver.c (order, assembly)
- * say to each other.
+ * receive_internal.h - what receive.c (arrival), deliver.c (order, assembly),
+ * recovery.c (reliable streams) and happen.c (events) say to each other.
  */
 #ifndef MSG_ENGINE_RECEIVE_INTERNAL_H
 #define MSG_ENGINE_RECEIVE_INTERNAL_H
@@ -21,6 +21,94 @@ static inline uint64_t turn_now(struct msg_receiver *r)
 	if (r->now == 0)
 		r->now = msg_clock_ns();
 	return r->now;
+}
+
+#define RECEIVE_TURN_EVENTS 64
+
+
+static inline uint8_t *receive_frame(
+	const struct msg_receiver *r, uint32_t slot)
+{
+	return msg_receive_data(&r->pool, slot) + MSG_LINK_HEADROOM;
+}
+
+/* receive.c: check the body and say what span of the stream it covers. */
+bool receive_check_body(const struct msg_frame *frame, const uint8_t *body,
+	struct msg_span *span);
+
+/* receive.c: a frame that came in `slot`.  True: somebody took the slot over. */
+bool receive_arrived(struct msg_receiver *r, uint32_t slot, uint32_t bytes);
+
+/* receive.c: the stream of a frame; NULL: not ours, or no room (counted). */
+struct msg_stream *receive_find_stream(
+	struct msg_receiver *r, const struct msg_frame *frame);
+
+/* deliver.c: messages that were lost before what is next; `reason` says why. */
+void receive_note_loss(struct msg_receiver *r, struct msg_stream *s,
+	uint64_t lost, enum msg_loss reason);
+
+/* deliver.c: the frame whose turn it is, into the ring or the assembly.  `skip`:
+ * messages at its beginning that nobody wants. */
+void receive_deliver(struct msg_receiver *r, struct msg_stream *s,
+	const struct msg_frame *frame, uint32_t slot, uint32_t skip);
+
+/* deliver.c: the writer of the stream's ring. */
+struct msg_ring_writer *receive_ring(
+	const struct msg_receiver *r, const struct msg_stream *s);
+
+/* ---- recovery.c -------------------------------------------------------- */
+
+/* The stream has turned out to be a reliable one. */
+void recovery_start(struct msg_receiver *r, struct msg_stream *s);
+/* A checked frame of it in `slot`; takes the slot over. */
+void recovery_arrived(struct msg_receiver *r, struct msg_stream *s,
+	const struct msg_frame *frame, const struct msg_span *span,
+	uint32_t slot);
+/* A probe; `body` is unchecked. */
+void recovery_probe(struct msg_receiver *r, const struct msg_frame *frame,
+	const uint8_t *body);
+/* Hand on what can be by now, and note what is due. */
+void recovery_drain(struct msg_receiver *r, struct msg_stream *s);
+/* Before it loses its place. */
+void recovery_stop(struct msg_receiver *r, struct msg_stream *s);
+/* What the stream has to tell its publisher by now. */
+void recovery_report(struct msg_receiver *r, struct msg_stream *s);
+/* The same for all, when a turn ends and r->deadline has come. */
+void recovery_report_all(struct msg_receiver *r);
+/* Poll the side link; how many events. */
+int recovery_turn(struct msg_receiver *r);
+
+/* ---- happen.c ---------------------------------------------------------- */
+
+/* A stream is heard for the first time. */
+void happen_joined(struct msg_receiver *r, struct msg_stream *s);
+/* Something came of it: it is not silent. */
+void happen_heard(struct msg_receiver *r, struct msg_stream *s);
+/* What is lost by now, and not told with a message.  `sequence`: of the message
+ * that comes next. */
+void happen_lost(
+	struct msg_receiver *r, struct msg_stream *s, uint64_t sequence);
+/* All that was sent has been delivered, or lost, as far as is known. */
+void happen_settled(struct msg_receiver *r, struct msg_stream *s);
+/* Who has been silent for long, and what found no room before. */
+void happen_look(struct msg_receiver *r);
+
+/* The message expected next. */
+static inline uint64_t receive_position(const struct msg_stream *s)
+{
+	uint64_t at = s->kind == MSG_STREAM_RELIABLE ? s->recover.sequence
+						     : s->sequence.sequence;
+
+	/* The one being skipped is counted as lost already. */
+	return at + s->assembly.skipping;
+}
+
+/* When it has something to do though nothing arrives. */
+static inline uint64_t receive_deadline(const struct msg_stream *s)
+{
+	return s->kind == MSG_STREAM_RELIABLE
+		       ? msg_recover_deadline(&s->recover)
+		       : msg_sequence_deadline(&s->sequence);
 }
 
 /* deliver.c: a checked frame of `span` in `slot`; takes the slot over. */

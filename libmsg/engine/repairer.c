@@ -24,11 +24,12 @@
 #define LOOK_CALM_NS (50 * MSG_NS_PER_US)
 #define LOOK_BUSY_NS (5 * MSG_NS_PER_US)
 
-/* Repairs: as much as a fast network, and at once what a small socket buffer
- * holds: what is not sent now is asked for again. */
+/* Repairs: as much as a fast network, and at once what the socket buffer of a
+ * receiver holds by default (net.core.rmem_max): what is not sent now is asked
+ * for again. */
 #define REPAIR_BYTES_PER_S 1000000000u
-#define REPAIR_BYTES_BURST (1u << 20)
-#define REPAIR_FRAMES_MIN 64u
+#define REPAIR_BYTES_BURST (1u << 18)
+#define REPAIR_FRAMES_MIN 16u
 
 /* ---- opening and closing ------------------------------------------------ */
 

@@ -17,7 +17,8 @@ static uint32_t place(
 	       table->index_mask;
 }
 
-int msg_stream_table_open(struct msg_stream_table *table, uint32_t count_max)
+int msg_stream_table_open(
+	struct msg_stream_table *table, uint32_t count_max, uint32_t window)
 {
 	uint32_t size = 4;
 
@@ -28,7 +29,11 @@ int msg_stream_table_open(struct msg_stream_table *table, uint32_t count_max)
 	table->index_mask = size - 1;
 	table->index = calloc(size, sizeof *table->index);
 	table->streams = calloc(count_max, sizeof *table->streams);
-	if (!table->index || !table->streams) {
+	table->window = window;
+	if (window > 0)
+		table->places = calloc(
+			(size_t)count_max * window, sizeof *table->places);
+	if (!table->index || !table->streams || (window && !table->places)) {
 		msg_stream_table_close(table);
 		return msg_fail(MSG_ERROR_MEMORY,
 			"no memory to follow %u publishers; ask for fewer "
@@ -42,6 +47,8 @@ void msg_stream_table_close(struct msg_stream_table *table)
 {
 	free(table->index);
 	free(table->streams);
+	free(table->places);
+	table->places = NULL;
 	table->index = NULL;
 	table->streams = NULL;
 }

@@ -5,7 +5,8 @@
  * A fixed table with a hash index over it, filled at most to its size: a peer
  * cannot make it grow.  When it is full, the stream that has been silent
  * longest makes room, if that is at least some seconds; else the newcomer is
- * refused (and counted by the caller).
+ * refused (and counted by the caller).  A reliable one has places for frames
+ * that wait, in memory that is asked for once and touched only when used.
  * Test: tests/unit/engine/test_stream.c.
  */
 #ifndef MSG_ENGINE_STREAM_H
@@ -14,6 +15,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "link/link.h"
+#include "protocol/recover.h"
 #include "protocol/sequence.h"
 
 /* A stream silent for this long may lose its place to a newcomer. */
@@ -28,6 +31,12 @@ struct msg_assembly {
 	bool skipping; /* Too large: its parts are dropped. */
 };
 
+enum msg_stream_kind {
+	MSG_STREAM_UNKNOWN,     /* Announced, and nothing came yet. */
+	MSG_STREAM_BEST_EFFORT, /* Ordered by `sequence`. */
+	MSG_STREAM_RELIABLE,    /* By `recover`. */
+};
+
 struct msg_stream {
 	uint32_t publisher;
 	uint32_t tag;
@@ -38,8 +47,27 @@ struct msg_stream {
 	uint64_t heard_ns;    /* Coarse clock. */
 	uint64_t lost;        /* To be reported with the next message. */
 	uint64_t incarnation; /* From an announcement; 0: none heard. */
+	uint32_t kind;        /* enum msg_stream_kind */
+	uint32_t reason;      /* enum msg_loss, of what is lost. */
+	/* What is said of it in events. */
+	uint64_t identity;    /* Of its program; 0: not known. */
+	uint64_t end;         /* Messages sent when it said goodbye. */
+	uint32_t period_ms;   /* How often it says something. */
+	uint32_t unsaid;      /* Bits of enum msg_event that found no room. */
+	bool leaving;         /* It said goodbye, … */
+	bool left;            /* … and we said so. */
+	bool silent;
+	/* Of a reliable one. */
+	bool expects;         /* Something may come on the side link. */
+	bool reachable;       /* `handle` is that of `reach`. */
+	uint32_t handle;
+	struct msg_reach reach;
+	uint64_t begin;       /* Messages before are not wanted … */
+	bool begins;          /* … until one that is has come. */
+	struct msg_recover_counts told;
 	struct msg_assembly assembly;
 	struct msg_sequence sequence;
+	struct msg_recover recover;
 };
 
 struct msg_stream_table {
@@ -49,10 +77,20 @@ struct msg_stream_table {
 	uint32_t *index; /* Place of a stream + 1; 0: empty. */
 	struct msg_stream *streams;
 	struct msg_stream *latest; /* Most frames come from the same one. */
+	struct msg_recover_place *places; /* `window` each. */
+	uint32_t window;
 };
 
-int msg_stream_table_open(struct msg_stream_table *table, uint32_t count_max);
+/* `window`: places of a reliable stream; 0: there are none. */
+int msg_stream_table_open(
+	struct msg_stream_table *table, uint32_t count_max, uint32_t window);
 void msg_stream_table_close(struct msg_stream_table *table);
+
+static inline struct msg_recover_place *msg_stream_places(
+	const struct msg_stream_table *table, const struct msg_stream *stream)
+{
+	return table->places + (size_t)(stream - table->streams) * table->window;
+}
 
 /* NULL when it is not there. */
 struct msg_stream *msg_stream_find(

@@ -73,6 +73,9 @@ enum msg_ring_kind {
 	MSG_RING_PART = 4,   /* A piece of one message of several entries: all
 	                        of them are published before the first of them
 	                        can be seen, and follow each other. */
+	MSG_RING_EVENT = 5,  /* No message and no bytes: what happened to the
+	                        stream, in `place` (enum msg_event), `lost` and
+	                        `total` (enum msg_loss). */
 };
 
 #define MSG_RING_INLINE_BYTES 32u
@@ -89,7 +92,8 @@ struct msg_ring_item {
 	uint32_t lost;      /* Messages the writer knows lost before this one. */
 	uint32_t place;     /* In the pool, in MSG_RING_PLACE_UNIT. */
 	uint32_t segments;  /* PART: entries from here to its message's end. */
-	uint32_t total;     /* PART: bytes of the message. */
+	uint32_t total;     /* PART: bytes of the message.  PACKED: messages at
+	                       its beginning that are not to be taken. */
 	uint64_t data[MSG_RING_INLINE_BYTES / 8]; /* INLINE */
 };
 

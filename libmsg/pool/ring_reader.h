@@ -91,6 +91,7 @@ static inline enum msg_ring_peek msg_ring_peek(
 	item->kind = (uint32_t)(what >> 61);
 	item->bytes = (uint32_t)(what >> 32) & MSG_RING_BYTES_MAX;
 	item->segments = 1;
+	item->total = 0;
 	if (item->kind == MSG_RING_INLINE) {
 		item->place = 0;
 		item->lost = (uint32_t)what;
@@ -100,10 +101,11 @@ static inline enum msg_ring_peek msg_ring_peek(
 		item->place = (uint32_t)what;
 		item->lost = (uint32_t)msg_load(&e->more[0], relaxed);
 	}
-	if (item->kind == MSG_RING_PART) {
+	if (item->kind > MSG_RING_INLINE) {
 		uint64_t message = msg_load(&e->more[1], relaxed);
 
-		item->segments = (uint32_t)message;
+		if (item->kind == MSG_RING_PART)
+			item->segments = (uint32_t)message;
 		item->total = (uint32_t)(message >> 32);
 	}
 	/* "copy"; partner: the release fence in msg_ring_put.  A torn copy is

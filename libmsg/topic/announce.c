@@ -58,6 +58,7 @@ size_t msg_announce_pack(
 	message.pid = a->pid;
 	message.uid = a->uid;
 	message.has_closing = message.closing = a->closing;
+	message.has_reliable = message.reliable = a->reliable;
 
 	assert(msg__announcement__get_packed_size(&message) <=
 		MSG_ANNOUNCE_BYTES_MAX);
@@ -81,6 +82,7 @@ static bool take(struct msg_announcement *a, const Msg__Announcement *message)
 	a->frame_bytes = message->frame_bytes;
 	a->period_ms = message->period_ms;
 	a->closing = message->has_closing && message->closing;
+	a->reliable = message->has_reliable && message->reliable;
 	return take_text(a->topic, MSG_TOPIC_BYTES_MAX, &message->topic) &&
 	       take_text(a->host, MSG_ANNOUNCE_TEXT_MAX, &message->host) &&
 	       take_text(

@@ -33,6 +33,7 @@ struct msg_announcement {
 	uint32_t frame_bytes;
 	uint32_t period_ms;     /* 10 to 60000. */
 	bool closing;           /* Goodbye: nothing follows. */
+	bool reliable;          /* What is lost can be had again. */
 };
 
 /* Pack into `body`; returns the bytes, at most MSG_ANNOUNCE_BYTES_MAX.  Host

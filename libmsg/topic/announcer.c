@@ -3,9 +3,12 @@
 #include "topic/announcer.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/trail.h"
 #include "protocol/frame.h"
@@ -15,6 +18,10 @@
 /* An announcement that the lane does not take by then is left out. */
 #define SEND_LIMIT_NS (50 * MSG_NS_PER_MS)
 #define GOODBYE_PAUSE_NS ((long)(5 * MSG_NS_PER_MS))
+/* How long the thread sleeps while reliable publishers send. */
+#define BUSY_NS MSG_NS_PER_MS
+/* Side links that it sleeps on; others are looked at every BUSY_NS. */
+#define SIDES_MAX 64u
 
 static void *thread_main(void *argument);
 
@@ -23,6 +30,12 @@ static int start_thread(struct msg_announcer *a)
 	sigset_t all, before;
 	int failed;
 
+	a->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (a->wake_fd < 0)
+		return msg_fail(MSG_ERROR_MEMORY,
+			"no descriptor for the progress thread: %s; raise "
+			"their limit (ulimit -n)",
+			strerror(errno));
 	/* The application's signals are not for this thread. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -40,11 +53,11 @@ static int start_thread(struct msg_announcer *a)
 int msg_announcer_open(struct msg_announcer *a,
 	const struct msg_groups *groups, uint32_t period_ms, bool threaded)
 {
-	pthread_condattr_t attr;
 	int result = 0;
 
 	memset(a, 0, sizeof *a);
 	a->groups = groups;
+	a->wake_fd = -1;
 	a->period_ns = period_ms * MSG_NS_PER_MS;
 	atomic_init(&a->due, UINT64_MAX);
 	a->handles = calloc(groups->count, sizeof *a->handles);
@@ -52,15 +65,19 @@ int msg_announcer_open(struct msg_announcer *a,
 		return msg_fail(MSG_ERROR_MEMORY,
 			"no memory for %u groups", groups->count);
 	pthread_mutex_init(&a->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&a->wake, &attr);
-	pthread_condattr_destroy(&attr);
 	if (threaded)
 		result = start_thread(a);
 	if (result < 0)
 		msg_announcer_close(a);
 	return result;
+}
+
+static void wake(struct msg_announcer *a)
+{
+	uint64_t one = 1;
+
+	if (a->threaded && write(a->wake_fd, &one, sizeof one) < 0)
+		return; /* Full: it is awake. */
 }
 
 void msg_announcer_close(struct msg_announcer *a)
@@ -70,10 +87,12 @@ void msg_announcer_close(struct msg_announcer *a)
 	if (a->threaded) {
 		pthread_mutex_lock(&a->lock);
 		a->stop = true;
-		pthread_cond_signal(&a->wake);
 		pthread_mutex_unlock(&a->lock);
+		wake(a);
 		pthread_join(a->thread, NULL);
 	}
+	if (a->wake_fd >= 0)
+		close(a->wake_fd);
 	if (a->link) {
 		for (uint32_t i = 0; i < a->groups->count; i++)
 			if (a->handles[i])
@@ -82,7 +101,6 @@ void msg_announcer_close(struct msg_announcer *a)
 		a->link->ops->close(a->link);
 	}
 	msg_region_close(&a->region);
-	pthread_cond_destroy(&a->wake);
 	pthread_mutex_destroy(&a->lock);
 	free(a->handles);
 	a->handles = NULL;
@@ -235,14 +253,19 @@ int msg_announcer_add(struct msg_announcer *a,
 	if (result == 0)
 		result = announce_first(a, source);
 	if (result == 0) {
+		if (source->repairer) {
+			source->repairer->threaded = a->threaded;
+			source->repairer->wake_fd = a->wake_fd;
+		}
 		source->next = a->sources;
 		a->sources = source;
 		if (!source->next) {
+			a->next_ns = msg_clock_ns() + a->period_ns;
 			set_due(a);
-			pthread_cond_signal(&a->wake);
 		}
 	}
 	pthread_mutex_unlock(&a->lock);
+	wake(a);
 	return result;
 }
 
@@ -305,6 +328,88 @@ void msg_announcer_turn(struct msg_announcer *a)
 	pthread_mutex_unlock(&a->lock);
 }
 
+/* ---- receivers of reliable publishers ----------------------------------- */
+
+void msg_announcer_serve(struct msg_announcer *a)
+{
+	uint64_t now;
+
+	if (a->threaded || pthread_mutex_trylock(&a->lock) != 0)
+		return;
+	now = msg_clock_ns();
+	for (struct msg_announce_source *s = a->sources; s; s = s->next)
+		if (s->repairer)
+			msg_repairer_progress(s->repairer, now);
+	pthread_mutex_unlock(&a->lock);
+}
+
+static uint64_t earlier(uint64_t x, uint64_t y)
+{
+	return x < y ? x : y;
+}
+
+/* One look at a publisher; when the next one is due.  Its own calls go first. */
+static uint64_t serve(struct msg_announce_source *s, uint64_t now)
+{
+	struct msg_repairer *r = s->repairer;
+	uint64_t until;
+
+	if (!msg_repairer_try(r))
+		return now + BUSY_NS;
+	msg_repairer_turn(r, now);
+	until = msg_repairer_deadline(r);
+	if (s->served != r->repair.next)
+		until = earlier(until, now + BUSY_NS);
+	else if (r->link->ops->arm(r->link) < 0)
+		until = now;
+	else
+		/* Should it send at this very moment, its probe waits for the
+		 * heartbeat: no more than that. */
+		atomic_store_explicit(&r->asleep, 1, memory_order_relaxed);
+	s->served = r->repair.next;
+	msg_repairer_leave(r);
+	return until;
+}
+
+struct sleep {
+	uint64_t until;
+	uint32_t count;
+	struct pollfd fds[SIDES_MAX];
+};
+
+/* A look at everybody, and what to sleep on. */
+static void serve_all(struct msg_announcer *a, uint64_t now, struct sleep *sleep)
+{
+	sleep->fds[0] = (struct pollfd){.fd = a->wake_fd, .events = POLLIN};
+	sleep->count = 1;
+	for (struct msg_announce_source *s = a->sources; s; s = s->next) {
+		if (!s->repairer)
+			continue;
+		sleep->until = earlier(sleep->until, serve(s, now));
+		if (sleep->count < SIDES_MAX)
+			sleep->fds[sleep->count++] = (struct pollfd){
+				.fd = s->repairer->link->fd, .events = POLLIN};
+		else
+			sleep->until = earlier(sleep->until, now + BUSY_NS);
+	}
+}
+
+static void await(struct msg_announcer *a, struct sleep *sleep)
+{
+	uint64_t now = msg_clock_ns();
+	uint64_t left = sleep->until > now ? sleep->until - now : 0;
+	struct timespec limit = {
+		.tv_sec = (time_t)(left / MSG_NS_PER_S),
+		.tv_nsec = (long)(left % MSG_NS_PER_S),
+	};
+	uint64_t gone;
+
+	ppoll(sleep->fds, sleep->count,
+		sleep->until == UINT64_MAX ? NULL : &limit, NULL);
+	while (read(a->wake_fd, &gone, sizeof gone) > 0)
+		;
+}
+
 static void *thread_main(void *argument)
 {
 	struct msg_announcer *a = argument;
@@ -312,18 +417,19 @@ static void *thread_main(void *argument)
 	pthread_setname_np(pthread_self(), "msg-progress");
 	pthread_mutex_lock(&a->lock);
 	while (!a->stop) {
-		uint64_t until = msg_clock_ns() + a->period_ns;
-		struct timespec at = {
-			.tv_sec = (time_t)(until / MSG_NS_PER_S),
-			.tv_nsec = (long)(until % MSG_NS_PER_S),
-		};
+		struct sleep sleep = {.until = UINT64_MAX};
+		uint64_t now = msg_clock_ns();
 
-		if (a->sources)
-			pthread_cond_timedwait(&a->wake, &a->lock, &at);
-		else
-			pthread_cond_wait(&a->wake, &a->lock);
-		if (!a->stop && msg_clock_ns() >= until)
+		if (a->sources && now >= a->next_ns) {
 			announce_all(a);
+			a->next_ns = now + a->period_ns;
+		}
+		if (a->sources)
+			sleep.until = a->next_ns;
+		serve_all(a, now, &sleep);
+		pthread_mutex_unlock(&a->lock);
+		await(a, &sleep);
+		pthread_mutex_lock(&a->lock);
 	}
 	pthread_mutex_unlock(&a->lock);
 	return NULL;

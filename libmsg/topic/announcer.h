@@ -10,6 +10,11 @@
  *
  * Who turns it: the node's progress thread when asked for; else the calls on
  * publishers, when the deadline has passed; or msg_node_progress.
+ *
+ * The thread serves the receivers of reliable publishers as well, and so does
+ * msg_node_progress: it sleeps on their side links and, while they send, no
+ * longer than a millisecond, for what is due behind the last frame of a burst.
+ * Who sends after a pause wakes it, once.
  * Test: tests/conformance (announced, goodbye, late joiner).
  */
 #ifndef MSG_TOPIC_ANNOUNCER_H
@@ -22,6 +27,7 @@
 
 #include "base/clock.h"
 #include "base/counter.h"
+#include "engine/repairer.h"
 #include "link/link.h"
 #include "pool/region.h"
 #include "topic/announce.h"
@@ -33,6 +39,8 @@ struct msg_announce_source {
 	struct msg_announcement text; /* Fixed but for next_sequence. */
 	const msg_counter_t *sent;
 	uint32_t group; /* Index in the range. */
+	struct msg_repairer *repairer; /* Of a reliable topic, or NULL. */
+	uint64_t served; /* Frames it had sent when the thread looked last. */
 };
 
 /* As often as makes up for one that is lost where the last messages were. */
@@ -48,7 +56,8 @@ struct msg_announcer {
 	uint64_t period_ns;
 	struct msg_announce_source *sources;
 	pthread_mutex_t lock;
-	pthread_cond_t wake;
+	int wake_fd;      /* An eventfd, of the thread. */
+	uint64_t next_ns; /* When the thread announces. */
 	pthread_t thread;
 	bool threaded;
 	bool stop;
@@ -66,6 +75,9 @@ int msg_announcer_add(struct msg_announcer *announcer,
 /* Say goodbye for it, `goodbyes` times, with some ms between them. */
 void msg_announcer_remove(struct msg_announcer *announcer,
 	struct msg_announce_source *source, int goodbyes);
+
+/* Serve the receivers of reliable publishers, unless somebody does. */
+void msg_announcer_serve(struct msg_announcer *announcer);
 
 /* Announce what is due. */
 void msg_announcer_turn(struct msg_announcer *announcer);

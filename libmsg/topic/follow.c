@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/trail.h"
 #include "topic/announce.h"
 
@@ -172,6 +173,22 @@ static void discover(struct msg_follow *f, const char *topic, uint32_t tag)
 		     : msg_trail_text());
 }
 
+/* Who says it, for events. */
+static void tell(struct msg_follow *f, const struct msg_frame *frame,
+	const struct msg_announcement *said)
+{
+	struct msg_receive_said heard = {
+		.identity = msg_hash(said->host, strlen(said->host)) ^
+			    msg_hash_mix(msg_hash(
+				    said->program, strlen(said->program))),
+		.next_sequence = said->next_sequence,
+		.period_ms = said->period_ms,
+		.closing = said->closing,
+	};
+
+	msg_receiver_heard(f->receiver, frame, &heard);
+}
+
 /* An announcement of a topic we follow, or of one with the same tag. */
 static void note(struct msg_follow *f, const struct msg_frame *frame,
 	const struct msg_announcement *said, uint32_t number)
@@ -201,7 +218,9 @@ static void note(struct msg_follow *f, const struct msg_frame *frame,
 				room);
 	}
 	msg_receiver_evidence(f->receiver, frame, said->incarnation,
-		said->next_sequence, ours);
+		said->next_sequence, ours, said->reliable);
+	if (ours && f->receiver->options.events)
+		tell(f, frame, said);
 }
 
 void msg_follow_announced(void *follow, const struct msg_frame *frame,

@@ -87,8 +87,13 @@ struct msg_node *open_node(void)
 struct msg_publisher *open_publisher_as(
 	struct msg_node *node, const struct msg_publisher_options *options)
 {
+	struct msg_publisher_options o = *options;
 	struct msg_publisher *publisher;
-	int result = msg_publisher_open(node, options, &publisher);
+	int result;
+
+	if (lane.reliable && o.reliability == MSG_RELIABILITY_DEFAULT)
+		o.reliability = MSG_RELIABILITY_RELIABLE;
+	result = msg_publisher_open(node, &o, &publisher);
 
 	ck_assert_msg(result == 0, "publisher: %s: %s", msg_error_name(result),
 		msg_error_text());

@@ -26,6 +26,7 @@ struct lane {
 	const char *device;
 	const char *interface;
 	const char *broker; /* Its name: all goes through it. */
+	bool reliable; /* Publishers are, unless a test says what they are. */
 	bool quick; /* Small counts: an emulated machine is slow. */
 	double patience; /* Factor on time limits. */
 };

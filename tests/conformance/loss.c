@@ -92,7 +92,8 @@ START_TEST(loss_is_told_where_it_is)
 	ck_assert_uint_eq(books.lost, counted(s, MSG_COUNTER_LOST));
 	ck_assert_uint_eq(books.taken, counted(s, MSG_COUNTER_MESSAGES));
 	ck_assert_uint_eq(books.expected, sequence);
-	ck_assert_uint_eq(counted(s, MSG_COUNTER_LATE), 0);
+	/* But repairs may come twice. */
+	ck_assert(lane.reliable || counted(s, MSG_COUNTER_LATE) == 0);
 	close_all(node, p, s);
 }
 END_TEST
@@ -141,8 +142,10 @@ START_TEST(a_lost_tail_is_counted)
 	for (uint64_t i = 0; i < count; i++)
 		publish_filled(p, bytes, 1, i, false);
 	settle(node, s, &books, bytes, 1, count);
-	/* It was the tail: no view says so yet, … */
-	ck_assert_uint_lt(books.lost, counted(s, MSG_COUNTER_LOST));
+	/* It was the tail: no view says so yet, … (Of a reliable topic the tail
+	 * is what can still be had.) */
+	ck_assert(lane.reliable ||
+		  books.lost < counted(s, MSG_COUNTER_LOST));
 	/* … the next one does. */
 	publish_filled(p, bytes, 1, count, false);
 	settle(node, s, &books, bytes, 1, count + 1);
@@ -186,12 +189,15 @@ START_TEST(frames_too_large_for_the_subscriber_are_counted)
 		close_all(large, p, NULL);
 		return;
 	}
+	/* On a reliable topic it is asked for, and found too large again. */
 	while (books.taken < 2) {
 		take_all(s, &books, 100, 1);
+		msg_node_progress(large);
 		ck_assert_int_lt(now_ns(), limit);
 	}
 	ck_assert_uint_eq(books.lost, 1);
-	ck_assert_uint_eq(counted(s, MSG_COUNTER_TRUNCATED), 1);
+	ck_assert_uint_ge(counted(s, MSG_COUNTER_TRUNCATED), 1);
+	ck_assert(lane.reliable || counted(s, MSG_COUNTER_TRUNCATED) == 1);
 	ck_assert_int_eq(msg_publisher_close(p), 0);
 	ck_assert_int_eq(msg_node_close(large), 0);
 	close_all(node, NULL, s);

@@ -2,11 +2,12 @@
 /*
  * test_conformance.c - what libmsg promises, on whatever lane it stands.
  *
- *     test_conformance [--device rxe0] [--interface X] [--quick]
+ *     test_conformance [--device rxe0] [--interface X] [--reliable] [--quick]
  *     test_conformance --broker NAME
  *
  * Without options: kernel UDP on loopback.  The same program runs on SoftRoCE
- * in the machine of tests/softroce, and through a broker (broker.sh).
+ * in the machine of tests/softroce, and through a broker (broker.sh); with
+ * --reliable all topics are reliable, and the promises the same.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@
 static int usage(void)
 {
 	fprintf(stderr, "test_conformance [--device NAME] [--interface NAME] "
-			"[--broker NAME] [--quick]\n");
+			"[--broker NAME] [--reliable] [--quick]\n");
 	return 2;
 }
 
@@ -41,6 +42,8 @@ int main(int argc, char **argv)
 	for (int i = 1; i < argc; i++)
 		if (strcmp(argv[i], "--quick") == 0)
 			lane.quick = true;
+		else if (strcmp(argv[i], "--reliable") == 0)
+			lane.reliable = true;
 		else if (strcmp(argv[i], "--device") == 0 && i + 1 < argc)
 			lane.device = argv[++i];
 		else if (strcmp(argv[i], "--interface") == 0 && i + 1 < argc)

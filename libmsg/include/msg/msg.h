@@ -539,7 +539,8 @@ struct msg_topic_info {
 	uint32_t uid;               /* User, on its host. */
 	uint32_t message_bytes_max;
 	uint32_t frame_bytes;
-	uint32_t reliability;       /* enum msg_reliability: what it offers. */
+	uint32_t reliability;       /* enum msg_reliability: what it offers;
+	                               DEFAULT: not known (of a broker). */
 	uint32_t reserved;          /* Zero. */
 };
 

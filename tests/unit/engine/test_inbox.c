@@ -139,7 +139,7 @@ static struct msg_ring_item item_at(
 		.kind = kind,
 		.place = slot * SLOT_BYTES / MSG_RING_PLACE_UNIT,
 		.segments = 1,
-		.total = bytes};
+		.total = kind == MSG_RING_PACKED ? 0 : bytes};
 }
 
 static void put(struct source *s, const struct msg_ring_item *item,

@@ -337,7 +337,7 @@ START_TEST(the_same_tag_does_not_make_the_same_topic)
 	struct msg_frame said = {.tag = TAG, .publisher = 9};
 
 	open_all(16, 4);
-	msg_receiver_evidence(&d.receiver, &said, 1, 0, false);
+	msg_receiver_evidence(&d.receiver, &said, 1, 0, false, false);
 	for (uint64_t i = 0; i < 5; i++)
 		send_single(9, i);
 	send_single(1, 0);
@@ -392,13 +392,13 @@ START_TEST(what_evidence_says_is_lost_is_counted_once)
 	struct msg_view view;
 
 	open_all(16, 4);
-	msg_receiver_evidence(&d.receiver, &said, 1, 0, true);
-	msg_receiver_evidence(&d.receiver, &said, 1, 10, true);
+	msg_receiver_evidence(&d.receiver, &said, 1, 0, true, false);
+	msg_receiver_evidence(&d.receiver, &said, 1, 10, true, false);
 	for (int i = 0; i < 3; i++) {
 		while (msg_direct_arm(&d) == -MSG_ERROR_AGAIN)
 			ck_assert_int_eq(msg_direct_take(&d, &view, 1), 0);
 		ck_assert_uint_eq(counter(MSG_COUNTER_LOST), 10);
-		msg_receiver_evidence(&d.receiver, &said, 1, 10, true);
+		msg_receiver_evidence(&d.receiver, &said, 1, 10, true, false);
 	}
 	send_single(1, 12);
 	take_single(1, 12, 12);

@@ -26,7 +26,7 @@ START_TEST(a_stream_is_its_publisher_and_tag)
 {
 	struct msg_stream *a, *b;
 
-	ck_assert_int_eq(msg_stream_table_open(&table, 4), 0);
+	ck_assert_int_eq(msg_stream_table_open(&table, 4, 0), 0);
 	ck_assert_ptr_null(msg_stream_find(&table, 0, 0));
 	a = add(1, 10, 0);
 	b = add(1, 11, 0);
@@ -41,7 +41,7 @@ END_TEST
 
 START_TEST(a_full_table_refuses_until_somebody_was_silent_for_long)
 {
-	ck_assert_int_eq(msg_stream_table_open(&table, 2), 0);
+	ck_assert_int_eq(msg_stream_table_open(&table, 2, 16), 0);
 	add(1, 1, 10 * SECOND);
 	add(2, 1, 11 * SECOND);
 	ck_assert_ptr_null(add(3, 1, 10 * SECOND + MSG_STREAM_SILENT_NS - 1));
@@ -65,7 +65,7 @@ START_TEST(the_index_tells_the_same_as_the_table)
 	bool there[64] = {false};
 	uint64_t now = 100 * SECOND;
 
-	ck_assert_int_eq(msg_stream_table_open(&table, 16), 0);
+	ck_assert_int_eq(msg_stream_table_open(&table, 16, 0), 0);
 	for (int i = 0; i < 20000; i++) {
 		uint32_t who = (uint32_t)random_below(&random, 64);
 		struct msg_stream *s = msg_stream_find(&table, who, 7);

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * happen.c - what happens to streams, told in line; see receive.h.
+ *
+ * An event is an entry without a slot, in the order of its stream.  Where a ring
+ * has no room for one it is noted and told later; a loss then goes with the next
+ * message, as it does for who did not ask for events.
+ */
+#include "engine/receive_internal.h"
+
+/* Silence, in periods of who is silent. */
+#define SILENT_PERIODS 5u
+#define PERIOD_MS_DEFAULT 1000u
+#define SILENCE_STEP_NS (10 * MSG_NS_PER_MS)
+
+static bool put(struct msg_receiver *r, struct msg_stream *s,
+	enum msg_event event, uint64_t sequence)
+{
+	struct msg_ring_writer *ring = receive_ring(r, s);
+	struct msg_ring_item item = {
+		.sequence = sequence,
+		.publisher = s->publisher,
+		.topic = s->topic,
+		.kind = MSG_RING_EVENT,
+		.place = event,
+	};
+
+	if (!ring || !msg_ring_room(ring, 1))
+		return false;
+	if (event == MSG_EVENT_LOST) {
+		item.lost = s->lost < UINT32_MAX ? (uint32_t)s->lost
+						 : UINT32_MAX;
+		item.total = s->reason;
+	}
+	msg_ring_put(ring, 0, &item, MSG_RING_NO_TOKEN);
+	msg_ring_advance(ring, 1);
+	r->published++;
+	return true;
+}
+
+/* Now, or as soon as there is room. */
+static void say(
+	struct msg_receiver *r, struct msg_stream *s, enum msg_event event)
+{
+	if (s->unsaid != 0 || !put(r, s, event, receive_position(s))) {
+		s->unsaid |= 1u << event;
+		r->unsaid = true;
+	}
+}
+
+static uint64_t silent_ns(const struct msg_stream *s)
+{
+	uint32_t period = s->period_ms ? s->period_ms : PERIOD_MS_DEFAULT;
+
+	return (uint64_t)SILENT_PERIODS * period * MSG_NS_PER_MS;
+}
+
+/* Look for silence by then, at the latest. */
+static void watch(struct msg_receiver *r, const struct msg_stream *s)
+{
+	uint64_t at = s->heard_ns + silent_ns(s) + SILENCE_STEP_NS;
+
+	if (at < r->silence)
+		r->silence = at;
+}
+
+void happen_joined(struct msg_receiver *r, struct msg_stream *s)
+{
+	if (!r->options.events)
+		return;
+	say(r, s, MSG_EVENT_JOINED);
+	watch(r, s);
+}
+
+void happen_heard(struct msg_receiver *r, struct msg_stream *s)
+{
+	s->silent = false;
+	happen_joined(r, s);
+}
+
+void happen_lost(
+	struct msg_receiver *r, struct msg_stream *s, uint64_t sequence)
+{
+	if (s->unsaid == 0 && put(r, s, MSG_EVENT_LOST, sequence))
+		s->lost = 0;
+}
+
+/* The publisher that `old` was is gone: who runs in its place, if anybody does,
+ * is the same program started again. */
+static void look_for_successor(
+	struct msg_receiver *r, const struct msg_stream *old)
+{
+	for (uint32_t i = 0; old->identity && i < r->streams.count; i++) {
+		struct msg_stream *s = &r->streams.streams[i];
+
+		if (s->used && s != old && s->tag == old->tag &&
+			s->identity == old->identity && !s->silent &&
+			!s->leaving && s->heard_ns > old->heard_ns)
+			say(r, s, MSG_EVENT_RESTARTED);
+	}
+}
+
+static bool is_gone(const struct msg_stream *s)
+{
+	return s->silent || s->leaving;
+}
+
+/* Whether the program of a stream was here before, and is gone. */
+static bool has_predecessor(
+	const struct msg_receiver *r, const struct msg_stream *s)
+{
+	for (uint32_t i = 0; i < r->streams.count; i++) {
+		const struct msg_stream *old = &r->streams.streams[i];
+
+		if (old->used && old != s && old->tag == s->tag &&
+			old->identity == s->identity && is_gone(old))
+			return true;
+	}
+	return false;
+}
+
+void msg_receiver_heard(struct msg_receiver *r, const struct msg_frame *frame,
+	const struct msg_receive_said *said)
+{
+	struct msg_stream *s =
+		msg_stream_find(&r->streams, frame->publisher, frame->tag);
+	bool is_new;
+
+	if (!r->options.events || !s || s->foreign)
+		return;
+	s->heard_ns = msg_clock_coarse_ns();
+	if (s->silent)
+		happen_heard(r, s);
+	if (s->period_ms == 0)
+		s->period_ms = said->period_ms;
+	is_new = s->identity == 0;
+	s->identity = said->identity;
+	if (is_new && !said->closing && has_predecessor(r, s))
+		say(r, s, MSG_EVENT_RESTARTED);
+	if (said->closing && !s->leaving) {
+		s->leaving = true;
+		s->end = said->next_sequence;
+	}
+	happen_settled(r, s);
+}
+
+void happen_settled(struct msg_receiver *r, struct msg_stream *s)
+{
+	if (s->lost > 0 && !s->assembly.skipping)
+		happen_lost(r, s, receive_position(s));
+	if (!s->leaving || s->left ||
+		(receive_deadline(s) != UINT64_MAX &&
+			receive_position(s) != s->end))
+		return;
+	s->left = true;
+	say(r, s, MSG_EVENT_LEFT);
+	look_for_successor(r, s);
+}
+
+static void say_again(struct msg_receiver *r, struct msg_stream *s)
+{
+	for (uint32_t event = MSG_EVENT_LOST; event <= MSG_EVENT_EVICTED;
+		event++) {
+		if (!(s->unsaid & 1u << event))
+			continue;
+		if (!put(r, s, (enum msg_event)event, receive_position(s))) {
+			r->unsaid = true;
+			return;
+		}
+		s->unsaid &= ~(1u << event);
+	}
+}
+
+void happen_look(struct msg_receiver *r)
+{
+	uint64_t now = msg_clock_coarse_ns();
+
+	r->unsaid = false;
+	r->silence = UINT64_MAX;
+	for (uint32_t i = 0; i < r->streams.count; i++) {
+		struct msg_stream *s = &r->streams.streams[i];
+
+		if (!s->used || s->foreign)
+			continue;
+		if (s->unsaid != 0)
+			say_again(r, s);
+		if (s->kind == MSG_STREAM_UNKNOWN || is_gone(s))
+			continue;
+		if (now - s->heard_ns < silent_ns(s)) {
+			watch(r, s);
+			continue;
+		}
+		s->silent = true;
+		say(r, s, MSG_EVENT_SILENT);
+		look_for_successor(r, s);
+	}
+}

@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * recovery.c - reliable streams at a receiver: order by msg_recover, and the side
+ * link; see receive.h.
+ *
+ *     frame, probe ─> msg_recover ─ its turn ──> receive_deliver
+ *                         └─ report ─> side link ─> the stream's publisher
+ *     side link ─> repairs, answers ─> as frames and probes of the other
+ *
+ * Reports go out at the end of a turn, so that all gaps of a batch are in one.
+ */
+#include "engine/receive_internal.h"
+
+#include <string.h>
+
+#include "base/trail.h"
+#include "protocol/pack.h"
+
+#define REPORT_STRIDE 256u
+#define REPORTS_MAX 64u
+
+#define SIDE_BYTES (1u << 18)
+#define SIDE_FRAMES_MIN 8u
+/* When no more of them are left for repairs, only what comes next is kept. */
+#define SIDE_BUFFERS_LEAST 4u
+
+_Static_assert(REPORT_STRIDE >= MSG_FRAME_HEADER_BYTES + MSG_REPORT_BYTES_MAX,
+	"a report has room");
+
+/* ---- the side link ------------------------------------------------------ */
+
+int msg_receiver_side_options(
+	struct msg_receiver *r, struct msg_link_options *options)
+{
+	int result = msg_region_open(
+		&r->side.region, (size_t)REPORTS_MAX * REPORT_STRIDE);
+
+	*options = (struct msg_link_options){
+		.memory = r->pool.region.base,
+		.memory_bytes = r->pool.region.bytes,
+		.headers = r->side.region.base,
+		.headers_bytes = r->side.region.bytes,
+		.beside = r->link,
+		.receive_count = msg_receiver_side_buffers(&r->options),
+		.send_count = REPORTS_MAX,
+	};
+	return result;
+}
+
+static void post_side(struct msg_receiver *r)
+{
+	struct msg_receive_side *side = &r->side;
+	uint32_t want = side->link->receive_count;
+
+	while (side->posted < want) {
+		uint32_t slot = msg_receive_get(&r->pool);
+
+		if (slot == MSG_RECEIVE_NONE)
+			return;
+		if (side->link->ops->post(side->link, receive_frame(r, slot),
+			    r->options.frame_bytes, slot, false) < 0) {
+			msg_receive_put(&r->pool, slot);
+			return;
+		}
+		side->posted++;
+	}
+}
+
+int msg_receiver_start_side(struct msg_receiver *r, struct msg_link *link)
+{
+	int bytes = link->ops->name(link, r->side.reach.data);
+
+	if (bytes < 0)
+		return msg_fail(MSG_ERROR_FABRIC,
+			"the side link of a subscriber has no address");
+	r->side.reach.bytes = (uint8_t)bytes;
+	r->side.link = link;
+	post_side(r);
+	return 0;
+}
+
+int recovery_turn(struct msg_receiver *r)
+{
+	struct msg_link_event events[RECEIVE_TURN_EVENTS];
+	struct msg_receive_side *side = &r->side;
+	int n = side->link->ops->poll(side->link, events, RECEIVE_TURN_EVENTS);
+
+	for (int i = 0; i < n; i++) {
+		const struct msg_link_event *e = &events[i];
+
+		if (e->type == MSG_LINK_SENT || e->type == MSG_LINK_SEND_FAILED) {
+			if (e->token - side->tail < side->head - side->tail)
+				side->tail = e->token + 1;
+			continue;
+		}
+		side->posted--;
+		if (e->type == MSG_LINK_RECEIVED &&
+			receive_arrived(r, e->token, e->bytes))
+			continue;
+		if (e->type == MSG_LINK_RECEIVE_FAILED)
+			count(r, MSG_COUNTER_TRUNCATED, 1);
+		msg_receive_put(&r->pool, e->token);
+	}
+	post_side(r);
+	return n;
+}
+
+/* ---- reports ------------------------------------------------------------ */
+
+static bool same_reach(const struct msg_reach *a, const struct msg_reach *b)
+{
+	return a->bytes == b->bytes && memcmp(a->data, b->data, a->bytes) == 0;
+}
+
+/* The publisher says where it is reached; that may change. */
+static bool reach(struct msg_receiver *r, struct msg_stream *s)
+{
+	const struct msg_reach *to = &s->recover.reach;
+	struct msg_link *link = r->side.link;
+
+	if (same_reach(&s->reach, to))
+		return s->reachable;
+	if (s->reachable)
+		link->ops->leave(link, s->handle);
+	s->reach = *to;
+	s->reachable =
+		link->ops->reach(link, to->data, to->bytes, &s->handle) == 0;
+	return s->reachable;
+}
+
+/* Whether a report more may be under way. */
+static bool has_place(const struct msg_receiver *r)
+{
+	const struct msg_receive_side *side = &r->side;
+	uint32_t places = side->link->send_count < REPORTS_MAX
+				  ? side->link->send_count
+				  : REPORTS_MAX;
+
+	return side->head - side->tail < places;
+}
+
+/* What the link does not take is said again, like what is lost on the way. */
+static void send_report(struct msg_receiver *r, struct msg_stream *s,
+	const struct msg_report *report)
+{
+	struct msg_receive_side *side = &r->side;
+	uint8_t *place = side->region.base +
+			 (size_t)(side->head % REPORTS_MAX) * REPORT_STRIDE;
+	struct msg_link_send send = {
+		.iov_count = 1,
+		.token = side->head,
+		.signal = true,
+	};
+
+	if (!reach(r, s))
+		return;
+	send.group = s->handle;
+	send.iov[0] = (struct iovec){place,
+		msg_report_write(place, report, s->tag, s->publisher)};
+	if (side->link->ops->send(side->link, &send) == 0)
+		side->head++;
+	/* Its completion is looked for with the next turn. */
+	side->look = true;
+}
+
+/* Frames that there is room for now: of a window that is larger than what can be
+ * posted, the rest would be lost. */
+static void limit_window(
+	const struct msg_receiver *r, struct msg_report *report)
+{
+	uint32_t room = r->posted + r->pool.free_count;
+
+	if (report->window > room)
+		report->window = room;
+}
+
+void recovery_report(struct msg_receiver *r, struct msg_stream *s)
+{
+	struct msg_report report;
+
+	if (!has_place(r))
+		recovery_turn(r);
+	while (has_place(r) &&
+		msg_recover_report(&s->recover, turn_now(r), &report)) {
+		limit_window(r, &report);
+		send_report(r, s, &report);
+	}
+}
+
+void recovery_report_all(struct msg_receiver *r)
+{
+	uint64_t now = turn_now(r);
+
+	if (now < r->deadline)
+		return;
+	for (uint32_t i = 0; i < r->streams.count; i++) {
+		struct msg_stream *s = &r->streams.streams[i];
+
+		if (s->used && s->kind == MSG_STREAM_RELIABLE &&
+			msg_recover_deadline(&s->recover) <= now)
+			recovery_report(r, s);
+	}
+	msg_receiver_look_ahead(r);
+}
+
+void msg_receiver_leave(struct msg_receiver *r)
+{
+	struct msg_report report;
+
+	if (!r->side.link)
+		return;
+	for (uint32_t i = 0; i < r->streams.count; i++) {
+		struct msg_stream *s = &r->streams.streams[i];
+
+		if (!s->used || s->kind != MSG_STREAM_RELIABLE)
+			continue;
+		if (!has_place(r))
+			recovery_turn(r);
+		if (has_place(r) && msg_recover_leave(&s->recover, &report))
+			send_report(r, s, &report);
+	}
+}
+
+/* ---- streams ------------------------------------------------------------ */
+
+/* Repairs that find room if they come all at once: in buffers, and on a kernel
+ * lane in a socket of the usual size. */
+static uint32_t ask_max(const struct msg_receiver *r)
+{
+	uint32_t most = r->side.link->receive_count;
+	uint32_t held = SIDE_BYTES / r->options.frame_bytes;
+
+	if (held < SIDE_FRAMES_MIN)
+		held = SIDE_FRAMES_MIN;
+	return held < most ? held : most;
+}
+
+void recovery_start(struct msg_receiver *r, struct msg_stream *s)
+{
+	struct msg_recover_options options = {
+		.window = r->streams.window,
+		.receiver = r->options.name,
+		.incarnation = s->incarnation,
+		.reorder_ns = r->options.ask_ns,
+		.give_up_ns = r->options.give_up_ns,
+		.history = r->options.history,
+		.ask_max = ask_max(r),
+		.tagged = r->options.tagged,
+		.seed = r->options.name ^ s->publisher,
+		.reach = r->side.reach,
+	};
+
+	s->kind = MSG_STREAM_RELIABLE;
+	msg_recover_start(
+		&s->recover, &options, msg_stream_places(&r->streams, s));
+}
+
+static void tell(struct msg_receiver *r, enum msg_counter_index index,
+	uint64_t now, uint64_t *before)
+{
+	if (now != *before)
+		count(r, index, now - *before);
+	*before = now;
+}
+
+static void tell_all(struct msg_receiver *r, struct msg_stream *s)
+{
+	const struct msg_recover_counts *now = &s->recover.counts;
+	struct msg_recover_counts *was = &s->told;
+
+	tell(r, MSG_COUNTER_REPORTS, now->reports, &was->reports);
+	tell(r, MSG_COUNTER_NAKS, now->naks, &was->naks);
+	tell(r, MSG_COUNTER_ASKED, now->asked, &was->asked);
+	tell(r, MSG_COUNTER_REPAIRS, now->repaired, &was->repaired);
+	tell(r, MSG_COUNTER_LATE, now->late, &was->late);
+	tell(r, MSG_COUNTER_BEYOND, now->beyond, &was->beyond);
+	tell(r, MSG_COUNTER_UNBELIEVED, now->unbelieved, &was->unbelieved);
+	tell(r, MSG_COUNTER_REORDERED, now->reordered, &was->reordered);
+	tell(r, MSG_COUNTER_GONE, now->gone, &was->gone);
+	tell(r, MSG_COUNTER_GIVEN_UP, now->given_up, &was->given_up);
+}
+
+/* What the stream waits for, and until when. */
+static void note(struct msg_receiver *r, struct msg_stream *s)
+{
+	const struct msg_recover *recover = &s->recover;
+	bool expects = recover->missing_count > 0 || recover->joining;
+
+	if (expects != s->expects) {
+		s->expects = expects;
+		r->side.expecting += expects ? 1 : UINT32_MAX;
+	}
+	if (msg_recover_deadline(recover) < r->deadline)
+		r->deadline = msg_recover_deadline(recover);
+}
+
+static void note_loss(struct msg_receiver *r, struct msg_stream *s)
+{
+	uint64_t lost = msg_recover_lost(&s->recover);
+
+	if (lost > 0)
+		receive_note_loss(r, s, lost,
+			s->recover.counts.gone != s->told.gone
+				? MSG_LOSS_HISTORY
+				: MSG_LOSS_GAVE_UP);
+}
+
+/* Of a frame, the messages that a late joiner did not ask for. */
+static uint32_t unwanted(struct msg_receiver *r, struct msg_stream *s,
+	const struct msg_span *span)
+{
+	uint64_t skip = s->begin - span->sequence;
+	uint64_t messages = span->end_sequence - span->sequence;
+
+	if ((int64_t)skip <= 0) {
+		s->begins = false;
+		return 0;
+	}
+	(void)r;
+	return skip < messages ? (uint32_t)skip : (uint32_t)messages;
+}
+
+/* The frame whose turn it is; takes the slot over. */
+static void deliver(struct msg_receiver *r, struct msg_stream *s,
+	struct msg_frame *frame, struct msg_span *span, uint32_t slot)
+{
+	bool follows = msg_recover_deliver(&s->recover, span);
+	uint32_t skip = 0;
+
+	note_loss(r, s);
+	if (follows && s->begins)
+		skip = unwanted(r, s, span);
+	/* All of a frame is unwanted only if the publisher does not keep to
+	 * what it said. */
+	if (!follows ||
+		(skip > 0 && skip == span->end_sequence - span->sequence)) {
+		msg_receive_put(&r->pool, slot);
+		return;
+	}
+	receive_deliver(r, s, frame, slot, skip);
+}
+
+/* One that comes out of the window: read again, it is ours. */
+static void deliver_held(
+	struct msg_receiver *r, struct msg_stream *s, uint32_t slot)
+{
+	const uint8_t *data = receive_frame(r, slot);
+	struct msg_frame frame;
+	struct msg_span span = {0, 0, 0, 0};
+
+	if (msg_frame_read(data, r->options.frame_bytes, &frame) !=
+		MSG_FRAME_OK) {
+		msg_receive_put(&r->pool, slot);
+		return;
+	}
+	frame.sequence = msg_recover_sequence(&s->recover, &frame);
+	receive_check_body(&frame, data + MSG_FRAME_HEADER_BYTES, &span);
+	deliver(r, s, &frame, &span, slot);
+}
+
+void recovery_drain(struct msg_receiver *r, struct msg_stream *s)
+{
+	uint32_t slot;
+
+	/* Nothing was waited for so far: the link was not watched, and what is
+	 * found missing is so from now on. */
+	if (r->deadline == UINT64_MAX || r->empty_ns == 0)
+		r->empty_ns = turn_now(r);
+	for (;;) {
+		enum msg_recover_step step = msg_recover_next(
+			&s->recover, r->empty_ns, &slot);
+
+		if (step == MSG_RECOVER_NOTHING)
+			break;
+		r->held_slots--;
+		if (step == MSG_RECOVER_STALE)
+			msg_receive_put(&r->pool, slot);
+		else
+			deliver_held(r, s, slot);
+	}
+	note_loss(r, s);
+	if (r->options.events)
+		happen_settled(r, s);
+	tell_all(r, s);
+	note(r, s);
+}
+
+void recovery_arrived(struct msg_receiver *r, struct msg_stream *s,
+	const struct msg_frame *frame, const struct msg_span *span,
+	uint32_t slot)
+{
+	bool quiet = msg_recover_in_order(&s->recover, frame);
+	struct msg_frame whole = *frame;
+	struct msg_span covered = *span;
+
+	s->heard_ns = msg_clock_coarse_ns();
+	if (s->silent)
+		happen_heard(r, s);
+	/* Those that wait must leave buffers for what they wait for. */
+	if (!quiet && s->recover.begun &&
+		r->pool.free_count + r->side.posted < SIDE_BUFFERS_LEAST &&
+		(uint32_t)s->recover.next != frame->transmission) {
+		count(r, MSG_COUNTER_BEYOND, 1);
+		msg_receive_put(&r->pool, slot);
+		return;
+	}
+	switch (msg_recover_arrive(
+		&s->recover, frame, slot, quiet ? 0 : turn_now(r))) {
+	case MSG_RECOVER_DELIVER:
+		whole.sequence = msg_recover_sequence(&s->recover, frame);
+		covered.end_sequence += whole.sequence - covered.sequence;
+		covered.sequence = whole.sequence;
+		deliver(r, s, &whole, &covered, slot);
+		break;
+	case MSG_RECOVER_HELD:
+		r->held_slots++;
+		break;
+	case MSG_RECOVER_DROP:
+		msg_receive_put(&r->pool, slot);
+		break;
+	}
+	if (!quiet)
+		recovery_drain(r, s);
+	else if (msg_recover_deadline(&s->recover) < r->deadline)
+		r->deadline = msg_recover_deadline(&s->recover);
+}
+
+/* A late joiner is told where the frames begin that hold what it asked for; the
+ * first of them may hold more. */
+static void note_begin(struct msg_receiver *r, struct msg_stream *s,
+	const struct msg_probe *probe)
+{
+	uint64_t wanted = r->options.history;
+	uint64_t there = probe->next_sequence - probe->first_sequence;
+
+	if (r->options.history == UINT32_MAX || wanted > there)
+		wanted = there;
+	s->begin = probe->next_sequence - wanted;
+	s->begins = true;
+	count(r, MSG_COUNTER_CAUGHT_UP, wanted);
+}
+
+void recovery_probe(struct msg_receiver *r, const struct msg_frame *frame,
+	const uint8_t *body)
+{
+	struct msg_stream *s;
+	struct msg_probe probe;
+	bool joins;
+
+	/* Like announcements, those of others are no news. */
+	if (msg_receiver_topic(r, frame->tag) == UINT32_MAX)
+		return;
+	s = receive_find_stream(r, frame);
+	if (!s)
+		return;
+	if (!msg_probe_read(&probe, frame, body)) {
+		count(r, MSG_COUNTER_MALFORMED, 1);
+		return;
+	}
+	if (s->kind == MSG_STREAM_UNKNOWN) {
+		recovery_start(r, s);
+		happen_joined(r, s);
+	}
+	if (s->kind != MSG_STREAM_RELIABLE)
+		return;
+	s->heard_ns = msg_clock_coarse_ns();
+	if (s->silent)
+		happen_heard(r, s);
+	count(r, MSG_COUNTER_PROBES, 1);
+	joins = s->recover.joining && !s->recover.answered &&
+		(probe.flags & MSG_PROBE_JOIN);
+	if (msg_recover_probe(&s->recover, &probe, turn_now(r))) {
+		s->period_ms = probe.period_ms;
+		if (joins)
+			note_begin(r, s, &probe);
+	}
+	recovery_drain(r, s);
+}
+
+void recovery_stop(struct msg_receiver *r, struct msg_stream *s)
+{
+	struct msg_report report;
+	uint32_t slot;
+
+	while (msg_recover_next(&s->recover, UINT64_MAX, &slot) !=
+		MSG_RECOVER_NOTHING) {
+		msg_receive_put(&r->pool, slot);
+		r->held_slots--;
+	}
+	if (s->expects)
+		r->side.expecting--;
+	s->expects = false;
+	if (has_place(r) && msg_recover_leave(&s->recover, &report))
+		send_report(r, s, &report);
+	if (s->reachable)
+		r->side.link->ops->leave(r->side.link, s->handle);
+	s->reachable = false;
+}
