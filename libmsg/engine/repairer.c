@@ -511,7 +511,8 @@ int msg_repairer_turn(struct msg_repairer *r, uint64_t now)
 		return n;
 	due(r, now);
 	flush(r);
-	if (n > 0 || r->told.probes != r->repair.counts.probes)
+	if (n > 0 || r->told.probes != r->repair.counts.probes ||
+		r->told_cut != r->flow.cut_total)
 		tell_all(r);
 	atomic_store_explicit(&r->look_ns,
 		now + (naks != r->repair.counts.naks ? LOOK_BUSY_NS

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include <msg/stats.h>
+
 #include "check_main.h"
 
 #define ROUNDS 500
@@ -133,16 +135,34 @@ static void walk(enum steady_path path)
 	(void)msg_error_name(-3);
 }
 
-void steady_run(
-	struct msg_node *node, enum steady_path path, struct calls *calls)
+/* Receivers of a reliable topic report, and are known from then on. */
+static void meet(struct msg_node *node)
+{
+	for (long i = 0; i < 10000000; i++) {
+		if (msg_publisher_counter(p, MSG_COUNTER_REPORTS) > 0)
+			return;
+		walk(STEADY_SEND);
+		msg_node_progress(node);
+	}
+	ck_abort_msg("no receiver reports");
+}
+
+void steady_run(struct msg_node *node, enum steady_path path, bool reliable,
+	struct calls *calls)
 {
 	struct msg_publisher_options po = MSG_PUBLISHER_OPTIONS;
 	struct msg_subscriber_options so = MSG_SUBSCRIBER_OPTIONS;
 
 	so.topic = po.topic = "steady";
 	po.message_bytes_max = LARGE;
+	if (reliable) {
+		po.reliability = MSG_RELIABILITY_RELIABLE;
+		po.flow = MSG_FLOW_MIN;
+	}
 	ck_assert_int_eq(msg_subscriber_open(node, &so, &s), 0);
 	ck_assert_int_eq(msg_publisher_open(node, &po, &p), 0);
+	if (reliable)
+		meet(node);
 	for (int i = 0; i < 10; i++)
 		walk(path);
 	calls_begin();

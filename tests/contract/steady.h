@@ -3,6 +3,8 @@
 #ifndef TESTS_CONTRACT_STEADY_H
 #define TESTS_CONTRACT_STEADY_H
 
+#include <stdbool.h>
+
 #include <msg/msg.h>
 
 #include "calls.h"
@@ -20,9 +22,12 @@ enum steady_path {
 
 extern const char *const steady_names[STEADY_PATHS];
 
+/* Twice as many cases: behind the best-effort ones, those of reliable topics. */
+#define STEADY_CASES (2 * STEADY_PATHS)
+
 /* Walk a path often enough and count; the path was walked once before, as a
  * lane may finish opening then. */
-void steady_run(struct msg_node *node, enum steady_path path,
+void steady_run(struct msg_node *node, enum steady_path path, bool reliable,
 	struct calls *calls);
 
 #endif

@@ -59,7 +59,7 @@ START_TEST(the_steady_path_makes_no_calls)
 
 	if (!calls_can(&why))
 		CHECK_SKIP("%s", why);
-	steady_run(open_node(), (enum steady_path)_i, &calls);
+	steady_run(open_node(), (enum steady_path)_i, false, &calls);
 	looks = 4 + 2 * (now_ns() - begin) / (LOOK_MS * 1000000u);
 	ck_assert_msg(calls.allocations == 0, "%s: %u allocations",
 		steady_names[_i], calls.allocations);
