@@ -2,8 +2,8 @@
 /*
  * ring.pml - who may use a slot, while readers come, go, die and are replaced.
  *
- * One publisher with two or three slots, two subscribers with a place (a reader
- * number) each, a broker between them, and one new epoch of the broker.  What a
+ * One publisher with three slots, two subscribers with a place (a reader number)
+ * each, a broker between them, and one new epoch of the broker.  What a
  * word looks like from afar is tests/explore's part: here each step is one of
  * the protocol's, seen by all at once, and there are more of them.
  *
@@ -13,10 +13,18 @@
  *     broker       ask ─> roster, news, tell        hang-up ─> roster, news
  *     publisher    news? ─> add, remove;  reclaim;  revoke: floor, then look
  *
- * What must hold: no slot is written that a living subscriber has claimed and
- * believes its own (assertions at CLAIMED and RETURN); every slot can be got
- * back (the publisher never finds itself without one for ever); what one that
- * died has claimed is given back.
+ * What must hold: no slot is free that a living subscriber has claimed and
+ * believes its own (assertions at MINE and RETURN); every slot can be got back
+ * (the publisher never finds itself without one for ever); what one that died
+ * has claimed is given back.
+ *
+ * Kept small without leaving anything out:
+ *   - Slots are all the same, so it is not said which entry's bytes are where:
+ *     an entry is busy or its slot is free, and no more than SLOTS are busy.
+ *     Bytes count as lost when their slot is free, not when it is written, which
+ *     is earlier, so nothing is missed by that.
+ *   - What is looked at no more (a local variable behind its last use, the ledger
+ *     of one that was let go) is 0, so that states that differ in it are one.
  *
  * A mutant is chosen by -D: see run.sh.  Test: itself.
  */
@@ -24,27 +32,29 @@
 #define READERS 2
 #define NONE 255
 
-/* Three bounds, each seen to the end; all at once would be 10^9 states.
- * LIVES: of the first subscriber; the other has one. */
-#if defined(SLOTS_3)
+/* LIVES: of the first subscriber; the other has one.  EPOCH adds a new broker,
+ * WIDE both, and MESSAGES_5 uses two slots again. */
 #define SLOTS 3
+#if defined(MESSAGES_5)
+#define MESSAGES 5
+#define LIVES 1
+#elif defined(WIDE)
+#define MESSAGES 4
+#define LIVES 2
+#define EPOCH
+#elif defined(EPOCH)
 #define MESSAGES 4
 #define LIVES 1
-#elif defined(EPOCH)
-#define SLOTS 2
-#define MESSAGES 3
-#define LIVES 1
 #else
-#define SLOTS 2
-#define MESSAGES 3
+#define MESSAGES 4
 #define LIVES 2
 #endif
 
-/* The ring: entries as they are published, and where each one's bytes are. */
+/* The ring: entries as they are published, and which of them have a slot that is
+ * not free, as the publisher sees it. */
 byte head;
-byte slot_of[MESSAGES];
-byte content[SLOTS];    /* The entry whose bytes are there. */
-bool busy[SLOTS];       /* The publisher's own view: not free. */
+bool busy[MESSAGES];
+byte taken;             /* Slots that are. */
 byte epoch;
 
 /* The ledgers, a page of its own for each process that ever came: */
@@ -70,6 +80,13 @@ bool dead[READERS];
 byte lives[READERS];
 bool gone[READERS];     /* ReaderGone is acknowledged: the number is free. */
 
+inline forget_ledger(l)
+{
+	next[l] = 0;
+	low[l] = 0;
+	held[l] = 0
+}
+
 inline look_for_news()
 {
 	if
@@ -81,7 +98,13 @@ inline look_for_news()
 			if
 			:: leaving[k] ->
 				leaving[k] = false;
+				if
+				:: known[k] -> forget_ledger(known_at[k])
+				:: else
+				fi;
 				known[k] = false;
+				known_at[k] = 0;
+				floor[k] = 0;
 				gone[k] = true
 			:: else
 			fi;
@@ -125,31 +148,33 @@ inline needed(e)
 	k = 0
 }
 
-/* Entries whose slots are free for the next, one at a time, oldest first. */
+/* Slots are free again whose entries nobody needs, oldest first. */
 inline reclaim()
 {
-	s = 0;
+	e = 0;
 	do
-	:: s < SLOTS ->
+	:: e < head ->
 		if
-		:: busy[s] ->
-			needed(content[s]);
+		:: busy[e] ->
+			needed(e);
 			if
-			:: !need -> busy[s] = false
+			:: !need -> busy[e] = false; taken--
 			:: else
-			fi
+			fi;
+			need = false
 		:: else
 		fi;
-		s++
+		e++
 	:: else -> break
 	od;
-	s = 0
+	e = 0
 }
 
 active proctype publisher()
 {
-	byte s, k, i;
+	byte e, k;
 	bool need;
+	bool stuck;
 
 	do
 	:: head < MESSAGES ->
@@ -159,34 +184,28 @@ active proctype publisher()
 #endif
 		d_step {
 			reclaim();
-			i = 0;
-			do
-			:: i < SLOTS && busy[i] -> i++
-			:: else -> break
-			od;
+			stuck = taken == SLOTS;
 			if
-			:: i < SLOTS ->
-				busy[i] = true;
-				content[i] = head;
-				slot_of[head] = i;
-				head++;
-				i = 0
-			:: else -> i = NONE
+			:: !stuck ->
+				busy[head] = true;
+				taken++;
+				head++
+			:: else
 			fi
 		};
 #ifdef MUTANT_NEWS
 		/* Only when it finds none without. */
 		if
-		:: i == NONE -> look_for_news()
+		:: stuck -> look_for_news()
 		:: else
 		fi;
 #endif
 		if
-		:: i == NONE ->
+		:: stuck ->
 			/* Revoke: the floors first, then, behind the fence, a
 			 * look at what was claimed. */
 			d_step {
-				i = 0;
+				stuck = false;
 				k = 0;
 				do
 				:: k < READERS ->
@@ -202,12 +221,17 @@ active proctype publisher()
 #ifdef MUTANT_REVOKE
 				/* Without a look. */
 				do
-				:: s < SLOTS ->
-					busy[s] = content[s] + 1 == head;
-					s++
+				:: e < head ->
+					if
+					:: busy[e] && e + 1 != head ->
+						busy[e] = false;
+						taken--
+					:: else
+					fi;
+					e++
 				:: else -> break
 				od;
-				s = 0
+				e = 0
 #endif
 			}
 		:: else
@@ -223,8 +247,7 @@ end_all:
 	od;
 	skip;
 	d_step { reclaim() };
-	assert(!busy[0] && !busy[1]);
-	assert(!busy[SLOTS - 1])
+	assert(taken == 0)
 }
 
 active proctype broker()
@@ -269,7 +292,7 @@ drop:
 }
 
 /* The bytes of what is claimed are its own until it is returned. */
-#define MINE(e) (content[slot_of[e]] == e)
+#define MINE(e) (busy[e])
 
 proctype subscriber(byte me)
 {
@@ -332,7 +355,7 @@ RETURN:		skip;
 	/* It dies, with all that it has. */
 	:: true -> break
 	od;
-	atomic { dead[me] = true; e = 0; kept = 0; joined = 0 };
+	atomic { dead[me] = true; e = 0; my = 0; kept = 0; joined = 0 };
 	goto end_live;
 end_dead:
 	skip
