@@ -55,7 +55,7 @@ void host_open(struct host *host, const char *config)
 {
 	FILE *file;
 
-	memset(host, 0, sizeof *host);
+	*host = (struct host){.program = host->program};
 	snprintf(host->folder, sizeof host->folder, "/tmp/msg-survive-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(host->folder));
 	/* Other users of the test are to find the socket. */
@@ -93,8 +93,9 @@ void host_close(struct host *host)
 
 static void become_broker(const struct host *host)
 {
+	const char *program = host->program ? host->program : MSGBROKERD;
 	const char *argv[ARGUMENTS_MAX] = {
-		MSGBROKERD, "--config", host->config, "--socket", host->socket,
+		program, "--config", host->config, "--socket", host->socket,
 		"--name", "survive",
 	};
 	int argc = 7;
@@ -116,7 +117,7 @@ static void become_broker(const struct host *host)
 	/* What a test holds is not the broker's. */
 	for (int fd = 3; fd < 256; fd++)
 		close(fd);
-	execv(MSGBROKERD, (char *const *)argv);
+	execv(program, (char *const *)argv);
 	_exit(127);
 }
 

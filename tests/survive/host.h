@@ -22,6 +22,7 @@ struct host {
 	char socket[96];
 	char config[96];
 	char log[96];
+	const char *program; /* The broker's; NULL: that of this build. */
 	const char *const *arguments; /* More of them; NULL at the end, or NULL. */
 	uint32_t descriptors;         /* RLIMIT_NOFILE; 0: as it is. */
 	pid_t broker;                 /* 0: none runs. */
@@ -30,7 +31,7 @@ struct host {
 };
 
 /* A folder and a configuration: `config` goes behind quotas that are no limit,
- * and NULL is allowed. */
+ * and NULL is allowed.  Of what was in *host the program stays. */
 void host_open(struct host *host, const char *config);
 /* Ends the broker, if one runs, and removes the folder. */
 void host_close(struct host *host);
