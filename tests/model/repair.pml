@@ -53,8 +53,8 @@
 #define UNICASTS 2
 #elif defined(WIDE)
 #define LOSSES 1
-#define LATES 1
-#define FORGET 1
+#define LATES 0
+#define FORGET 0
 #define UNICASTS 1
 #define REPORTS 2
 #else

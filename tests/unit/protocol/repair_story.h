@@ -62,6 +62,7 @@ void drain(void);
 /* What is due by `now`, once. */
 void due(uint64_t now);
 
+void add_storm_tests(Suite *suite);
 void add_probe_tests(Suite *suite);
 void add_oracle_tests(Suite *suite);
 
