@@ -9,8 +9,9 @@
  * a receiver of its own for the publisher all the same: a cohort's report is as
  * many reports as it has members, each with its name.
  *
- * Exact, and not a model: the result is that of as many receivers.  For that, no
- * link has dice of its own here; the delay is the same for all.
+ * Exact, and not a model: the result is that of as many receivers, which
+ * --crowd plays one by one, too, and compares.  For that, no link has dice of
+ * its own here; the delay is the same for all.
  */
 #ifndef SIM_CROWD_H
 #define SIM_CROWD_H
@@ -36,6 +37,7 @@ struct crowd_settings {
 	uint64_t delay_ns;    /* One way. */
 	uint64_t in_bits;     /* Speed of the publisher's link, inwards, … */
 	uint64_t in_queue;    /* … and what may wait for it, bytes. */
+	bool apart;           /* Each a cohort of its own: to compare. */
 };
 
 struct crowd_result {
@@ -53,7 +55,7 @@ struct crowd_result {
 	uint64_t hash;
 };
 
-/* 200 frames, each tenth lost, over a link of 10 Gb/s and 20 us there and back. */
+/* 200 frames, each tenth lost, a link of 10 Gb/s, 20 us there and back. */
 extern const struct crowd_settings crowd_defaults;
 
 void crowd_play(

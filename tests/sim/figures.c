@@ -56,7 +56,7 @@ static void play(struct figures *f, const struct experiment *e,
 	}
 }
 
-/* ---- what one loss costs -------------------------------------------------- */
+/* ---- what one loss costs ------------------------------------------------- */
 
 static void repair_latency(struct figures *f)
 {
@@ -97,7 +97,7 @@ static void repair_latency(struct figures *f)
 	experiment_end(&ours);
 }
 
-/* ---- latency against loss ------------------------------------------------- */
+/* ---- latency against loss ------------------------------------------------ */
 
 static void latency_against_loss(struct figures *f)
 {
@@ -132,7 +132,7 @@ static void latency_against_loss(struct figures *f)
 	}
 }
 
-/* ---- questions for a lost frame ------------------------------------------- */
+/* ---- questions for a lost frame ------------------------------------------ */
 
 static void crowd_row(struct figures *f, uint32_t receivers)
 {
@@ -180,7 +180,7 @@ static void naks(struct figures *f)
 		crowd_row(f, counts[i]);
 }
 
-/* ---- goodput -------------------------------------------------------------- */
+/* ---- goodput ------------------------------------------------------------- */
 
 static void goodput(struct figures *f)
 {
@@ -214,7 +214,7 @@ static void goodput(struct figures *f)
 	}
 }
 
-/* ---- the last message ----------------------------------------------------- */
+/* ---- the last message ---------------------------------------------------- */
 
 static void tail(struct figures *f)
 {
@@ -242,7 +242,7 @@ static void tail(struct figures *f)
 	experiment_end(&large);
 }
 
-/* ---- one slow receiver ---------------------------------------------------- */
+/* ---- one slow receiver --------------------------------------------------- */
 
 static void slow(struct figures *f)
 {
@@ -282,7 +282,7 @@ static void slow(struct figures *f)
 	}
 }
 
-/* ---- all ------------------------------------------------------------------ */
+/* ---- all ----------------------------------------------------------------- */
 
 static int draw(const char *folder)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * figures.h - what repair costs, measured on the simulator: tables and pictures.
+ * figures.h - what repair costs, by the simulator: tables and pictures.
  *
  * Times are the simulator's: the network's, and nothing for computing.  Each
  * table is a file of tab-separated columns, with a head.

@@ -6,8 +6,8 @@
 #include "receiver.h"
 
 /* The frame whose turn it is. */
-void hand_over(
-	struct receiver *receiver, struct stream *stream, struct packet *packet);
+void hand_over(struct receiver *receiver, struct stream *stream,
+	struct packet *packet);
 
 /* What was lost and no later message tells of. */
 void hand_over_loss(struct receiver *receiver, struct stream *stream);

@@ -6,8 +6,8 @@
  * before is not taken again, what is far from all that is known is not
  * believed, nor is a probe of another incarnation; reports of receivers that do
  * not exist cost repairs out of a bucket, and cost the others nothing but time;
- * no bytes break anything.  A frame of the right publisher with a number that is
- * due looks like the true one; such frames the stranger does not make here.
+ * no bytes break anything.  A frame of the right publisher with a number that
+ * is due looks like the true one; such frames the stranger does not make here.
  */
 #include <stdlib.h>
 #include <string.h>

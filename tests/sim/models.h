@@ -9,8 +9,8 @@
  *
  *     Aeron   multicast: truncated exponential (RFC 5401) up to 10 ms, for a
  *             group of 10
- *     NORM    RFC 5740: the same up to 4 x GRTT, GRTT being 1 ms at least, for a
- *             group of 1000
+ *     NORM    RFC 5740: the same up to 4 x GRTT, GRTT being 1 ms at least, for
+ *             a group of 1000
  *     PGM     RFC 3208, as its examples are configured: uniform up to 50 ms
  */
 #ifndef SIM_MODELS_H

@@ -6,7 +6,8 @@
  * it is given is what was published, each message once, in order, byte by byte;
  * or it is told of a loss, and then exactly those messages are missing.  A loss
  * has a reason: the publisher has them no more, or they were waited for as long
- * as was agreed.  When a story says that nothing may be lost, no reason is good.
+ * as was agreed.  When a story says that nothing may be lost, no reason is
+ * good.
  */
 #ifndef SIM_ORACLE_H
 #define SIM_ORACLE_H

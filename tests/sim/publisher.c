@@ -13,7 +13,7 @@ static void tick(struct world *world, void *object, void *detail,
 	uint64_t number);
 static void pump(struct publisher *p);
 
-/* ---- the line of repairs and probes --------------------------------------- */
+/* ---- the line of repairs and probes -------------------------------------- */
 
 static void side_send(
 	struct publisher *p, uint32_t to, struct packet *packet)
@@ -51,7 +51,7 @@ static void side_drain(struct publisher *p)
 	p->again = 0;
 }
 
-/* ---- history -------------------------------------------------------------- */
+/* ---- history ------------------------------------------------------------- */
 
 static struct sent_frame *history_at(struct publisher *p, uint64_t frame)
 {
@@ -98,7 +98,7 @@ static void history_bound(struct publisher *p)
 		history_forget(p, first);
 }
 
-/* ---- sending -------------------------------------------------------------- */
+/* ---- sending ------------------------------------------------------------- */
 
 static void frame_went(struct publisher *p)
 {
@@ -113,6 +113,7 @@ static void frame_went(struct publisher *p)
 		else
 			history_forget(p, p->oldest + 1);
 	}
+	packet_drop(history_at(p, p->repair.next)->packet);
 	*history_at(p, p->repair.next) = p->pending;
 	p->history_bytes += packet->bytes;
 	if (p->history_bytes > p->history_bytes_high)
@@ -156,7 +157,7 @@ static void pump(struct publisher *p)
 	}
 }
 
-/* ---- answering ------------------------------------------------------------ */
+/* ---- answering ----------------------------------------------------------- */
 
 /* The frame to begin with for the last `history` messages. */
 static uint64_t join_frame(struct publisher *p, uint32_t history)
@@ -297,7 +298,7 @@ bool publisher_answered(
 	return false;
 }
 
-/* ---- time ----------------------------------------------------------------- */
+/* ---- time ---------------------------------------------------------------- */
 
 static void set_timer(struct publisher *p)
 {
@@ -390,7 +391,7 @@ static void burst(
 	work(p);
 }
 
-/* ---- life ----------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------- */
 
 static void *zeroed(size_t count, size_t bytes)
 {

@@ -21,7 +21,7 @@ static void *zeroed(size_t count, size_t bytes)
 	return memory;
 }
 
-/* ---- streams -------------------------------------------------------------- */
+/* ---- streams ------------------------------------------------------------- */
 
 static uint32_t tokens(const struct receiver *r)
 {
@@ -82,7 +82,7 @@ const struct stream *receiver_stream(
 	return NULL;
 }
 
-/* ---- reports -------------------------------------------------------------- */
+/* ---- reports ------------------------------------------------------------- */
 
 static uint32_t room(const struct receiver *r)
 {
@@ -131,7 +131,7 @@ static void report_send(
 	packet_drop(packet);
 }
 
-/* ---- the turn ------------------------------------------------------------- */
+/* ---- the turn ------------------------------------------------------------ */
 
 static void step_all(struct receiver *r, struct stream *s)
 {
@@ -307,7 +307,7 @@ void receiver_stall(struct receiver *r, uint64_t until)
 		r->busy_until = until;
 }
 
-/* ---- life ----------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------- */
 
 void receiver_start(struct receiver *r, struct world *world, struct net *net,
 	const struct receiver_options *options)

@@ -35,7 +35,8 @@ struct scenario {
 	uint64_t duration_ns;    /* Troubles begin within it. */
 	enum cut_kind cut_kind;
 	struct trouble cuts, clogs, stalls, refusals;
-	struct trouble publisher_crashes, receiver_crashes; /* Down for so long. */
+	/* Down for so long. */
+	struct trouble publisher_crashes, receiver_crashes;
 	uint32_t late;           /* Receivers that come while it runs. */
 	/* One of the receivers is unlike the others. */
 	bool odd;

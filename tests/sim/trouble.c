@@ -131,8 +131,8 @@ static void plan(struct play *play, enum trouble_kind kind, uint32_t count,
 								 : 0);
 	}
 	for (uint32_t i = 0; i < count; i++) {
-		uint32_t node =
-			first + (uint32_t)world_below(world, DICE_FAULTS, nodes);
+		uint32_t node = first + (uint32_t)world_below(
+						world, DICE_FAULTS, nodes);
 		uint64_t at = world->now + world_below(world, DICE_FAULTS,
 						   s->duration_ns + 1);
 		uint64_t us = world_below(world, DICE_FAULTS,

@@ -28,7 +28,8 @@ void world_start(struct world *world, uint64_t seed, bool trace)
 	world->trace = trace;
 	for (int i = 0; i < DICE_COUNT; i++)
 		world->dice[i].state = msg_hash_mix(random_next(&root));
-	world->now = SECOND; /* Zero is a time that some fields mean "never" by. */
+	/* Zero is a time that some fields mean "never" by. */
+	world->now = SECOND;
 }
 
 void world_end(struct world *world)
