@@ -368,8 +368,11 @@ static void defaults(
 	s->up_bits = UINT64_C(25000000000);
 	p->tag = 0x7a91c;
 	p->frame_bytes = coin(world) ? 1472 : 4096;
+	/* All there is, where a story does not say otherwise. */
 	p->history = 16384;
-	p->history_bytes = UINT64_C(64) << 20;
+	while (p->history < 8 * messages)
+		p->history *= 2;
+	p->history_bytes = UINT64_C(1) << 30;
 	p->heartbeat_ns = 100 * MILLISECOND;
 	p->repair_burst = 256;
 	p->repair_frames = 1000000;
