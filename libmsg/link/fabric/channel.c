@@ -116,8 +116,8 @@ static void channels_close(struct msg_channels *channels)
 
 	if (set->table)
 		close_channels(set);
-	channel_guard_close(set);
 	close_fid(set->listener);
+	channel_guard_close(set);
 	close_fid(set->receives);
 	close_fid(set->memory_mr);
 	close_fid(set->headers_mr);

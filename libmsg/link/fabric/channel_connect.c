@@ -284,7 +284,7 @@ void channel_look(struct channel_set *set, uint64_t now_ns)
 	bool more = true;
 
 	for (int i = 0; i < LOOK_MAX && more; i++) {
-		int coming = channel_guard_coming(set);
+		int coming = channel_guard_coming(set, now_ns);
 
 		more = look_once(set) || coming >= 0;
 		channel_guard_meet(set, coming);

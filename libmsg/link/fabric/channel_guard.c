@@ -2,19 +2,23 @@
 /*
  * channel_guard.c - TCP connections that say nothing, or half a word.
  *
- * libfabric's tcp provider (seen with 1.17) accepts whoever connects and waits
- * for a first message without limit of time or number; it has no call that
- * would show these connections, and closing the listener loses them.  Worse,
- * their sockets block: who sends half a message stops the thread.
+ * libfabric's tcp provider (seen with 1.17 and 2.1) accepts whoever connects
+ * and waits for a first message without limit of time or number; it has no call
+ * that would show these connections, and closing the listener loses them.  Half
+ * a message is worse: 1.17 blocks the thread in recv, and where the socket does
+ * not block, 2.1 forgets it, open.
  *
  * But they are descriptors of ours, connected to our port and no channel's:
- * strangers.  Each is made non-blocking as soon as it is accepted.  A look at
- * the events that finds the listener readable knows which number it will get:
- * the lowest that is free, or another if some thread opens a file meanwhile,
- * and then all are looked through.  One that comes between is stopped by the
- * listener's receive timeout, which they inherit.  And now and then all
- * strangers older than connect_limit_ms are shut down, and those beyond
- * connection_max: the provider sees them end, and closes them.
+ * strangers.  A look at the events that finds the listener readable knows which
+ * number the next will get: the lowest that is free (or another, if some thread
+ * opens a file meanwhile; then all descriptors are looked through).  Before the
+ * provider may read, each stranger is looked at: one that has said half a
+ * message, or nothing for connect_limit_ms, is shut down, which the provider
+ * sees as its end and closes.  One that it has forgotten is closed here.
+ *
+ * What comes between two of these steps is caught by the next: sockets do not
+ * block, those accepted unseen inherit a receive timeout from the listener, and
+ * now and then all descriptors are looked through for strangers unmet.
  *
  * Only the thread of the set opens and closes what is connected to its port, so
  * none of these becomes another file while it is looked at.
@@ -22,7 +26,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +34,12 @@
 #include "base/clock.h"
 #include "link/fabric/channels.h"
 
-#define GUARD_NS (250 * MSG_NS_PER_MS)
+/* How long the provider has to close what was shut down. */
+#define FORGOTTEN_NS MSG_NS_PER_S
+/* The provider's first message: version, kind, bytes of private data (big
+ * endian), and more; then these. */
+#define HEAD_VERSION 3
+#define HEAD_BYTES 32
 
 static bool is_option(int fd, int option, int wanted)
 {
@@ -93,27 +101,129 @@ static bool is_stranger(const struct channel_set *set, int fd)
 	       !is_known(set, &address);
 }
 
-/* Since it was accepted, or last said something. */
-static uint64_t silent_ms(int fd)
-{
-	struct tcp_info info = {0};
-	socklen_t bytes = sizeof info;
+/* ---- those that were met ----------------------------------------------- */
 
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &bytes) != 0)
-		return 0;
-	return info.tcpi_last_data_recv;
+static struct stranger *find(struct channel_set *set, int fd)
+{
+	for (uint32_t i = 0; i < set->stranger_count; i++)
+		if (set->strangers[i].fd == fd)
+			return &set->strangers[i];
+	return NULL;
+}
+
+/* A place for one more.  Who speaks at once is here for one look or two, so
+ * the oldest goes: it is silent, and the provider will see its end. */
+static struct stranger *make_place(struct channel_set *set)
+{
+	struct stranger *oldest = &set->strangers[0];
+
+	if (set->stranger_count < CHANNEL_STRANGERS_MAX)
+		return &set->strangers[set->stranger_count++];
+	for (uint32_t i = 1; i < CHANNEL_STRANGERS_MAX; i++)
+		if (set->strangers[i].since_ns < oldest->since_ns)
+			oldest = &set->strangers[i];
+	shutdown(oldest->fd, SHUT_RDWR);
+	return oldest;
+}
+
+/* Keep an eye on this one, if it is one. */
+static bool meet(struct channel_set *set, int fd)
+{
+	struct sockaddr_storage peer;
+	socklen_t bytes = sizeof peer;
+
+	memset(&peer, 0, sizeof peer);
+	if (find(set, fd) || !is_stranger(set, fd) ||
+		getpeername(fd, (void *)&peer, &bytes) != 0)
+		return false;
+	fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
+	*make_place(set) = (struct stranger){
+		.fd = fd,
+		.since_ns = msg_clock_ns(),
+		.peer = peer,
+	};
+	return true;
+}
+
+/* The number may be another's by now. */
+static bool is_same(const struct channel_set *set, const struct stranger *s)
+{
+	struct sockaddr_storage peer;
+	socklen_t bytes = sizeof peer;
+
+	/* One that was shut down may be connected no more. */
+	if (s->ended)
+		return is_ours(set, s->fd, 0) &&
+		       (getpeername(s->fd, (void *)&peer, &bytes) != 0 ||
+			       is_at(&peer, &s->peer));
+	return is_stranger(set, s->fd) &&
+	       getpeername(s->fd, (void *)&peer, &bytes) == 0 &&
+	       is_at(&peer, &s->peer);
+}
+
+enum word { WORD_NONE, WORD_HALF, WORD_WHOLE };
+
+static enum word heard(int fd)
+{
+	uint8_t said[HEAD_BYTES + 256];
+	ssize_t n = recv(fd, said, sizeof said, MSG_PEEK | MSG_DONTWAIT);
+
+	if (n < 0 && errno == EAGAIN)
+		return WORD_NONE;
+	/* An end, or another version's message, is the provider's affair. */
+	if (n <= 0 || said[0] != HEAD_VERSION)
+		return WORD_WHOLE;
+	return n >= HEAD_BYTES && n - HEAD_BYTES >= (said[2] << 8 | said[3])
+		       ? WORD_WHOLE
+		       : WORD_HALF;
+}
+
+static bool is_older(
+	const struct stranger *s, uint64_t now_ns, uint64_t limit_ns)
+{
+	return now_ns >= s->since_ns && now_ns - s->since_ns >= limit_ns;
+}
+
+/* False: it need not be watched any longer. */
+static bool watch(struct channel_set *set, struct stranger *s, uint64_t now_ns,
+	uint64_t limit_ns)
+{
+	enum word word;
+
+	if (!is_same(set, s))
+		return false;
+	if (s->ended) {
+		if (!is_older(s, now_ns, FORGOTTEN_NS))
+			return true;
+		close(s->fd);
+		return false;
+	}
+	word = heard(s->fd);
+	if (word == WORD_HALF ||
+		(word == WORD_NONE && is_older(s, now_ns, limit_ns))) {
+		shutdown(s->fd, SHUT_RDWR);
+		s->ended = true;
+		s->since_ns = now_ns;
+	}
+	return true;
+}
+
+static void watch_all(
+	struct channel_set *set, uint64_t now_ns, uint64_t limit_ns)
+{
+	for (uint32_t i = 0; i < set->stranger_count;) {
+		if (watch(set, &set->strangers[i], now_ns, limit_ns))
+			i++;
+		else
+			set->strangers[i] =
+				set->strangers[--set->stranger_count];
+	}
 }
 
 /* ---- looking through the descriptors ------------------------------------- */
 
-struct search {
-	/* False: no more. */
-	bool (*look_at)(struct channel_set *set, int fd, struct search *search);
-	uint64_t limit_ms;
-	uint32_t strangers;
-};
-
-static void look_through(struct channel_set *set, struct search *search)
+static void look_through(struct channel_set *set,
+	bool (*look_at)(struct channel_set *set, int fd))
 {
 	_Alignas(struct dirent64) char entries[4096];
 	ssize_t n;
@@ -126,44 +236,21 @@ static void look_through(struct channel_set *set, struct search *search)
 			const struct dirent64 *entry =
 				(const void *)(entries + at);
 
-			if (entry->d_name[0] != '.' &&
-				!search->look_at(
-					set, atoi(entry->d_name), search))
-				return;
+			if (entry->d_name[0] != '.')
+				look_at(set, atoi(entry->d_name));
 			at += entry->d_reclen;
 		}
 }
 
-static bool end_old(struct channel_set *set, int fd, struct search *search)
-{
-	if (!is_stranger(set, fd))
-		return true;
-	search->strangers++;
-	if (search->strangers > set->channels.connection_max ||
-		silent_ms(fd) >= search->limit_ms)
-		shutdown(fd, SHUT_RDWR);
-	return true;
-}
-
-static bool calm(struct channel_set *set, int fd, struct search *search)
-{
-	(void)search;
-	if (is_stranger(set, fd))
-		fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
-	return true;
-}
-
-static bool find_listener(
-	struct channel_set *set, int fd, struct search *search)
+static bool find_listener(struct channel_set *set, int fd)
 {
 	struct timeval timeout = {.tv_usec = 1000};
 
-	(void)search;
-	if (!is_ours(set, fd, 1))
-		return true;
+	if (set->guard_listener >= 0 || !is_ours(set, fd, 1))
+		return false;
 	set->guard_listener = fd;
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
-	return false;
+	return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout,
+		       sizeof timeout) == 0;
 }
 
 /* ---- when --------------------------------------------------------------- */
@@ -171,7 +258,6 @@ static bool find_listener(
 int channel_guard_open(struct channel_set *set)
 {
 	size_t bytes = sizeof set->guarded;
-	struct search search = {.look_at = find_listener};
 
 	if (set->lane->lane == MSG_LANE_VERBS)
 		return 0;
@@ -182,16 +268,19 @@ int channel_guard_open(struct channel_set *set)
 		open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (set->guard_folder < 0)
 		return -errno;
-	look_through(set, &search);
+	look_through(set, find_listener);
 	return set->guard_listener >= 0 ? 0 : -FI_EIO;
 }
 
-int channel_guard_coming(const struct channel_set *set)
+int channel_guard_coming(struct channel_set *set, uint64_t now_ns)
 {
 	struct pollfd pfd = {.fd = set->guard_listener, .events = POLLIN};
 	int lowest;
 
-	if (set->guard_listener < 0 || poll(&pfd, 1, 0) != 1)
+	if (set->guard_listener < 0)
+		return -1;
+	watch_all(set, now_ns, set->connect_limit_ns);
+	if (poll(&pfd, 1, 0) != 1)
 		return -1;
 	lowest = fcntl(set->guard_listener, F_DUPFD_CLOEXEC, 0);
 	if (lowest >= 0)
@@ -201,39 +290,30 @@ int channel_guard_coming(const struct channel_set *set)
 
 void channel_guard_meet(struct channel_set *set, int fd)
 {
-	struct search search = {.look_at = calm};
-
-	if (fd < 0)
-		return;
-	if (is_stranger(set, fd))
-		calm(set, fd, &search);
-	else
-		look_through(set, &search);
+	if (fd >= 0 && !meet(set, fd))
+		look_through(set, meet);
 }
 
 void channel_guard_look(struct channel_set *set, uint64_t now_ns)
 {
-	struct search search = {
-		.look_at = end_old,
-		.limit_ms = set->connect_limit_ns / MSG_NS_PER_MS,
-	};
-
 	if (set->guard_folder < 0 || now_ns < set->guard_ns)
 		return;
-	set->guard_ns = now_ns + GUARD_NS;
-	look_through(set, &search);
+	set->guard_ns = now_ns + set->connect_limit_ns / 2;
+	look_through(set, meet);
 }
 
 void channel_guard_sweep(struct channel_set *set)
 {
-	struct search search = {.look_at = end_old};
-
-	if (set->guard_folder >= 0)
-		look_through(set, &search);
+	if (set->guard_folder < 0)
+		return;
+	look_through(set, meet);
+	watch_all(set, msg_clock_ns(), 0);
 }
 
 void channel_guard_close(struct channel_set *set)
 {
+	/* With the listener the provider has closed all that it knew. */
+	watch_all(set, UINT64_MAX, 0);
 	if (set->guard_folder >= 0)
 		close(set->guard_folder);
 	set->guard_folder = -1;

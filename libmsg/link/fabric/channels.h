@@ -46,6 +46,7 @@
 
 #define CHANNEL_ENTRIES 64 /* Completions read at once. */
 #define CHANNEL_NONE UINT32_MAX
+#define CHANNEL_STRANGERS_MAX 32u
 
 enum channel_state {
 	CHANNEL_FREE,
@@ -54,6 +55,14 @@ enum channel_state {
 	CHANNEL_ACCEPTING,  /* Our answer is on its way. */
 	CHANNEL_OPEN,
 	CHANNEL_ENDING,
+};
+
+/* Who has connected to our TCP port and is no channel yet. */
+struct stranger {
+	int fd;
+	bool ended; /* Shut down, since then. */
+	uint64_t since_ns;
+	struct sockaddr_storage peer;
 };
 
 /* Channels in the order in which something is to be done. */
@@ -143,6 +152,8 @@ struct channel_set {
 	int guard_listener;
 	uint64_t guard_ns;
 	struct sockaddr_storage guarded; /* Where we listen. */
+	uint32_t stranger_count;
+	struct stranger strangers[CHANNEL_STRANGERS_MAX];
 };
 
 static inline uint32_t channel_index(uint32_t handle)
@@ -221,9 +232,9 @@ bool channel_cache_is_on(struct fid_domain *domain, void *memory);
 int channel_guard_open(struct channel_set *set);
 /* Before a look at the events: the number that one who is about to connect will
  * get; -1 if none is.  After it: see to that one. */
-int channel_guard_coming(const struct channel_set *set);
+int channel_guard_coming(struct channel_set *set, uint64_t now_ns);
 void channel_guard_meet(struct channel_set *set, int fd);
-/* Now and then: end connections to our port that have said nothing. */
+/* Now and then: look for those that came unseen. */
 void channel_guard_look(struct channel_set *set, uint64_t now_ns);
 /* Before closing: end all that are no channel. */
 void channel_guard_sweep(struct channel_set *set);
