@@ -195,7 +195,7 @@ static void drop_sent(struct end *end)
 
 START_TEST(many_share_the_buffers)
 {
-	uint32_t limit = (on_tcp() ? 100000 : 4000) / MSG_TEST_FEWER;
+	uint32_t limit = (on_tcp() ? 100000u : 4000u) / MSG_TEST_FEWER;
 	uint32_t at_from[2], at_to[2], sent[2] = {0}, got[2] = {0};
 	struct end from[2], to;
 

@@ -37,6 +37,9 @@ line perf_msg rate --seconds 0.1 --block --frame-bytes 1048 --buffers 256
 "$programs/perf_msg" nonsense 2>/dev/null && fail "nonsense was taken"
 "$programs/perf_raw_verbs" latency --device none --count 1 >/dev/null 2>&1 &&
 	fail "a device that is not there was taken"
+[ "$(MSG_MODULE_DIR=$programs/../../libmsg/msg timeout 60 "$programs/perf_rc" \
+	--rounds 1 --pings 50 --mib 2 | grep -c '[0-9]\.[0-9]* (')" = 3 ] ||
+	fail "perf_rc"
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
