@@ -40,10 +40,11 @@
  * Behind it: link/fabric/channel*.c, over libfabric's own providers `verbs` and
  * `tcp`.  Their getinfo costs 0.1 to 0.3 s, once, when the first set is opened.
  *
- * Threads: one per set at a time.  Path: connect, accept, share and what is
- * `void` may allocate, and connect may wait some seconds for an address; post,
- * send, read and poll make no call of ours to the kernel and allocate nothing
- * (poll does while connections come and go).
+ * Threads: one per set at a time.  Path: connect, accept, share and closing may
+ * allocate, and connect may wait some seconds for an address; post, send, read
+ * and poll allocate nothing while no connection comes or goes, and make no call
+ * of ours to the kernel but one every few milliseconds, where a set listens on
+ * TCP (the provider makes some for each message there).
  * Test: tests/channel.
  */
 #ifndef MSG_LINK_CHANNEL_H
