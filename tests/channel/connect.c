@@ -3,6 +3,7 @@
 #include <check.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "cases.h"
 #include "check_main.h"
@@ -331,6 +332,37 @@ START_TEST(many_come_and_go)
 }
 END_TEST
 
+/* With room for one descriptor more each time, until it works. */
+START_TEST(opening_fails_as_a_whole)
+{
+	char text[MSG_LINK_TEXT_BYTES];
+	struct rlimit limit, tight;
+	struct end end;
+	int files, result = -1;
+
+	end_open(&end, (struct end_options){0}); /* Libraries open theirs. */
+	end_close(&end);
+	files = open_files();
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	for (int more = 0; more < 60 && result != 0; more++) {
+		tight = limit;
+		tight.rlim_cur = (rlim_t)(files - 3 + more);
+		*text = '\0';
+		ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &tight), 0);
+		result = try_open(&end, (struct end_options){0}, text);
+		ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+		ck_assert_msg(result == 0 || *text, "failed without a word");
+		if (result != 0)
+			ck_assert_int_eq(open_files(), files);
+	}
+	ck_assert_int_eq(result, 0);
+	end.told = NULL;
+	end.set->ops->close(end.set);
+	domain_close(end.domain);
+	ck_assert_int_eq(open_files(), files);
+}
+END_TEST
+
 void add_connect(Suite *suite)
 {
 	TCase *c = check_case(suite, "connect", 90);
@@ -349,4 +381,5 @@ void add_connect(Suite *suite)
 	tcase_add_test(c, a_set_that_does_not_listen_has_no_name);
 	tcase_add_test(c, a_port_may_be_chosen_once);
 	tcase_add_test(c, many_come_and_go);
+	tcase_add_test(c, opening_fails_as_a_whole);
 }

@@ -1,0 +1,40 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# channel_cut.sh COUNT - a connection of two machines over a wire that loses
+# frames is complete and in order; when the wire is cut, it ends, with all that
+# was under way given back.
+. "$(dirname "$0")/common.sh"
+count=$1
+talk=$BUILD/tests/channel/channel_talk
+[ -x "$talk" ] || { echo "channel_talk is not built"; exit 77; }
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+if [ "$SOFTROCE_SIDE" = left ]; then
+	"$talk" rxe0 serve "$count" >"$work/out" &
+	server=$!
+	until grep -q serving "$work/out"; do
+		kill -0 $server || { cat "$work/out"; fail "the server"; }
+		sleep 0.1
+	done
+	barrier.sh serving
+	barrier.sh cut
+	# It hears nothing, as it sends nothing, until the other is back.
+	barrier.sh finished
+	kill $server 2>/dev/null || true
+	exit 0
+fi
+barrier.sh serving
+"$talk" rxe0 call "$SOFTROCE_PEER" "$count" >"$work/out" &
+caller=$!
+until grep -q talked "$work/out"; do
+	kill -0 $caller 2>/dev/null || { cat "$work/out"; fail "the caller"; }
+	sleep 0.1
+done
+wire.sh cut
+barrier.sh cut
+wait $caller || { cat "$work/out"; fail "the caller, after the cut"; }
+cat "$work/out"
+wire.sh heal
+barrier.sh finished
