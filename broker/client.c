@@ -405,6 +405,9 @@ static int subscribe(struct client *c, const struct msg_control_subscribe *wish)
 		return result;
 	snprintf(c->pattern, sizeof c->pattern, "%s", wish->pattern);
 	c->wish = *wish;
+	/* Of all feeds: a pattern may find topics in any, later. */
+	for (uint32_t i = 0; wish->events && i < server->feed_count; i++)
+		msg_receiver_tell(&server->feeds[i]->receiver);
 	c->rings = calloc(CLIENT_RINGS_MAX, sizeof *c->rings);
 	if (!c->rings)
 		return msg_fail(MSG_ERROR_MEMORY, "no memory for its rings");

@@ -190,6 +190,8 @@ static void tally(struct feed *f, const struct msg_ring_item *item)
 	const uint8_t *data;
 	uint32_t bytes;
 
+	if (item->kind == MSG_RING_EVENT)
+		return;
 	if (item->kind != MSG_RING_PACKED) {
 		/* Of a message in parts, its last. */
 		f->messages += item->segments == 1;

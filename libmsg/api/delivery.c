@@ -133,8 +133,6 @@ static int check_brokered(const struct msg_subscriber_options *o)
 		return refuse_brokered("history_count");
 	if (o->tagged)
 		return refuse_brokered("tagged");
-	if (o->events)
-		return refuse_brokered("events");
 	return 0;
 }
 

@@ -257,6 +257,7 @@ static int open_on_broker(
 		.message_bytes_max = o->message_bytes_max,
 		.publisher_count_max = o->publisher_count_max,
 		.spin_us = o->spin_us,
+		.events = o->events != 0,
 	};
 	int result;
 

@@ -54,6 +54,7 @@ static int open_inbox(
 		.record_count = d->receiver.pool.count,
 		.ring_max = 1,
 		.publisher_count_max = o->publisher_count_max,
+		.events = o->events,
 		.counters = d->receiver.counters,
 	};
 	struct msg_inbox_ring_options ring = {

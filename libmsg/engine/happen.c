@@ -25,7 +25,8 @@ static bool put(struct msg_receiver *r, struct msg_stream *s,
 		.place = event,
 	};
 
-	if (!ring || !msg_ring_room(ring, 1))
+	/* Nobody is to lose a message for it. */
+	if (!ring || !msg_ring_spare(ring))
 		return false;
 	if (event == MSG_EVENT_LOST) {
 		item.lost = s->lost < UINT32_MAX ? (uint32_t)s->lost
@@ -169,6 +170,13 @@ static void say_again(struct msg_receiver *r, struct msg_stream *s)
 		}
 		s->unsaid &= ~(1u << event);
 	}
+}
+
+void msg_receiver_tell(struct msg_receiver *r)
+{
+	r->options.events = true;
+	/* So that the next turn looks who is there already. */
+	r->unsaid = true;
 }
 
 void happen_look(struct msg_receiver *r)

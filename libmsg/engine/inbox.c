@@ -25,6 +25,7 @@ int msg_inbox_open(
 					   ? o->message_bytes_max
 					   : MSG_MESSAGE_BYTES_MAX;
 	inbox->counts_losses = o->counts_losses;
+	inbox->tells_events = o->events;
 	inbox->counters = o->counters;
 	inbox->records = aligned_alloc(
 		64, o->record_count * sizeof *inbox->records);

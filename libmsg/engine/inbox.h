@@ -92,6 +92,7 @@ struct msg_inbox_ring {
 	struct msg_inbox_ring *previous; /* Its turn comes before ours. */
 	bool finished; /* A successor has begun: nothing follows. */
 	bool stopped;  /* Nothing more is taken of it. */
+	bool owes;     /* An event for `lost` that found no room. */
 	struct msg_pack_reader pack;
 	uint32_t *held;     /* … and which. */
 };
@@ -123,6 +124,7 @@ struct msg_inbox {
 	uint64_t lost_told; /* Of the counter: what ledgers say. */
 	uint64_t events;    /* Views of this take that are no messages. */
 	bool counts_losses; /* Else the engine behind it does. */
+	bool tells_events;  /* Else they are skipped. */
 	msg_counter_t *counters; /* MSG_COUNTER_COUNT, of the subscriber. */
 	_Atomic uint64_t refused;
 };
@@ -133,6 +135,8 @@ struct msg_inbox_options {
 	uint32_t publisher_count_max;
 	uint32_t message_bytes_max; /* Larger ones are lost; 0: any size. */
 	bool counts_losses;
+	bool events; /* Views of events, too; rings may be written for others
+	                that want them. */
 	msg_counter_t *counters;
 };
 

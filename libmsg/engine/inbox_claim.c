@@ -101,6 +101,21 @@ static bool skip(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 	return true;
 }
 
+/* An event that nobody asked for.  A loss it tells of is told with the next
+ * message all the same: of a publisher known here by the gap. */
+static bool skip_event(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
+	struct claim *claim, const struct msg_ring_item *item)
+{
+	if (!skip(inbox, ring, claim, 1))
+		return false;
+	if (item->place == MSG_EVENT_LOST)
+		inbox_expect(inbox, item->publisher,
+			ring->topic == MSG_INBOX_NONE ? item->topic
+						      : ring->topic,
+			item->sequence - item->lost);
+	return true;
+}
+
 /* Of the message that an item holds, or begins.  What is packed or in an entry is
  * no larger than any subscriber takes. */
 static uint32_t whole_bytes(const struct msg_ring_item *item)
@@ -131,6 +146,8 @@ static bool claim_one(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 		inbox_count(inbox, MSG_COUNTER_MALFORMED, 1);
 		return true;
 	}
+	if (item.kind == MSG_RING_EVENT && !inbox->tells_events)
+		return skip_event(inbox, ring, claim, &item);
 	if (whole_bytes(&item) > inbox->message_bytes_max) {
 		if (!skip(inbox, ring, claim, item.segments))
 			return false;

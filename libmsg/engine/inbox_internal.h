@@ -62,6 +62,15 @@ static inline uint64_t inbox_missing(struct msg_inbox *inbox,
 	return 0;
 }
 
+/* inbox_views.c: of a publisher not known yet, `sequence` is the next. */
+void inbox_expect(struct msg_inbox *inbox, uint32_t publisher, uint32_t topic,
+	uint64_t sequence);
+
+/* inbox_views.c: tell by an event of its own what was lapped, where nothing
+ * follows that could tell of it; how many views. */
+int inbox_tell_lapped(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
+	struct msg_view *view);
+
 /* inbox_views.c: views of the ring's next record; moves `deliver` on when all
  * of it are out.  How many, at least one unless the record is void. */
 int inbox_deliver(struct msg_inbox *inbox, struct msg_inbox_ring *ring,

@@ -194,14 +194,19 @@ static APART int take_rest(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 		while (n < count && ring->deliver != MSG_INBOX_NONE)
 			n += inbox_deliver(inbox, ring, views + n, count - n);
 		if (n == count || !msg_ring_ready(&ring->reader))
-			return n;
+			break;
 		whole = take_whole(inbox, ring, views + n, count - n);
 		n += whole;
 		want = (uint32_t)(count - n);
 		if (whole == 0 && !inbox_claim(inbox, ring,
 					  want < CLAIM_MAX ? want : CLAIM_MAX))
-			return n;
+			break;
 	}
+	if (ring->lost == 0 || !inbox->tells_events)
+		return n;
+	/* What was lapped, and nothing behind it to say so. */
+	ring->owes = n == count;
+	return ring->owes ? n : n + inbox_tell_lapped(inbox, ring, views + n);
 }
 
 static int counted(struct msg_inbox *inbox, int n)
@@ -223,7 +228,7 @@ static INLINE int take_ring(struct msg_inbox *inbox,
 	else if (ring->oldest != ring->deliver)
 		settle_lone(inbox, ring);
 	if (ring->deliver == MSG_INBOX_NONE) {
-		if (!msg_ring_ready(&ring->reader))
+		if (!msg_ring_ready(&ring->reader) && !ring->owes)
 			return 0;
 		if (take_one(inbox, ring, views)) {
 			n = 1;
@@ -257,7 +262,8 @@ static INLINE void tell(
 bool msg_inbox_drained(const struct msg_inbox_ring *ring)
 {
 	return ring->deliver == MSG_INBOX_NONE &&
-	       (ring->stopped || !msg_ring_ready(&ring->reader));
+	       (ring->stopped ||
+		       (!msg_ring_ready(&ring->reader) && !ring->owes));
 }
 
 /* Whether those before it are done with.  First this one, acquire, then those:

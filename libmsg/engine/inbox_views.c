@@ -203,6 +203,52 @@ static int deliver_event(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 	return 1;
 }
 
+void inbox_expect(struct msg_inbox *inbox, uint32_t publisher, uint32_t topic,
+	uint64_t sequence)
+{
+	if (!find_stream(inbox, publisher, topic)->used)
+		inbox_missing_slow(inbox, publisher, topic, sequence, 0, 0);
+}
+
+/* Entries were lost, and each was one message at least: if it was more, the next
+ * message tells the rest, by its gap.  The record stands for no entry, so it is
+ * among those kept, which need not be in order. */
+int inbox_tell_lapped(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
+	struct msg_view *view)
+{
+	struct msg_inbox_stream *s =
+		find_stream(inbox, ring->publisher, ring->topic);
+	struct msg_inbox_record *r;
+	uint32_t record;
+
+	/* Before its first message nobody knows where it stood. */
+	if (!s->used || inbox->free_count == 0 || inbox_claim_room(ring) == 0)
+		return 0;
+	record = inbox->free[--inbox->free_count];
+	r = &inbox->records[record];
+	*r = (struct msg_inbox_record){
+		.index = ring->reader.next,
+		.sequence = s->expected + ring->lost,
+		.publisher = ring->publisher,
+		.topic = ring->topic,
+		.segments = 1,
+		.next = MSG_INBOX_NONE,
+		.younger = ring->kept,
+		.place = MSG_INBOX_NONE,
+		.generation = r->generation,
+		.kind = MSG_RING_EVENT,
+	};
+	inbox_set_bit(inbox, record);
+	fill(inbox, record, 0, NULL, 0, missing(inbox, r, 0), view);
+	view->event = MSG_EVENT_LOST;
+	view->reason = MSG_LOSS_LAPPED;
+	inbox->events++;
+	ring->lost = 0;
+	ring->kept = record;
+	ring->in_hand++;
+	return 1;
+}
+
 static int deliver_packed(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 	struct msg_view *views, int count)
 {

@@ -183,6 +183,9 @@ void msg_receiver_evidence(struct msg_receiver *receiver,
 	const struct msg_frame *frame, uint64_t incarnation,
 	uint64_t next_sequence, bool ours, bool reliable);
 
+/* From now on tell events in line, as with options.events. */
+void msg_receiver_tell(struct msg_receiver *receiver);
+
 /* What else one of ours said, for events. */
 struct msg_receive_said {
 	uint64_t identity; /* Hash of host and program. */

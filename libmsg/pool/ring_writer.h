@@ -125,6 +125,14 @@ static inline bool msg_ring_room(struct msg_ring_writer *writer, uint32_t count)
 	       msg_ring_make_room(writer, count);
 }
 
+/* Whether there is room for one that costs no reader anything. */
+static inline bool msg_ring_spare(struct msg_ring_writer *writer)
+{
+	if (writer->head - writer->tail > writer->mask)
+		msg_ring_reclaim(writer, 0);
+	return writer->head - writer->tail <= writer->mask;
+}
+
 /* Write the entry `ahead` places beyond the head.  Of several, the first must
  * be put last: a reader that sees it may rely on all. */
 static inline void msg_ring_put(struct msg_ring_writer *writer, uint32_t ahead,

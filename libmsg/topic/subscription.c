@@ -330,6 +330,7 @@ static int open_inbox(
 		.publisher_count_max = o->publisher_count_max,
 		.message_bytes_max = o->message_bytes_max,
 		.counts_losses = true,
+		.events = o->events,
 		.counters = s->counters,
 	};
 	int result = msg_inbox_open(&s->inbox, &options);
@@ -360,6 +361,7 @@ int msg_subscription_open(
 	s->said.policy = o->slow;
 	s->said.hold_max = o->hold_max;
 	s->said.message_bytes_max = o->message_bytes_max;
+	s->said.events = o->events;
 	result = subscription_open_descriptors(s);
 	if (result == 0)
 		result = open_inbox(s, o);

@@ -39,6 +39,7 @@ struct msg_subscription_options {
 	uint32_t message_bytes_max;
 	uint32_t publisher_count_max;
 	uint32_t spin_us; /* As in msg_subscriber_options. */
+	bool events;
 };
 
 /* A ring we read, and what belongs to it. */

@@ -426,9 +426,10 @@ struct msg_subscriber_options {
 	uint32_t tagged;              /* Not 0: publishers with MSG_FLOW_TAGGED
 	                                 wait for us. */
 	uint32_t events;              /* Not 0: take also returns views of enum
-	                                 msg_event.  Through a broker: ARGUMENT,
-	                                 as are RELIABLE, history_count and tagged
-	                                 there. */
+	                                 msg_event.  Through a broker those of
+	                                 publishers on the network, as it hears of
+	                                 them, and LOST.  There RELIABLE,
+	                                 history_count and tagged are ARGUMENT. */
 	uint32_t reserved;            /* Zero. */
 };
 #define MSG_SUBSCRIBER_OPTIONS \

@@ -83,6 +83,7 @@ static const struct field subscribe[] = {
 	NUMBER(subscribe, policy, MSG_CONTROL_LAP, MSG_CONTROL_BLOCK),
 	NUMBER(subscribe, hold_max, 1, MSG_CONTROL_HOLD_MAX),
 	NUMBER(subscribe, message_bytes_max, 1, MSG_MESSAGE_BYTES_MAX),
+	FLAG(subscribe, events),
 };
 
 static const struct field publish[] = {

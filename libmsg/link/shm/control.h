@@ -120,6 +120,7 @@ struct msg_control_subscribe {
 	uint32_t hold_max;          /* Slots its views may hold at once, 1 to
 	                               HOLD_MAX; in each ring. */
 	uint32_t message_bytes_max; /* 1 to 16 MiB. */
+	bool events;                /* It reads events in line. */
 };
 
 struct msg_control_publish {

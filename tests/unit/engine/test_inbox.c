@@ -631,6 +631,121 @@ END_TEST
 
 /* ---- rings ------------------------------------------------------------- */
 
+static void put_event(uint32_t publisher, enum msg_event event,
+	uint64_t sequence, uint32_t lost)
+{
+	struct msg_ring_item item = item_at(0, MSG_RING_EVENT, sequence, 0);
+
+	item.publisher = publisher;
+	item.place = event;
+	item.lost = lost;
+	item.total = lost ? MSG_LOSS_NETWORK : MSG_LOSS_UNKNOWN;
+	put(&sources[0], &item, MSG_RING_NO_TOKEN);
+}
+
+static void expect_message(uint64_t sequence, uint64_t lost)
+{
+	struct msg_view view;
+
+	take_all(&view, 1);
+	ck_assert_uint_eq(view.event, MSG_EVENT_MESSAGE);
+	ck_assert_uint_eq(view.sequence, sequence);
+	ck_assert_uint_eq(view.lost_before, lost);
+	release(&view);
+}
+
+static void expect_event(
+	enum msg_event event, uint64_t lost, enum msg_loss reason)
+{
+	struct msg_view view;
+
+	take_all(&view, 1);
+	ck_assert_uint_eq(view.event, event);
+	ck_assert_uint_eq(view.lost_before, lost);
+	ck_assert_uint_eq(view.reason, reason);
+	ck_assert_uint_eq(view.bytes, 0);
+	ck_assert_ptr_null(view.data);
+	release(&view);
+}
+
+/* Rings of a broker have events in them as soon as anybody asks. */
+START_TEST(events_are_for_who_asked)
+{
+	for (int asked = 0; asked < 2; asked++) {
+		struct msg_view view;
+
+		open_all();
+		inbox.tells_events = asked;
+		put_event(7, MSG_EVENT_JOINED, 5, 0);
+		publish(&sources[0], 5);
+		put_event(7, MSG_EVENT_LOST, 9, 3);
+		if (asked) {
+			expect_event(MSG_EVENT_JOINED, 0, MSG_LOSS_UNKNOWN);
+			expect_message(5, 0);
+			expect_event(MSG_EVENT_LOST, 3, MSG_LOSS_NETWORK);
+		} else {
+			expect_message(5, 0);
+		}
+		ck_assert_int_eq(take(&view, 1), 0);
+		ck_assert(!msg_inbox_ready(&inbox));
+		publish(&sources[0], 9);
+		expect_message(9, asked ? 0 : 3);
+		/* Of one that nobody had heard of. */
+		put_event(8, MSG_EVENT_LOST, 4, 4);
+		publish_as(&sources[0], 8, 4);
+		if (asked)
+			expect_event(MSG_EVENT_LOST, 4, MSG_LOSS_NETWORK);
+		expect_message(4, asked ? 0 : 4);
+		ck_assert_uint_eq(
+			msg_counter_get(&counters[MSG_COUNTER_LOST]), 7);
+		ck_assert_uint_eq(
+			msg_counter_get(&counters[MSG_COUNTER_MESSAGES]), 3);
+		ck_assert_uint_eq(
+			msg_counter_get(&counters[MSG_COUNTER_MALFORMED]), 0);
+		all_home();
+		close_all();
+	}
+}
+END_TEST
+
+START_TEST(a_lap_with_nothing_behind_it_is_told_to_who_asked)
+{
+	for (int asked = 0; asked < 2; asked++) {
+		struct msg_view view, kept;
+
+		open_all();
+		inbox.tells_events = asked;
+		sources[0].ring->publisher = 7;
+		sources[0].ring->topic = 3;
+		/* Nobody knows what came before. */
+		publish(&sources[0], 0);
+		msg_ring_reclaim(&sources[0].writer, sources[0].writer.head);
+		ck_assert_int_eq(take(&view, 1), 0);
+		publish(&sources[0], 1);
+		expect_message(1, 1);
+		for (uint64_t i = 2; i < 10; i++)
+			publish(&sources[0], i);
+		expect_message(2, 0);
+		/* One in hand is not lapped, seven behind it are. */
+		take_all(&kept, 1);
+		msg_ring_reclaim(&sources[0].writer, sources[0].writer.head);
+		if (asked)
+			expect_event(MSG_EVENT_LOST, 6, MSG_LOSS_LAPPED);
+		ck_assert_int_eq(take(&view, 1), 0);
+		ck_assert(!msg_inbox_ready(&inbox));
+		ck_assert(msg_inbox_busy(&inbox));
+		release(&kept);
+		ck_assert(!msg_inbox_busy(&inbox));
+		publish(&sources[0], 10);
+		expect_message(10, asked ? 0 : 6);
+		ck_assert_uint_eq(
+			msg_counter_get(&counters[MSG_COUNTER_LOST]), 7);
+		all_home();
+		close_all();
+	}
+}
+END_TEST
+
 START_TEST(rings_take_turns)
 {
 	struct msg_view views[4];
@@ -913,6 +1028,9 @@ int main(void)
 	tcase_add_test(
 		hand, what_was_revoked_while_it_was_looked_at_is_dropped);
 	tcase_add_test(hand, losses_of_each_publisher_are_told_exactly);
+	tcase_add_test(hand, events_are_for_who_asked);
+	tcase_add_test(
+		hand, a_lap_with_nothing_behind_it_is_told_to_who_asked);
 	tcase_add_test(rings, rings_take_turns);
 	tcase_add_test(rings, a_ring_stays_while_something_of_it_is_in_hand);
 	tcase_add_test(rings, an_eviction_is_seen);
