@@ -75,9 +75,31 @@ static void arrive(struct world *world, void *object, void *detail, uint64_t to)
 static void dropped(struct net *net, uint32_t to, const struct packet *packet,
 	enum drop_reason reason)
 {
+	struct net_node *node = &net->nodes[to];
+
 	world_note(net->world, NOTE_DROPPED, to, reason, packet->bytes);
-	if (packet->data_frame && !net->nodes[to].down)
-		net->nodes[to].lost++;
+	if (!packet->data_frame)
+		return;
+	if (node->down)
+		node->down_drops[node->down_count++ % NET_DOWN_DROPS] =
+			net->world->now;
+	else
+		node->lost++;
+}
+
+/* What was lost so short a time ago is a gap before what arrives now. */
+void net_up(struct net *net, uint32_t to)
+{
+	struct net_node *node = &net->nodes[to];
+	uint64_t count = node->down_count;
+
+	if (count > NET_DOWN_DROPS)
+		count = NET_DOWN_DROPS;
+	for (uint64_t i = 0; node->down && i < count; i++)
+		node->lost += net->world->now - node->down_drops[i] <
+			      MILLISECOND;
+	node->down_count = 0;
+	node->down = false;
 }
 
 static uint64_t wire_ns(uint32_t bytes, uint64_t bits_per_second)

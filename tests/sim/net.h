@@ -15,6 +15,7 @@
 #include "world.h"
 
 #define NET_NODES_MAX 32u
+#define NET_DOWN_DROPS 64u
 
 struct packet {
 	uint32_t references;
@@ -68,6 +69,9 @@ struct net_node {
 	uint64_t overtaken;     /* Came after a later one. */
 	uint64_t doubled;       /* Came once more. */
 	uint64_t arrived;
+	/* While it was down; those behind may find it up. */
+	uint64_t down_drops[NET_DOWN_DROPS]; /* When, by count. */
+	uint64_t down_count;
 };
 
 struct net {
@@ -90,6 +94,9 @@ struct packet *packet_hold(struct packet *packet);
 void packet_drop(struct packet *packet);
 
 void net_start(struct net *net, struct world *world, uint32_t count);
+
+/* The node is there from now on. */
+void net_up(struct net *net, uint32_t node);
 
 /* Send to one, or to all other members (`to` == NET_ALL).  The caller keeps his
  * reference.  False: refused, nothing was sent; try again at *again. */

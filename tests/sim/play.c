@@ -44,7 +44,7 @@ void play_publisher(struct play *play, uint32_t node)
 	play->alive_publisher[node] = publisher;
 	play->net.nodes[node].arrive = publisher_arrive;
 	play->net.nodes[node].object = publisher;
-	play->net.nodes[node].down = false;
+	net_up(&play->net, node);
 }
 
 static bool is_odd(const struct play *play, uint32_t node)
@@ -75,7 +75,7 @@ void play_receiver(struct play *play, uint32_t node)
 	play->alive_receiver[node] = receiver;
 	play->net.nodes[node].arrive = receiver_arrive;
 	play->net.nodes[node].object = receiver;
-	play->net.nodes[node].down = false;
+	net_up(&play->net, node);
 }
 
 /* Each receiver has troubles of its own. */

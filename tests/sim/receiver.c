@@ -38,6 +38,7 @@ static struct stream *stream_make(
 		.reorder_ns = o->reorder_ns,
 		.give_up_ns = o->give_up_ns,
 		.history = o->history,
+		.ask_max = o->ask_max,
 		.tagged = o->tagged,
 		.seed = o->id,
 		.reach = reach_of(o->node),
