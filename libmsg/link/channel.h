@@ -34,8 +34,9 @@
  *     What is not our greeting is refused unseen.
  *   - Remote access is reading, of what was shared, for as long as it is.  On
  *     TCP whoever shares serves the readers from its poll.
- *   - A host that falls silent is noticed only by what is sent to it (RC after
- *     some seconds, TCP after minutes): watch the announcements and hang up.
+ *   - A host that falls silent is noticed only by what is sent to it, and late:
+ *     TCP and SoftRoCE ask again for minutes.  Watch the announcements and hang
+ *     up, which ends at once whatever is under way.
  *
  * Behind it: link/fabric/channel*.c, over libfabric's own providers `verbs` and
  * `tcp`.  Their getinfo costs 0.1 to 0.3 s, once, when the first set is opened.

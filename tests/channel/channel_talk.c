@@ -6,9 +6,10 @@
  *	channel_talk DEVICE call ADDRESS COUNT
  *
  * The caller sends COUNT numbered messages, which the server checks, and reads
- * 1 MiB that the server shares.  Then both say "talked" and the caller goes on
- * to send now and then until its connection ends: it says why, and fails when a
- * send did not come back.  Used by checks/channel_cut.sh of tests/softroce.
+ * 1 MiB that the server shares, and says "talked".  Then it sends now and then
+ * until the connection ends, or hangs up after PATIENCE_MS: SoftRoCE asks again
+ * for minutes.  It says why it ended, and fails when a send did not come back.
+ * Used by checks/channel_cut.sh of tests/softroce.
  */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -23,6 +24,7 @@
 #define BUFFERS 64u
 #define SHARED_BYTES (1u << 20)
 #define WAIT_S 120
+#define PATIENCE_MS 5000
 
 static struct msg_link_domain *domain;
 static struct msg_channels *set;
@@ -187,11 +189,17 @@ static void until_closed(uint32_t handle, uint32_t number)
 	uint64_t begin = now_ms(), due = begin;
 	struct msg_channel_event event;
 	uint32_t out = 0;
+	bool patient = true;
 	int n;
 
 	for (;;) {
 		check(now_ms() < begin + WAIT_S * 1000, "it never ended");
-		if (now_ms() >= due && out < 8 &&
+		if (patient && now_ms() >= begin + PATIENCE_MS) {
+			patient = false;
+			printf("%u sends out\n", out);
+			set->ops->hang_up(set, handle);
+		}
+		if (patient && now_ms() >= due && out < 8 &&
 			send_one(handle, number, 8)) {
 			number++;
 			out++;
@@ -206,7 +214,8 @@ static void until_closed(uint32_t handle, uint32_t number)
 	}
 	check(out == 0, "a send did not come back");
 	printf("closed after %llu ms: %s\n",
-		(unsigned long long)(now_ms() - begin), strerror(event.error));
+		(unsigned long long)(now_ms() - begin),
+		event.error ? strerror(event.error) : "hung up");
 }
 
 static int call(const char *device, const char *address, uint32_t count)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # channel_cut.sh COUNT - a connection of two machines over a wire that loses
-# frames is complete and in order; when the wire is cut, it ends, with all that
-# was under way given back.
+# frames is complete and in order; when the wire is cut, who hangs up has all
+# that was under way back at once.
 . "$(dirname "$0")/common.sh"
 count=$1
 talk=$BUILD/tests/channel/channel_talk
