@@ -3,8 +3,10 @@
 #include "broker/feed.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 
 #include "broker/client.h"
@@ -20,6 +22,18 @@
 #define PUBLISHERS_MAX 4096u
 #define REORDER_NS (200 * MSG_NS_PER_US)
 #define REORDER_SOFTWARE_NS (5 * MSG_NS_PER_MS)
+/* Of reliable topics: a gap is asked for after so long, and lost after … */
+#define ASK_NS (200 * MSG_NS_PER_US)
+#define GIVE_UP_NS MSG_NS_PER_S
+
+/* Our name in reports. */
+static int draw_name(uint64_t *name)
+{
+	if (getrandom(name, sizeof *name, 0) != (ssize_t)sizeof *name)
+		return msg_fail(MSG_ERROR_FABRIC, "no random numbers: %s",
+			strerror(errno));
+	return 0;
+}
 
 static int open_receiver(struct feed *f)
 {
@@ -32,19 +46,40 @@ static int open_receiver(struct feed *f)
 		.topic_count_max = FEED_TOPICS_MAX,
 		.reorder_ns = n->domain->software ? REORDER_SOFTWARE_NS
 						  : REORDER_NS,
+		.reliable = true,
+		.ask_ns = ASK_NS,
+		.give_up_ns = GIVE_UP_NS,
 		.revoke = true,
 		.announce = msg_follow_announced,
 		.announce_context = &f->follow,
 	};
 	size_t bytes = msg_receive_bytes(
-		f->slots, MSG_LINK_HEADROOM + options.frame_bytes);
-	int result = msg_shm_segment_create(
-		&f->pool, "msg-pool", bytes, MSG_SHM_HUGE);
+		f->slots + msg_receiver_side_buffers(&options),
+		MSG_LINK_HEADROOM + options.frame_bytes);
+	int result = draw_name(&options.name);
 
+	if (result == 0)
+		result = msg_shm_segment_create(
+			&f->pool, "msg-pool", bytes, MSG_SHM_HUGE);
 	if (result < 0)
 		return result;
 	options.shared = f->pool.base;
 	return msg_receiver_open(&f->receiver, &options);
+}
+
+/* Whence repairs come, and whither reports go. */
+static int open_side(struct feed *f, char *text)
+{
+	struct msg_link_domain *domain = f->network->domain;
+	struct msg_link_options options;
+	int result = msg_receiver_side_options(&f->receiver, &options);
+
+	if (result < 0)
+		return result;
+	result = domain->ops->link_open(domain, &options, &f->side, text);
+	if (result < 0)
+		return msg_fail(-result, "%s", text);
+	return msg_receiver_start_side(&f->receiver, f->side);
 }
 
 static int open_link(struct feed *f)
@@ -62,9 +97,13 @@ static int open_link(struct feed *f)
 
 	if (result < 0)
 		return msg_fail(-result, "%s", text);
+	result = msg_receiver_start(&f->receiver, f->link);
+	if (result == 0)
+		result = open_side(f, text);
 	/* After the device has its map: nobody gets another writable one. */
-	result = msg_shm_segment_seal(&f->pool, MSG_SHM_SEAL_READ_ONLY);
-	return result < 0 ? result : msg_receiver_start(&f->receiver, f->link);
+	return result < 0 ? result
+			  : msg_shm_segment_seal(
+				    &f->pool, MSG_SHM_SEAL_READ_ONLY);
 }
 
 int feed_open(struct feed **out, struct network *network, uint32_t slots)
@@ -96,8 +135,11 @@ void feed_close(struct feed *f)
 {
 	if (!f)
 		return;
+	msg_receiver_leave(&f->receiver);
 	if (f->follow.topics)
 		msg_follow_close(&f->follow);
+	if (f->side)
+		f->side->ops->close(f->side);
 	if (f->link)
 		f->link->ops->close(f->link);
 	msg_receiver_close(&f->receiver);
@@ -110,7 +152,7 @@ int feed_add(struct feed *f, struct stream *stream, uint64_t epoch)
 	struct msg_ring_writer_options options = {
 		.header = (struct msg_ring_header *)stream->ring.base,
 		.entry_count = stream->entry_count,
-		.pin_max = f->slots,
+		.pin_max = f->receiver.pool.count,
 		.epoch = epoch,
 		.shared = true,
 		.free = msg_receiver_free,

@@ -3,6 +3,7 @@
  * feed.h - what the network brings, for the topics of one access class.
  *
  *     NIC ── DMA ──> pool ─ receiver ─> the ring of each topic
+ *                       └── reports ──> publishers of reliable topics
  *
  * One endpoint, one pool, one group membership and one receive a datagram for
  * all topics of the class and all their subscribers.  Topics of different
@@ -12,6 +13,12 @@
  * Slots are what is scarce.  When readers that lag hold too many, what they have
  * not taken is taken from them; when all is in somebody's hands, whoever holds
  * most loses his ring.  The receive path waits for nobody.
+ *
+ * To publishers of reliable topics the feed is one receiver, however many
+ * subscribers it has: it asks once for what is missing, on a link of its own,
+ * and repairs come into slots of the same pool.  The position it reports is its
+ * own, the window the buffers it has for it: a subscriber that is slow holds up
+ * no publisher of another host.
  */
 #ifndef BROKER_FEED_H
 #define BROKER_FEED_H
@@ -33,6 +40,7 @@ struct feed {
 	struct network *network;
 	struct msg_shm_segment pool;
 	struct msg_link *link;
+	struct msg_link *side; /* For reliable topics. */
 	struct msg_receiver receiver;
 	struct msg_follow follow;
 	struct msg_log log;

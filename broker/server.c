@@ -479,6 +479,9 @@ static int open_feeds(struct server *server)
 			server->feed_count++;
 			result = server_watch(server,
 				server->feeds[i]->link->fd, &lane_mark);
+			if (result == 0)
+				result = server_watch(server,
+					server->feeds[i]->side->fd, &lane_mark);
 		}
 	}
 	if (result == 0)

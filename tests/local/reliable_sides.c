@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * reliable_sides.c - a publisher and a subscriber of a reliable topic that know
+ * what must come.
+ *
+ *     reliable_sides publish TOPIC COUNT SEED FLOW PAUSE_MS RATE
+ *     reliable_sides subscribe TOPIC COUNT SEED LOST
+ *
+ * Message i has a length and bytes that follow from SEED and i: mostly small,
+ * now and then larger than a frame; some are sent alone, others in batches.  The
+ * publisher says "ready", waits PAUSE_MS, publishes (RATE a second at most; 0: as
+ * fast as it goes) and closes.  A subscriber says "ready", and ends with 0 when
+ * all COUNT came, in order, whole, with no more than LOST of them lost and said
+ * so.  The lane and the broker are the environment's.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <msg/msg.h>
+#include <msg/stats.h>
+
+#include "random.h"
+
+#define BYTES_MAX 5000u
+#define SILENCE_S 20
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void must(int result, const char *what)
+{
+	if (result >= 0)
+		return;
+	fprintf(stderr, "%s: %s: %s\n", what, msg_error_name(result),
+		msg_error_text());
+	exit(1);
+}
+
+static struct random_stream stream_of(uint64_t seed, uint64_t i)
+{
+	return (struct random_stream){seed * 0x9e3779b97f4a7c15ull + i};
+}
+
+static uint32_t make(uint8_t *data, uint64_t seed, uint64_t i, bool *alone)
+{
+	struct random_stream random = stream_of(seed, i);
+	uint32_t bytes = 8 + (uint32_t)random_below(&random, 200);
+
+	if (random_chance(&random, 300))
+		bytes = 8 + (uint32_t)random_below(&random, 25);
+	else if (random_chance(&random, 20))
+		bytes = BYTES_MAX - (uint32_t)random_below(&random, 2000);
+	*alone = random_chance(&random, 200);
+	memcpy(data, &i, sizeof i);
+	for (uint32_t at = 8; at < bytes; at++)
+		data[at] = (uint8_t)(random.state >> 8 * (at % 8)) ^
+			   (uint8_t)at;
+	return bytes;
+}
+
+static void pause_ms(uint64_t ms)
+{
+	struct timespec time = {
+		(time_t)(ms / 1000), (long)(ms % 1000) * 1000000};
+
+	nanosleep(&time, NULL);
+}
+
+static void send_one(struct msg_publisher *p, uint64_t seed, uint64_t i,
+	uint64_t *refused)
+{
+	static uint8_t data[BYTES_MAX];
+	struct msg_loan loan;
+	bool alone;
+	uint32_t bytes = make(data, seed, i, &alone);
+	uint64_t until = now_ns() + SILENCE_S * 1000000000ull;
+	int result;
+
+	while ((result = msg_publisher_loan(p, bytes, &loan)) ==
+		-MSG_ERROR_AGAIN) {
+		struct timespec nap = {.tv_nsec = 20000};
+
+		++*refused;
+		if (now_ns() > until)
+			break;
+		nanosleep(&nap, NULL);
+	}
+	must(result, "loan");
+	memcpy(loan.data, data, bytes);
+	must(alone ? msg_publisher_send(p, &loan, bytes)
+		   : msg_publisher_queue(p, &loan, bytes),
+		"send");
+}
+
+static int publish(struct msg_node *node, char **argv)
+{
+	struct msg_publisher_options o = MSG_PUBLISHER_OPTIONS;
+	uint64_t count = strtoull(argv[3], NULL, 0);
+	uint64_t seed = strtoull(argv[4], NULL, 0);
+	uint64_t rate = strtoull(argv[7], NULL, 0);
+	struct msg_publisher *p;
+	uint64_t refused = 0, start;
+
+	o.topic = argv[2];
+	o.message_bytes_max = BYTES_MAX;
+	o.reliability = MSG_RELIABILITY_RELIABLE;
+	o.flow = (uint32_t)atoi(argv[5]);
+	o.linger_ms = 5000;
+	must(msg_publisher_open(node, &o, &p), "publisher");
+	printf("ready\n");
+	fflush(stdout);
+	pause_ms(strtoull(argv[6], NULL, 0));
+	start = now_ns();
+	for (uint64_t i = 0; i < count; i++) {
+		while (rate > 0 && (now_ns() - start) * rate / 1000000000u < i) {
+			msg_publisher_flush(p);
+			pause_ms(1);
+		}
+		send_one(p, seed, i, &refused);
+	}
+	must(msg_publisher_flush(p), "flush");
+	printf("published %llu in %llu ms, %llu loans refused, %llu naks\n",
+		(unsigned long long)count,
+		(unsigned long long)((now_ns() - start) / 1000000),
+		(unsigned long long)refused,
+		(unsigned long long)msg_publisher_counter(p, MSG_COUNTER_NAKS));
+	must(msg_publisher_close(p), "close");
+	return 0;
+}
+
+static void check(struct msg_subscriber *s, const struct msg_view *view,
+	uint64_t seed)
+{
+	static uint8_t wanted[BYTES_MAX], got[BYTES_MAX];
+	bool alone;
+	uint32_t bytes = make(wanted, seed, view->sequence, &alone);
+
+	if (view->bytes != bytes ||
+		msg_subscriber_copy(s, view, got, sizeof got) < 0 ||
+		memcmp(wanted, got, bytes) != 0) {
+		fprintf(stderr, "message %llu is not what was sent\n",
+			(unsigned long long)view->sequence);
+		exit(1);
+	}
+}
+
+static int subscribe(struct msg_node *node, char **argv)
+{
+	struct msg_subscriber_options o = MSG_SUBSCRIBER_OPTIONS;
+	uint64_t count = strtoull(argv[3], NULL, 0);
+	uint64_t seed = strtoull(argv[4], NULL, 0);
+	uint64_t allowed = strtoull(argv[5], NULL, 0);
+	uint64_t next = 0, lost = 0, heard = now_ns();
+	struct msg_subscriber *s;
+	struct msg_view views[64];
+
+	o.topic = argv[2];
+	must(msg_subscriber_open(node, &o, &s), "subscriber");
+	printf("ready\n");
+	fflush(stdout);
+	while (next < count) {
+		int n = msg_subscriber_take(s, views, 64);
+
+		must(n, "take");
+		for (int i = 0; i < n; i++) {
+			uint64_t gap = views[i].sequence - next;
+
+			if (gap != views[i].lost_before || gap > count) {
+				fprintf(stderr,
+					"message %llu comes where %llu was "
+					"due, with %llu said to be lost\n",
+					(unsigned long long)views[i].sequence,
+					(unsigned long long)next,
+					(unsigned long long)views[i]
+						.lost_before);
+				return 1;
+			}
+			lost += gap;
+			check(s, &views[i], seed);
+			next = views[i].sequence + 1;
+		}
+		msg_subscriber_release(s, views, n);
+		if (n > 0) {
+			heard = now_ns();
+			continue;
+		}
+		if (now_ns() - heard > SILENCE_S * 1000000000ull) {
+			fprintf(stderr, "nothing comes after message %llu\n",
+				(unsigned long long)next);
+			return 1;
+		}
+		n = msg_subscriber_wait(s, 1000000000);
+		if (n < 0 && n != -MSG_ERROR_TIMEOUT)
+			must(n, "wait");
+	}
+	printf("all came, %llu lost, %llu reattached\n",
+		(unsigned long long)lost,
+		(unsigned long long)msg_subscriber_counter(
+			s, MSG_COUNTER_REATTACHED));
+	must(msg_subscriber_close(s), "close");
+	return lost > allowed;
+}
+
+int main(int argc, char **argv)
+{
+	struct msg_node_options o = MSG_NODE_OPTIONS;
+	struct msg_node *node;
+	int result = 2;
+
+	if (argc < 6) {
+		fprintf(stderr, "see the head of reliable_sides.c\n");
+		return 2;
+	}
+	o.flags = MSG_NODE_PROGRESS_THREAD;
+	must(msg_node_open(&o, &node), "node");
+	if (strcmp(argv[1], "publish") == 0 && argc == 8)
+		result = publish(node, argv);
+	else if (strcmp(argv[1], "subscribe") == 0)
+		result = subscribe(node, argv);
+	must(msg_node_close(node), "close");
+	return result;
+}
