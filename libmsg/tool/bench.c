@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "delivery.h"
 #include "options.h"
 #include "pace.h"
 #include "stop.h"
@@ -35,6 +36,8 @@ enum {
 	OPTION_BUFFERS,
 	OPTION_HISTOGRAM,
 	OPTION_JSON,
+	OPTION_FLOW,
+	OPTION_RELIABILITY,
 	OPTION_REQUIRE,
 	OPTION_ROLE,
 	OPTION_SECONDS,
@@ -67,6 +70,13 @@ static const struct option_spec options[] = {
 		"throughput: wait while the slowest "
 		"subscriber is N behind (0: never)"},
 	{OPTION_BUFFERS, "buffers", "N", "receive buffers of a subscriber"},
+	{OPTION_RELIABILITY, "reliability", "WHAT",
+		"best-effort or reliable "
+		"(best-effort)"},
+	{OPTION_FLOW, "flow", "WHOM",
+		"reliable: wait for none, min or tagged, or "
+		"for\n"
+		"                               the N fastest (none)"},
 	{OPTION_ROLE, "role", "ping|pong",
 		"roundtrip: be only this end; the "
 		"other runs elsewhere"},
@@ -144,6 +154,12 @@ static void take_option(struct bench *bench, int id)
 	case OPTION_BUFFERS:
 		plan->buffers =
 			(uint32_t)value_count("--buffers", optarg, 16, 65536);
+		break;
+	case OPTION_RELIABILITY:
+		plan->delivery.reliability = delivery_reliability(optarg);
+		break;
+	case OPTION_FLOW:
+		delivery_flow(optarg, &plan->delivery);
 		break;
 	case OPTION_ROLE:
 		plan->role = value_choice("--role", optarg, roles) == 0

@@ -65,6 +65,7 @@ struct bench_plan {
 	uint64_t batch;
 	uint64_t window; /* 0: none. */
 	uint32_t buffers;
+	struct msg_publisher_options delivery; /* Reliability and flow of it. */
 	int subscribers;
 	bool spin;  /* This run: spinning or blocking. */
 	bool yield; /* More spinners than cores. */

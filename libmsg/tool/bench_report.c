@@ -78,6 +78,8 @@ void bench_head(const struct bench_plan *plan, const struct machine *machine,
 	printf("lane     %s\n", lane);
 	printf("%s: %zu bytes, %s, batch %" PRIu64 ", ",
 		bench_mode_name(plan->mode), plan->size, rate, plan->batch);
+	if (plan->delivery.reliability == MSG_RELIABILITY_RELIABLE)
+		printf("reliable, ");
 	if (plan->mode == BENCH_ROUNDTRIP)
 		puts("there and back");
 	else

@@ -68,6 +68,9 @@ struct msg_publisher *bench_open_publisher(const struct bench_plan *plan,
 
 	msg_node_describe(node, &info);
 	wanted.topic = topic;
+	wanted.reliability = plan->delivery.reliability;
+	wanted.flow = plan->delivery.flow;
+	wanted.flow_count = plan->delivery.flow_count;
 	if (plan->size + 128 > info.frame_bytes)
 		wanted.message_bytes_max = (uint32_t)plan->size;
 	error = msg_publisher_open(node, &wanted, &publisher);

@@ -16,6 +16,7 @@
 
 #include <msg/stats.h>
 
+#include "delivery.h"
 #include "lane.h"
 #include "options.h"
 #include "pace.h"
@@ -29,14 +30,19 @@
 enum {
 	OPTION_BARE = OPTION_LONG,
 	OPTION_BUFFERS,
+	OPTION_EVENTS,
+	OPTION_GIVE_UP_MS,
 	OPTION_HEX,
+	OPTION_HISTORY,
 	OPTION_JSON,
 	OPTION_MAX_BYTES,
 	OPTION_NO_PAYLOAD,
 	OPTION_RAW,
+	OPTION_RELIABILITY,
 	OPTION_REORDER_US,
 	OPTION_REQUIRE,
 	OPTION_SPIN,
+	OPTION_TAGGED,
 	OPTION_TEXT,
 };
 
@@ -72,6 +78,20 @@ static const struct option_spec options[] = {
 	{OPTION_REORDER_US, "reorder-us", "N",
 		"how long a gap may wait for "
 		"a late frame"},
+	{OPTION_RELIABILITY, "reliability", "WHAT",
+		"reliable: as offered; "
+		"best-effort: ask for nothing"},
+	{OPTION_HISTORY, "history", "N|all",
+		"of reliable topics, begin with the "
+		"last N messages"},
+	{OPTION_GIVE_UP_MS, "give-up-ms", "N",
+		"what is missing for so long is lost "
+		"(1000)"},
+	{OPTION_TAGGED, "tagged", NULL,
+		"be one of those that --flow tagged waits for"},
+	{OPTION_EVENTS, "events", NULL,
+		"also show who joins, leaves, falls silent, "
+		"and losses at once"},
 	OPTION_END,
 };
 
@@ -145,6 +165,22 @@ static void take_option(struct echo *echo, int id)
 	case OPTION_BUFFERS:
 		echo->wanted.buffer_count =
 			(uint32_t)value_count("--buffers", optarg, 16, 65536);
+		break;
+	case OPTION_RELIABILITY:
+		echo->wanted.reliability = delivery_reliability(optarg);
+		break;
+	case OPTION_HISTORY:
+		echo->wanted.history_count = delivery_history(optarg);
+		break;
+	case OPTION_GIVE_UP_MS:
+		echo->wanted.give_up_ms = (uint32_t)value_count(
+			"--give-up-ms", optarg, 10, 60000);
+		break;
+	case OPTION_TAGGED:
+		echo->wanted.tagged = 1;
+		break;
+	case OPTION_EVENTS:
+		echo->wanted.events = 1;
 		break;
 	case OPTION_REORDER_US:
 		echo->wanted.reorder_us = (uint32_t)value_count(
@@ -237,7 +273,12 @@ static int take_round(struct echo *echo)
 		if (count < 0)
 			return count;
 		for (int v = 0; v < count; v++)
-			print_view(&echo->print, subscriber, &views[v]);
+			if (views[v].event != MSG_EVENT_MESSAGE)
+				print_event(&echo->print, subscriber,
+					&views[v]);
+			else
+				print_view(&echo->print, subscriber,
+					&views[v]);
 		msg_subscriber_release(subscriber, views, count);
 		taken += count;
 	}
@@ -301,6 +342,10 @@ static void say_counters(const struct echo *echo)
 		MSG_COUNTER_TOO_LARGE,
 		MSG_COUNTER_STARVED,
 		MSG_COUNTER_PUBLISHERS_REFUSED,
+		MSG_COUNTER_NAKS,
+		MSG_COUNTER_REPAIRS,
+		MSG_COUNTER_GONE,
+		MSG_COUNTER_GIVEN_UP,
 	};
 
 	for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "delivery.h"
 #include "json.h"
 #include "options.h"
 #include "text.h"
@@ -68,18 +69,68 @@ static void print_payload(const struct print *print,
 	}
 }
 
+/* Where lines go that are no payload; NULL: nowhere. */
+static FILE *aside(const struct print *print)
+{
+	if (print->form != PRINT_RAW && !print->bare)
+		return stdout;
+	return options_quiet() ? NULL : stderr;
+}
+
 static void print_loss(const struct print *print, const char *topic,
 	const struct msg_view *view)
 {
-	FILE *file = print->form == PRINT_RAW || print->bare ? stderr : stdout;
+	FILE *file = aside(print);
 
-	if (file == stderr && options_quiet())
+	if (!file)
 		return;
 	fprintf(file,
 		"! lost %" PRIu64 " messages of publisher %016" PRIx64 " on ",
 		view->lost_before, view->publisher);
 	text_write(file, topic, strlen(topic));
-	fprintf(file, " before %" PRIu64 "\n", view->sequence);
+	fprintf(file, " before %" PRIu64, view->sequence);
+	if (view->event == MSG_EVENT_LOST)
+		fprintf(file, " (%s)", delivery_loss(view->reason));
+	putc('\n', file);
+}
+
+static void print_json_event(const char *topic, const struct msg_view *view)
+{
+	struct json json = {stdout, false};
+
+	json_open(&json, NULL, '{');
+	json_text(&json, "event", delivery_event(view->event));
+	json_text(&json, "topic", topic);
+	json_id(&json, "publisher", view->publisher);
+	json_count(&json, "sequence", view->sequence);
+	if (view->event == MSG_EVENT_LOST) {
+		json_count(&json, "lost_before", view->lost_before);
+		json_text(&json, "reason", delivery_loss(view->reason));
+	}
+	json_close(&json, '}');
+	putchar('\n');
+}
+
+void print_event(const struct print *print,
+	const struct msg_subscriber *subscriber, const struct msg_view *view)
+{
+	const char *topic = msg_subscriber_topic(subscriber, view);
+	FILE *file = aside(print);
+
+	if (print->form == PRINT_JSON) {
+		print_json_event(topic, view);
+		return;
+	}
+	if (view->event == MSG_EVENT_LOST) {
+		print_loss(print, topic, view);
+		return;
+	}
+	if (!file)
+		return;
+	fprintf(file, "! %s publisher %016" PRIx64 " on ",
+		delivery_event(view->event), view->publisher);
+	text_write(file, topic, strlen(topic));
+	fprintf(file, " at %" PRIu64 "\n", view->sequence);
 }
 
 static void print_line(const struct print *print, const char *topic,

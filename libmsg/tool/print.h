@@ -31,6 +31,9 @@ struct print {
 
 void print_view(struct print *print, const struct msg_subscriber *subscriber,
 	const struct msg_view *view);
+/* What a view says in place of a message. */
+void print_event(const struct print *print,
+	const struct msg_subscriber *subscriber, const struct msg_view *view);
 void print_json_summary(const struct print *print, uint64_t lost,
 	uint64_t publishers, double seconds);
 void print_close(struct print *print);

@@ -21,6 +21,7 @@
 
 #include <msg/stats.h>
 
+#include "delivery.h"
 #include "lane.h"
 #include "options.h"
 #include "pace.h"
@@ -31,8 +32,13 @@
 enum {
 	OPTION_BATCH = OPTION_LONG,
 	OPTION_BUFFERS,
+	OPTION_FLOW,
+	OPTION_GIVE_UP_MS,
+	OPTION_HISTORY,
+	OPTION_HISTORY_MS,
 	OPTION_LINGER,
 	OPTION_MAX_BYTES,
+	OPTION_RELIABILITY,
 	OPTION_WAIT_MS,
 };
 
@@ -54,6 +60,22 @@ static const struct option_spec options[] = {
 	{OPTION_MAX_BYTES, "max-bytes", "N",
 		"largest message, up to 16Mi "
 		"(64Ki for lines)"},
+	{OPTION_RELIABILITY, "reliability", "WHAT",
+		"best-effort or reliable "
+		"(best-effort)"},
+	{OPTION_HISTORY, "history", "BYTES",
+		"reliable: memory for what was sent "
+		"(16Mi)"},
+	{OPTION_HISTORY_MS, "history-ms", "N",
+		"reliable: keep nothing that is older "
+		"(no limit)"},
+	{OPTION_FLOW, "flow", "WHOM",
+		"reliable: wait for none, min (all) or "
+		"tagged, or for\n"
+		"                               the N fastest (none)"},
+	{OPTION_GIVE_UP_MS, "give-up-ms", "N",
+		"reliable: wait no longer for who "
+		"does not move (1000)"},
 	{OPTION_WAIT_MS, "wait-ms", "N",
 		"between announcing the topic and "
 		"the first message, so that\n"
@@ -76,6 +98,7 @@ struct pub {
 	uint64_t queued;
 	uint64_t bytes;
 	uint64_t failed;
+	struct msg_publisher_options wanted;
 };
 
 /* ---- the command line -------------------------------------------------- */
@@ -120,6 +143,24 @@ static void take_option(struct pub *pub, int id)
 		break;
 	case OPTION_BUFFERS:
 		pub->buffers = value_count("--buffers", optarg, 2, 65536);
+		break;
+	case OPTION_RELIABILITY:
+		pub->wanted.reliability = delivery_reliability(optarg);
+		break;
+	case OPTION_HISTORY:
+		pub->wanted.history_bytes = value_count(
+			"--history", optarg, 64u << 10, (uint64_t)4 << 30);
+		break;
+	case OPTION_HISTORY_MS:
+		pub->wanted.history_ms = (uint32_t)value_count(
+			"--history-ms", optarg, 1, 3600000);
+		break;
+	case OPTION_FLOW:
+		delivery_flow(optarg, &pub->wanted);
+		break;
+	case OPTION_GIVE_UP_MS:
+		pub->wanted.give_up_ms = (uint32_t)value_count(
+			"--give-up-ms", optarg, 10, 60000);
 		break;
 	case OPTION_LINGER:
 		pub->linger = value_seconds("--linger", optarg);
@@ -255,6 +296,20 @@ static int send_all(struct pub *pub)
 	return TOOL_EXIT_OK;
 }
 
+/* What a reliable topic had to do. */
+static void say_repairs(const struct pub *pub)
+{
+	uint64_t naks = msg_publisher_counter(pub->publisher, MSG_COUNTER_NAKS);
+
+	if (naks > 0)
+		say("%llu reports of missing frames, %llu repairs, %llu gone",
+			(unsigned long long)naks,
+			(unsigned long long)msg_publisher_counter(
+				pub->publisher, MSG_COUNTER_REPAIRS),
+			(unsigned long long)msg_publisher_counter(
+				pub->publisher, MSG_COUNTER_GONE));
+}
+
 static void summary(const struct pub *pub, uint64_t begin_ns)
 {
 	double seconds = (double)(clock_ns() - begin_ns) / 1e9;
@@ -271,11 +326,12 @@ static void summary(const struct pub *pub, uint64_t begin_ns)
 		(unsigned long long)messages, volume, seconds, rate, speed,
 		(unsigned long long)refused,
 		(unsigned long long)(pub->failed + pub->source.refused));
+	say_repairs(pub);
 }
 
 static int open_publisher(struct pub *pub, struct msg_node *node)
 {
-	struct msg_publisher_options wanted = MSG_PUBLISHER_OPTIONS;
+	struct msg_publisher_options wanted = pub->wanted;
 	struct msg_node_info info;
 	size_t largest = source_open(&pub->source);
 	int error;
@@ -320,7 +376,10 @@ static int publish(struct pub *pub, struct msg_node *node)
 
 static int run(const struct command *command, int argc, char **argv)
 {
-	struct pub pub = {.lane = LANE_CHOICE, .batch = 1, .wait_ms = 100};
+	struct pub pub = {.lane = LANE_CHOICE,
+		.batch = 1,
+		.wait_ms = 100,
+		.wanted = MSG_PUBLISHER_OPTIONS};
 	struct msg_node *node;
 	int id, code = TOOL_EXIT_OK;
 

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* delivery.c - how hard a topic shall try; see delivery.h. */
+#include "delivery.h"
+
+#include <string.h>
+
+#include "options.h"
+
+#define FLOW_COUNT_MAX 1024u
+
+uint32_t delivery_reliability(const char *text)
+{
+	static const char *const names[] = {
+		"best-effort", "reliable", "rc", NULL};
+
+	return (uint32_t)value_choice("--reliability", text, names) +
+	       MSG_RELIABILITY_BEST_EFFORT;
+}
+
+void delivery_flow(const char *text, struct msg_publisher_options *o)
+{
+	static const char *const names[] = {"none", "min", "tagged", NULL};
+
+	if (*text >= '0' && *text <= '9') {
+		o->flow = MSG_FLOW_K_OF_N;
+		o->flow_count = (uint32_t)value_count(
+			"--flow", text, 1, FLOW_COUNT_MAX);
+		return;
+	}
+	o->flow = (uint32_t)value_choice("--flow", text, names);
+}
+
+uint32_t delivery_history(const char *text)
+{
+	if (strcmp(text, "all") == 0)
+		return UINT32_MAX;
+	return (uint32_t)value_count("--history", text, 1, UINT32_MAX - 1);
+}
+
+const char *delivery_event(uint32_t event)
+{
+	static const char *const names[] = {"message", "lost", "joined",
+		"left", "silent", "restarted", "evicted"};
+
+	return event < sizeof names / sizeof *names ? names[event] : "event";
+}
+
+const char *delivery_loss(uint32_t reason)
+{
+	static const char *const names[] = {"unknown", "network", "lapped",
+		"history", "gave-up", "too-large"};
+
+	return reason < sizeof names / sizeof *names ? names[reason]
+						     : "unknown";
+}
