@@ -214,8 +214,9 @@ void receive_note_loss(struct msg_receiver *r, struct msg_stream *s,
 	count(r, MSG_COUNTER_LOST, lost);
 }
 
-void receive_deliver(struct msg_receiver *r, struct msg_stream *s,
-	const struct msg_frame *frame, uint32_t slot, uint32_t skip)
+static __attribute__((noinline)) void deliver(struct msg_receiver *r,
+	struct msg_stream *s, const struct msg_frame *frame, uint32_t slot,
+	uint32_t skip)
 {
 	if (s->lost > 0 && r->options.events && !s->assembly.skipping)
 		happen_lost(r, s, frame->sequence);
@@ -223,6 +224,12 @@ void receive_deliver(struct msg_receiver *r, struct msg_stream *s,
 		deliver_fragment(r, s, frame, slot);
 	else
 		deliver_whole(r, s, frame, slot, skip);
+}
+
+void receive_deliver(struct msg_receiver *r, struct msg_stream *s,
+	const struct msg_frame *frame, uint32_t slot, uint32_t skip)
+{
+	deliver(r, s, frame, slot, skip);
 }
 
 static inline void note_loss(struct msg_receiver *r, struct msg_stream *s)
@@ -256,7 +263,7 @@ void msg_receiver_drain(struct msg_receiver *r, struct msg_stream *s)
 			continue;
 		}
 		note_loss(r, s);
-		receive_deliver(r, s, &frame, slot, 0);
+		deliver(r, s, &frame, slot, 0);
 	}
 	/* A loss with nothing behind it: count it now, report it later, or at
 	 * once if that is asked for. */
@@ -281,7 +288,7 @@ void msg_receiver_arrived(struct msg_receiver *r, struct msg_stream *s,
 		&s->sequence, span, slot, quiet ? 0 : turn_now(r))) {
 	case MSG_SEQUENCE_DELIVER:
 		note_loss(r, s);
-		receive_deliver(r, s, frame, slot, 0);
+		deliver(r, s, frame, slot, 0);
 		break;
 	case MSG_SEQUENCE_HELD:
 		r->held_slots++;
@@ -299,7 +306,7 @@ void msg_receiver_arrived(struct msg_receiver *r, struct msg_stream *s,
 
 uint64_t msg_receiver_look_ahead(struct msg_receiver *r)
 {
-	uint64_t deadline = UINT64_MAX;
+	uint64_t deadline = r->unsaid ? 0 : r->silence;
 
 	for (uint32_t i = 0; i < r->streams.count; i++) {
 		const struct msg_stream *s = &r->streams.streams[i];
@@ -307,13 +314,14 @@ uint64_t msg_receiver_look_ahead(struct msg_receiver *r)
 		if (s->used && receive_deadline(s) < deadline)
 			deadline = receive_deadline(s);
 	}
-	r->deadline = deadline;
-	return msg_receiver_deadline(r);
+	return r->deadline = deadline;
 }
 
 void msg_receiver_expire(struct msg_receiver *r)
 {
-	r->deadline = UINT64_MAX;
+	if (r->options.events)
+		happen_look(r);
+	r->deadline = r->silence;
 	for (uint32_t i = 0; i < r->streams.count; i++)
 		if (r->streams.streams[i].used)
 			msg_receiver_drain(r, &r->streams.streams[i]);

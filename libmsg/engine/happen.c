@@ -13,6 +13,11 @@
 #define PERIOD_MS_DEFAULT 1000u
 #define SILENCE_STEP_NS (10 * MSG_NS_PER_MS)
 
+static bool is_gone(const struct msg_stream *s)
+{
+	return s->silent || s->leaving;
+}
+
 static bool put(struct msg_receiver *r, struct msg_stream *s,
 	enum msg_event event, uint64_t sequence)
 {
@@ -46,6 +51,7 @@ static void say(
 	if (s->unsaid != 0 || !put(r, s, event, receive_position(s))) {
 		s->unsaid |= 1u << event;
 		r->unsaid = true;
+		r->deadline = 0;
 	}
 }
 
@@ -63,21 +69,10 @@ static void watch(struct msg_receiver *r, const struct msg_stream *s)
 
 	if (at < r->silence)
 		r->silence = at;
+	if (at < r->deadline)
+		r->deadline = at;
 }
 
-void happen_joined(struct msg_receiver *r, struct msg_stream *s)
-{
-	if (!r->options.events)
-		return;
-	say(r, s, MSG_EVENT_JOINED);
-	watch(r, s);
-}
-
-void happen_heard(struct msg_receiver *r, struct msg_stream *s)
-{
-	s->silent = false;
-	happen_joined(r, s);
-}
 
 void happen_lost(
 	struct msg_receiver *r, struct msg_stream *s, uint64_t sequence)
@@ -94,16 +89,14 @@ static void look_for_successor(
 	for (uint32_t i = 0; old->identity && i < r->streams.count; i++) {
 		struct msg_stream *s = &r->streams.streams[i];
 
-		if (s->used && s != old && s->tag == old->tag &&
-			s->identity == old->identity && !s->silent &&
-			!s->leaving && s->heard_ns > old->heard_ns)
-			say(r, s, MSG_EVENT_RESTARTED);
+		if (!s->used || s == old || s->tag != old->tag ||
+			s->identity != old->identity || s->followed ||
+			s->kind == MSG_STREAM_UNKNOWN || is_gone(s) ||
+			s->heard_ns <= old->heard_ns)
+			continue;
+		s->followed = true;
+		say(r, s, MSG_EVENT_RESTARTED);
 	}
-}
-
-static bool is_gone(const struct msg_stream *s)
-{
-	return s->silent || s->leaving;
 }
 
 /* Whether the program of a stream was here before, and is gone. */
@@ -120,12 +113,29 @@ static bool has_predecessor(
 	return false;
 }
 
+void happen_joined(struct msg_receiver *r, struct msg_stream *s)
+{
+	if (!r->options.events)
+		return;
+	say(r, s, MSG_EVENT_JOINED);
+	watch(r, s);
+	if (s->identity && !s->followed && has_predecessor(r, s)) {
+		s->followed = true;
+		say(r, s, MSG_EVENT_RESTARTED);
+	}
+}
+
+void happen_heard(struct msg_receiver *r, struct msg_stream *s)
+{
+	s->silent = false;
+	happen_joined(r, s);
+}
+
 void msg_receiver_heard(struct msg_receiver *r, const struct msg_frame *frame,
 	const struct msg_receive_said *said)
 {
 	struct msg_stream *s =
 		msg_stream_find(&r->streams, frame->publisher, frame->tag);
-	bool is_new;
 
 	if (!r->options.events || !s || s->foreign)
 		return;
@@ -134,10 +144,12 @@ void msg_receiver_heard(struct msg_receiver *r, const struct msg_frame *frame,
 		happen_heard(r, s);
 	if (s->period_ms == 0)
 		s->period_ms = said->period_ms;
-	is_new = s->identity == 0;
 	s->identity = said->identity;
-	if (is_new && !said->closing && has_predecessor(r, s))
+	if (s->kind != MSG_STREAM_UNKNOWN && !said->closing && !s->followed &&
+		has_predecessor(r, s)) {
+		s->followed = true;
 		say(r, s, MSG_EVENT_RESTARTED);
+	}
 	if (said->closing && !s->leaving) {
 		s->leaving = true;
 		s->end = said->next_sequence;

@@ -24,7 +24,7 @@
 
 struct msg_history_frame {
 	uint64_t sequence; /* Of its (first) message. */
-	uint64_t sent_ns;  /* Some clock of the caller's. */
+	uint64_t sent_ns;  /* By add: some clock of the caller's. */
 	uint32_t slot;
 	uint32_t offset;   /* In the slot's payload; of a FRAGMENT in its
 	                      message, too. */
@@ -57,10 +57,14 @@ static inline bool msg_history_is_full(const struct msg_history *history)
 }
 
 /* Frame number history->next, which is not full, was made of this. */
-static inline void msg_history_add(
-	struct msg_history *history, const struct msg_history_frame *frame)
+static inline void msg_history_add(struct msg_history *history,
+	const struct msg_history_frame *frame, uint64_t now)
 {
-	history->frames[history->next++ & history->mask] = *frame;
+	struct msg_history_frame *kept =
+		&history->frames[history->next++ & history->mask];
+
+	*kept = *frame;
+	kept->sent_ns = now;
 	history->next_sequence = frame->sequence + frame->messages;
 	msg_transmit_hold(history->pool, frame->slot);
 }

@@ -11,6 +11,9 @@
 #include "protocol/fragment.h"
 #include "protocol/pack.h"
 
+/* Also called from elsewhere, and there it may cost a call. */
+#define INLINE inline __attribute__((always_inline))
+#define APART __attribute__((noinline))
 /* Places for frames that wait, of all reliable streams: 160 MiB, untouched. */
 #define PLACES_MAX (1u << 22)
 /* A link counts as empty when a poll finds nothing; or, since a flood must not
@@ -238,7 +241,7 @@ static struct msg_stream *add_stream(struct msg_receiver *r,
 	return s;
 }
 
-struct msg_stream *receive_find_stream(
+static INLINE struct msg_stream *find_stream(
 	struct msg_receiver *r, const struct msg_frame *frame)
 {
 	struct msg_stream *s =
@@ -255,6 +258,12 @@ struct msg_stream *receive_find_stream(
 	}
 	count(r, MSG_COUNTER_FOREIGN, 1);
 	return NULL;
+}
+
+struct msg_stream *receive_find_stream(
+	struct msg_receiver *r, const struct msg_frame *frame)
+{
+	return find_stream(r, frame);
 }
 
 bool msg_receiver_knows(struct msg_receiver *r,
@@ -290,7 +299,7 @@ void msg_receiver_evidence(struct msg_receiver *r,
 
 /* ---- one frame --------------------------------------------------------- */
 
-bool receive_check_body(const struct msg_frame *frame, const uint8_t *body,
+static INLINE bool check_body(const struct msg_frame *frame, const uint8_t *body,
 	struct msg_span *span)
 {
 	uint32_t bytes = frame->bytes - MSG_FRAME_HEADER_BYTES;
@@ -363,7 +372,25 @@ static void hear(struct msg_receiver *r, const struct msg_frame *frame,
 	}
 }
 
-bool receive_arrived(struct msg_receiver *r, uint32_t slot, uint32_t bytes)
+enum sorted { SORTED_DROP, SORTED_TAKEN, SORTED_BEST_EFFORT };
+
+/* A frame of what may be a reliable stream. */
+static APART enum sorted sort(struct msg_receiver *r, struct msg_stream *s,
+	const struct msg_frame *frame, const struct msg_span *span,
+	uint32_t slot)
+{
+	if (!takes(r, s, frame->flags)) {
+		count(r, MSG_COUNTER_LATE, 1);
+		return SORTED_DROP;
+	}
+	if (s->kind != MSG_STREAM_RELIABLE)
+		return SORTED_BEST_EFFORT;
+	recovery_arrived(r, s, frame, span, slot);
+	return SORTED_TAKEN;
+}
+
+static INLINE bool arrived(
+	struct msg_receiver *r, uint32_t slot, uint32_t bytes)
 {
 	const uint8_t *data = receive_frame(r, slot);
 	const uint8_t *body = data + MSG_FRAME_HEADER_BYTES;
@@ -379,34 +406,66 @@ bool receive_arrived(struct msg_receiver *r, uint32_t slot, uint32_t bytes)
 		hear(r, &frame, body);
 		return false;
 	}
-	stream = receive_find_stream(r, &frame);
+	stream = find_stream(r, &frame);
 	if (!stream)
 		return false;
-	if (!receive_check_body(&frame, body, &span)) {
+	if (!check_body(&frame, body, &span)) {
 		count(r, MSG_COUNTER_MALFORMED, 1);
 		return false;
 	}
 	count(r, MSG_COUNTER_FRAMES, 1);
 	if (stream->kind != MSG_STREAM_BEST_EFFORT || frame.flags != 0) {
-		if (!takes(r, stream, frame.flags)) {
-			count(r, MSG_COUNTER_LATE, 1);
-			return false;
-		}
-		if (stream->kind == MSG_STREAM_RELIABLE) {
-			recovery_arrived(r, stream, &frame, &span, slot);
-			return true;
-		}
+		enum sorted sorted = sort(r, stream, &frame, &span, slot);
+
+		if (sorted != SORTED_BEST_EFFORT)
+			return sorted == SORTED_TAKEN;
 	}
 	msg_receiver_arrived(r, stream, &frame, &span, slot);
 	return true;
+}
+
+bool receive_aside(struct msg_receiver *r, uint32_t slot, uint32_t bytes)
+{
+	const uint8_t *data = receive_frame(r, slot);
+	const uint8_t *body = data + MSG_FRAME_HEADER_BYTES;
+	struct msg_stream *stream;
+	struct msg_frame frame;
+	struct msg_span span;
+
+	if (msg_frame_read(data, bytes, &frame) != MSG_FRAME_OK) {
+		count(r, MSG_COUNTER_MALFORMED, 1);
+		return false;
+	}
+	if (frame.type == MSG_FRAME_PROBE) {
+		recovery_probe(r, &frame, body);
+		return false;
+	}
+	if (!(frame.flags & MSG_FRAME_RELIABLE)) {
+		count(r, MSG_COUNTER_FOREIGN, 1);
+		return false;
+	}
+	stream = find_stream(r, &frame);
+	if (!stream)
+		return false;
+	if (!check_body(&frame, body, &span)) {
+		count(r, MSG_COUNTER_MALFORMED, 1);
+		return false;
+	}
+	count(r, MSG_COUNTER_FRAMES, 1);
+	return sort(r, stream, &frame, &span, slot) == SORTED_TAKEN;
+}
+
+bool receive_check_body(const struct msg_frame *frame, const uint8_t *body,
+	struct msg_span *span)
+{
+	return check_body(frame, body, span);
 }
 
 static void event(struct msg_receiver *r, const struct msg_link_event *e)
 {
 	assert(e->token < r->pool.count && r->posted > 0);
 	r->posted--;
-	if (e->type == MSG_LINK_RECEIVED &&
-		receive_arrived(r, e->token, e->bytes))
+	if (e->type == MSG_LINK_RECEIVED && arrived(r, e->token, e->bytes))
 		return;
 	if (e->type == MSG_LINK_RECEIVE_FAILED)
 		count(r, MSG_COUNTER_TRUNCATED, 1);
@@ -468,26 +527,40 @@ static int refill(struct msg_receiver *r)
 }
 
 /* The link is empty, and was so at `before`, if that is known. */
-static void emptied(struct msg_receiver *r, uint64_t before)
+static INLINE void emptied(struct msg_receiver *r, uint64_t before)
 {
 	r->crowded_turns = 0;
 	r->emptied++;
-	if (before > 0) {
-		r->empty_ns = before;
-		if (before >= r->deadline)
-			msg_receiver_expire(r);
-	}
-	if (r->unsaid || (before > 0 && before >= r->silence))
-		happen_look(r);
+	if (before == 0)
+		return;
+	r->empty_ns = before;
+	if (before >= r->deadline)
+		msg_receiver_expire(r);
 }
 
 /* The side link, too; how many events of both. */
 static int turn_side(struct msg_receiver *r, int n)
 {
-	int more = recovery_turn(r);
+	int more;
 
-	r->side.look = false;
+	r->side.attention &= ~MSG_RECEIVE_LOOK;
+	more = recovery_turn(r);
 	return n < 0 ? n : more < 0 ? more : n + more;
+}
+
+/* The rest of a turn in which something is waited for. */
+static APART int look_after(struct msg_receiver *r, int n, uint64_t before)
+{
+	if (r->side.attention >= MSG_RECEIVE_EXPECT ||
+		(n == 0 && r->side.attention != 0))
+		n = turn_side(r, n);
+	if (n < 0)
+		return n;
+	if (n == 0 || ++r->crowded_turns >= CROWDED_TURNS_MAX)
+		emptied(r, before);
+	if (r->side.link && r->deadline != UINT64_MAX)
+		recovery_report_all(r);
+	return n;
 }
 
 int msg_receiver_turn(struct msg_receiver *r)
@@ -505,20 +578,14 @@ int msg_receiver_turn(struct msg_receiver *r)
 		count(r, MSG_COUNTER_STARVED, 1);
 	/* A gap runs out by the time the link was last seen empty: after a
 	 * stall the frame that fills it may still lie there unread. */
-	before = r->deadline == UINT64_MAX && r->silence == UINT64_MAX
-			 ? 0
-			 : turn_now(r);
+	before = r->deadline == UINT64_MAX ? 0 : turn_now(r);
 	n = r->link->ops->poll(r->link, events, RECEIVE_TURN_EVENTS);
 	for (int i = 0; i < n; i++)
 		event(r, &events[i]);
-	if (r->side.expecting > 0 || (n == 0 && r->side.look))
-		n = turn_side(r, n);
-	if (n < 0)
-		return n;
-	if (n == 0 || ++r->crowded_turns >= CROWDED_TURNS_MAX)
-		emptied(r, before);
-	if (r->side.link && r->deadline != UINT64_MAX)
-		recovery_report_all(r);
+	if (r->side.attention != 0 || r->deadline != UINT64_MAX)
+		return look_after(r, n, before);
+	if (n == 0 || (n > 0 && ++r->crowded_turns >= CROWDED_TURNS_MAX))
+		emptied(r, 0);
 	return n;
 }
 
@@ -530,7 +597,7 @@ int msg_receiver_arm(struct msg_receiver *r)
 		result = r->link->ops->arm(r->link);
 	if (result == 0 && r->side.link) {
 		/* What wakes us may lie there. */
-		r->side.look = true;
+		r->side.attention |= MSG_RECEIVE_LOOK;
 		result = r->side.link->ops->arm(r->side.link);
 	}
 	return result;
@@ -543,5 +610,5 @@ bool msg_receiver_starved(const struct msg_receiver *r)
 
 uint64_t msg_receiver_deadline(const struct msg_receiver *r)
 {
-	return r->deadline < r->silence ? r->deadline : r->silence;
+	return r->deadline;
 }

@@ -85,9 +85,12 @@ struct msg_receive_side {
 	struct msg_region region; /* Reports under way. */
 	uint32_t head, tail;      /* Their places. */
 	uint32_t posted;
-	uint32_t expecting;       /* Streams that wait for something. */
-	bool look;                /* Poll it once more, whoever waits. */
+	/* LOOK: poll it when the other is empty; and EXPECT for each stream that
+	 * waits for something. */
+	uint32_t attention;
 };
+#define MSG_RECEIVE_LOOK 1u
+#define MSG_RECEIVE_EXPECT 2u
 
 struct msg_receiver {
 	struct msg_link *link;
@@ -117,7 +120,7 @@ struct msg_receiver {
 	uint64_t emptied;          /* Turns that left the link empty. */
 	uint64_t empty_ns;         /* When the link was last seen empty. */
 	uint32_t crowded_turns;    /* Turns since then that found frames. */
-	uint64_t deadline;         /* Earliest end of a gap, or question. */
+	uint64_t deadline;         /* Earliest end of a gap, question, silence. */
 	uint64_t silence;          /* When one may be silent; UINT64_MAX. */
 	bool unsaid;               /* Of some stream: events. */
 	uint64_t published;        /* Entries, of all rings. */

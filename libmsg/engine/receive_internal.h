@@ -36,8 +36,9 @@ static inline uint8_t *receive_frame(
 bool receive_check_body(const struct msg_frame *frame, const uint8_t *body,
 	struct msg_span *span);
 
-/* receive.c: a frame that came in `slot`.  True: somebody took the slot over. */
-bool receive_arrived(struct msg_receiver *r, uint32_t slot, uint32_t bytes);
+/* receive.c: what came by the side link, in `slot`: nothing of best effort.  True:
+ * somebody took the slot over. */
+bool receive_aside(struct msg_receiver *r, uint32_t slot, uint32_t bytes);
 
 /* receive.c: the stream of a frame; NULL: not ours, or no room (counted). */
 struct msg_stream *receive_find_stream(

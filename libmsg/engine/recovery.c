@@ -95,7 +95,7 @@ int recovery_turn(struct msg_receiver *r)
 		}
 		side->posted--;
 		if (e->type == MSG_LINK_RECEIVED &&
-			receive_arrived(r, e->token, e->bytes))
+			receive_aside(r, e->token, e->bytes))
 			continue;
 		if (e->type == MSG_LINK_RECEIVE_FAILED)
 			count(r, MSG_COUNTER_TRUNCATED, 1);
@@ -160,7 +160,7 @@ static void send_report(struct msg_receiver *r, struct msg_stream *s,
 	if (side->link->ops->send(side->link, &send) == 0)
 		side->head++;
 	/* Its completion is looked for with the next turn. */
-	side->look = true;
+	side->attention |= MSG_RECEIVE_LOOK;
 }
 
 /* Frames that there is room for now: of a window that is larger than what can be
@@ -288,7 +288,8 @@ static void note(struct msg_receiver *r, struct msg_stream *s)
 
 	if (expects != s->expects) {
 		s->expects = expects;
-		r->side.expecting += expects ? 1 : UINT32_MAX;
+		r->side.attention += expects ? MSG_RECEIVE_EXPECT
+					     : 0u - MSG_RECEIVE_EXPECT;
 	}
 	if (msg_recover_deadline(recover) < r->deadline)
 		r->deadline = msg_recover_deadline(recover);
@@ -488,7 +489,7 @@ void recovery_stop(struct msg_receiver *r, struct msg_stream *s)
 		r->held_slots--;
 	}
 	if (s->expects)
-		r->side.expecting--;
+		r->side.attention -= MSG_RECEIVE_EXPECT;
 	s->expects = false;
 	if (has_place(r) && msg_recover_leave(&s->recover, &report))
 		send_report(r, s, &report);

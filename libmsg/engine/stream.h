@@ -57,6 +57,7 @@ struct msg_stream {
 	bool leaving;         /* It said goodbye, … */
 	bool left;            /* … and we said so. */
 	bool silent;
+	bool followed;        /* It was said that it was started again. */
 	/* Of a reliable one. */
 	bool expects;         /* Something may come on the side link. */
 	bool reachable;       /* `handle` is that of `reach`. */

@@ -196,6 +196,8 @@ static int post(struct msg_transmitter *t, struct msg_link_send *send,
 	t->flight_head++;
 	t->unflushed = send->more ? t->unflushed + 1 : 0;
 	transmit_count(t, MSG_COUNTER_FRAMES, 1);
+	if (t->repairer)
+		transmit_serve(t);
 	return 0;
 fail:
 	if (!t->repairer)
@@ -217,11 +219,6 @@ static void write_header(struct msg_transmitter *t, uint8_t *header,
 		.sequence = sequence,
 	};
 
-	if (t->repairer) {
-		frame.flags = MSG_FRAME_RELIABLE;
-		frame.transmission = (uint32_t)t->history.next;
-	}
-
 	msg_frame_write(header, &frame);
 }
 
@@ -231,6 +228,53 @@ static int admit(struct msg_lender *lender)
 {
 	(void)lender;
 	return 0;
+}
+
+/* Of `bytes` of body, `apart` are the table in the slot's scratch. */
+static APART void remember_packed(struct msg_transmitter *t, uint8_t *header,
+	uint32_t bytes, uint32_t apart, bool more)
+{
+	struct msg_history_frame frame = {
+		.sequence = t->lender.sequence,
+		.slot = t->lender.open,
+		.bytes = bytes - apart,
+		.table = (uint16_t)apart,
+		.messages = (uint16_t)t->lender.pack.count,
+		.type = MSG_FRAME_PACKED,
+	};
+
+	transmit_remember(t, header, &frame, more);
+}
+
+static APART void remember_single(struct msg_transmitter *t, uint8_t *header,
+	uint32_t slot, uint32_t offset, uint32_t bytes, bool more)
+{
+	struct msg_history_frame frame = {
+		.sequence = t->lender.sequence,
+		.slot = slot,
+		.offset = offset,
+		.bytes = bytes,
+		.messages = 1,
+		.type = MSG_FRAME_SINGLE,
+	};
+
+	transmit_remember(t, header, &frame, more);
+}
+
+static APART void remember_part(struct msg_transmitter *t, uint8_t *header,
+	uint32_t slot, const struct msg_fragment *part)
+{
+	struct msg_history_frame frame = {
+		.sequence = t->lender.sequence,
+		.slot = slot,
+		.offset = part->offset,
+		.bytes = part->bytes,
+		.total = part->total,
+		.messages = part->offset + part->bytes == part->total,
+		.type = MSG_FRAME_FRAGMENT,
+	};
+
+	transmit_remember(t, header, &frame, true);
 }
 
 /* The frame being filled, its table behind it. */
@@ -263,31 +307,7 @@ static void gather(
 	write_header(
 		t, header, MSG_FRAME_PACKED, bytes, t->lender.sequence);
 	if (t->repairer)
-		transmit_remember(t,
-			&(struct msg_history_frame){
-				.sequence = t->lender.sequence,
-				.slot = slot,
-				.bytes = bytes - apart,
-				.table = (uint16_t)apart,
-				.messages = (uint16_t)t->lender.pack.count,
-				.type = MSG_FRAME_PACKED,
-			},
-			more);
-}
-
-static void remember_single(struct msg_transmitter *t, uint32_t slot,
-	uint32_t offset, uint32_t bytes, uint64_t sequence, bool more)
-{
-	transmit_remember(t,
-		&(struct msg_history_frame){
-			.sequence = sequence,
-			.slot = slot,
-			.offset = offset,
-			.bytes = bytes,
-			.messages = 1,
-			.type = MSG_FRAME_SINGLE,
-		},
-		more);
+		remember_packed(t, header, bytes, apart, more);
 }
 
 /* A message with its header in front of it. */
@@ -300,7 +320,7 @@ static int post_single(struct msg_transmitter *t, uint32_t slot, uint32_t bytes,
 
 	write_header(t, header, MSG_FRAME_SINGLE, bytes, sequence);
 	if (t->repairer)
-		remember_single(t, slot, 0, bytes, sequence, more);
+		remember_single(t, header, slot, 0, bytes, more);
 	send.iov[0].iov_base = header;
 	send.iov[0].iov_len = MSG_FRAME_HEADER_BYTES + bytes;
 	return post(t, &send, slot, more);
@@ -357,18 +377,7 @@ static int send_large(
 			lender->sequence);
 		msg_fragment_write(header + MSG_FRAME_HEADER_BYTES, &part);
 		if (t->repairer)
-			transmit_remember(t,
-				&(struct msg_history_frame){
-					.sequence = lender->sequence,
-					.slot = slot,
-					.offset = part.offset,
-					.bytes = part.bytes,
-					.total = bytes,
-					.messages = part.offset + part.bytes ==
-						    bytes,
-					.type = MSG_FRAME_FRAGMENT,
-				},
-				true);
+			remember_part(t, header, slot, &part);
 		send.iov[0].iov_base = header;
 		send.iov[0].iov_len =
 			MSG_FRAME_HEADER_BYTES + MSG_FRAGMENT_HEADER_BYTES;
@@ -393,8 +402,7 @@ static int send_stray(struct msg_lender *lender, uint32_t slot, uint32_t offset,
 		return result;
 	write_header(t, header, MSG_FRAME_SINGLE, bytes, lender->sequence);
 	if (t->repairer)
-		remember_single(
-			t, slot, offset, bytes, lender->sequence, more);
+		remember_single(t, header, slot, offset, bytes, more);
 	send.iov[0].iov_base = header;
 	send.iov[0].iov_len = MSG_FRAME_HEADER_BYTES;
 	send.iov[1].iov_base =
@@ -434,25 +442,23 @@ static int find_slot(struct msg_lender *lender, uint32_t *slot)
 	return result < 0 ? result : -MSG_ERROR_AGAIN;
 }
 
-/* A reliable topic's slots come back from its history. */
-static int admit_kept(struct msg_lender *lender)
-{
-	struct msg_transmitter *t = transmit_of(lender);
-
-	if (lender->pool.loan_count >= t->options.loan_count_max) {
-		transmit_count(t, MSG_COUNTER_LOAN_REFUSED, 1);
-		return -MSG_ERROR_AGAIN;
-	}
-	return msg_repairer_may(t->repairer, t->history.next)
-		       ? 0
-		       : transmit_held_up(t);
-}
-
+/* A reliable topic's slots come back from its history.  A message that joins a
+ * frame needs none, and no more leave than before: so receivers are asked for
+ * their leave here, once a frame. */
 static int find_slot_kept(struct msg_lender *lender, uint32_t *slot)
 {
 	struct msg_transmitter *t = transmit_of(lender);
 	int result;
 
+	if (lender->pool.loan_count >= t->options.loan_count_max) {
+		transmit_count(t, MSG_COUNTER_LOAN_REFUSED, 1);
+		return -MSG_ERROR_AGAIN;
+	}
+	if (!msg_repairer_may(t->repairer, t->history.next)) {
+		result = transmit_held_up(t);
+		if (result < 0)
+			return result;
+	}
 	if (transmit_in_flight(t) >= 2 * t->signal_every) {
 		result = transmit_poll(t);
 		if (result < 0)
@@ -474,7 +480,7 @@ static const struct msg_lender_exit to_link = {
 
 /* Lends what to_link sends. */
 static const struct msg_lender_exit from_history = {
-	.admit = admit_kept,
+	.admit = admit,
 	.find_slot = find_slot_kept,
 };
 
@@ -489,7 +495,7 @@ static APART int lend_kept(
 APART int msg_transmitter_lend(
 	struct msg_transmitter *t, size_t bytes, struct msg_loan *loan)
 {
-	if (t->repairer)
+	if (__builtin_expect(t->repairer != NULL, 0))
 		return lend_kept(t, bytes, loan);
 	return msg_lender_lend(&t->lender, &to_link, bytes, loan);
 }
@@ -497,11 +503,7 @@ APART int msg_transmitter_lend(
 APART int msg_transmitter_queue(
 	struct msg_transmitter *t, struct msg_loan *loan, size_t bytes)
 {
-	int result = msg_lender_give(&t->lender, &to_link, loan, bytes, true);
-
-	if (t->repairer)
-		transmit_serve(t);
-	return result;
+	return msg_lender_give(&t->lender, &to_link, loan, bytes, true);
 }
 
 int msg_transmitter_send(
@@ -530,13 +532,15 @@ int msg_transmitter_flush(struct msg_transmitter *t)
 	if (flushed == -MSG_ERROR_AGAIN)
 		return result < 0 ? result : flushed;
 	t->unflushed = 0;
-	if (t->repairer)
-		transmit_flushed(t);
 	/* Release, by way of being an atomic store after the send: whoever
 	 * announces this number announces nothing that has not left. */
 	atomic_store_explicit(
 		&t->lender.sent, t->lender.sequence, memory_order_release);
-	return result < 0 ? result : flushed;
+	if (result == 0)
+		result = flushed;
+	return __builtin_expect(t->repairer != NULL, 0)
+		       ? transmit_flushed(t, result)
+		       : result;
 }
 
 void msg_transmitter_abandon(struct msg_transmitter *t, struct msg_loan *loan)

@@ -65,7 +65,9 @@ struct msg_transmitter {
 	uint32_t *flight;      /* Slot of each frame in flight. */
 	struct msg_repairer *repairer; /* NULL: best effort. */
 	struct msg_history history;
-	uint64_t now;          /* When the last frame was remembered. */
+	uint64_t now;          /* When a frame was remembered, of late. */
+	uint32_t blind;        /* Frames more until the clock is read. */
+	uint32_t blind_most;
 	msg_counter_t counters[MSG_COUNTER_COUNT];
 };
 

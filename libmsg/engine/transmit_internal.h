@@ -37,13 +37,14 @@ uint32_t transmit_kept_slots(
 int transmit_keep_open(struct msg_transmitter *t);
 void transmit_keep_close(struct msg_transmitter *t);
 
-/* Frame number history.next is about to be posted.  `more`: it may wait for a
- * flush. */
-void transmit_remember(struct msg_transmitter *t,
+/* Frame number history.next, whose header is written, is about to be posted: the
+ * header says that it can be had again.  `more`: it may wait for a flush. */
+void transmit_remember(struct msg_transmitter *t, uint8_t *header,
 	const struct msg_history_frame *frame, bool more);
 
-/* Nothing waits for a flush any more. */
-void transmit_flushed(struct msg_transmitter *t);
+/* Nothing waits for a flush any more; returns `result`. */
+__attribute__((noinline)) int transmit_flushed(
+	struct msg_transmitter *t, int result);
 
 /* Receivers say that no frame more may leave: look whether they still do.  0,
  * or AGAIN. */

@@ -44,6 +44,12 @@ void msg_frame_write(uint8_t *header, const struct msg_frame *frame)
 	msg_store64(header + 16, frame->sequence);
 }
 
+void msg_frame_number(uint8_t *header, uint32_t number)
+{
+	header[1] = MSG_FRAME_RELIABLE;
+	msg_store32(header + 12, number);
+}
+
 enum msg_frame_fault msg_frame_read(
 	const uint8_t *data, size_t bytes, struct msg_frame *frame)
 {

@@ -68,6 +68,9 @@ struct msg_frame {
 /* Write the header into `header`, MSG_FRAME_HEADER_BYTES of it. */
 void msg_frame_write(uint8_t *header, const struct msg_frame *frame);
 
+/* Make the header of a data frame one of a reliable stream's frame `number`. */
+void msg_frame_number(uint8_t *header, uint32_t number);
+
 /* Read and check the header of `bytes` that arrived; *frame only on OK. */
 enum msg_frame_fault msg_frame_read(
 	const uint8_t *data, size_t bytes, struct msg_frame *frame);

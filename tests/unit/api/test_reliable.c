@@ -120,9 +120,15 @@ static void look(struct trial *t, struct reader *r, const struct msg_view *view)
 		MUST(t, view->lost_before == 0 || view->event == MSG_EVENT_LOST);
 		if (view->event == MSG_EVENT_LOST)
 			r->reason = view->reason;
-		if (r->begun)
-			MUST(t, view->sequence ==
-					r->expected + view->lost_before);
+		ck_assert_msg(!r->begun || view->sequence ==
+						   r->expected +
+							   view->lost_before,
+			"MSG_TEST_SEED=0x%llx: event %u of %llx at %llu, "
+			"expected %llu",
+			(unsigned long long)t->seed, view->event,
+			(unsigned long long)view->publisher,
+			(unsigned long long)view->sequence,
+			(unsigned long long)r->expected);
 		if (r->begun)
 			r->expected = view->sequence;
 		return;

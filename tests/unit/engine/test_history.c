@@ -40,7 +40,7 @@ static void add(uint8_t type, uint32_t slot, uint64_t sequence,
 		.messages = messages,
 	};
 
-	msg_history_add(&history, &frame);
+	msg_history_add(&history, &frame, 0);
 }
 
 static void add_single(uint64_t sequence)
