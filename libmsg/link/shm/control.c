@@ -40,6 +40,9 @@
 #define LOANS_MAX 65536u
 #define PERIOD_MS_MIN 10u
 #define PERIOD_MS_MAX 60000u
+#define FLOW_COUNT_MAX 1024u
+#define HISTORY_BYTES_MAX (4ull << 30)
+#define HISTORY_MS_MAX 3600000u
 
 /* ---- the table --------------------------------------------------------- */
 
@@ -93,6 +96,15 @@ static const struct field publish[] = {
 	NUMBER(publish, message_bytes_max, 1, MSG_MESSAGE_BYTES_MAX),
 	NUMBER(publish, loan_count_max, 2, LOANS_MAX),
 	NUMBER(publish, period_ms, PERIOD_MS_MIN, PERIOD_MS_MAX),
+	NUMBER(publish, reliability, 0, MSG_RELIABILITY_RELIABLE),
+	NUMBER(publish, flow, 0, MSG_FLOW_K_OF_N),
+	NUMBER(publish, flow_count, 0, FLOW_COUNT_MAX),
+	NUMBER(publish, history_bytes, 0, HISTORY_BYTES_MAX),
+	NUMBER(publish, history_ms, 0, HISTORY_MS_MAX),
+	NUMBER(publish, give_up_ms, 0, PERIOD_MS_MAX),
+	NUMBER(publish, linger_ms, 0, PERIOD_MS_MAX),
+	NUMBER(publish, next_frame, 0, MSG_CONTROL_FRAMES_MAX),
+	ANY(publish, session),
 };
 
 static const struct field watch[] = {
@@ -119,6 +131,7 @@ static const struct field welcome[] = {
 	NUMBER(welcome, publish_message_bytes_max, 1, MSG_MESSAGE_BYTES_MAX),
 	NUMBER(welcome, publish_loan_count_max, 2, LOANS_MAX),
 	NUMBER(welcome, publish_period_ms, PERIOD_MS_MIN, PERIOD_MS_MAX),
+	FLAG(welcome, reliable),
 };
 
 static const struct field refused[] = {
@@ -132,6 +145,7 @@ static const struct field publishing[] = {
 	NUMBER(publishing, payload_bytes, 1, UINT32_MAX),
 	NUMBER(publishing, entry_count, 2, MSG_CONTROL_ENTRIES_MAX),
 	NUMBER(publishing, frame_body_max, 1, FRAME_BYTES_MAX),
+	NUMBER(publishing, keep_max, 0, MSG_CONTROL_ENTRIES_MAX),
 };
 
 static const struct field ring[] = {
@@ -270,6 +284,11 @@ static int check_publishing(const struct msg_control_publishing *p)
 		return msg_fail(MSG_ERROR_ARGUMENT,
 			"Publishing: %u slots of %u bytes are too much",
 			p->slot_count, p->slot_bytes);
+	if (p->keep_max >= p->entry_count)
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"Publishing: keep_max is %u, no less than entry_count "
+			"%u",
+			p->keep_max, p->entry_count);
 	return 0;
 }
 

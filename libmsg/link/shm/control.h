@@ -57,6 +57,7 @@
 #define MSG_CONTROL_SLOTS_MAX (1u << 20)
 #define MSG_CONTROL_ENTRIES_MAX (1u << 20)
 #define MSG_CONTROL_POOL_BYTES_MAX (1ull << 40)
+#define MSG_CONTROL_FRAMES_MAX (1ull << 48)
 
 /* Kinds from 128 on are the broker's.  A number is never used again. */
 enum msg_control_kind {
@@ -131,6 +132,18 @@ struct msg_control_publish {
 	uint32_t message_bytes_max; /* 1 to 16 MiB. */
 	uint32_t loan_count_max;    /* 2 to 65536. */
 	uint32_t period_ms;         /* Between announcements, 10 to 60000. */
+	/* As struct msg_publisher_options, completed; all 0 of best effort. */
+	uint32_t reliability;   /* 0, or MSG_RELIABILITY_RELIABLE. */
+	uint32_t flow;          /* enum msg_flow_control */
+	uint32_t flow_count;    /* Up to 1024. */
+	uint64_t history_bytes; /* Up to 4 GiB. */
+	uint32_t history_ms;    /* Up to 3600000. */
+	uint32_t give_up_ms;    /* Up to 60000. */
+	uint32_t linger_ms;     /* Up to 60000. */
+	/* After the broker was away, so that receivers are not told a frame's
+	 * number, or a repair's, again for another. */
+	uint64_t next_frame; /* Frames below may have been sent; up to 2^48. */
+	uint32_t session;    /* How many brokers served it before. */
 };
 
 struct msg_control_watch {
@@ -162,6 +175,7 @@ struct msg_control_welcome {
 	uint32_t publish_message_bytes_max; /* 1 to 16 MiB. */
 	uint32_t publish_loan_count_max;    /* 2 to 65536. */
 	uint32_t publish_period_ms;         /* 10 to 60000. */
+	bool reliable; /* It takes reliable topics, and repairs them. */
 };
 
 struct msg_control_refused {
@@ -176,6 +190,8 @@ struct msg_control_publishing {
 	uint32_t entry_count;    /* Of the ring: 2 to ENTRIES_MAX. */
 	uint32_t frame_body_max; /* Messages up to this fit one frame: 1 to
 	                            65507. */
+	uint32_t keep_max;       /* Entries that the broker keeps in hand for
+	                            repair; below entry_count. */
 };
 
 struct msg_control_ring {

@@ -77,6 +77,15 @@ static void fill_from_client(struct msg_control *c)
 		c->publish.message_bytes_max = 1472;
 		c->publish.loan_count_max = 256;
 		c->publish.period_ms = 1000;
+		c->publish.reliability = MSG_RELIABILITY_RELIABLE;
+		c->publish.flow = MSG_FLOW_K_OF_N;
+		c->publish.flow_count = 1024;
+		c->publish.history_bytes = 4ull << 30;
+		c->publish.history_ms = 3600000;
+		c->publish.give_up_ms = 60000;
+		c->publish.linger_ms = 1;
+		c->publish.next_frame = 1ull << 48;
+		c->publish.session = UINT32_MAX;
 		break;
 	case MSG_CONTROL_WATCH:
 		strcpy(c->watch.pattern, ">");
@@ -118,6 +127,7 @@ static void fill_welcome(struct msg_control_welcome *w)
 	w->publish_message_bytes_max = 16360;
 	w->publish_loan_count_max = 256;
 	w->publish_period_ms = 1000;
+	w->reliable = true;
 }
 
 static void fill_ring(struct msg_control_ring *r)
@@ -145,7 +155,7 @@ static void fill_from_broker(struct msg_control *c)
 		break;
 	case MSG_CONTROL_PUBLISHING:
 		c->publishing = (struct msg_control_publishing){
-			1024, 1600, 1448, 2048, 1448};
+			1024, 1600, 1448, 2048, 1448, 1};
 		break;
 	case MSG_CONTROL_RING:
 		fill_ring(&c->ring);
@@ -474,6 +484,15 @@ static const struct rule rules[] = {
 	{MSG_CONTROL_PUBLISH, 4, NUMBER32, 1, M16, true},
 	{MSG_CONTROL_PUBLISH, 5, NUMBER32, 2, 65536, true},
 	{MSG_CONTROL_PUBLISH, 6, NUMBER32, 10, 60000, true},
+	{MSG_CONTROL_PUBLISH, 7, NUMBER32, 0, 2, false},
+	{MSG_CONTROL_PUBLISH, 8, NUMBER32, 0, 3, false},
+	{MSG_CONTROL_PUBLISH, 9, NUMBER32, 0, 1024, false},
+	{MSG_CONTROL_PUBLISH, 10, NUMBER64, 0, 4ull << 30, false},
+	{MSG_CONTROL_PUBLISH, 11, NUMBER32, 0, 3600000, false},
+	{MSG_CONTROL_PUBLISH, 12, NUMBER32, 0, 60000, false},
+	{MSG_CONTROL_PUBLISH, 13, NUMBER32, 0, 60000, false},
+	{MSG_CONTROL_PUBLISH, 14, NUMBER64, 0, 1ull << 48, false},
+	{MSG_CONTROL_PUBLISH, 15, NUMBER32, ANY32, false},
 	{MSG_CONTROL_WATCH, 1, TEXT, 1, 255, true},
 	{MSG_CONTROL_BYE, 1, NUMBER64, ANY64, true},
 	{MSG_CONTROL_WELCOME, 1, NUMBER32, 1, UINT32_MAX, true},
@@ -491,6 +510,7 @@ static const struct rule rules[] = {
 	{MSG_CONTROL_WELCOME, 13, NUMBER32, 1, M16, true},
 	{MSG_CONTROL_WELCOME, 14, NUMBER32, 2, 65536, true},
 	{MSG_CONTROL_WELCOME, 15, NUMBER32, 10, 60000, true},
+	{MSG_CONTROL_WELCOME, 16, FLAG, 0, 1, false},
 	{MSG_CONTROL_REFUSED, 1, NUMBER32, 1, 255, true},
 	{MSG_CONTROL_REFUSED, 2, TEXT, 0, 400, false},
 	{MSG_CONTROL_PUBLISHING, 1, NUMBER32, 2, 1u << 20, true},
@@ -498,6 +518,7 @@ static const struct rule rules[] = {
 	{MSG_CONTROL_PUBLISHING, 3, NUMBER32, 1, 1600, true},
 	{MSG_CONTROL_PUBLISHING, 4, NUMBER32, 2, 1u << 20, true},
 	{MSG_CONTROL_PUBLISHING, 5, NUMBER32, 1, 65507, true},
+	{MSG_CONTROL_PUBLISHING, 6, NUMBER32, 0, 2047, false},
 	{MSG_CONTROL_RING, 1, NUMBER32, ANY32, true},
 	{MSG_CONTROL_RING, 2, TEXT, 1, 255, true},
 	{MSG_CONTROL_RING, 3, NUMBER32, 1, 2, true},

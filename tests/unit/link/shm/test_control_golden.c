@@ -75,8 +75,15 @@ static void say_publish(const struct msg_control_publish *publish)
 		publish->incarnation);
 	say("next_sequence %" PRIu64 "\nmessage_bytes_max %u\n",
 		publish->next_sequence, publish->message_bytes_max);
-	say("loan_count_max %u\nperiod_ms %u\n", publish->loan_count_max,
-		publish->period_ms);
+	say("loan_count_max %u\nperiod_ms %u\nreliability %u\nflow %u\n"
+	    "flow_count %u\n",
+		publish->loan_count_max, publish->period_ms,
+		publish->reliability, publish->flow, publish->flow_count);
+	say("history_bytes %" PRIu64 "\nhistory_ms %u\ngive_up_ms %u\n",
+		publish->history_bytes, publish->history_ms,
+		publish->give_up_ms);
+	say("linger_ms %u\nnext_frame %" PRIu64 "\nsession %u\n",
+		publish->linger_ms, publish->next_frame, publish->session);
 }
 
 static void say_ring(const struct msg_control_ring *ring)
