@@ -87,6 +87,7 @@ void msg_ring_writer_add(struct msg_ring_writer *w, uint32_t reader,
 	r->held_max = held_max;
 	r->slow = slow;
 	r->woken = 0;
+	r->keeps = 0;
 	set_floor(w, reader, 0);
 	if (reader >= w->reader_top)
 		w->reader_top = reader + 1;
@@ -260,6 +261,20 @@ static uint32_t sweep_pins(struct msg_ring_writer *w)
 	return count;
 }
 
+/* What one who is waited for has yet to take comes back to nobody, so nobody is
+ * to lose it. */
+static uint64_t revocable(struct msg_ring_writer *w, uint64_t index)
+{
+	for (uint32_t k = 0; k < w->reader_top; k++) {
+		struct claim c;
+
+		if (w->readers[k].slow == MSG_RING_BLOCK &&
+			read_claim(w, k, &c) && c.next < index)
+			index = c.next;
+	}
+	return index;
+}
+
 /* Take from laggards what they have not taken, below `index`. */
 static void revoke_below(struct msg_ring_writer *w, uint64_t index)
 {
@@ -285,6 +300,8 @@ uint32_t msg_ring_reclaim(struct msg_ring_writer *w, uint64_t index)
 
 	if (index > w->head)
 		index = w->head;
+	if (index > w->tail)
+		index = revocable(w, index);
 	if (index > w->tail)
 		revoke_below(w, index);
 	/* "hold": floors before this, claims behind it; and whoever joined
@@ -332,6 +349,8 @@ uint32_t msg_ring_hoarder(struct msg_ring_writer *w)
 		if (awaited && c.next < w->head)
 			return MSG_RING_READERS_MAX;
 		in_hand = c.next - c.low + c.held_top;
+		in_hand -= in_hand < w->readers[k].keeps ? in_hand
+							 : w->readers[k].keeps;
 		if (in_hand > most) {
 			most = in_hand;
 			/* As a relay, whose frames the device still has: nobody

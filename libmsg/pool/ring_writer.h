@@ -43,6 +43,7 @@ struct msg_ring_writer_reader {
 	uint32_t held_max; /* More in hand than this is a fault of its. */
 	uint32_t slow;     /* enum msg_ring_slow */
 	uint32_t woken;    /* The sleep that was ended last. */
+	uint32_t keeps;    /* In hand by agreement, and held against nobody. */
 };
 
 /* An entry that somebody held when the tail went by. */

@@ -366,15 +366,17 @@ START_TEST(who_may_be_evicted_is_and_who_may_block_does)
 	add(0, HELD, MSG_RING_EVICT);
 	add(1, HELD, MSG_RING_BLOCK);
 	put_some(8);
+	/* One is waited for: nobody need lose what comes back to nobody. */
 	ck_assert(!put());
+	ck_assert(msg_ring_writer_has(&writer, 0));
+	take_some(1, 1);
+	settle(1);
+	ck_assert(put());
 	ck_assert(!msg_ring_writer_has(&writer, 0));
 	ck_assert(msg_ring_evicted(&readers[0]));
 	ck_assert(!msg_ring_lap(&readers[0]));
 	ck_assert_uint_eq(writer.evicted, 1);
 	ck_assert(msg_ring_writer_has(&writer, 1));
-	take_some(1, 1);
-	settle(1);
-	ck_assert(put());
 	ck_assert(!put());
 	take_some(1, 8);
 	settle(1);
@@ -411,6 +413,16 @@ START_TEST(nobody_is_thrown_out_for_one_that_is_waited_for)
 	take_some(0, 4);
 	ck_assert_uint_eq(msg_ring_hoarder(&writer), MSG_RING_READERS_MAX);
 	settle(1);
+	ck_assert_uint_eq(msg_ring_hoarder(&writer), 0);
+	/* What it keeps by agreement is held against nobody. */
+	settle(0);
+	put_some(14);
+	take_some(1, 14);
+	take_some(0, 10);
+	settle(0);
+	take_some(0, 4);
+	ck_assert_uint_eq(msg_ring_hoarder(&writer), MSG_RING_READERS_MAX);
+	writer.readers[1].keeps = 12;
 	ck_assert_uint_eq(msg_ring_hoarder(&writer), 0);
 	close_ring();
 }
