@@ -5,6 +5,7 @@
 #include <assert.h>
 
 #include "base/clock.h"
+#include "protocol/fragment.h"
 
 /* A publisher without slots waits that long for who holds them. */
 #define STARVED_NS (100 * MSG_NS_PER_MS)
@@ -26,6 +27,16 @@ static inline struct msg_outbox *of(struct msg_lender *lender)
 static void free_slot(void *lender, uint32_t token)
 {
 	msg_transmit_drop(&((struct msg_lender *)lender)->pool, token);
+}
+
+/* As the relay cuts what no frame holds. */
+static uint32_t part_of(uint32_t body_max)
+{
+	uint32_t part = body_max & ~63u;
+
+	if (part + MSG_FRAGMENT_HEADER_BYTES > body_max && part > 64)
+		part -= 64;
+	return part ? part : 64;
 }
 
 int msg_outbox_open(
@@ -55,6 +66,9 @@ int msg_outbox_open(
 	atomic_init(&l->sent, options->first_sequence);
 	l->counters = options->counters;
 	o->publisher = options->publisher;
+	o->loan_max = options->loan_max ? options->loan_max
+					: options->slot_count;
+	o->part_max = part_of(options->frame_body_max);
 	o->news = options->news;
 	o->news_seen = options->news_seen;
 	o->look = options->look;
@@ -102,6 +116,9 @@ static inline void put_one(struct msg_outbox *o, uint32_t slot, uint32_t offset,
 	}
 	msg_ring_put(&o->ring, 0, &item, token);
 	msg_ring_advance(&o->ring, 1);
+	o->frames += bytes > o->lender.body_max
+			     ? msg_fragment_count(bytes, o->part_max)
+			     : 1;
 	msg_lender_count(&o->lender, MSG_COUNTER_FRAMES, 1);
 }
 
@@ -121,6 +138,7 @@ static void put_packed(struct msg_outbox *o, uint32_t slot)
 	msg_transmit_hold(&l->pool, slot);
 	msg_ring_put(&o->ring, 0, &item, slot);
 	msg_ring_advance(&o->ring, 1);
+	o->frames++;
 	msg_lender_count(l, MSG_COUNTER_FRAMES, 1);
 }
 
@@ -193,7 +211,7 @@ static bool relieve(struct msg_outbox *o)
 	if (o->starved_ns == 0)
 		o->starved_ns = now;
 	if (now - o->starved_ns < STARVED_NS ||
-		pool->loan_count > pool->count / 2)
+		pool->loan_count > o->loan_max / 2)
 		return false;
 	o->starved_ns = 0;
 	reader = msg_ring_hoarder(&o->ring);
@@ -228,6 +246,8 @@ static int find_slot(struct msg_lender *lender, uint32_t *slot)
 {
 	struct msg_outbox *o = of(lender);
 
+	if (lender->pool.loan_count >= o->loan_max)
+		return refuse(o);
 	if (!has_slots(o)) {
 		if (!reclaim(o, has_slots) && !relieve(o))
 			return refuse(o);

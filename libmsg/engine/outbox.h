@@ -38,6 +38,8 @@ struct msg_outbox_options {
 	uint64_t epoch;
 	uint8_t *pool; /* slot_count * slot_bytes, writable. */
 	uint32_t slot_count;
+	uint32_t loan_max;          /* Of them, at once (0: all); the rest is
+	                               for what a reader keeps by agreement. */
 	uint32_t slot_bytes;        /* A multiple of 8. */
 	uint32_t payload_bytes;     /* Of a slot, from its first byte. */
 	uint32_t frame_body_max;    /* Of a PACKED entry. */
@@ -60,6 +62,9 @@ struct msg_outbox {
 	uint64_t starved_ns; /* Since when no slot was to be had; 0: not. */
 	uint64_t flushed; /* Entries whose sleepers were looked for. */
 	uint32_t publisher;
+	uint32_t loan_max;
+	uint32_t part_max; /* Of a message that the relay cuts. */
+	uint64_t frames;   /* That the relay makes of all this, at most. */
 	uint32_t news_seen;
 	const _Atomic uint32_t *news;
 	void (*look)(void *context);

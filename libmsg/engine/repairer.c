@@ -67,6 +67,7 @@ int msg_repairer_open(
 {
 	struct msg_repair_options repair = {
 		.history = options->history,
+		.first_frame = options->first_frame,
 		.heartbeat_ns = options->heartbeat_ms * MSG_NS_PER_MS,
 		.rtt_ns = options->rtt_ns,
 		.repair_frames = REPAIR_BYTES_PER_S / options->frame_bytes,
@@ -91,6 +92,7 @@ int msg_repairer_open(
 		return result;
 	}
 	msg_repair_start(&r->repair, &repair, r->records);
+	r->repair.serial = r->repair.seen_serial = options->first_serial;
 	msg_flow_start(&r->flow, options->flow, options->flow_count,
 		options->give_up_ns, r->receivers, MSG_FLOW_RECEIVERS_MAX);
 	atomic_init(&r->limit, r->flow.limit);
@@ -557,8 +559,7 @@ int msg_repairer_progress(struct msg_repairer *r, uint64_t now)
 /* Who reported so lately is waited for. */
 #define LINGER_HEARD_NS (3 * MSG_NS_PER_S)
 
-/* Whether somebody who reported lately lacks something. */
-static bool is_awaited(const struct msg_repairer *r, uint64_t now)
+bool msg_repairer_is_awaited(const struct msg_repairer *r, uint64_t now)
 {
 	for (uint32_t i = 0; i < MSG_REPAIRER_PEERS; i++) {
 		const struct msg_repairer_peer *peer = &r->peers[i];
@@ -597,7 +598,7 @@ void msg_repairer_linger(struct msg_repairer *r, uint64_t limit_ns)
 	r->held = false;
 	while (now < end) {
 		if (now >= next) {
-			if (probes >= LINGER_PROBES && !is_awaited(r, now))
+			if (probes >= LINGER_PROBES && !msg_repairer_is_awaited(r, now))
 				break;
 			ask_all(r);
 			probes++;

@@ -46,13 +46,14 @@
 #define MSG_REPAIRER_PLACES 256u  /* Sends under way. */
 #define MSG_REPAIRER_HEADER 128u  /* Bytes of each one's first piece. */
 #define MSG_REPAIRER_BUFFERS 256u /* For reports. */
+#define MSG_REPAIRER_FRONT 32u    /* A fragment's header, or a message. */
 
 /* A frame to be sent again: what stands behind its header. */
 struct msg_repairer_frame {
 	uint64_t sequence;
 	uint8_t type;        /* enum msg_frame_type */
-	uint8_t front_bytes; /* 0, or of a FRAGMENT: */
-	uint8_t front[MSG_FRAGMENT_HEADER_BYTES];
+	uint8_t front_bytes; /* Copied: */
+	uint8_t front[MSG_REPAIRER_FRONT];
 	uint32_t iov_count;
 	struct iovec iov[MSG_LINK_IOV_MAX - 1]; /* In the link's memory. */
 };
@@ -77,6 +78,10 @@ struct msg_repairer_options {
 	uint32_t frame_bytes;   /* The lane's, … */
 	uint32_t receive_bytes; /* … and of its receive buffers. */
 	uint32_t history;       /* Frames at most, a power of two. */
+	/* Where numbers go on for receivers that know the stream: frames and
+	 * repairs of before have smaller ones. */
+	uint64_t first_frame;
+	uint32_t first_serial;
 	uint32_t heartbeat_ms;  /* 10 to 60000 */
 	uint64_t rtt_ns;        /* To begin with. */
 	enum msg_flow_policy flow;
@@ -216,6 +221,10 @@ static inline bool msg_repairer_is_due(
 
 /* One turn if nobody else is inside; how many events. */
 int msg_repairer_progress(struct msg_repairer *repairer, uint64_t now);
+
+/* Whether somebody who reported lately lacks something. */
+bool msg_repairer_is_awaited(
+	const struct msg_repairer *repairer, uint64_t now);
 
 /* Nothing follows: tell, and wait until all who report have all, `limit_ns` at
  * most. */
