@@ -261,7 +261,7 @@ static uint32_t hold_max(const struct client *c, const struct stream *stream)
 {
 	uint32_t most = stream->entry_count / 2;
 	uint32_t slots = stream->local
-				 ? stream->owner->publisher->shape.slot_count / 2
+				 ? publisher_loans(stream->owner->publisher) / 2
 				 : c->server->slots / 4;
 
 	if (most > slots)
@@ -339,6 +339,7 @@ static void welcome(struct client *c, const struct msg_control_hello *hello)
 	w->publish_message_bytes_max = frame - 24;
 	w->publish_loan_count_max = 256;
 	w->publish_period_ms = 1000;
+	w->reliable = true;
 	if (n->domain) {
 		w->lane = n->domain->lane;
 		snprintf(w->device, sizeof w->device, "%.63s",

@@ -31,6 +31,44 @@
 /* And for that long its frames may come back to us. */
 #define ECHO_NS MSG_NS_PER_S
 
+static bool is_reliable(const struct msg_control_publish *wish)
+{
+	return wish->reliability == MSG_RELIABILITY_RELIABLE;
+}
+
+/* What is of reliable topics only, and what must go together. */
+static int check(const struct msg_control_publish *wish)
+{
+	if (!is_reliable(wish) && (wish->flow || wish->history_bytes))
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"%s is set, but the topic is best effort",
+			wish->flow ? "flow" : "history_bytes");
+	if ((wish->flow == MSG_FLOW_K_OF_N) != (wish->flow_count > 0))
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"flow is %u, and flow_count %u", wish->flow,
+			wish->flow_count);
+	return 0;
+}
+
+/* What is kept of a reliable topic needs memory beside the loans, and places in
+ * the ring beside those of what is new. */
+static void shape_history(
+	struct publisher *p, const struct msg_control_publish *wish)
+{
+	struct msg_control_publishing *shape = &p->shape;
+	uint32_t parts = 1;
+
+	if (wish->message_bytes_max > p->body_max)
+		parts = msg_fragment_count(wish->message_bytes_max, p->part_max);
+	p->limits = keep_limits(wish->history_bytes, shape->slot_bytes,
+		wish->loan_count_max, parts);
+	/* One is taken before the oldest is given back. */
+	shape->slot_count += p->limits.slots + 1;
+	shape->keep_max = p->limits.entries + FLIGHT + 1;
+	while (shape->entry_count < 2 * shape->keep_max)
+		shape->entry_count *= 2;
+}
+
 /* What its memory looks like, by what it asked for. */
 static void shape_memory(
 	struct publisher *p, const struct msg_control_publish *wish)
@@ -57,6 +95,9 @@ static void shape_memory(
 	p->shape.slot_bytes = (uint32_t)msg_region_stride(
 		MSG_TRANSMIT_PAYLOAD + p->shape.payload_bytes +
 		MSG_PACK_TABLE_BYTES_MAX);
+	/* On this host alone nobody asks for anything again. */
+	if (is_reliable(wish) && p->server->network.domain)
+		shape_history(p, wish);
 }
 
 static void describe(
@@ -76,6 +117,7 @@ static void describe(
 	text->message_bytes_max = wish->message_bytes_max;
 	text->frame_bytes = p->body_max + MSG_FRAME_HEADER_BYTES;
 	text->period_ms = wish->period_ms;
+	text->reliable = is_reliable(wish);
 	p->source.sent = &p->sent;
 	if (server->network.domain)
 		p->source.group = msg_name_group(
@@ -157,8 +199,10 @@ int publisher_open(struct client *client,
 {
 	struct server *server = client->server;
 	struct publisher *p;
-	int result;
+	int result = check(wish);
 
+	if (result < 0)
+		return result;
 	if ((uint32_t)wish->incarnation == 0 ||
 		id_is_taken(server, (uint32_t)wish->incarnation))
 		return msg_fail(MSG_ERROR_ARGUMENT,
@@ -183,6 +227,8 @@ int publisher_open(struct client *client,
 	result = make_memory(p, wish->topic);
 	if (result == 0 && server->network.domain)
 		result = open_lane(p);
+	if (result == 0 && p->limits.slots > 0)
+		result = keep_open(p, wish);
 	if (result < 0) {
 		publisher_close(p);
 		return result;
@@ -198,8 +244,9 @@ static int start_relay(struct publisher *p)
 
 	if (!p->server->network.domain)
 		return 0;
-	p->reader_index = stream_add_reader(
-		s, NULL, s->entry_count / 2, MSG_CONTROL_BLOCK, 0);
+	p->reader_index = stream_add_reader(s, NULL,
+		p->keep ? p->shape.keep_max : s->entry_count / 2,
+		MSG_CONTROL_BLOCK, 0);
 	if (p->reader_index < 0)
 		return p->reader_index;
 	msg_ring_reader_open(&p->reader,
@@ -261,6 +308,7 @@ void publisher_close(struct publisher *p)
 	if (p->announced)
 		msg_announcer_remove(
 			&server->network.announcer, &p->source, 1);
+	keep_close(p);
 	if (p->lane)
 		p->lane->ops->close(p->lane);
 	if (p->stream) {

@@ -27,7 +27,10 @@ static void settle(struct publisher *p)
 {
 	uint64_t low = p->reader.next - p->claimed;
 
-	if (in_flight(p) > 0)
+	if (p->keep)
+		low = keep_low(p->keep, low);
+	if (in_flight(p) > 0 &&
+		p->flight[p->flight_tail & p->flight_mask] < low)
 		low = p->flight[p->flight_tail & p->flight_mask];
 	if (low != p->reader.low)
 		msg_ring_settle(&p->reader, low);
@@ -68,6 +71,11 @@ static void write_header(
 		.sequence = p->item.sequence,
 	};
 
+	if (p->keep) {
+		frame.flags = MSG_FRAME_RELIABLE;
+		frame.transmission = (uint32_t)p->keep->next;
+	}
+
 	msg_frame_write(header_place(p), &frame);
 }
 
@@ -99,6 +107,34 @@ static uint8_t *payload(const struct publisher *p)
 	return p->pool.base + (size_t)p->item.place * MSG_RING_PLACE_UNIT;
 }
 
+/* The frame that was just posted, of which `bytes` at `offset` in the payload
+ * stand in the publisher's pool and the rest in its first piece. */
+static void remember(struct publisher *p, enum msg_frame_type type,
+	uint32_t offset, uint32_t bytes, const struct msg_link_send *send)
+{
+	const struct msg_ring_item *item = &p->item;
+	uint64_t place = (uint64_t)item->place * MSG_RING_PLACE_UNIT;
+	struct keep_frame frame = {
+		.sequence = item->sequence,
+		.index = p->reader.next - 1,
+		.place = place + offset,
+		.bytes = bytes,
+		.slot = item->kind == MSG_RING_INLINE
+				? KEEP_NO_SLOT
+				: (uint32_t)(place / p->keep->slot_bytes),
+		.type = (uint8_t)type,
+		.begins = offset == 0,
+		.messages = (uint16_t)(p->claimed ? 0 : p->messages),
+		.front_bytes = (uint8_t)(send->iov[0].iov_len -
+					 MSG_FRAME_HEADER_BYTES),
+	};
+
+	memcpy(frame.front,
+		(const uint8_t *)send->iov[0].iov_base + MSG_FRAME_HEADER_BYTES,
+		frame.front_bytes);
+	keep_sent(p->keep, &frame);
+}
+
 /* The next fragment of the claimed message. */
 static int send_part(struct publisher *p)
 {
@@ -123,18 +159,20 @@ static int send_part(struct publisher *p)
 	if (result == 0)
 		p->part_offset += part.bytes;
 	p->claimed = p->part_offset < part.total;
+	if (p->keep && result == 0)
+		remember(p, MSG_FRAME_FRAGMENT, part.offset, part.bytes, &send);
 	return result;
 }
 
 static int send_whole(struct publisher *p)
 {
 	struct msg_link_send send = {.iov_count = 2};
+	enum msg_frame_type type = p->item.kind == MSG_RING_PACKED
+					   ? MSG_FRAME_PACKED
+					   : MSG_FRAME_SINGLE;
 	int result;
 
-	write_header(p,
-		p->item.kind == MSG_RING_PACKED ? MSG_FRAME_PACKED
-						: MSG_FRAME_SINGLE,
-		p->item.bytes);
+	write_header(p, type, p->item.bytes);
 	send.iov[0].iov_len = MSG_FRAME_HEADER_BYTES;
 	if (p->item.kind == MSG_RING_INLINE) {
 		memcpy(header_place(p) + MSG_FRAME_HEADER_BYTES, p->item.data,
@@ -149,6 +187,9 @@ static int send_whole(struct publisher *p)
 	}
 	result = post(p, &send);
 	p->claimed = result < 0;
+	if (p->keep && result == 0)
+		remember(p, type, 0,
+			send.iov_count == 2 ? p->item.bytes : 0, &send);
 	return result;
 }
 
@@ -188,6 +229,8 @@ static bool claim(struct publisher *p)
 {
 	uint64_t index = p->reader.next;
 
+	if (p->keep && !keep_has_room(p))
+		return false;
 	switch (msg_ring_peek(&p->reader, index, &p->item)) {
 	case MSG_RING_EMPTY:
 		return false;
@@ -198,8 +241,11 @@ static bool claim(struct publisher *p)
 	default:
 		break;
 	}
-	msg_ring_hold(&p->reader, index + 1, true);
 	p->messages = believe(p);
+	if (p->keep && p->messages > 0 &&
+		!keep_skip(p->keep, p->item.sequence))
+		return false;
+	msg_ring_hold(&p->reader, index + 1, true);
 	p->part_offset = 0;
 	p->claimed = p->messages > 0;
 	p->malformed += !p->claimed;
@@ -219,11 +265,14 @@ static int send_entry(struct publisher *p)
 
 int publisher_turn(struct publisher *p)
 {
+	bool flushed = true;
 	int result = 0;
 	int n = 0;
 
 	if (p->reader_index < 0)
 		return 0;
+	if (p->keep)
+		p->keep->now = msg_clock_ns();
 	if (in_flight(p) > 0 && (result = poll_lane(p)) < 0)
 		return result;
 	for (result = 0; n < (int)TURN_FRAMES && result == 0 &&
@@ -231,12 +280,19 @@ int publisher_turn(struct publisher *p)
 		n += result == 0) {
 		if (!p->claimed && !claim(p))
 			break;
+		if (p->keep && !keep_may(p->keep))
+			break;
 		result = send_entry(p);
 	}
-	if (n > 0 && p->lane->ops->flush(p->lane) == 0)
+	if (n > 0 || p->unflushed)
+		flushed = p->lane->ops->flush(p->lane) == 0;
+	p->unflushed = !flushed;
+	if (n > 0 && flushed)
 		/* Release; partner: announce: what it counts has left. */
 		atomic_store_explicit(
 			&p->sent, p->sequence, memory_order_release);
+	if (p->keep)
+		n += keep_turn(p->keep, flushed);
 	settle(p);
 	return result < 0 && result != -MSG_ERROR_AGAIN ? result : n;
 }
@@ -249,14 +305,47 @@ void publisher_sleep(struct publisher *p)
 
 void publisher_awake(struct publisher *p)
 {
-	if (p->reader_index >= 0)
-		msg_ring_awake(&p->reader);
+	if (p->reader_index < 0)
+		return;
+	msg_ring_awake(&p->reader);
+	/* It may have been a report that woke us. */
+	if (p->keep)
+		atomic_store_explicit(&p->keep->repairer.look_ns, 0,
+			memory_order_relaxed);
 }
 
-bool publisher_ready(const struct publisher *p)
+bool publisher_ready(struct publisher *p)
 {
-	return p->reader_index >= 0 &&
-	       (in_flight(p) > 0 || p->claimed || msg_ring_ready(&p->reader));
+	if (p->reader_index < 0)
+		return false;
+	if (in_flight(p) > 0 || p->unflushed)
+		return true;
+	if (!p->keep)
+		return p->claimed || msg_ring_ready(&p->reader);
+	if (p->keep->side->ops->arm(p->keep->side) != 0)
+		return true;
+	/* Else whatever lets it go on wakes us, or is due. */
+	return p->keep->stopped_ns == 0 && !p->keep->repairer.waiting &&
+	       (p->claimed || msg_ring_ready(&p->reader));
+}
+
+uint64_t publisher_due(const struct publisher *p)
+{
+	uint64_t due = p->client ? UINT64_MAX : p->free_ns;
+	uint64_t keep = p->keep ? keep_due(p->keep) : UINT64_MAX;
+
+	return keep < due ? keep : due;
+}
+
+/* Receivers of a reliable topic have a while to ask for what they miss. */
+bool publisher_is_over(struct publisher *p, uint64_t now)
+{
+	if (p->client || now < p->free_ns)
+		return false;
+	if (!p->keep || now >= p->gone_ns + p->keep->linger_ns)
+		return true;
+	return !p->claimed && !msg_ring_ready(&p->reader) &&
+	       !msg_repairer_is_awaited(&p->keep->repairer, msg_clock_ns());
 }
 
 uint64_t publisher_sequence(const struct publisher *p)

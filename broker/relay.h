@@ -12,13 +12,17 @@
  * that come back are dropped by the feed: local subscribers have them already.
  *
  * A publisher that goes leaves what it has published; that is sent, for a second
- * at most, then its topic says goodbye.
+ * at most, then its topic says goodbye.  What a reliable one has sent is kept
+ * and repaired (keep.h), also when it is gone: until receivers that report have
+ * all, for as long as it wished.
  */
 #ifndef BROKER_RELAY_H
 #define BROKER_RELAY_H
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "broker/keep.h"
 
 #include "link/link.h"
 #include "link/shm/control.h"
@@ -40,6 +44,8 @@ struct publisher {
 	struct stream *stream;
 	struct msg_shm_segment pool;
 	struct msg_control_publishing shape; /* Of its memory. */
+	struct keep_limits limits; /* Of what is kept in it; 0 slots: nothing. */
+	struct keep *keep; /* Of a reliable topic on the network, or NULL. */
 	uint64_t bytes_charged;
 	uint32_t uid; /* To whom. */
 	uint64_t gone_ns;  /* When it went; 0: it is there. */
@@ -59,6 +65,7 @@ struct publisher {
 	uint32_t flight_head;
 	uint32_t flight_tail;
 	uint32_t unsignalled;
+	bool unflushed; /* The lane did not take all. */
 	/* The entry being sent, as it was when it was claimed. */
 	struct msg_ring_item item;
 	uint32_t messages;    /* In it. */
@@ -73,6 +80,13 @@ struct publisher {
  * negated error with the trail. */
 int publisher_open(struct client *client,
 	const struct msg_control_publish *wish, struct publisher **publisher);
+
+/* Slots that are not for what is kept. */
+static inline uint32_t publisher_loans(const struct publisher *publisher)
+{
+	return publisher->shape.slot_count -
+	       (publisher->limits.slots > 0 ? publisher->limits.slots + 1 : 0);
+}
 
 /* It has mapped its memory and may begin: seal, announce, offer the stream. */
 int publisher_start(struct publisher *publisher);
@@ -91,6 +105,12 @@ uint64_t publisher_sequence(const struct publisher *publisher);
 /* Get ready to sleep: then a fence, then publisher_ready. */
 void publisher_sleep(struct publisher *publisher);
 void publisher_awake(struct publisher *publisher);
-bool publisher_ready(const struct publisher *publisher);
+bool publisher_ready(struct publisher *publisher);
+
+/* When it wants a turn though nothing comes; UINT64_MAX: never. */
+uint64_t publisher_due(const struct publisher *publisher);
+
+/* It is gone, and nothing of it is left to do. */
+bool publisher_is_over(struct publisher *publisher, uint64_t now);
 
 #endif

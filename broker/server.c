@@ -55,6 +55,11 @@ int server_watch(struct server *server, int fd, void *mark)
 	return 0;
 }
 
+int server_watch_lane(struct server *server, int fd)
+{
+	return server_watch(server, fd, &lane_mark);
+}
+
 /* ---- streams ----------------------------------------------------------- */
 
 struct stream *server_network_stream(struct server *server, const char *topic)
@@ -208,7 +213,7 @@ static void drain(struct server *server)
 
 	for (struct publisher *p = server->publishers; p; p = next) {
 		next = p->next;
-		if (!p->client && now >= p->free_ns)
+		if (publisher_is_over(p, now))
 			publisher_close(p);
 	}
 }
@@ -318,8 +323,8 @@ static int patience_ms(struct server *server)
 			due = gap;
 	}
 	for (struct publisher *p = server->publishers; p; p = p->next)
-		if (!p->client && p->free_ns < due)
-			due = p->free_ns;
+		if (publisher_due(p) < due)
+			due = publisher_due(p);
 	if (watchdog > 0 && watchdog / 2 / MSG_NS_PER_MS < (uint64_t)limit)
 		limit = (int)(watchdog / 2 / MSG_NS_PER_MS);
 	if (stats < due)
@@ -477,16 +482,15 @@ static int open_feeds(struct server *server)
 			&server->feeds[i], &server->network, server->slots);
 		if (result == 0) {
 			server->feed_count++;
-			result = server_watch(server,
-				server->feeds[i]->link->fd, &lane_mark);
+			result = server_watch_lane(
+				server, server->feeds[i]->link->fd);
 			if (result == 0)
-				result = server_watch(server,
-					server->feeds[i]->side->fd, &lane_mark);
+				result = server_watch_lane(
+					server, server->feeds[i]->side->fd);
 		}
 	}
 	if (result == 0)
-		result = server_watch(
-			server, server->network.link->fd, &lane_mark);
+		result = server_watch_lane(server, server->network.link->fd);
 	return result;
 }
 
@@ -550,7 +554,8 @@ int server_open(struct server **server, const struct server_options *options)
 	return result;
 }
 
-/* What somebody has published before the end was asked for. */
+/* What somebody has published before the end was asked for; and what receivers
+ * miss of it they may have now. */
 static void send_rest(struct publisher *publisher)
 {
 	uint64_t deadline = msg_clock_ns() + DRAIN_NS;
@@ -558,6 +563,8 @@ static void send_rest(struct publisher *publisher)
 	while (publisher_ready(publisher) && publisher_turn(publisher) >= 0 &&
 		msg_clock_ns() < deadline)
 		;
+	if (publisher->keep)
+		msg_repairer_linger(&publisher->keep->repairer, DRAIN_NS);
 }
 
 void server_close(struct server *server)

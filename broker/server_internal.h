@@ -39,6 +39,9 @@ struct server {
 /* Watch a descriptor; `mark` comes back with its events. */
 int server_watch(struct server *server, int fd, void *mark);
 
+/* The same for a link's: look at the lane again. */
+int server_watch_lane(struct server *server, int fd);
+
 /* Read and write everything once; how much there was, or a negated error. */
 int server_turn(struct server *server);
 

@@ -36,6 +36,13 @@ static int refuse_brokered(const char *field)
 		field, msg_version());
 }
 
+static int refuse_reliable(void)
+{
+	return msg_fail(MSG_ERROR_ARGUMENT,
+		"the broker takes no reliable topics; start a newer one, or "
+		"open the node with MSG_BROKER_NEVER");
+}
+
 /* ---- publisher --------------------------------------------------------- */
 
 /* The first field of reliable topics that is set; NULL: none. */
@@ -93,7 +100,8 @@ static int complete_history(struct msg_publisher_options *o)
 				 0, 1, HISTORY_MS_MAX);
 }
 
-int msg_delivery_publisher(struct msg_publisher_options *o, bool brokered)
+int msg_delivery_publisher(
+	struct msg_publisher_options *o, enum msg_delivery_way way)
 {
 	const char *field = reliable_field(o);
 	int result = check_reliability(o->reliability);
@@ -109,8 +117,8 @@ int msg_delivery_publisher(struct msg_publisher_options *o, bool brokered)
 				       field)
 			     : 0;
 	}
-	if (brokered)
-		return refuse_brokered("a reliable topic");
+	if (way == MSG_DELIVERY_BEST_EFFORT)
+		return refuse_reliable();
 	result = complete_flow(o);
 	if (result == 0)
 		result = complete_history(o);
@@ -125,18 +133,24 @@ int msg_delivery_publisher(struct msg_publisher_options *o, bool brokered)
 
 /* ---- subscriber -------------------------------------------------------- */
 
-static int check_brokered(const struct msg_subscriber_options *o)
+/* A broker is one receiver for all its subscribers. */
+static int check_brokered(
+	const struct msg_subscriber_options *o, enum msg_delivery_way way)
 {
-	if (o->reliability == MSG_RELIABILITY_RELIABLE)
-		return refuse_brokered("a reliable topic");
+	if (way == MSG_DELIVERY_BEST_EFFORT &&
+		o->reliability == MSG_RELIABILITY_RELIABLE)
+		return refuse_reliable();
 	if (o->history_count)
 		return refuse_brokered("history_count");
 	if (o->tagged)
 		return refuse_brokered("tagged");
+	if (o->give_up_ms)
+		return refuse_brokered("give_up_ms");
 	return 0;
 }
 
-int msg_delivery_subscriber(struct msg_subscriber_options *o, bool brokered)
+int msg_delivery_subscriber(
+	struct msg_subscriber_options *o, enum msg_delivery_way way)
 {
 	int result = check_reliability(o->reliability);
 
@@ -145,8 +159,8 @@ int msg_delivery_subscriber(struct msg_subscriber_options *o, bool brokered)
 			"reserved is %u; start the struct with "
 			"MSG_SUBSCRIBER_OPTIONS",
 			o->reserved);
-	if (result == 0 && brokered)
-		result = check_brokered(o);
+	if (result == 0 && way != MSG_DELIVERY_LANE)
+		result = check_brokered(o, way);
 	if (result < 0)
 		return result;
 	if (o->reliability == MSG_RELIABILITY_BEST_EFFORT &&

@@ -9,15 +9,20 @@
 #ifndef MSG_API_DELIVERY_H
 #define MSG_API_DELIVERY_H
 
-#include <stdbool.h>
-
 #include <msg/msg.h>
 
-/* Complete the options from `reliability` on.  `brokered`: the node stands on
- * the broker.  0, or -MSG_ERROR_ARGUMENT with the reason on the trail. */
+/* What the node stands on. */
+enum msg_delivery_way {
+	MSG_DELIVERY_LANE,
+	MSG_DELIVERY_BROKER,
+	MSG_DELIVERY_BEST_EFFORT, /* A broker that knows of no reliable topics. */
+};
+
+/* Complete the options from `reliability` on.  0, or -MSG_ERROR_ARGUMENT with
+ * the reason on the trail. */
 int msg_delivery_publisher(
-	struct msg_publisher_options *options, bool brokered);
+	struct msg_publisher_options *options, enum msg_delivery_way way);
 int msg_delivery_subscriber(
-	struct msg_subscriber_options *options, bool brokered);
+	struct msg_subscriber_options *options, enum msg_delivery_way way);
 
 #endif

@@ -11,6 +11,7 @@
 #include <msg/msg.h>
 
 #include "base/log.h"
+#include "api/delivery.h"
 #include "link/link.h"
 #include "link/shm/control.h"
 #include "link/shm/place.h"
@@ -38,6 +39,15 @@ struct msg_node {
 static inline bool msg_node_is_brokered(const struct msg_node *node)
 {
 	return !node->domain;
+}
+
+static inline enum msg_delivery_way msg_node_delivery(
+	const struct msg_node *node)
+{
+	if (!msg_node_is_brokered(node))
+		return MSG_DELIVERY_LANE;
+	return node->broker.reliable ? MSG_DELIVERY_BROKER
+				     : MSG_DELIVERY_BEST_EFFORT;
 }
 
 static inline uint32_t msg_node_frame_bytes(const struct msg_node *node)

@@ -62,7 +62,7 @@ static int complete(
 			MSG_ERROR_ARGUMENT, "topic is missing; set it");
 	result = msg_name_check_topic(o->topic);
 	if (result == 0)
-		result = msg_delivery_publisher(o, msg_node_is_brokered(node));
+		result = msg_delivery_publisher(o, msg_node_delivery(node));
 	if (result == 0)
 		result = msg_options_number(&o->message_bytes_max,
 			"message_bytes_max", NULL, bytes, 1,
@@ -217,6 +217,21 @@ fail:
 	return result;
 }
 
+/* The same of the broker. */
+static void keep_at_broker(struct msg_publisher *p,
+	const struct msg_publisher_options *o,
+	struct msg_publication_options *options)
+{
+	p->repair_ns = o->linger_ms * MSG_NS_PER_MS;
+	options->reliability = o->reliability;
+	options->flow = o->flow;
+	options->flow_count = o->flow_count;
+	options->history_bytes = o->history_bytes;
+	options->history_ms = o->history_ms;
+	options->give_up_ms = o->give_up_ms;
+	options->linger_ms = o->linger_ms;
+}
+
 static int open_on_broker(struct msg_publisher *p,
 	const struct msg_publisher_options *o, uint64_t incarnation)
 {
@@ -230,6 +245,8 @@ static int open_on_broker(struct msg_publisher *p,
 	};
 	int result;
 
+	if (o->reliability == MSG_RELIABILITY_RELIABLE)
+		keep_at_broker(p, o, &options);
 	p->publication = calloc(1, sizeof *p->publication);
 	if (!p->publication)
 		return msg_fail(MSG_ERROR_MEMORY, "no memory for a publisher");
@@ -380,7 +397,8 @@ int msg_publisher_close(struct msg_publisher *p)
 	if (p->publication) {
 		msg_attendant_remove(
 			&p->node->attendant, &p->publication->attended);
-		msg_publication_close(p->publication, LINGER_NS);
+		msg_publication_close(p->publication,
+			p->repair_ns > LINGER_NS ? p->repair_ns : LINGER_NS);
 		free(p->publication);
 		msg_node_release(p->node);
 	} else {

@@ -120,8 +120,7 @@ static int complete(struct msg_subscriber_options *o,
 			MSG_ERROR_ARGUMENT, "topic is missing; set it");
 	result = msg_name_check_pattern(o->topic);
 	if (result == 0)
-		result = msg_delivery_subscriber(
-			o, msg_node_is_brokered(node));
+		result = msg_delivery_subscriber(o, msg_node_delivery(node));
 	if (result == 0)
 		result = complete_sizes(o, frame_bytes);
 	if (result == 0)

@@ -14,6 +14,9 @@
 /* How long readers of a ring may take to find the next one: they look for the
  * broker each 50 ms, and the network waits meanwhile. */
 #define FOLLOW_NS (500 * MSG_NS_PER_MS)
+/* A broker that threw us out may go on for a second with what is in the old
+ * ring; the next one's frames have other numbers. */
+#define FRAMES_BETWEEN 4096u
 /* The rare way, apart: what is usual saves no registers for it. */
 #define APART __attribute__((noinline))
 
@@ -110,6 +113,7 @@ static int open_outlet(struct msg_publication *p, struct msg_outlet *outlet,
 		.entry_count = g->entry_count,
 		.epoch = p->client.welcome.epoch,
 		.slot_count = g->slot_count,
+		.loan_max = p->said.reliability ? p->said.loan_count_max : 0,
 		.slot_bytes = g->slot_bytes,
 		.payload_bytes = g->payload_bytes,
 		.frame_body_max = g->frame_body_max,
@@ -146,6 +150,8 @@ static int open_outlet(struct msg_publication *p, struct msg_outlet *outlet,
 		return result;
 	}
 	outlet->is_open = true;
+	outlet->keep_max = g->keep_max;
+	outlet->first_frame = p->said.next_frame;
 	return 0;
 }
 
@@ -184,10 +190,19 @@ static int ask(void *context)
 {
 	struct msg_publication *p = context;
 	struct msg_control control = {.kind = MSG_CONTROL_PUBLISH};
+	const struct msg_outlet *from = p->current;
 
-	if (p->current)
-		p->said.next_sequence =
-			msg_lender_next(&p->current->outbox.lender);
+	if (p->said.reliability && !p->client.welcome.reliable)
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"the broker at %s takes no reliable topics; start a "
+			"newer one, or open the node with MSG_BROKER_NEVER",
+			p->client.path);
+	if (from) {
+		p->said.next_sequence = msg_lender_next(&from->outbox.lender);
+		p->said.next_frame = from->first_frame + from->outbox.frames +
+				     from->outbox.lender.pack.count +
+				     FRAMES_BETWEEN;
+	}
 	control.publish = p->said;
 	return msg_client_say(&p->client, &control);
 }
@@ -218,6 +233,7 @@ static int started(struct msg_publication *p)
 		return msg_fail(MSG_ERROR_FABRIC,
 			"the broker at %s says Started out of turn",
 			p->client.path);
+	p->said.session++;
 	if (p->current) {
 		p->next = p->coming;
 		p->move_by = msg_clock_coarse_ns() + FOLLOW_NS;
@@ -261,6 +277,9 @@ static int reader(struct msg_publication *p,
 	msg_ring_writer_add(&outlet->outbox.ring, said->reader,
 		(const struct msg_ring_ledger *)r->ledger.base, said->hold_max,
 		(enum msg_ring_slow)(said->policy - MSG_CONTROL_LAP));
+	if (r->is_broker)
+		outlet->outbox.ring.readers[said->reader].keeps =
+			outlet->keep_max;
 	return 0;
 }
 
@@ -348,6 +367,13 @@ int msg_publication_open(
 	p->said.message_bytes_max = o->message_bytes_max;
 	p->said.loan_count_max = o->loan_count_max;
 	p->said.period_ms = o->period_ms;
+	p->said.reliability = o->reliability;
+	p->said.flow = o->flow;
+	p->said.flow_count = o->flow_count;
+	p->said.history_bytes = o->history_bytes;
+	p->said.history_ms = o->history_ms;
+	p->said.give_up_ms = o->give_up_ms;
+	p->said.linger_ms = o->linger_ms;
 	result = msg_client_open(
 		&p->client, o->path, MSG_CONTROL_PUBLISHER, &calls, p);
 	if (result == 0)

@@ -10,7 +10,8 @@
  * into the same ring for the readers of this host.  When it is back, we ask for
  * the same topic with the same incarnation, and move to the ring it then makes
  * once no loan is out and the readers are there too: sequences go on, so readers
- * know to the message what the network missed.  While it is away nobody tells
+ * know to the message what the network missed, and of a reliable topic the
+ * numbers of frames do, too.  While it is away nobody tells
  * us of a reader that dies; if one holds us up, we look ourselves.
  *
  * Neighbours: called by api/publisher; calls engine/outbox and client.  Its calls
@@ -31,6 +32,14 @@ struct msg_publication_options {
 	uint32_t message_bytes_max;
 	uint32_t loan_count_max;
 	uint32_t period_ms;
+	/* As msg_control_publish; 0 of best effort. */
+	uint32_t reliability;
+	uint32_t flow;
+	uint32_t flow_count;
+	uint64_t history_bytes;
+	uint32_t history_ms;
+	uint32_t give_up_ms;
+	uint32_t linger_ms;
 };
 
 /* Somebody who reads our ring. */
@@ -48,6 +57,8 @@ struct msg_outlet {
 	struct msg_shm_segment ring;
 	struct msg_shm_segment pool;
 	uint32_t reader_count; /* Without the broker. */
+	uint32_t keep_max;     /* Entries the broker may keep for repair. */
+	uint64_t first_frame;  /* Where the broker numbers its frames from. */
 	struct msg_publication_reader readers[MSG_RING_READERS_MAX];
 };
 

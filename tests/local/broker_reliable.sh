@@ -4,7 +4,7 @@
 # broker_reliable.sh - reliable topics between two hosts whose cable loses 1 and
 # 10 % of all datagrams: four subscribers behind one broker get everything, in
 # order, from a publisher straight on the lane and from one behind a broker.
-# COUNT and SEED in the environment replay a run.
+# COUNT, SEED and RATE in the environment replay a run.
 # shellcheck source=tests/local/broker_lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/broker_lib.sh" || exit 1
 : "${SIDES:?is not set: the path of the program reliable_sides}"
@@ -51,7 +51,8 @@ run() {
 	side "$b" - straight subscribe "$topic" "$count" "$seed" 0
 	[ "$broker" = - ] || side "$a" "$broker" "local" \
 		subscribe "$topic" "$count" "$seed" 0
-	side "$a" "$broker" pub publish "$topic" "$count" "$seed" "$flow" 1000 0
+	side "$a" "$broker" pub publish "$topic" "$count" "$seed" "$flow" 1000 \
+		"${RATE:-40000}"
 	for i in sub1 sub2 sub3 sub4 straight; do
 		finish "$i" 200
 		is "$topic: exit of $i" 0 $code
@@ -67,6 +68,7 @@ run() {
 serve "$b" right
 serve "$a" left
 run from.lane - 1
+run from.broker left 1
 kill "${pids[wire]}"
 finish wire
 cat "$work/wire.out"

@@ -162,6 +162,8 @@ static int subscribe(struct msg_node *node, char **argv)
 	struct msg_view views[64];
 
 	o.topic = argv[2];
+	/* A publisher of this host waits for it. */
+	o.slow = MSG_SLOW_BLOCK;
 	must(msg_subscriber_open(node, &o, &s), "subscriber");
 	printf("ready\n");
 	fflush(stdout);

@@ -97,7 +97,12 @@ MSG_API MSG_MUST_CHECK int msg_topic_match(
  *                and receivers ask for what they miss.  Lost is what the
  *                publisher no longer has, or cannot bring within give_up_ms.
  *
- * The publisher offers, and each subscriber takes what is offered or less. */
+ * The publisher offers, and each subscriber takes what is offered or less.
+ *
+ * A broker asks once for all subscribers of its host, and what it gets is what
+ * each of them may take; BEST_EFFORT gives none of them less there.  Between
+ * processes of one host nothing is lost on the way: who is too slow is treated
+ * as its `slow` says, and waited for by no publisher elsewhere. */
 enum msg_reliability {
 	MSG_RELIABILITY_DEFAULT = 0,     /* Of a publisher: BEST_EFFORT; of a
 	                                    subscriber: what is offered. */
@@ -282,8 +287,10 @@ struct msg_publisher_options {
 	uint32_t loan_count_max;    /* Buffers, 2 to 65536; by default 256, or
 	                               as many as fit 32 MiB if that is less. */
 	uint32_t reliability;       /* enum msg_reliability; BEST_EFFORT.  What
-	                               follows is of RELIABLE, and else ARGUMENT;
-	                               so is RELIABLE through a broker. */
+	                               follows is of RELIABLE, and else
+	                               ARGUMENT.  Through a broker it is about
+	                               other hosts: of this one `slow` of each
+	                               subscriber decides. */
 	uint32_t flow;              /* enum msg_flow_control; NONE. */
 	size_t history_bytes;       /* Memory for what was sent, in buffers of one
 	                               message or frame each, beside those lent
@@ -428,8 +435,8 @@ struct msg_subscriber_options {
 	uint32_t events;              /* Not 0: take also returns views of enum
 	                                 msg_event.  Through a broker those of
 	                                 publishers on the network, as it hears of
-	                                 them, and LOST.  There RELIABLE,
-	                                 history_count and tagged are ARGUMENT. */
+	                                 them, and LOST.  There history_count,
+	                                 give_up_ms and tagged are ARGUMENT. */
 	uint32_t reserved;            /* Zero. */
 };
 #define MSG_SUBSCRIBER_OPTIONS \

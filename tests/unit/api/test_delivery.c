@@ -18,19 +18,19 @@ static struct msg_publisher_options reliable(void)
 
 /* Refused, in a text that names what was wrong. */
 static void refused_publisher(
-	struct msg_publisher_options o, bool brokered, const char *word)
+	struct msg_publisher_options o, enum msg_delivery_way way, const char *word)
 {
 	ck_assert_int_eq(
-		msg_delivery_publisher(&o, brokered), -MSG_ERROR_ARGUMENT);
+		msg_delivery_publisher(&o, way), -MSG_ERROR_ARGUMENT);
 	ck_assert_msg(strstr(msg_trail_text(), word), "'%s' is not in '%s'",
 		word, msg_trail_text());
 }
 
 static void refused_subscriber(
-	struct msg_subscriber_options o, bool brokered, const char *word)
+	struct msg_subscriber_options o, enum msg_delivery_way way, const char *word)
 {
 	ck_assert_int_eq(
-		msg_delivery_subscriber(&o, brokered), -MSG_ERROR_ARGUMENT);
+		msg_delivery_subscriber(&o, way), -MSG_ERROR_ARGUMENT);
 	ck_assert_msg(strstr(msg_trail_text(), word), "'%s' is not in '%s'",
 		word, msg_trail_text());
 }
@@ -39,7 +39,7 @@ START_TEST(a_publisher_is_best_effort_unless_told)
 {
 	struct msg_publisher_options o = MSG_PUBLISHER_OPTIONS;
 
-	ck_assert_int_eq(msg_delivery_publisher(&o, true), 0);
+	ck_assert_int_eq(msg_delivery_publisher(&o, MSG_DELIVERY_BROKER), 0);
 	ck_assert_uint_eq(o.reliability, MSG_RELIABILITY_BEST_EFFORT);
 	ck_assert_uint_eq(o.history_bytes, 0);
 }
@@ -49,7 +49,7 @@ START_TEST(a_reliable_publisher_gets_its_defaults)
 {
 	struct msg_publisher_options o = reliable();
 
-	ck_assert_int_eq(msg_delivery_publisher(&o, false), 0);
+	ck_assert_int_eq(msg_delivery_publisher(&o, MSG_DELIVERY_LANE), 0);
 	ck_assert_uint_eq(o.flow, MSG_FLOW_NONE);
 	ck_assert_uint_eq(o.history_bytes, 16u << 20);
 	ck_assert_uint_eq(o.history_ms, 0);
@@ -58,22 +58,32 @@ START_TEST(a_reliable_publisher_gets_its_defaults)
 }
 END_TEST
 
+START_TEST(a_reliable_publisher_may_stand_on_a_broker)
+{
+	struct msg_publisher_options o = reliable();
+
+	o.flow = MSG_FLOW_K_OF_N, o.flow_count = 2;
+	ck_assert_int_eq(msg_delivery_publisher(&o, MSG_DELIVERY_BROKER), 0);
+	ck_assert_uint_eq(o.history_bytes, 16u << 20);
+}
+END_TEST
+
 START_TEST(what_is_of_reliable_topics_alone_is_not_taken_silently)
 {
 	struct msg_publisher_options good = MSG_PUBLISHER_OPTIONS, o;
 
 	o = good, o.flow = MSG_FLOW_MIN;
-	refused_publisher(o, false, "flow is set");
+	refused_publisher(o, MSG_DELIVERY_LANE, "flow is set");
 	o = good, o.history_bytes = 1u << 20;
-	refused_publisher(o, false, "history_bytes");
+	refused_publisher(o, MSG_DELIVERY_LANE, "history_bytes");
 	o = good, o.history_ms = 1;
-	refused_publisher(o, false, "history_ms");
+	refused_publisher(o, MSG_DELIVERY_LANE, "history_ms");
 	o = good, o.flow_count = 1;
-	refused_publisher(o, false, "flow_count");
+	refused_publisher(o, MSG_DELIVERY_LANE, "flow_count");
 	o = good, o.give_up_ms = 100;
-	refused_publisher(o, false, "give_up_ms");
+	refused_publisher(o, MSG_DELIVERY_LANE, "give_up_ms");
 	o = good, o.linger_ms = 100;
-	refused_publisher(o, false, "linger_ms");
+	refused_publisher(o, MSG_DELIVERY_LANE, "linger_ms");
 }
 END_TEST
 
@@ -82,30 +92,31 @@ START_TEST(what_cannot_be_had_is_refused_in_words)
 	struct msg_publisher_options good = reliable(), o;
 
 	o = good, o.reliability = MSG_RELIABILITY_RC;
-	refused_publisher(o, false, "RC");
+	refused_publisher(o, MSG_DELIVERY_LANE, "RC");
 	o = good, o.reliability = 4;
-	refused_publisher(o, false, "enum msg_reliability");
-	refused_publisher(good, true, "MSG_BROKER_NEVER");
+	refused_publisher(o, MSG_DELIVERY_LANE, "enum msg_reliability");
+	refused_publisher(
+		good, MSG_DELIVERY_BEST_EFFORT, "MSG_BROKER_NEVER");
 	o = good, o.flow = 4;
-	refused_publisher(o, false, "enum msg_flow_control");
+	refused_publisher(o, MSG_DELIVERY_LANE, "enum msg_flow_control");
 	o = good, o.flow = MSG_FLOW_K_OF_N;
-	refused_publisher(o, false, "flow_count");
+	refused_publisher(o, MSG_DELIVERY_LANE, "flow_count");
 	o.flow_count = 1025;
-	refused_publisher(o, false, "flow_count");
+	refused_publisher(o, MSG_DELIVERY_LANE, "flow_count");
 	o.flow_count = 1024;
-	ck_assert_int_eq(msg_delivery_publisher(&o, false), 0);
+	ck_assert_int_eq(msg_delivery_publisher(&o, MSG_DELIVERY_LANE), 0);
 	o = good, o.flow_count = 1;
-	refused_publisher(o, false, "flow_count");
+	refused_publisher(o, MSG_DELIVERY_LANE, "flow_count");
 	o = good, o.history_bytes = (64u << 10) - 1;
-	refused_publisher(o, false, "history_bytes");
+	refused_publisher(o, MSG_DELIVERY_LANE, "history_bytes");
 	o = good, o.history_bytes = ((size_t)4 << 30) + 1;
-	refused_publisher(o, false, "history_bytes");
+	refused_publisher(o, MSG_DELIVERY_LANE, "history_bytes");
 	o = good, o.history_ms = 3600001;
-	refused_publisher(o, false, "history_ms");
+	refused_publisher(o, MSG_DELIVERY_LANE, "history_ms");
 	o = good, o.give_up_ms = 9;
-	refused_publisher(o, false, "give_up_ms");
+	refused_publisher(o, MSG_DELIVERY_LANE, "give_up_ms");
 	o = good, o.linger_ms = 60001;
-	refused_publisher(o, false, "linger_ms");
+	refused_publisher(o, MSG_DELIVERY_LANE, "linger_ms");
 }
 END_TEST
 
@@ -113,11 +124,12 @@ START_TEST(a_subscriber_takes_what_is_offered_unless_told)
 {
 	struct msg_subscriber_options o = MSG_SUBSCRIBER_OPTIONS;
 
-	ck_assert_int_eq(msg_delivery_subscriber(&o, true), 0);
+	ck_assert_int_eq(msg_delivery_subscriber(&o, MSG_DELIVERY_BROKER), 0);
 	ck_assert_uint_eq(o.reliability, MSG_RELIABILITY_RELIABLE);
 	ck_assert_uint_eq(o.give_up_ms, 1000);
+	o.give_up_ms = 0;
 	o.reliability = MSG_RELIABILITY_BEST_EFFORT;
-	ck_assert_int_eq(msg_delivery_subscriber(&o, true), 0);
+	ck_assert_int_eq(msg_delivery_subscriber(&o, MSG_DELIVERY_BROKER), 0);
 	ck_assert_uint_eq(o.reliability, MSG_RELIABILITY_BEST_EFFORT);
 }
 END_TEST
@@ -127,27 +139,30 @@ START_TEST(a_subscriber_is_not_promised_what_it_cannot_have)
 	struct msg_subscriber_options good = MSG_SUBSCRIBER_OPTIONS, o;
 
 	o = good, o.reliability = MSG_RELIABILITY_RC;
-	refused_subscriber(o, false, "RC");
+	refused_subscriber(o, MSG_DELIVERY_LANE, "RC");
 	o = good, o.reliability = 77;
-	refused_subscriber(o, false, "77");
+	refused_subscriber(o, MSG_DELIVERY_LANE, "77");
 	o = good, o.reserved = 1;
-	refused_subscriber(o, false, "MSG_SUBSCRIBER_OPTIONS");
+	refused_subscriber(o, MSG_DELIVERY_LANE, "MSG_SUBSCRIBER_OPTIONS");
 	o = good, o.reliability = MSG_RELIABILITY_BEST_EFFORT;
 	o.history_count = 1;
-	refused_subscriber(o, false, "history_count");
+	refused_subscriber(o, MSG_DELIVERY_LANE, "history_count");
 	o.history_count = 0, o.tagged = 1;
-	refused_subscriber(o, false, "tagged");
+	refused_subscriber(o, MSG_DELIVERY_LANE, "tagged");
 	o = good, o.give_up_ms = 60001;
-	refused_subscriber(o, false, "give_up_ms");
+	refused_subscriber(o, MSG_DELIVERY_LANE, "give_up_ms");
 	o = good, o.reliability = MSG_RELIABILITY_RELIABLE;
-	refused_subscriber(o, true, "MSG_BROKER_NEVER");
+	refused_subscriber(o, MSG_DELIVERY_BEST_EFFORT, "MSG_BROKER_NEVER");
+	ck_assert_int_eq(msg_delivery_subscriber(&o, MSG_DELIVERY_BROKER), 0);
 	o = good, o.history_count = 1;
-	refused_subscriber(o, true, "history_count");
+	refused_subscriber(o, MSG_DELIVERY_BROKER, "history_count");
 	o = good, o.tagged = 1;
-	refused_subscriber(o, true, "tagged");
+	refused_subscriber(o, MSG_DELIVERY_BROKER, "tagged");
 	/* The broker's part. */
 	o = good, o.events = 1;
-	ck_assert_int_eq(msg_delivery_subscriber(&o, true), 0);
+	ck_assert_int_eq(msg_delivery_subscriber(&o, MSG_DELIVERY_BROKER), 0);
+	o = good, o.give_up_ms = 100;
+	refused_subscriber(o, MSG_DELIVERY_BROKER, "give_up_ms");
 }
 END_TEST
 
@@ -158,6 +173,7 @@ int main(void)
 
 	tcase_add_test(delivery, a_publisher_is_best_effort_unless_told);
 	tcase_add_test(delivery, a_reliable_publisher_gets_its_defaults);
+	tcase_add_test(delivery, a_reliable_publisher_may_stand_on_a_broker);
 	tcase_add_test(delivery,
 		what_is_of_reliable_topics_alone_is_not_taken_silently);
 	tcase_add_test(delivery, what_cannot_be_had_is_refused_in_words);
