@@ -159,6 +159,17 @@ static void put_stream(struct writing *w, struct stream *s)
 
 /* ---- publishers ------------------------------------------------------------ */
 
+static void count_kept(
+	struct msg_broker_publisher_counts *counts, const struct keep *k)
+{
+	counts->naks = msg_counter_get(&k->counters[MSG_COUNTER_NAKS]);
+	counts->asked = msg_counter_get(&k->counters[MSG_COUNTER_ASKED]);
+	counts->repairs = msg_counter_get(&k->counters[MSG_COUNTER_REPAIRS]);
+	counts->gone = msg_counter_get(&k->counters[MSG_COUNTER_GONE]);
+	counts->held_up = msg_counter_get(&k->counters[MSG_COUNTER_HELD_UP]);
+	counts->kept = k->next - k->first;
+}
+
 static void put_local(struct writing *w, const struct publisher *p)
 {
 	const struct msg_announcement *text = &p->source.text;
@@ -177,6 +188,8 @@ static void put_local(struct writing *w, const struct publisher *p)
 	row.counts.frames = p->frames;
 	row.counts.send_failed = p->failed;
 	row.counts.malformed = p->malformed;
+	if (p->keep)
+		count_kept(&row.counts, p->keep);
 	put(w, MSG_STATS_PUBLISHERS, &row);
 }
 
@@ -189,6 +202,28 @@ static const struct msg_announcement *announcement(
 		if (roster->entries[i].said.publisher == publisher)
 			return &roster->entries[i].said;
 	return NULL;
+}
+
+static void count_ordered(struct msg_broker_publisher_counts *counts,
+	const struct msg_sequence *sequence)
+{
+	counts->messages = sequence->sequence;
+	counts->lost = sequence->lost_total;
+	counts->late = sequence->late_total;
+	counts->reordered = sequence->reordered_total;
+}
+
+static void count_recovered(struct msg_broker_publisher_counts *counts,
+	const struct msg_recover *recover)
+{
+	counts->messages = recover->sequence;
+	counts->lost = recover->lost_total;
+	counts->late = recover->counts.late;
+	counts->reordered = recover->counts.reordered;
+	counts->naks = recover->counts.naks;
+	counts->asked = recover->counts.asked;
+	counts->repairs = recover->counts.repaired;
+	counts->gone = recover->counts.gone;
 }
 
 static void put_remote(struct writing *w, struct stream *stream,
@@ -207,10 +242,10 @@ static void put_remote(struct writing *w, struct stream *stream,
 		row.pid = said->pid;
 		row.uid = said->uid;
 	}
-	row.counts.messages = heard->sequence.sequence;
-	row.counts.lost = heard->sequence.lost_total;
-	row.counts.late = heard->sequence.late_total;
-	row.counts.reordered = heard->sequence.reordered_total;
+	if (heard->kind == MSG_STREAM_RELIABLE)
+		count_recovered(&row.counts, &heard->recover);
+	else
+		count_ordered(&row.counts, &heard->sequence);
 	put(w, MSG_STATS_PUBLISHERS, &row);
 }
 
@@ -246,6 +281,11 @@ static void put_feed(struct writing *w, struct feed *f, uint64_t id)
 	COUNT(starved, STARVED);
 	COUNT(publishers, PUBLISHERS);
 	COUNT(publishers_refused, PUBLISHERS_REFUSED);
+	COUNT(naks, NAKS);
+	COUNT(asked, ASKED);
+	COUNT(repairs, REPAIRS);
+	COUNT(gone, GONE);
+	COUNT(given_up, GIVEN_UP);
 #undef COUNT
 	row.counts.evicted = f->evicted;
 	put(w, MSG_STATS_FEEDS, &row);

@@ -157,7 +157,7 @@ static int subscribe(struct msg_node *node, char **argv)
 	uint64_t count = strtoull(argv[3], NULL, 0);
 	uint64_t seed = strtoull(argv[4], NULL, 0);
 	uint64_t allowed = strtoull(argv[5], NULL, 0);
-	uint64_t next = 0, lost = 0, heard = now_ns();
+	uint64_t next = 0, lost = 0, gaps = 0, heard = now_ns();
 	struct msg_subscriber *s;
 	struct msg_view views[64];
 
@@ -185,6 +185,7 @@ static int subscribe(struct msg_node *node, char **argv)
 				return 1;
 			}
 			lost += gap;
+			gaps += gap > 0;
 			check(s, &views[i], seed);
 			next = views[i].sequence + 1;
 		}
@@ -202,8 +203,8 @@ static int subscribe(struct msg_node *node, char **argv)
 		if (n < 0 && n != -MSG_ERROR_TIMEOUT)
 			must(n, "wait");
 	}
-	printf("all came, %llu lost, %llu reattached\n",
-		(unsigned long long)lost,
+	printf("all came, %llu lost in %llu places, %llu reattached\n",
+		(unsigned long long)lost, (unsigned long long)gaps,
 		(unsigned long long)msg_subscriber_counter(
 			s, MSG_COUNTER_REATTACHED));
 	must(msg_subscriber_close(s), "close");

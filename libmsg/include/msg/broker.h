@@ -102,7 +102,21 @@ struct msg_broker; /* A look at one broker. */
 	X(late, "Remote: frames that came after their place was counted "      \
 		"lost, or twice.", "The path reorders or repeats: look at it.") \
 	X(reordered, "Remote: frames that came after a later one, in time.",   \
-		"Nothing: the path reorders within the allowance.")
+		"Nothing: the path reorders within the allowance.")            \
+	X(naks, "Reliable: reports that something is missing, heard of a "     \
+		"local publisher, sent to a remote one.",                      \
+		"See lost of the path: sockets, queues, cables.")              \
+	X(asked, "Reliable: frames asked for in them.",                        \
+		"The same.")                                                   \
+	X(repairs, "Reliable: frames sent again, or that came again.",         \
+		"The same.")                                                   \
+	X(gone, "Reliable: frames of a local publisher asked for too late; "   \
+		"messages of a remote one that it had no more.",               \
+		"Raise history_bytes or history_ms of that publisher.")        \
+	X(kept, "Local, reliable, now: frames that can be had again.",         \
+		"Few: raise history_bytes.")                                   \
+	X(held_up, "Local, reliable: times it had to wait for receivers.",     \
+		"See who is slow, or choose another flow.")
 
 #define MSG_BROKER_READER_COUNTS(X)                                            \
 	X(lag, "Now: entries written and not yet taken.",                      \
@@ -160,7 +174,16 @@ struct msg_broker; /* A look at one broker. */
 		"broker for some.")                                            \
 	X(evicted, "Readers that lost their ring for this feed's slots.",      \
 		"Release views sooner, raise slots, or lower held_slots in "   \
-		"[quota].")
+		"[quota].")                                                    \
+	X(naks, "Reports that frames of reliable topics are missing.",         \
+		"See lost of the path: sockets, queues, cables.")              \
+	X(asked, "Frames asked for in them.", "The same.")                     \
+	X(repairs, "Frames that came because they were asked for.",            \
+		"The same.")                                                   \
+	X(gone, "Messages lost: their publishers had them no more.",           \
+		"Raise history_bytes or history_ms of those publishers.")      \
+	X(given_up, "Messages lost: no repair came in time.",                  \
+		"The path loses too much, or the publisher is gone.")
 
 #define MSG_BROKER_USER_COUNTS(X)                                              \
 	X(connections, "Now: connections.", "See which programs he runs.")     \
