@@ -47,6 +47,7 @@ struct client_listing {
 	uint64_t publishers_before; /* Local ones below are still to be told, */
 	uint64_t heard_after;       /* and of the directory, those above, */
 	uint64_t heard_last;        /* up to who was there at the question. */
+	uint64_t said_ns;           /* When some of it went out; coarse. */
 };
 
 struct client {

@@ -11,7 +11,8 @@
  * pointers to them but two numbers: each publisher has one that is never given
  * again, and they are told of in its order.  Who goes is not found, who comes is
  * for the next question, and nobody is told twice.  The client's next question
- * is read when this one is answered.
+ * is read when this one is answered.  Whoever does not read on for some seconds is
+ * disconnected.
  */
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #include <msg/msg.h>
 
 #include "broker/client.h"
+#include "broker/log.h"
 #include "broker/server_internal.h"
 
 #include "base/clock.h"
@@ -27,6 +29,8 @@
 
 /* Messages of one answer in one turn: others wait, too. */
 #define MESSAGES_A_TURN 16
+/* For the client to read what its socket holds, and go on. */
+#define PATIENCE_NS (2 * MSG_NS_PER_S)
 
 static void fill_topic(
 	struct msg_control_topic *to, const struct msg_topic_info *from)
@@ -135,6 +139,7 @@ static void say_some(struct client *c)
 	add_heard(c, answer);
 	answer->more = answer->topic_count == MSG_CONTROL_TOPICS_MAX;
 	c->listing.active = answer->more;
+	c->listing.said_ns = msg_clock_coarse_ns();
 	client_say(c, &message, NULL, 0);
 }
 
@@ -147,6 +152,19 @@ void server_list_more(struct client *c)
 	}
 }
 
+void server_list_check(struct client *c)
+{
+	if (!c->listing.active || c->broken ||
+		msg_clock_coarse_ns() - c->listing.said_ns < PATIENCE_NS)
+		return;
+	log_say(LOG_PROTOCOL_BROKEN,
+		"pid %d of uid %u is disconnected: it asks who publishes, and "
+		"does not read the answer",
+		(int)c->peer.pid, c->peer.uid);
+	c->server->counts.broken++;
+	c->broken = true;
+}
+
 int server_list(struct client *client, const char *pattern)
 {
 	struct client_listing *l = &client->listing;
@@ -157,6 +175,7 @@ int server_list(struct client *client, const char *pattern)
 	*l = (struct client_listing){
 		.active = true,
 		.publishers_before = UINT64_MAX,
+		.said_ns = msg_clock_coarse_ns(),
 		.heard_last = client->server->network.roster.number,
 	};
 	snprintf(l->pattern, sizeof l->pattern, "%s", pattern);

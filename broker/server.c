@@ -226,6 +226,7 @@ void server_tidy(struct server *server)
 
 	for (struct client *c = server->clients; c; c = next) {
 		next = c->next;
+		server_list_check(c);
 		if (!c->broken)
 			continue;
 		client_close(c);

@@ -66,6 +66,8 @@ int server_list(struct client *client, const char *pattern);
 int server_stats(struct server *server, struct client *client);
 /* Go on with the answer to Watch, as far as the client's socket takes it. */
 void server_list_more(struct client *client);
+/* Whoever has not read on for long is broken. */
+void server_list_check(struct client *client);
 
 /* A network stream that nobody reads goes. */
 void server_release_stream(struct server *server, struct stream *stream);
