@@ -230,7 +230,7 @@ static void tally(struct feed *f, const struct msg_ring_item *item)
 {
 	struct msg_pack_reader pack;
 	const uint8_t *data;
-	uint32_t bytes;
+	uint32_t bytes, at = 0;
 
 	if (item->kind == MSG_RING_EVENT)
 		return;
@@ -243,8 +243,13 @@ static void tally(struct feed *f, const struct msg_ring_item *item)
 	data = f->pool.base + (size_t)item->place * MSG_RING_PLACE_UNIT;
 	if (msg_pack_open(&pack, data, item->bytes) < 0)
 		return;
-	for (; msg_pack_next(&pack, &data, &bytes); f->messages++)
+	while (msg_pack_next(&pack, &data, &bytes)) {
+		/* The first may have been delivered before. */
+		if (at++ < item->total)
+			continue;
+		f->messages++;
 		f->bytes += bytes;
+	}
 }
 
 static void tally_new(struct feed *f, struct stream *s)
