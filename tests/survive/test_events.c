@@ -44,7 +44,7 @@ static void send_frame(enum msg_frame_type type, uint64_t sequence,
 	uint8_t data[1500];
 	struct sockaddr_storage to;
 	struct msg_frame frame = {
-		.type = type,
+		.type = (uint8_t)type,
 		.bytes = (uint16_t)(MSG_FRAME_HEADER_BYTES + bytes),
 		.tag = msg_name_tag(TOPIC),
 		.publisher = PUBLISHER,
