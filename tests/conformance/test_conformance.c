@@ -63,6 +63,7 @@ int main(int argc, char **argv)
 	add_loans(suite);
 	add_views(suite);
 	add_loss(suite);
+	add_reliable(suite);
 	add_streams(suite);
 	add_topics(suite);
 	add_wake(suite);
