@@ -490,7 +490,7 @@ void msg_receiver_free(void *receiver, uint32_t slot)
 
 /* Slots that the rings hold and nobody needs; the ring whose readers let the
  * most wait gives half of that, if that has to be. */
-static void reclaim(struct msg_receiver *r)
+void receive_reclaim(struct msg_receiver *r)
 {
 	struct msg_ring_writer *worst = NULL;
 
@@ -522,7 +522,7 @@ static int refill(struct msg_receiver *r)
 	if (r->posted > want - want / 8)
 		return 0;
 	if (r->pool.free_count < RECEIVE_TURN_EVENTS)
-		reclaim(r);
+		receive_reclaim(r);
 	return post(r);
 }
 

@@ -40,6 +40,9 @@ bool receive_check_body(const struct msg_frame *frame, const uint8_t *body,
  * somebody took the slot over. */
 bool receive_aside(struct msg_receiver *r, uint32_t slot, uint32_t bytes);
 
+/* receive.c: have back what no reader of a ring needs. */
+void receive_reclaim(struct msg_receiver *r);
+
 /* receive.c: the stream of a frame; NULL: not ours, or no room (counted). */
 struct msg_stream *receive_find_stream(
 	struct msg_receiver *r, const struct msg_frame *frame);
