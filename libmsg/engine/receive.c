@@ -292,7 +292,11 @@ void msg_receiver_evidence(struct msg_receiver *r,
 	if (!ours || s->kind == MSG_STREAM_RELIABLE ||
 		(reliable && r->side.link))
 		return;
-	s->kind = MSG_STREAM_BEST_EFFORT;
+	if (s->kind == MSG_STREAM_UNKNOWN) {
+		/* It announces itself before its first frame. */
+		s->kind = MSG_STREAM_BEST_EFFORT;
+		happen_joined(r, s);
+	}
 	msg_sequence_evidence(&s->sequence, next_sequence, turn_now(r));
 	msg_receiver_drain(r, s);
 }
