@@ -52,6 +52,12 @@ refused "--require 'los' is none of loss, messages; did you mean 'loss'?" \
 refused "--require 'loss' is not NAME=VALUE" echo t --require loss
 refused "pattern" echo 'a.>.b'
 
+refused "only PATTERN is expected" losses a b
+refused "--seconds 'x' is not a time" losses --seconds x
+refused "--count 0 is out of range: 1 to" losses --count 0
+refused "--buffers 3 is out of range: 16 to 65536" losses --buffers 3
+refused "pattern" losses 'a.>.b'
+
 refused "only PATTERN is expected" list a b
 refused "--wait 'x' is not a time" list --wait x
 

@@ -1,0 +1,110 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# losses.sh - msg losses names what is lost and whose fault it is: nothing, the
+# publisher's history, a subscriber behind a broker that is too slow.
+# shellcheck source=tests/local/broker_lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/broker_lib.sh" || exit 1
+: "${SIDES:?is not set: the path of the program reliable_sides}"
+case $SIDES in /*) ;; *) SIDES=$PWD/$SIDES ;; esac
+export MSG_BROKER_POLICY=never
+
+# sum FILE REASON: messages of the lines of losses with that reason.
+sum() {
+	grep " lost [0-9]* (.*): $2" "$1" | sed 's/.* lost \([0-9]*\) .*/\1/' |
+		paste -sd + | sed 's/^$/0/' | bc
+}
+command -v bc >/dev/null || skip "no bc to add with"
+
+# ---- nothing is lost, publishers come and go --------------------------------
+
+start calm "$MSG" losses --all 'calm.>'
+listening calm
+for i in 1 2; do
+	"$MSG" pub -q calm.a --size 50 --rate 1000 --count 300 ||
+		fail "pub $i: exit $?"
+done
+left() { [ "$(grep -c ' left, having sent 300$' "$work/calm.out")" = 2 ]; }
+await 20 left
+kill -INT "${pids[calm]}"
+finish calm
+is "exit without a loss" 0 $code
+is "who joined" 2 "$(grep -cE \
+	'^[-0-9]+ [:0-9.]+ calm\.a [^ ]*:msg\[[0-9]+\] joined at 0$' \
+	"$work/calm.out")"
+is "who restarted" 1 "$(grep -c ' restarted, at 0$' "$work/calm.out")"
+is "lines" 5 "$(wc -l <"$work/calm.out")"
+check "a summary" grep -q ': 0 losses, 0 messages lost; 600 came of 2 ' \
+	"$work/calm.err"
+
+start end "$MSG" losses -q --seconds 0.2
+finish end
+is "exit after --seconds" 0 $code
+is "stdout of nothing" "" "$(cat "$work/end.out")"
+
+# ---- the publisher had it no more -------------------------------------------
+
+# Asleep while far more is published than a socket holds, they find the first
+# messages in it, and the publisher, which goes on, has only the last.
+start asleep "$MSG" losses --all --count 1 'deep.>'
+start asleep2 "$MSG" losses --all --json --count 1 'deep.>'
+listening asleep
+listening asleep2
+start pub "$SIDES" publish deep.a 10000000 7 0 500 100000
+await 20 grep -q joined "$work/asleep.out"
+await 20 grep -q joined "$work/asleep2.out"
+kill -STOP "${pids[asleep]}" "${pids[asleep2]}"
+sleep 4
+kill -CONT "${pids[asleep]}" "${pids[asleep2]}"
+finish asleep
+is "exit with a loss" 1 $code
+finish asleep2
+is "exit with a loss, JSON" 1 $code
+kill "${pids[pub]}"
+finish pub
+[ "$(sum "$work/asleep.out" 'history exceeded')" -gt 0 ] ||
+	fail "no loss for the history's sake"
+check "a total" grep -qE \
+	'^deep\.a +[^ ]+:reliable_sides\[[0-9]+\] +1 +[0-9]+ +history exceeded' \
+	"$work/asleep.out"
+check "what to do" grep -q 'Raise history_bytes' "$work/asleep.err"
+check "JSON" json_valid "$work/asleep2.out" lines
+check "the loss as JSON" grep -qE \
+	'"event":"lost",.*"topic":"deep.a",.*"program":"reliable_sides",.*"lost":[0-9]+,"first":[0-9]+,"last":[0-9]+,"reason":"history"' \
+	"$work/asleep2.out"
+
+# ---- behind a broker ----------------------------------------------------------
+
+unset MSG_LANE MSG_INTERFACE MSG_PORT MSG_GROUPS
+export MSG_BROKER_POLICY=require MSG_BROKER=$place/a.sock
+broker a
+start slow "$MSG" echo --no-payload slow.a
+listening slow
+start watch "$MSG" losses 'slow.*'
+start other "$MSG" losses 'other.>'
+listening watch
+listening other
+check "what is not to be had is said" \
+	grep -q "through broker 'a': .* --direct" "$work/watch.err"
+kill -STOP "${pids[slow]}"
+start steady "$MSG" pub -q slow.a --size 50 --rate 20000 --count 1200000
+# A ring has a thousand places or some.
+sleep 2
+kill -CONT "${pids[slow]}"
+slow_line=" slow.a subscriber msg[${pids[slow]}] of $(id -un) lost "
+await 20 grep -qF "$slow_line" "$work/watch.out"
+kill -INT "${pids[watch]}" "${pids[other]}"
+finish watch
+is "exit when another subscriber loses" 1 $code
+check "who it was" grep -qE \
+	"^slow\.a +msg +${pids[slow]} +$(id -un) +[1-9][0-9]* +[1-9][0-9]* .*taken too slowly$" \
+	"$work/watch.out"
+finish other
+is "exit when it happens on other topics" 0 $code
+kill "${pids[steady]}" "${pids[slow]}"
+finish steady
+finish slow
+
+"$MSG" losses --reliability best-effort >"$work/bad.out" 2>"$work/bad.err"
+is "exit of --reliability best-effort through a broker" 2 $?
+check "the next step" grep -q 'use --direct$' "$work/bad.err"
