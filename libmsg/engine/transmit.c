@@ -459,6 +459,12 @@ static int find_slot_kept(struct msg_lender *lender, uint32_t *slot)
 		if (result < 0)
 			return result;
 	}
+	/* Slots are short before that is, but where they hold many frames. */
+	if (t->history.next - t->history.first > t->history.mask / 2) {
+		result = transmit_crowded(t);
+		if (result < 0)
+			return result;
+	}
 	if (transmit_in_flight(t) >= 2 * t->signal_every) {
 		result = transmit_poll(t);
 		if (result < 0)

@@ -66,6 +66,7 @@ struct msg_transmitter {
 	struct msg_repairer *repairer; /* NULL: best effort. */
 	struct msg_history history;
 	uint64_t now;          /* When a frame was remembered, of late. */
+	uint32_t parts_most;   /* Frames of the largest message. */
 	uint32_t blind;        /* Frames more until the clock is read. */
 	uint32_t blind_most;
 	msg_counter_t counters[MSG_COUNTER_COUNT];

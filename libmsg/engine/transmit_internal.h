@@ -50,6 +50,10 @@ __attribute__((noinline)) int transmit_flushed(
  * or AGAIN. */
 int transmit_held_up(struct msg_transmitter *t);
 
+/* The history's table is nearly full: make room in it.  0, or AGAIN: somebody
+ * needs the oldest frames. */
+int transmit_crowded(struct msg_transmitter *t);
+
 /* A slot from the history; AGAIN, FABRIC. */
 int transmit_take_kept(struct msg_transmitter *t, uint32_t *slot);
 

@@ -95,16 +95,20 @@ static uint64_t find_back(void *context, uint64_t messages)
 /* Frames that the slots can hold: of large messages, many in a slot. */
 static uint32_t history_frames(const struct msg_transmitter *t)
 {
-	uint64_t parts = 1;
 	uint32_t frames = FRAMES_MIN;
 
-	if (t->options.message_bytes_max > t->lender.body_max)
-		parts = msg_fragment_count(
-			t->options.message_bytes_max, t->part_max);
 	while (frames < FRAMES_MAX &&
-		frames < parts * t->lender.pool.count)
+		frames < (uint64_t)t->parts_most * t->lender.pool.count)
 		frames *= 2;
 	return frames;
+}
+
+static uint32_t parts_most(const struct msg_transmitter *t)
+{
+	return t->options.message_bytes_max > t->lender.body_max
+		       ? msg_fragment_count(t->options.message_bytes_max,
+				 t->part_max)
+		       : 1;
 }
 
 int transmit_keep_open(struct msg_transmitter *t)
@@ -117,7 +121,7 @@ int transmit_keep_open(struct msg_transmitter *t)
 		.publisher = o->publisher,
 		.frame_bytes = o->frame_bytes,
 		.receive_bytes = o->receive_bytes,
-		.history = history_frames(t),
+		.history = 0,
 		.heartbeat_ms = o->heartbeat_ms,
 		.rtt_ns = o->rtt_ns,
 		.flow = o->flow,
@@ -125,9 +129,12 @@ int transmit_keep_open(struct msg_transmitter *t)
 		.give_up_ns = o->give_up_ns,
 		.counters = t->counters,
 	};
-	int result = msg_history_open(&t->history, &t->lender.pool,
-		options.history, o->first_sequence);
+	int result;
 
+	t->parts_most = parts_most(t);
+	options.history = history_frames(t);
+	result = msg_history_open(&t->history, &t->lender.pool,
+		options.history, o->first_sequence);
 	if (result < 0)
 		return result;
 	t->repairer = calloc(1, sizeof *t->repairer);
@@ -169,8 +176,8 @@ static bool is_old(const struct msg_transmitter *t)
 		       t->options.history_ns;
 }
 
-/* The table is full, which it is only where slots hold very many frames.  Who
- * needs the oldest loses it. */
+/* The table is full for all that lending leaves room in it: more was lent out than
+ * it takes.  Who needs the oldest loses it. */
 static void make_room(struct msg_transmitter *t)
 {
 	while (msg_history_is_full(&t->history))
@@ -268,6 +275,44 @@ int transmit_held_up(struct msg_transmitter *t)
 		return 0;
 	if (n < 0)
 		return n;
+	transmit_count(t, MSG_COUNTER_HELD_UP, 1);
+	return -MSG_ERROR_AGAIN;
+}
+
+/* Frames that may come before slots are asked for again: of this message, and of
+ * those that are lent out. */
+static uint64_t frames_due(const struct msg_transmitter *t)
+{
+	return (uint64_t)t->parts_most * (t->lender.pool.loan_count + 1);
+}
+
+/* Forget frames until there is room for those; false: somebody needs them. */
+static bool thin_out(struct msg_transmitter *t)
+{
+	struct msg_repairer *r = t->repairer;
+	uint64_t size = t->history.mask + 1, most = frames_due(t);
+	uint64_t needed;
+
+	if (most > size / 2)
+		most = size / 2;
+	msg_repairer_enter(r);
+	needed = msg_repairer_needed(r);
+	while (t->history.next - t->history.first + most > size &&
+		forget(t, needed))
+		;
+	msg_repairer_leave(r);
+	return t->history.next - t->history.first + most <= size;
+}
+
+int transmit_crowded(struct msg_transmitter *t)
+{
+	int result;
+
+	if (thin_out(t))
+		return 0;
+	result = transmit_held_up(t);
+	if (result < 0 || thin_out(t))
+		return result;
 	transmit_count(t, MSG_COUNTER_HELD_UP, 1);
 	return -MSG_ERROR_AGAIN;
 }

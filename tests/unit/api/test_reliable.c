@@ -275,6 +275,29 @@ static const struct memory_wire_options wires[] = {
 };
 #define WIRES ((int)(sizeof wires / sizeof *wires))
 
+/* Until the publisher has heard of every reader: it waits for those it knows. */
+static void meet(struct trial *t)
+{
+	int64_t limit = now_ns() + 30 * S;
+	uint64_t said = 0;
+	uint32_t spoke = 0;
+
+	while (spoke < t->reader_count ||
+		msg_publisher_counter(t->publisher, MSG_COUNTER_REPORTS) <
+			said) {
+		take_all(t);
+		said = spoke = 0;
+		for (uint32_t i = 0; i < t->reader_count; i++) {
+			uint64_t reports = counted(
+				&t->readers[i], MSG_COUNTER_REPORTS);
+
+			said += reports;
+			spoke += reports > 0;
+		}
+		MUST(t, now_ns() < limit);
+	}
+}
+
 static void run_lossless(uint64_t seed, int wire, int messages)
 {
 	struct msg_publisher_options p = MSG_PUBLISHER_OPTIONS;
@@ -286,15 +309,21 @@ static void run_lossless(uint64_t seed, int wire, int messages)
 	p.flow = MSG_FLOW_MIN;
 	p.give_up_ms = 30000;
 	s.give_up_ms = 30000;
+	/* Who is waited for loses nothing, however short the history is. */
+	if (seed % 3 == 0)
+		p.history_bytes = 64u << 10;
+	if (seed % 2 == 0)
+		p.loan_count_max = 2;
 	open_trial(&t, seed, &p);
 	for (uint32_t i = 0; i < 1 + seed % SUBSCRIBERS_MAX; i++) {
 		s.buffer_count = 64u << random_below(&t.random, 4);
 		add_reader(&t, &s);
 	}
-	/* All are known before it becomes bad, or who has heard nothing yet
-	 * would begin later. */
+	/* Before it becomes bad, or who has heard nothing yet would begin
+	 * later. */
 	publish(&t);
 	settle(&t);
+	meet(&t);
 	bad.seed = seed;
 	memory_wire_reset(&bad);
 	while (t.sent < (uint64_t)messages) {
