@@ -47,6 +47,16 @@ struct keep_limits keep_limits(uint64_t history_bytes, uint32_t slot_bytes,
 	return limits;
 }
 
+uint64_t keep_bytes(const struct keep_limits *limits, uint32_t receive_bytes)
+{
+	return sizeof(struct keep) +
+	       limits->frames * (sizeof(struct keep_frame) +
+					sizeof(struct msg_repair_record)) +
+	       MSG_REPAIRER_BUFFERS * (uint64_t)receive_bytes +
+	       MSG_REPAIRER_PEERS * sizeof(struct msg_repairer_peer) +
+	       MSG_FLOW_RECEIVERS_MAX * sizeof(struct msg_flow_receiver);
+}
+
 /* ---- what the repairer asks --------------------------------------------- */
 
 static const struct keep_frame *get(const struct keep *k, uint64_t number)

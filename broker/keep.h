@@ -86,6 +86,10 @@ struct keep {
 struct keep_limits keep_limits(uint64_t history_bytes, uint32_t slot_bytes,
 	uint32_t loan_count, uint32_t parts);
 
+/* Memory of the broker's own that this takes, with receive buffers of
+ * `receive_bytes` for reports. */
+uint64_t keep_bytes(const struct keep_limits *limits, uint32_t receive_bytes);
+
 /* The publisher's memory and lane are open.  0, or an error with the trail. */
 int keep_open(
 	struct publisher *publisher, const struct msg_control_publish *wish);

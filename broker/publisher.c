@@ -140,6 +140,9 @@ static int make_memory(struct publisher *p, const char *topic)
 	int result;
 
 	p->bytes_charged = bytes + msg_ring_bytes(p->shape.entry_count);
+	if (p->limits.slots > 0)
+		p->bytes_charged += keep_bytes(&p->limits,
+			network_receive_bytes(&p->server->network));
 	result = account_charge(p->server->accounts, p->client->peer.uid,
 		ACCOUNT_BYTES, p->bytes_charged);
 	if (result < 0) {

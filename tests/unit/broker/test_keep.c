@@ -9,6 +9,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "broker/client.h"
 #include "broker/server_internal.h"
@@ -557,6 +558,34 @@ START_TEST(wishes_that_make_no_sense_are_refused)
 }
 END_TEST
 
+/* All that is made for a publisher is his user's, and comes back. */
+START_TEST(what_is_kept_is_charged)
+{
+	struct msg_control m = wish();
+	uint64_t all = account_left(
+		broker_server->accounts, getuid(), ACCOUNT_BYTES);
+	uint64_t small, large;
+
+	publish_as(&m);
+	large = all - account_left(broker_server->accounts, getuid(),
+			      ACCOUNT_BYTES);
+	leave();
+	while (relay())
+		publisher_close(relay());
+	ck_assert_uint_eq(account_left(broker_server->accounts, getuid(),
+				  ACCOUNT_BYTES),
+		all);
+	m.publish.reliability = 0;
+	m.publish.history_bytes = 0;
+	publish_as(&m);
+	small = all - account_left(broker_server->accounts, getuid(),
+			      ACCOUNT_BYTES);
+	ck_assert_ptr_null(relay()->keep);
+	ck_assert_uint_gt(large, small + (16u << 20));
+	leave();
+}
+END_TEST
+
 START_TEST(limits_follow_from_what_is_asked_for)
 {
 	struct keep_limits l = keep_limits(16u << 20, 16u << 10, 256, 1);
@@ -569,6 +598,9 @@ START_TEST(limits_follow_from_what_is_asked_for)
 	l = keep_limits(1, 16u << 20, 2, 20000);
 	ck_assert_uint_eq(l.slots, 2);
 	ck_assert_uint_ge(l.frames, 40000);
+	/* What it costs is charged, most of it the table. */
+	ck_assert_uint_gt(keep_bytes(&l, 1024),
+		l.frames * sizeof(struct keep_frame) + 256 * 1024);
 	/* What a control message and a place in the pool can say. */
 	l = keep_limits(4ull << 30, 512, 65536, 1);
 	ck_assert_uint_le(l.slots + 65537, MSG_CONTROL_SLOTS_MAX);
@@ -599,6 +631,7 @@ int main(void)
 	tcase_add_loop_test(hostile,
 		a_ring_full_of_nonsense_costs_its_owner_alone, 0, 8);
 	tcase_add_test(hostile, wishes_that_make_no_sense_are_refused);
+	tcase_add_test(hostile, what_is_kept_is_charged);
 	tcase_add_test(hostile, limits_follow_from_what_is_asked_for);
 	return check_main(suite, NULL);
 }
