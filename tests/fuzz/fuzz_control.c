@@ -87,6 +87,7 @@ static void check_publishing(const struct msg_control_publishing *publishing)
 	MUST((uint64_t)publishing->slot_count * publishing->slot_bytes <=
 		1ull << 40);
 	MUST(publishing->frame_body_max - 1 < 65507);
+	MUST(publishing->keep_max < publishing->entry_count);
 }
 
 static void check_from_client(const struct msg_control *control)
@@ -108,6 +109,11 @@ static void check_from_client(const struct msg_control *control)
 		MUST(control->publish.message_bytes_max - 1 < 16u << 20);
 		MUST(control->publish.loan_count_max >= 2);
 		MUST(control->publish.period_ms >= 10);
+		MUST(control->publish.reliability <= 2);
+		MUST(control->publish.flow <= 3);
+		MUST(control->publish.flow_count <= 1024);
+		MUST(control->publish.history_bytes <= 4ull << 30);
+		MUST(control->publish.next_frame <= 1ull << 48);
 		break;
 	case MSG_CONTROL_WATCH:
 		check_text(control->watch.pattern, 1, 255);
