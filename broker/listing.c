@@ -47,6 +47,7 @@ static void fill_topic(
 	to->uid = from->uid;
 	to->message_bytes_max = from->message_bytes_max;
 	to->frame_bytes = from->frame_bytes;
+	to->reliability = from->reliability;
 }
 
 static void fill_local(
@@ -67,6 +68,8 @@ static void fill_local(
 	to->uid = text->uid;
 	to->message_bytes_max = text->message_bytes_max;
 	to->frame_bytes = text->frame_bytes;
+	to->reliability = text->reliable ? MSG_RELIABILITY_RELIABLE
+					 : MSG_RELIABILITY_BEST_EFFORT;
 	to->local = true;
 }
 

@@ -207,6 +207,7 @@ static void describe(
 		.uid = t->uid,
 		.message_bytes_max = t->message_bytes_max,
 		.frame_bytes = t->frame_bytes,
+		.reliability = t->reliability,
 	};
 }
 

@@ -548,7 +548,7 @@ struct msg_topic_info {
 	uint32_t message_bytes_max;
 	uint32_t frame_bytes;
 	uint32_t reliability;       /* enum msg_reliability: what it offers;
-	                               DEFAULT: not known (of a broker). */
+	                               DEFAULT: not known (of an old broker). */
 	uint32_t reserved;          /* Zero. */
 };
 

@@ -190,6 +190,7 @@ static const struct field topic[] = {
 	NUMBER(topic, message_bytes_max, 1, MSG_MESSAGE_BYTES_MAX),
 	NUMBER(topic, frame_bytes, FRAME_BYTES_MIN, FRAME_BYTES_MAX),
 	FLAG(topic, local),
+	NUMBER(topic, reliability, 0, MSG_RELIABILITY_RC),
 };
 
 static const struct field listing[] = {

@@ -239,6 +239,7 @@ struct msg_control_topic {
 	uint32_t message_bytes_max;
 	uint32_t frame_bytes;
 	bool local; /* A client of the broker that says so. */
+	uint32_t reliability; /* enum msg_reliability; DEFAULT: not known. */
 };
 
 struct msg_control_listing {

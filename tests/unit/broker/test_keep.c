@@ -586,6 +586,30 @@ START_TEST(what_is_kept_is_charged)
 }
 END_TEST
 
+START_TEST(who_looks_is_told_that_it_is_reliable)
+{
+	struct msg_control watch = {.kind = MSG_CONTROL_WATCH};
+	struct msg_control m = wish();
+	struct broker_peer peer;
+
+	m.publish.reliability = _i == 0 ? 0 : MSG_RELIABILITY_RELIABLE;
+	m.publish.history_bytes = _i == 0 ? 0 : m.publish.history_bytes;
+	publish_as(&m);
+	broker_peer_open(&peer);
+	broker_peer_hello(&peer, MSG_CONTROL_ONLOOKER);
+	strcpy(watch.watch.pattern, ">");
+	broker_peer_say(&peer, &watch);
+	ck_assert(broker_peer_hear(&peer));
+	ck_assert_int_eq(peer.got.kind, MSG_CONTROL_LISTING);
+	ck_assert_uint_eq(peer.got.listing.topic_count, 1);
+	ck_assert_uint_eq(peer.got.listing.topics[0].reliability,
+		_i == 0 ? MSG_RELIABILITY_BEST_EFFORT
+			: MSG_RELIABILITY_RELIABLE);
+	broker_peer_close(&peer);
+	leave();
+}
+END_TEST
+
 START_TEST(limits_follow_from_what_is_asked_for)
 {
 	struct keep_limits l = keep_limits(16u << 20, 16u << 10, 256, 1);
@@ -632,6 +656,8 @@ int main(void)
 		a_ring_full_of_nonsense_costs_its_owner_alone, 0, 8);
 	tcase_add_test(hostile, wishes_that_make_no_sense_are_refused);
 	tcase_add_test(hostile, what_is_kept_is_charged);
+	tcase_add_loop_test(
+		hostile, who_looks_is_told_that_it_is_reliable, 0, 2);
 	tcase_add_test(hostile, limits_follow_from_what_is_asked_for);
 	return check_main(suite, NULL);
 }

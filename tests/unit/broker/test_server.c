@@ -276,6 +276,30 @@ START_TEST(who_waits_reads_from_the_first_message_on)
 }
 END_TEST
 
+/* On this host alone nothing is lost on the way: nothing is kept for that. */
+START_TEST(a_reliable_topic_needs_nothing_more_without_a_network)
+{
+	struct msg_control m = {.kind = MSG_CONTROL_PUBLISH};
+	struct broker_peer peer;
+
+	snprintf(m.publish.topic, sizeof m.publish.topic, "a.b");
+	m.publish.incarnation = 0x1234567800000007ull;
+	m.publish.message_bytes_max = 1000;
+	m.publish.loan_count_max = 16;
+	m.publish.period_ms = 1000;
+	m.publish.reliability = MSG_RELIABILITY_RELIABLE;
+	m.publish.history_bytes = 16u << 20;
+	broker_peer_open(&peer);
+	broker_peer_hello(&peer, MSG_CONTROL_PUBLISHER);
+	broker_peer_say(&peer, &m);
+	ck_assert(broker_peer_hear(&peer));
+	ck_assert_int_eq(peer.got.kind, MSG_CONTROL_PUBLISHING);
+	ck_assert_uint_eq(peer.got.publishing.slot_count, 16);
+	ck_assert_uint_eq(peer.got.publishing.keep_max, 0);
+	broker_peer_close(&peer);
+}
+END_TEST
+
 START_TEST(patterns_get_what_matches_now_and_later)
 {
 	struct source one, two, other;
@@ -544,6 +568,8 @@ int main(void)
 	tcase_add_checked_fixture(list, setup, teardown);
 	tcase_add_test(attach, a_publisher_is_read_without_the_broker);
 	tcase_add_test(attach, who_waits_reads_from_the_first_message_on);
+	tcase_add_test(
+		attach, a_reliable_topic_needs_nothing_more_without_a_network);
 	tcase_add_test(attach, patterns_get_what_matches_now_and_later);
 	tcase_add_test(attach, who_goes_leaves_nothing);
 	tcase_add_test(attach, a_reader_that_came_and_went_was_never_there);

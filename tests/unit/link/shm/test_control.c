@@ -109,6 +109,7 @@ static void fill_topic(struct msg_control_topic *t, unsigned number)
 	t->message_bytes_max = 16u << 20;
 	t->frame_bytes = 1472;
 	t->local = number & 1;
+	t->reliability = MSG_RELIABILITY_RELIABLE;
 }
 
 static void fill_welcome(struct msg_control_welcome *w)
@@ -548,6 +549,7 @@ static const struct rule rules[] = {
 	{0, 10, NUMBER32, 1, M16, true},
 	{0, 11, NUMBER32, 256, 65507, true},
 	{0, 12, FLAG, 0, 1, false},
+	{0, 13, NUMBER32, 0, 3, false},
 	{MSG_CONTROL_LISTING, 2, FLAG, 0, 1, false},
 	{MSG_CONTROL_STATS_SEGMENT, 1, NUMBER64, 1, 1ull << 40, true},
 };
