@@ -28,6 +28,8 @@
 #define FRAME_BYTES_LOCAL 16384u
 /* What it has published is sent that long after it is gone. */
 #define DRAIN_NS MSG_NS_PER_S
+/* Turns in which one that is replaced sends what is there. */
+#define REST_TURNS 256u
 /* And for that long its frames may come back to us. */
 #define ECHO_NS MSG_NS_PER_S
 
@@ -134,6 +136,27 @@ static bool id_is_taken(const struct server *server, uint32_t id)
 	return false;
 }
 
+/* One that we threw out and that is back goes on under its name, with other
+ * numbers: what it was before sends what is there, and is no more. */
+static void replace(struct server *server, uint32_t id)
+{
+	struct publisher *next;
+
+	for (struct publisher *p = server->publishers; p; p = next) {
+		next = p->next;
+		if (p->source.text.publisher != id || p->client)
+			continue;
+		for (uint32_t i = 0; i < REST_TURNS && publisher_turn(p) > 0; i++)
+			;
+		/* No goodbye: it stays. */
+		if (p->announced)
+			msg_announcer_remove(&server->network.announcer,
+				&p->source, 0);
+		p->announced = false;
+		publisher_close(p);
+	}
+}
+
 static int make_memory(struct publisher *p, const char *topic)
 {
 	uint64_t bytes = (uint64_t)p->shape.slot_bytes * p->shape.slot_count;
@@ -211,6 +234,7 @@ int publisher_open(struct client *client,
 		return msg_fail(MSG_ERROR_ARGUMENT,
 			"incarnation %llx is 0 or taken; draw another",
 			(unsigned long long)wish->incarnation);
+	replace(server, (uint32_t)wish->incarnation);
 	p = calloc(1, sizeof *p);
 	if (!p)
 		return msg_fail(MSG_ERROR_MEMORY, "no memory for a publisher");

@@ -39,6 +39,8 @@
 #define RING_ENTRIES_MIN 1024u
 /* At the end, for what each publisher has published. */
 #define DRAIN_NS (100 * MSG_NS_PER_MS)
+/* And for all of them that are reliable, for what their receivers miss. */
+#define LINGER_NS MSG_NS_PER_S
 
 /* What an event is of: a client, or one of these. */
 static char listen_mark, signal_mark, bell_mark, lane_mark;
@@ -557,28 +559,34 @@ int server_open(struct server **server, const struct server_options *options)
 
 /* What somebody has published before the end was asked for; and what receivers
  * miss of it they may have now. */
-static void send_rest(struct publisher *publisher)
+static void send_rest(struct publisher *publisher, uint64_t end)
 {
-	uint64_t deadline = msg_clock_ns() + DRAIN_NS;
+	uint64_t now = msg_clock_ns();
+	uint64_t deadline = now + DRAIN_NS;
 
 	while (publisher_ready(publisher) && publisher_turn(publisher) >= 0 &&
 		msg_clock_ns() < deadline)
 		;
-	if (publisher->keep)
-		msg_repairer_linger(&publisher->keep->repairer, DRAIN_NS);
+	now = msg_clock_ns();
+	if (publisher->keep && now < end)
+		msg_repairer_linger(&publisher->keep->repairer,
+			end - now < DRAIN_NS ? end - now : DRAIN_NS);
 }
 
 void server_close(struct server *server)
 {
+	uint64_t end;
+
 	if (!server)
 		return;
 	/* Publishers write on without us, and their readers are to read on: for
 	 * all of them it is as if we had died. */
 	server->ending = true;
+	end = msg_clock_ns() + LINGER_NS;
 	while (server->clients)
 		client_close(server->clients);
 	while (server->publishers) {
-		send_rest(server->publishers);
+		send_rest(server->publishers, end);
 		publisher_close(server->publishers);
 	}
 	for (uint32_t i = 0; i < server->feed_count; i++)

@@ -455,6 +455,34 @@ START_TEST(a_stream_goes_on_where_another_broker_left_it)
 }
 END_TEST
 
+/* One that was thrown out, and is back before the broker has forgotten it. */
+START_TEST(who_comes_back_at_once_takes_the_place_of_what_it_was)
+{
+	struct msg_control m = wish();
+	uint64_t frames;
+
+	publish_as(&m);
+	flow(500);
+	while (source.sequence < 520)
+		ck_assert(put());
+	frames = relay()->keep->next + 20 * 3;
+	leave();
+	ck_assert_ptr_nonnull(relay());
+	m.publish.next_sequence = source.sequence;
+	m.publish.next_frame = frames;
+	m.publish.session = 1;
+	publish_as(&m);
+	ck_assert_ptr_null(relay()->next);
+	memory_wire_options.lose = 100;
+	flow(3000);
+	ck_assert_uint_eq(sink.lost, 0);
+	ck_assert_uint_eq(sink.taken, 3000);
+	/* What comes back of it is still nobody's here. */
+	ck_assert_uint_eq(broker_server->feeds[0]->receiver.ignored_count, 1);
+	leave();
+}
+END_TEST
+
 /* One that is gone, and what is missed of it can be had for a while. */
 START_TEST(who_goes_is_repaired_until_all_have_all)
 {
@@ -652,6 +680,8 @@ int main(void)
 	tcase_add_test(keep, what_was_never_sent_is_told_to_the_message);
 	tcase_add_test(keep, a_stream_goes_on_where_another_broker_left_it);
 	tcase_add_test(end, who_goes_is_repaired_until_all_have_all);
+	tcase_add_test(
+		end, who_comes_back_at_once_takes_the_place_of_what_it_was);
 	tcase_add_loop_test(hostile,
 		a_ring_full_of_nonsense_costs_its_owner_alone, 0, 8);
 	tcase_add_test(hostile, wishes_that_make_no_sense_are_refused);
