@@ -45,14 +45,20 @@ static bool put(struct msg_receiver *r, struct msg_stream *s,
 }
 
 /* Now, or as soon as there is room. */
-static void say(
-	struct msg_receiver *r, struct msg_stream *s, enum msg_event event)
+static void say_at(struct msg_receiver *r, struct msg_stream *s,
+	enum msg_event event, uint64_t sequence)
 {
-	if (s->unsaid != 0 || !put(r, s, event, receive_position(s))) {
+	if (s->unsaid != 0 || !put(r, s, event, sequence)) {
 		s->unsaid |= 1u << event;
 		r->unsaid = true;
 		r->deadline = 0;
 	}
+}
+
+static void say(
+	struct msg_receiver *r, struct msg_stream *s, enum msg_event event)
+{
+	say_at(r, s, event, receive_position(s));
 }
 
 static uint64_t silent_ns(const struct msg_stream *s)
@@ -113,22 +119,23 @@ static bool has_predecessor(
 	return false;
 }
 
-void happen_joined(struct msg_receiver *r, struct msg_stream *s)
+void happen_joined(
+	struct msg_receiver *r, struct msg_stream *s, uint64_t sequence)
 {
 	if (!r->options.events)
 		return;
-	say(r, s, MSG_EVENT_JOINED);
+	say_at(r, s, MSG_EVENT_JOINED, sequence);
 	watch(r, s);
 	if (s->identity && !s->followed && has_predecessor(r, s)) {
 		s->followed = true;
-		say(r, s, MSG_EVENT_RESTARTED);
+		say_at(r, s, MSG_EVENT_RESTARTED, sequence);
 	}
 }
 
 void happen_heard(struct msg_receiver *r, struct msg_stream *s)
 {
 	s->silent = false;
-	happen_joined(r, s);
+	happen_joined(r, s, receive_position(s));
 }
 
 void msg_receiver_heard(struct msg_receiver *r, const struct msg_frame *frame,

@@ -187,15 +187,17 @@ static void skip_first(struct msg_inbox *inbox, struct msg_inbox_ring *ring)
 	}
 }
 
-/* Not a message: nothing is missing but what it says, and nothing is counted. */
+/* Not a message: nothing is missing but what it says, and nothing is counted.
+ * Where a stream begins, its first message says. */
 static int deliver_event(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 	struct msg_view *view)
 {
 	uint32_t record = ring->deliver;
 	const struct msg_inbox_record *r = &inbox->records[record];
+	uint64_t lost = r->event == MSG_EVENT_LOST ? missing(inbox, r, 0) : 0;
 
 	inbox_set_bit(inbox, record);
-	fill(inbox, record, 0, NULL, 0, missing(inbox, r, 0), view);
+	fill(inbox, record, 0, NULL, 0, lost, view);
 	view->event = r->event;
 	view->reason = r->total;
 	inbox->events++;

@@ -292,12 +292,12 @@ void msg_receiver_evidence(struct msg_receiver *r,
 	if (!ours || s->kind == MSG_STREAM_RELIABLE ||
 		(reliable && r->side.link))
 		return;
+	msg_sequence_evidence(&s->sequence, next_sequence, turn_now(r));
 	if (s->kind == MSG_STREAM_UNKNOWN) {
 		/* It announces itself before its first frame. */
 		s->kind = MSG_STREAM_BEST_EFFORT;
-		happen_joined(r, s);
+		happen_joined(r, s, receive_position(s));
 	}
-	msg_sequence_evidence(&s->sequence, next_sequence, turn_now(r));
 	msg_receiver_drain(r, s);
 }
 
@@ -337,17 +337,21 @@ static INLINE bool check_body(const struct msg_frame *frame, const uint8_t *body
 }
 
 /* Whether a stream takes a frame with these flags; one that is new becomes what
- * its first frame is. */
-static bool takes(struct msg_receiver *r, struct msg_stream *s, uint8_t flags)
+ * its first frame is, and begins with it. */
+static bool takes(struct msg_receiver *r, struct msg_stream *s, uint8_t flags,
+	const struct msg_span *span)
 {
 	bool reliable = (flags & MSG_FRAME_RELIABLE) && r->side.link;
+	uint64_t begin = span->sequence + (span->offset > 0);
 
 	if (s->kind == MSG_STREAM_UNKNOWN) {
 		if (reliable)
 			recovery_start(r, s);
 		else
 			s->kind = MSG_STREAM_BEST_EFFORT;
-		happen_joined(r, s);
+		/* Of a repair half the sequence has to do. */
+		happen_joined(r, s,
+			flags & MSG_FRAME_REPAIR ? (uint32_t)begin : begin);
 	}
 	if (reliable)
 		return s->kind == MSG_STREAM_RELIABLE;
@@ -383,7 +387,7 @@ static APART enum sorted sort(struct msg_receiver *r, struct msg_stream *s,
 	const struct msg_frame *frame, const struct msg_span *span,
 	uint32_t slot)
 {
-	if (!takes(r, s, frame->flags)) {
+	if (!takes(r, s, frame->flags, span)) {
 		count(r, MSG_COUNTER_LATE, 1);
 		return SORTED_DROP;
 	}

@@ -84,8 +84,10 @@ int recovery_turn(struct msg_receiver *r);
 
 /* ---- happen.c ---------------------------------------------------------- */
 
-/* A stream is heard for the first time. */
-void happen_joined(struct msg_receiver *r, struct msg_stream *s);
+/* A stream is heard for the first time; `sequence` is the message expected next,
+ * for the stream may not have begun. */
+void happen_joined(
+	struct msg_receiver *r, struct msg_stream *s, uint64_t sequence);
 /* Something came of it: it is not silent. */
 void happen_heard(struct msg_receiver *r, struct msg_stream *s);
 /* What is lost by now, and not told with a message.  `sequence`: of the message

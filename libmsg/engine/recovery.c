@@ -464,7 +464,7 @@ void recovery_probe(struct msg_receiver *r, const struct msg_frame *frame,
 	}
 	if (s->kind == MSG_STREAM_UNKNOWN) {
 		recovery_start(r, s);
-		happen_joined(r, s);
+		happen_joined(r, s, probe.next_sequence);
 	}
 	if (s->kind != MSG_STREAM_RELIABLE)
 		return;
