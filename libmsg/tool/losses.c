@@ -140,8 +140,8 @@ static void read_line(struct losses *losses, const struct command *command,
 static enum msg_loss reason_of(
 	struct losses *losses, const struct msg_view *view)
 {
-	uint64_t lapped = msg_subscriber_counter(
-		losses->subscriber, MSG_COUNTER_LAPPED);
+	uint64_t lapped =
+		msg_subscriber_counter(losses->subscriber, MSG_COUNTER_LAPPED);
 	enum msg_loss reason = (enum msg_loss)view->reason;
 
 	if (view->event == MSG_EVENT_MESSAGE && lapped > losses->lapped)
@@ -238,8 +238,7 @@ static bool finished(const struct losses *losses)
 static int take(struct losses *losses)
 {
 	struct msg_view views[TAKE_MAX];
-	int count =
-		msg_subscriber_take(losses->subscriber, views, TAKE_MAX);
+	int count = msg_subscriber_take(losses->subscriber, views, TAKE_MAX);
 
 	for (int i = 0; i < count && !(losses->count && finished(losses)); i++)
 		tell(losses, &views[i]);
@@ -321,8 +320,8 @@ static void summary_json(const struct losses *losses, double seconds)
 	json_count(&json, "losses", losses->book.losses);
 	json_count(&json, "lost", losses->book.lost);
 	json_count(&json, "messages", counted(losses, MSG_COUNTER_MESSAGES));
-	json_count(&json, "publishers",
-		counted(losses, MSG_COUNTER_PUBLISHERS));
+	json_count(
+		&json, "publishers", counted(losses, MSG_COUNTER_PUBLISHERS));
 	json_count(&json, "naks", counted(losses, MSG_COUNTER_NAKS));
 	json_count(&json, "repairs", counted(losses, MSG_COUNTER_REPAIRS));
 	json_number(&json, "seconds", seconds);
@@ -413,8 +412,7 @@ static int open_all(struct losses *losses, struct msg_node *node)
 		return lane_fail("cannot listen to announcements", error);
 	losses->wanted.topic = losses->pattern;
 	losses->wanted.events = 1;
-	error = msg_subscriber_open(
-		node, &losses->wanted, &losses->subscriber);
+	error = msg_subscriber_open(node, &losses->wanted, &losses->subscriber);
 	if (error < 0)
 		return lane_fail("cannot subscribe", error);
 	losses_broker_open(&losses->broker, losses->pattern);
@@ -470,9 +468,9 @@ const struct command command_losses = {
 	"the end, and what subscribers of\nthis host lost by the counters of "
 	"its broker, if there is one.  PATTERN is '>'\nunless told.  It is a "
 	"subscriber like any: reliable publishers that wait for all\nwait for "
-	"it, too, but with --direct --reliability\nbest-effort.\n"
+	"it, too, but with --direct --reliability best-effort.\n"
 	"Exit: 0 nothing was lost meanwhile, 1 something was, 2 and 3 as "
-	"ever.",
+	"ever.  See msg_topics(7).",
 	options,
 	true,
 	run,

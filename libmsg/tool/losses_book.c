@@ -19,8 +19,8 @@
 #define TOTALS_MAX 1024
 #define INFOS_BEGIN 64
 #define INFOS_MAX 16384
-/* Between two times of waiting for the name of somebody who is not known, and for
- * how long: what a publisher says reaches us on two ways. */
+/* Between two times of waiting for the name of somebody who is not known, and
+ * for how long: what a publisher says reaches us on two ways. */
 #define ASK_NS 100000000u
 #define ASK_WAIT_NS 5000000
 
@@ -76,34 +76,29 @@ void losses_who_json(struct json *json, const struct losses_name *who)
 	json_count(json, "pid", who->pid);
 }
 
-static struct timespec time_of_day(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return now;
-}
-
 void losses_line_begin(void)
 {
-	struct timespec now = time_of_day();
+	uint64_t real_ns = clock_read_ns(CLOCK_REALTIME);
+	time_t seconds = (time_t)(real_ns / 1000000000u);
 	char text[32];
 	struct tm tm;
 
-	localtime_r(&now.tv_sec, &tm);
+	localtime_r(&seconds, &tm);
 	strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &tm);
-	printf("%s.%03ld ", text, now.tv_nsec / 1000000);
+	printf("%s.%03u ", text, (unsigned)(real_ns / 1000000u % 1000u));
 }
 
 void losses_json_begin(struct json *json, const char *event)
 {
-	struct timespec now = time_of_day();
+	uint64_t real_ns = clock_read_ns(CLOCK_REALTIME);
+	time_t seconds = (time_t)(real_ns / 1000000000u);
 	char date[32], text[64];
 	struct tm tm;
 
-	gmtime_r(&now.tv_sec, &tm);
+	gmtime_r(&seconds, &tm);
 	strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(text, sizeof text, "%s.%06ldZ", date, now.tv_nsec / 1000);
+	snprintf(text, sizeof text, "%s.%06uZ", date,
+		(unsigned)(real_ns / 1000u % 1000000u));
 	*json = (struct json){stdout, false};
 	json_open(json, NULL, '{');
 	json_text(json, "event", event);
@@ -167,8 +162,8 @@ static void note_name(
 
 static void listen_for(struct losses_book *book, int64_t wait_ns)
 {
-	int known = msg_directory_read(book->directory, wait_ns, book->infos,
-		book->info_capacity);
+	int known = msg_directory_read(
+		book->directory, wait_ns, book->infos, book->info_capacity);
 
 	if (known > book->info_capacity && known <= INFOS_MAX) {
 		struct msg_topic_info *more =
@@ -303,8 +298,8 @@ static void say_remedies(const struct losses_book *book)
 
 void losses_book_show(struct losses_book *book, bool as_json)
 {
-	static const char *const titles[] = {"TOPIC", "PUBLISHER", ">LOSSES",
-		">MESSAGES", "REASON", NULL};
+	static const char *const titles[] = {
+		"TOPIC", "PUBLISHER", ">LOSSES", ">MESSAGES", "REASON", NULL};
 	struct table table;
 
 	if (book->total_count == 0)

@@ -41,8 +41,8 @@ static uint64_t grown(uint64_t now, uint64_t before)
 
 /* ---- looking ------------------------------------------------------------- */
 
-static struct losses_reader *find_reader(struct losses_broker *broker,
-	uint64_t stream, uint64_t client)
+static struct losses_reader *find_reader(
+	struct losses_broker *broker, uint64_t stream, uint64_t client)
 {
 	for (int i = 0; i < broker->reader_count; i++)
 		if (broker->readers[i].stream == stream &&
@@ -118,8 +118,7 @@ static void follow(struct losses_broker *broker, const struct look_line *line,
 	bool first, bool as_json)
 {
 	const struct msg_broker_reader *row = line->reader;
-	struct losses_reader *r =
-		find_reader(broker, row->stream, row->client);
+	struct losses_reader *r = find_reader(broker, row->stream, row->client);
 	bool evicted = row->flags & MSG_BROKER_READER_EVICTED;
 	bool tell;
 
@@ -277,8 +276,8 @@ static void reader_json(const struct losses_reader *r)
 	json_count(&json, "lost", r->lost);
 	json_count(&json, "lapped", r->lapped);
 	json_count(&json, "lost_meanwhile", grown(r->lost, r->lost_before));
-	json_count(&json, "lapped_meanwhile",
-		grown(r->lapped, r->lapped_before));
+	json_count(
+		&json, "lapped_meanwhile", grown(r->lapped, r->lapped_before));
 	json_flag(&json, "evicted", r->evicted);
 	losses_json_end(&json);
 }
@@ -290,8 +289,7 @@ static void feed_json(const struct losses_feed *f)
 	losses_json_begin(&json, "broker");
 	json_count(&json, "rights", f->id);
 	json_count(&json, "lost", f->now.lost);
-	json_count(&json, "lost_meanwhile",
-		grown(f->now.lost, f->before.lost));
+	json_count(&json, "lost_meanwhile", grown(f->now.lost, f->before.lost));
 	json_count(&json, "gone", f->now.gone);
 	json_count(&json, "given_up", f->now.given_up);
 	json_count(&json, "repairs", f->now.repairs);
@@ -337,8 +335,8 @@ static void finish(struct table *table, const char *title)
 
 static bool show_readers(const struct losses_broker *broker, bool as_json)
 {
-	static const char *const titles[] = {"TOPIC", "PROGRAM", ">PID",
-		"USER", ">LOST", ">MEANWHILE", ">LAPPED", "REASON", NULL};
+	static const char *const titles[] = {"TOPIC", "PROGRAM", ">PID", "USER",
+		">LOST", ">MEANWHILE", ">LAPPED", "REASON", NULL};
 	struct table table;
 	bool meanwhile = false;
 

@@ -37,6 +37,27 @@ is "lines" 5 "$(wc -l <"$work/calm.out")"
 check "a summary" grep -q ': 0 losses, 0 messages lost; 600 came of 2 ' \
 	"$work/calm.err"
 
+# What was sent before one came is no loss, whatever one hears first.
+for how in best-effort reliable; do
+	start "$how" "$MSG" pub -q "late.$how" --reliability "$how" \
+		--size 50 --rate 2000 --count 10000
+done
+sleep 1
+for topic in late.best-effort late.reliable 'late.>'; do
+	start "of $topic" "$MSG" losses --all --seconds 2 "$topic"
+done
+for topic in late.best-effort late.reliable 'late.>'; do
+	finish "of $topic"
+	is "exit of who came late to $topic" 0 $code
+	check "$topic: where it begins" \
+		grep -q ' joined at [1-9][0-9]*$' "$work/of $topic.out"
+	is "$topic: lines of losses" 0 "$(grep -c ' lost ' "$work/of $topic.out")"
+done
+for how in best-effort reliable; do
+	kill "${pids[$how]}"
+	finish "$how"
+done
+
 start end "$MSG" losses -q --seconds 0.2
 finish end
 is "exit after --seconds" 0 $code

@@ -12,8 +12,10 @@ case $SIDES in /*) ;; *) SIDES=$PWD/$SIDES ;; esac
 case $WIRE in /*) ;; *) WIRE=$PWD/$WIRE ;; esac
 seed=${SEED:-$RANDOM$RANDOM}
 count=${COUNT:-20000}
+# shellcheck disable=SC2034 # hosts.sh wants it
 wire="50 $seed"
 echo "SEED=$seed COUNT=$count"
+# shellcheck source=tests/local/hosts.sh
 . "$(dirname "${BASH_SOURCE[0]}")/hosts.sh"
 export MSG_BROKER_POLICY=never MSG_INTERFACE=veth0
 
