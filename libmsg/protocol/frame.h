@@ -21,8 +21,12 @@
 #ifndef MSG_PROTOCOL_FRAME_H
 #define MSG_PROTOCOL_FRAME_H
 
+#include <assert.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "protocol/bytes.h"
 
 #define MSG_FRAME_VERSION 1
 #define MSG_FRAME_HEADER_BYTES 24u
@@ -65,11 +69,46 @@ struct msg_frame {
 	uint64_t sequence; /* Of a REPAIR: serial << 32 | low half. */
 };
 
-/* Write the header into `header`, MSG_FRAME_HEADER_BYTES of it. */
-void msg_frame_write(uint8_t *header, const struct msg_frame *frame);
+static inline bool msg_frame_type_known(uint8_t type)
+{
+	return (type >= MSG_FRAME_SINGLE && type <= MSG_FRAME_ANNOUNCE) ||
+	       type == MSG_FRAME_PROBE || type == MSG_FRAME_REPORT;
+}
+
+/* Whether a frame of this type may have these flags. */
+static inline bool msg_frame_flags_fit(uint8_t type, uint8_t flags)
+{
+	if (flags == 0)
+		return true;
+	return type <= MSG_FRAME_FRAGMENT &&
+	       (flags == MSG_FRAME_RELIABLE ||
+		       flags == (MSG_FRAME_RELIABLE | MSG_FRAME_REPAIR));
+}
+
+/* Write the header into `header`, MSG_FRAME_HEADER_BYTES of it.  Inline: most
+ * callers know type and flags, and then it is six stores. */
+static inline __attribute__((always_inline)) void msg_frame_write(
+	uint8_t *header, const struct msg_frame *frame)
+{
+	assert(msg_frame_type_known(frame->type));
+	assert(msg_frame_flags_fit(frame->type, frame->flags));
+	assert(frame->bytes >= MSG_FRAME_HEADER_BYTES);
+
+	header[0] = (uint8_t)(MSG_FRAME_VERSION | frame->type << 4);
+	header[1] = frame->flags;
+	msg_store16(header + 2, frame->bytes);
+	msg_store32(header + 4, frame->tag);
+	msg_store32(header + 8, frame->publisher);
+	msg_store32(header + 12, frame->transmission);
+	msg_store64(header + 16, frame->sequence);
+}
 
 /* Make the header of a data frame one of a reliable stream's frame `number`. */
-void msg_frame_number(uint8_t *header, uint32_t number);
+static inline void msg_frame_number(uint8_t *header, uint32_t number)
+{
+	header[1] = MSG_FRAME_RELIABLE;
+	msg_store32(header + 12, number);
+}
 
 /* Read and check the header of `bytes` that arrived; *frame only on OK. */
 enum msg_frame_fault msg_frame_read(

@@ -17,9 +17,9 @@ set -euo pipefail
 
 # LANE.PATH.BATCH as measured, gcc 12 -O2 and LTO.
 declare -A budget=(
-	[lane.publish.1]=170 [lane.publish.32]=63
-	[lane.receive.1]=485 [lane.receive.32]=60
-	[broker.publish.1]=133 [broker.publish.32]=22
+	[lane.publish.1]=193 [lane.publish.32]=46
+	[lane.receive.1]=504 [lane.receive.32]=60
+	[broker.publish.1]=136 [broker.publish.32]=21
 	[broker.receive.1]=205 [broker.receive.32]=45)
 count=3200
 check='' top=0 broker=''
