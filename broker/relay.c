@@ -16,6 +16,8 @@
 /* Frames of one publisher in one turn: others want theirs, too. */
 #define TURN_FRAMES 64u
 #define EVENTS 64
+/* Between looks whether receivers of one that is gone have all. */
+#define LOOK_NS (10 * MSG_NS_PER_MS)
 
 static uint32_t in_flight(const struct publisher *p)
 {
@@ -344,8 +346,11 @@ bool publisher_is_over(struct publisher *p, uint64_t now)
 		return false;
 	if (!p->keep || now >= p->gone_ns + p->keep->linger_ns)
 		return true;
-	return !p->claimed && !msg_ring_ready(&p->reader) &&
-	       !msg_repairer_is_awaited(&p->keep->repairer, msg_clock_ns());
+	if (!p->claimed && !msg_ring_ready(&p->reader) &&
+		!msg_repairer_is_awaited(&p->keep->repairer, msg_clock_ns()))
+		return true;
+	p->free_ns = now + LOOK_NS;
+	return false;
 }
 
 uint64_t publisher_sequence(const struct publisher *p)

@@ -49,7 +49,8 @@ struct publisher {
 	uint64_t bytes_charged;
 	uint32_t uid; /* To whom. */
 	uint64_t gone_ns;  /* When it went; 0: it is there. */
-	uint64_t free_ns;  /* When its frames can no longer come back. */
+	uint64_t free_ns;  /* When its frames can no longer come back, and
+	                      whether it is over is looked at (again). */
 	/* To the network, unless there is none. */
 	struct msg_link *lane;
 	uint32_t group;

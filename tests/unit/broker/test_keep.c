@@ -455,6 +455,38 @@ START_TEST(a_stream_goes_on_where_another_broker_left_it)
 }
 END_TEST
 
+/* Somebody who reported and then says nothing is waited for, as long as was
+ * wished or he is remembered, and nobody turns without end for it. */
+START_TEST(who_is_gone_and_waits_sleeps)
+{
+	struct msg_control m = wish();
+	uint64_t limit = msg_clock_ns() + LIMIT_NS;
+	uint64_t now;
+
+	m.publish.linger_ms = 60000;
+	publish_as(&m);
+	flow(1);
+	memory_wire_options.lose = 500;
+	flow(50);
+	for (int i = 0; i < 50; i++)
+		ck_assert(put());
+	while (msg_ring_ready(&relay()->reader))
+		server_turn(broker_server);
+	leave();
+	/* As if it had been so for long. */
+	relay()->free_ns = msg_clock_coarse_ns();
+	while (relay() && msg_clock_ns() < limit) {
+		server_turn(broker_server);
+		now = msg_clock_coarse_ns();
+		if (publisher_is_over(relay(), now))
+			break;
+		ck_assert(!relay()->client);
+		ck_assert_uint_gt(relay()->free_ns, now);
+	}
+	ck_assert_uint_lt(msg_clock_ns(), limit);
+}
+END_TEST
+
 /* One that was thrown out, and is back before the broker has forgotten it. */
 START_TEST(who_comes_back_at_once_takes_the_place_of_what_it_was)
 {
@@ -680,6 +712,7 @@ int main(void)
 	tcase_add_test(keep, what_was_never_sent_is_told_to_the_message);
 	tcase_add_test(keep, a_stream_goes_on_where_another_broker_left_it);
 	tcase_add_test(end, who_goes_is_repaired_until_all_have_all);
+	tcase_add_test(end, who_is_gone_and_waits_sleeps);
 	tcase_add_test(
 		end, who_comes_back_at_once_takes_the_place_of_what_it_was);
 	tcase_add_loop_test(hostile,
