@@ -21,9 +21,12 @@ export MSG_BROKER_POLICY=never MSG_INTERFACE=veth0
 
 start asks on "$b" losses --all
 start takes on "$b" losses --json --reliability best-effort
+start three on "$b" losses --count 3 --reliability best-effort
 listening asks
 listening takes
-start pub at "$a" "$SIDES" publish wire.a "$count" "$seed" 1 1000 20000
+listening three
+# It waits, for its first announcements may be lost.
+start pub at "$a" "$SIDES" publish wire.a "$count" "$seed" 1 3500 20000
 finish pub 60
 is "exit of the publisher" 0 $code
 await 20 grep -q ' left, having sent' "$work/asks.out"
@@ -34,6 +37,9 @@ is "exit of who asks" 0 $code
 check "it got repairs" grep -qE \
 	": 0 losses, 0 messages lost; $count came of 1 .* [1-9][0-9]* frames" \
 	"$work/asks.err"
+finish three
+is "exit after --count" 1 $code
+is "lines of --count" 3 "$(grep -c ' lost [0-9]* (.*): network' "$work/three.out")"
 finish takes
 is "exit of who does not" 1 $code
 check "JSON" json_valid "$work/takes.out" lines
