@@ -142,7 +142,7 @@ static bool go_back(struct msg_recover *r, uint64_t now, uint32_t *token)
 /* Nobody could be asked so far. */
 static void restart_gaps(struct msg_recover *r, uint64_t now)
 {
-	uint64_t since = msg_recover_patient_time(r, now);
+	uint64_t since = msg_recover_found_time(r, now);
 
 	for (uint64_t n = r->next; n < r->scanned; n++)
 		if (msg_recover_is_missing(r, n))

@@ -57,11 +57,21 @@ static inline uint64_t msg_recover_silence_over(
 	return now > most ? now - most : 0;
 }
 
-/* What it shows. */
+/* What it shows; for a `now` before it was stopped, something earlier. */
 static inline uint64_t msg_recover_patient_time(
 	const struct msg_recover *r, uint64_t now)
 {
-	return now - r->paused_ns - msg_recover_silence_over(r, now);
+	uint64_t stopped = r->paused_ns + msg_recover_silence_over(r, now);
+
+	return now > stopped ? now - stopped : 0;
+}
+
+/* What it shows when something is found missing: whatever `now` is, that was
+ * heard of just now. */
+static inline uint64_t msg_recover_found_time(
+	const struct msg_recover *r, uint64_t now)
+{
+	return msg_recover_patient_time(r, now > r->heard_ns ? now : r->heard_ns);
 }
 
 /* When it will show `then`, if nothing more is heard; UINT64_MAX: never. */
@@ -102,7 +112,7 @@ static inline void msg_recover_mark_missing(
 	struct msg_recover *r, uint64_t frame, uint64_t now)
 {
 	*msg_recover_place(r, frame) = (struct msg_recover_place){
-		.since = msg_recover_patient_time(r, now), .last = now};
+		.since = msg_recover_found_time(r, now), .last = now};
 	msg_recover_flip_missing(r, frame);
 	r->missing_count++;
 }

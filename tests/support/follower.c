@@ -141,6 +141,7 @@ void follower_start(struct follower *f,
 	msg_recover_start(&f->recover, options, f->places);
 	f->deliver = deliver_fn;
 	f->context = context;
+	f->empty = UINT64_MAX;
 	balance(f);
 }
 
@@ -159,7 +160,7 @@ enum msg_recover_verdict follower_frame(struct follower *f,
 		deliver(f, token);
 		break;
 	case MSG_RECOVER_HELD:
-		drain(f, now);
+		drain(f, now < f->empty ? now : f->empty);
 		break;
 	case MSG_RECOVER_DROP:
 		drop(f, token);

@@ -43,6 +43,8 @@ struct follower {
 	uint64_t delivered; /* Messages. */
 	uint64_t dropped;   /* Frames. */
 	uint64_t lost;      /* Since the last delivery. */
+	uint64_t empty;     /* When the link was last seen empty; UINT64_MAX: it
+	                       always is, behind each frame. */
 	bool begun;         /* Something was delivered. */
 	uint64_t next;      /* Where the next frame begins, … */
 	uint32_t offset;    /* … if nothing is lost before it. */

@@ -235,6 +235,40 @@ START_TEST(the_clock_of_giving_up_goes_on_after_a_silence)
 }
 END_TEST
 
+/* A reader that was stopped finds a full socket: for a while the link was last
+ * seen empty before the silence. */
+static void read_on_after(uint64_t stopped, uint64_t at)
+{
+	reader.empty = stopped;
+	for (uint32_t n = 2; n < 1 + WINDOW; n++)
+		one(n, at);
+	one(3 + WINDOW, at);
+	EXPECT_COUNT(beyond, 1);
+	one(1, at);
+	EXPECT("1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 ");
+	reader.empty = UINT64_MAX;
+	one(4 + WINDOW, at + 1);
+	EXPECT("1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 ");
+	EXPECT_COUNT(given_up, 0);
+	EXPECT_ASKED("?17 ?18 ?19", at + RTT);
+}
+
+START_TEST(nothing_is_over_before_the_clock_began)
+{
+	probe(1, 10 * GIVE_UP);
+	read_on_after(10 * GIVE_UP + 10, 14 * GIVE_UP);
+}
+END_TEST
+
+START_TEST(what_is_found_missing_is_no_older_than_what_was_heard)
+{
+	probe(1, 10 * GIVE_UP);
+	beat(1, 10 * GIVE_UP, 16 * GIVE_UP);
+	probe(1, 16 * GIVE_UP);
+	read_on_after(16 * GIVE_UP + 10, 20 * GIVE_UP);
+}
+END_TEST
+
 START_TEST(the_end_of_a_stream_gives_everything_up)
 {
 	one(1, 0);
@@ -640,6 +674,9 @@ static void add_loss_tests(Suite *suite)
 	tcase_add_test(loss, gaps_run_out_side_by_side);
 	tcase_add_test(loss, nothing_is_given_up_while_nothing_is_heard);
 	tcase_add_test(loss, the_clock_of_giving_up_goes_on_after_a_silence);
+	tcase_add_test(loss, nothing_is_over_before_the_clock_began);
+	tcase_add_test(
+		loss, what_is_found_missing_is_no_older_than_what_was_heard);
 	tcase_add_test(loss, the_end_of_a_stream_gives_everything_up);
 	tcase_add_test(loss, the_end_of_a_stream_reaches_beyond_the_window);
 	tcase_add_test(loss, the_end_of_a_stream_counts_its_tail_by_a_probe);
