@@ -31,6 +31,7 @@ Cyclone DDS and the kernel's multicast, those of them that were built.
   --full              --subscribers 1,2,4,8 --rounds 5
   --host              instead: what a datagram costs a host with N = 1 to 8
                       subscribers, behind a broker and each by itself
+  --device NAME       with --host: on that RDMA device, not on loopback
   --rate R            messages a second where paced (10000; --host: 5000)
   --no-nice           ask for no priority over others (only root gets it anyway)
   --install           have the packages of others first (as root), and build
@@ -42,7 +43,7 @@ HELP
 }
 
 modes=rate,spin,block subscribers=1,4 sizes=64,1024,8192,65536 rounds=3
-seconds=0.4 favour=yes peers=msg,udp,zmq,nng,iceoryx,cyclonedds host='' install='' rate='' again=''
+seconds=0.4 favour=yes peers=msg,udp,zmq,nng,iceoryx,cyclonedds host='' device='' install='' rate='' again=''
 while [ $# -gt 0 ]; do
 	case $1 in
 	--modes) modes=${2:?}; shift ;;
@@ -55,6 +56,7 @@ while [ $# -gt 0 ]; do
 	--full) subscribers=1,2,4,8 rounds=5 ;;
 	--again) again=yes ;;
 	--host) host=yes ;;
+	--device) device=${2:?}; shift ;;
 	--no-nice) favour='' ;;
 	--install) install=yes ;;
 	--build) build=${2:?}; shift ;;
@@ -287,7 +289,13 @@ if [ -n "$host" ]; then
 	rate=${rate:-5000}
 	runs=$results/host.tsv
 	: >"$runs"
-	broker_start --lane udp --interface lo
+	if [ -n "$device" ]; then
+		unset MSG_INTERFACE
+		export MSG_LANE=verbs MSG_DEVICE=$device
+		broker_start --lane verbs --device "$device"
+	else
+		broker_start --lane udp --interface lo
+	fi
 	machine | tee "$results/host.txt"
 	for ((round = 0; round < rounds; round++)); do
 		for n in 1 2 3 4 6 8; do
