@@ -91,8 +91,11 @@ struct msg_publisher *open_publisher_as(
 	struct msg_publisher *publisher;
 	int result;
 
-	if (lane.reliable && o.reliability == MSG_RELIABILITY_DEFAULT)
+	if (lane.reliable && o.reliability == MSG_RELIABILITY_DEFAULT) {
 		o.reliability = MSG_RELIABILITY_RELIABLE;
+		/* Nobody takes while this thread closes. */
+		o.linger_ms = 20;
+	}
 	result = msg_publisher_open(node, &o, &publisher);
 
 	ck_assert_msg(result == 0, "publisher: %s: %s", msg_error_name(result),

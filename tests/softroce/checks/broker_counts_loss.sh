@@ -28,7 +28,7 @@ side() {
 	for i in 1 2 3; do
 		listen $i through --json pair.all
 	done
-	[ "$(queue_pairs "$broker")" = 2 ] || fail "more than two queue pairs"
+	[ "$(queue_pairs "$broker")" = 3 ] || fail "more than three queue pairs"
 	barrier.sh joined
 	barrier.sh sent 120
 	sleep 1

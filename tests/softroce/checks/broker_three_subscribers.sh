@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # broker_three_subscribers.sh - three processes behind a broker on an RDMA device
-# get every message that a publisher without one sends, and cost the device one
-# queue pair in one group.
+# get every message that a publisher without one sends, and cost the device no
+# queue pairs of their own, and one membership of a group.
 # shellcheck source=tests/softroce/checks/common.sh
 . "$(dirname "$0")/common.sh"
 count=300
@@ -16,8 +16,8 @@ for i in 1 2 3; do
 	listen $i through --bare --count $count --timeout 60 --require loss=0 a.b
 	listen raw$i through --raw --count 8 --timeout 60 --require loss=0 a.c
 done
-# The directory's, and the one that all six read from.
-[ "$(queue_pairs "$broker")" = 2 ] || fail "queue pairs: $(rdma resource show qp)"
+# The directory's, the one that all six read from, and its side link for repairs.
+[ "$(queue_pairs "$broker")" = 3 ] || fail "queue pairs: $(rdma resource show qp)"
 for i in 1 2 3; do
 	[ "$(queue_pairs "${pids[$i]}")" = 0 ] || fail "a subscriber has its own"
 done
