@@ -31,8 +31,8 @@ usage: tests/run.sh [OPTION...]
 Install what is missing (as root), build and run the tests.
 
   --quick          no sanitizers, no second compiler, no virtual machine, no
-                   benchmarks, no models, no deaths by the hundred: under a
-                   minute after the build
+                   benchmarks, no models, no deaths by the hundred: a few
+                   minutes after the build
   --long           the long tier too
   --sanitize NAME  only the build with this sanitizer: address or thread
   --only REGEX     only tests of such names (repeatable); builds with gcc, or
