@@ -29,6 +29,8 @@
  *     then even the end of the connection is heard only behind the message).
  *     Buffers belong to the set: that none takes them all is for whoever grants
  *     credit.
+ *   - The low 16 bits of a handle are its place, below connection_max; the rest
+ *     tells it from those that had the place before.
  *   - What a peer can hold is bounded: `connection_max` connections in all,
  *     those being set up included; each of these ends after connect_limit_ms.
  *     What is not our greeting is refused unseen.
@@ -65,8 +67,8 @@
 struct msg_channels_options {
 	void *memory; /* Buffers to post, to send from and to read into. */
 	size_t memory_bytes;
-	void *headers; /* Or NULL.  As in msg_link_options: the first piece of
-	                  every send lies in it. */
+	void *headers; /* Or NULL.  The first piece of a send may lie in it, and
+	                  buffers that are posted, too. */
 	size_t headers_bytes;
 	uint32_t receive_count;  /* Buffers that may be posted. */
 	uint32_t send_count;     /* Sends and reads under way, a connection. */

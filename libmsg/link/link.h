@@ -32,7 +32,7 @@
 
 #include <msg/msg.h>
 
-#define MSG_LINK_ABI 4u /* Of this header: library and module must agree. */
+#define MSG_LINK_ABI 5u /* Of this header: library and module must agree. */
 #define MSG_LINK_TEXT_BYTES 512
 #define MSG_LINK_IOV_MAX 3
 #define MSG_LINK_REACH_BYTES_MAX 32u /* As MSG_REACH_BYTES_MAX of protocol/. */
@@ -98,12 +98,17 @@ enum msg_link_event_type {
 	MSG_LINK_SENT,           /* This send and all before it are done. */
 	MSG_LINK_RECEIVE_FAILED, /* Buffer back, without a frame (truncated). */
 	MSG_LINK_SEND_FAILED,    /* As SENT, but this one did not leave. */
+	/* Of a link made of connections (session.h). */
+	MSG_LINK_ASKED,          /* Somebody wants one. */
+	MSG_LINK_CONNECTED,
+	MSG_LINK_CLOSED,         /* The last that is heard of a handle. */
 };
 
 struct msg_link_event {
 	uint32_t type;
 	uint32_t token;
 	uint32_t bytes; /* Of the frame; of a failure, its errno. */
+	uint32_t handle; /* Whose; of connections alone. */
 };
 
 struct msg_link_send {

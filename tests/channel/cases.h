@@ -11,5 +11,6 @@ void add_read(Suite *suite);
 void add_break(Suite *suite);
 void add_hostile(Suite *suite);
 void add_sleep(Suite *suite);
+void add_session(Suite *suite);
 
 #endif

@@ -55,7 +55,7 @@ struct channel_set *inside(struct end *end)
 
 /* ---- opening ----------------------------------------------------------- */
 
-static int domain_open(struct msg_link_domain **domain, char *text)
+int domain_open(struct msg_link_domain **domain, char *text)
 {
 	struct msg_link_domain_options o = {
 		.lane = end_device ? MSG_LANE_VERBS : MSG_LANE_UDP,

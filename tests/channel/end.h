@@ -53,6 +53,7 @@ bool on_tcp(void);
 /* A machine that is emulated takes its time. */
 int patience_ms(void);
 
+int domain_open(struct msg_link_domain **domain, char *text);
 void domain_close(struct msg_link_domain *domain);
 int try_open(struct end *end, struct end_options o, char *text);
 void end_open(struct end *end, struct end_options o);

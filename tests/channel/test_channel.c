@@ -42,5 +42,6 @@ int main(int argc, char **argv)
 	add_break(suite);
 	add_hostile(suite);
 	add_sleep(suite);
+	add_session(suite);
 	return check_main(suite, NULL);
 }

@@ -86,7 +86,7 @@ static void push(
 	struct null_link *l, uint32_t type, uint32_t token, uint32_t bytes)
 {
 	l->events[l->event_head++ & l->event_mask] =
-		(struct msg_link_event){type, token, bytes};
+		(struct msg_link_event){type, token, bytes, 0};
 }
 
 /* Word by word and volatile, so that it stays here: memcpy would be counted as

@@ -316,7 +316,8 @@ static int take_memory(
 		FI_SEND | FI_RECV | FI_READ, &set->memory_mr);
 	if (result == 0 && options->headers)
 		result = register_memory(set, options->headers,
-			options->headers_bytes, FI_SEND, &set->headers_mr);
+			options->headers_bytes, FI_SEND | FI_RECV,
+			&set->headers_mr);
 	return result;
 }
 

@@ -62,8 +62,10 @@ int channel_post(struct msg_channels *channels, void *buffer, uint32_t bytes,
 	uint32_t token)
 {
 	struct channel_set *set = (struct channel_set *)channels;
+	bool aside = set->headers && lies_in(buffer, bytes, set->headers,
+					     set->headers_bytes);
 	struct iovec iov = {buffer, bytes};
-	void *desc = fi_mr_desc(set->memory_mr);
+	void *desc = fi_mr_desc(aside ? set->headers_mr : set->memory_mr);
 	struct fi_msg message = {
 		.msg_iov = &iov,
 		.desc = &desc,
@@ -73,7 +75,7 @@ int channel_post(struct msg_channels *channels, void *buffer, uint32_t bytes,
 	};
 	ssize_t result;
 
-	if (!lies_in(buffer, bytes, set->memory, set->memory_bytes))
+	if (!aside && !lies_in(buffer, bytes, set->memory, set->memory_bytes))
 		return -MSG_ERROR_ARGUMENT;
 	if (set->posted == set->channels.receive_count)
 		return -MSG_ERROR_AGAIN;
@@ -126,7 +128,9 @@ static bool find_desc(const struct channel_set *set,
 
 	for (uint32_t i = 0; i < send->iov_count; i++) {
 		const struct iovec *iov = &send->iov[i];
-		bool first = i == 0 && set->headers;
+		bool first = i == 0 && set->headers &&
+			     lies_in(iov->iov_base, iov->iov_len,
+				     set->headers, set->headers_bytes);
 		const void *memory = first ? set->headers
 				     : r   ? r->memory
 					   : set->memory;

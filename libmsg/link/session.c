@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* session.c - what happened on the connections of a session; see session.h. */
+#include "link/session_parts.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define EVENTS 64
+/* Between looks for connections that take nothing; and whoever has not polled
+ * for so long may not blame them. */
+#define LOOK_NS (10 * MSG_NS_PER_MS)
+#define FORGIVE_NS (100 * MSG_NS_PER_MS)
+
+/* ---- connections -------------------------------------------------------- */
+
+struct session_connection *session_of_handle(struct msg_session *s, uint32_t handle)
+{
+	uint32_t place = handle % SESSION_HANDLES;
+
+	if (place >= s->table_count || s->table[place].handle != handle ||
+		s->table[place].state == SESSION_STATE_FREE)
+		return NULL;
+	return &s->table[place];
+}
+
+/* One that the set knows. */
+static struct session_connection *of_channel(struct msg_session *s, uint32_t channel)
+{
+	struct session_connection *c;
+	uint32_t at = channel & 0xffff;
+
+	if (at >= s->channels->connection_max ||
+		s->by_channel[at] >= s->table_count)
+		return NULL;
+	c = &s->table[s->by_channel[at]];
+	return c->channel == channel && c->state != SESSION_STATE_FREE &&
+			       c->state != SESSION_STATE_ENDED
+		       ? c
+		       : NULL;
+}
+
+static void say(struct msg_session *s, struct session_connection *c, enum session_news news)
+{
+	s->news_count += c->unsaid == 0;
+	c->unsaid |= (uint32_t)news;
+}
+
+struct session_connection *session_begin(
+	struct msg_session *s, uint32_t channel, enum session_state state)
+{
+	struct session_connection *c = NULL;
+
+	for (uint32_t i = 0; i < s->table_count && !c; i++)
+		if (s->table[i].state == SESSION_STATE_FREE)
+			c = &s->table[i];
+	if (!c)
+		return NULL;
+	c->state = state;
+	/* Never MSG_SESSION_ALL: its place is beyond the table. */
+	c->handle += SESSION_HANDLES;
+	c->channel = channel;
+	c->unsaid = 0;
+	c->attached = c->hung_up = false;
+	c->cookie = 0;
+	c->head = c->tail = 0;
+	c->greeting_bytes = 0;
+	s->by_channel[channel & 0xffff] = (uint32_t)(c - s->table);
+	return c;
+}
+
+void session_detach(struct msg_session *s, struct session_connection *c)
+{
+	uint32_t last;
+
+	if (!c->attached)
+		return;
+	c->attached = false;
+	last = s->group[--s->group_count];
+	s->group[c->place] = last;
+	s->table[last].place = c->place;
+}
+
+static void take_greeting(
+	struct session_connection *c, const struct msg_channel_event *e)
+{
+	assert(e->bytes <= sizeof c->greeting);
+	c->greeting_bytes = e->bytes;
+	if (e->bytes > 0)
+		memcpy(c->greeting, e->greeting, e->bytes);
+}
+
+/* ---- what happened ------------------------------------------------------ */
+
+/* Sends of the connection up to `place` are done. */
+static void done(struct msg_session *s, struct session_connection *c, uint32_t place)
+{
+	if (place - c->tail >= session_under_way(c))
+		return;
+	while (c->tail != place + 1) {
+		uint32_t word = c->sends[c->tail++ &
+					 (s->channels->send_count - 1)];
+		struct session_face *face = &s->faces[word & 1];
+
+		face->flights[word >> 1 & face->mask].pending--;
+	}
+	c->moved_ns = msg_clock_coarse_ns();
+}
+
+static void receive(struct msg_session *s, const struct session_connection *c,
+	const struct msg_channel_event *e)
+{
+	bool good = c && e->type == MSG_CHANNEL_RECEIVED;
+
+	assert(s->received_head - s->received_tail <= s->received_mask);
+	s->received[s->received_head++ & s->received_mask] =
+		(struct msg_link_event){
+			.type = good ? MSG_LINK_RECEIVED
+				     : MSG_LINK_RECEIVE_FAILED,
+			.token = e->token,
+			.bytes = good ? e->bytes : (uint32_t)e->error,
+			.handle = c ? c->handle : MSG_SESSION_ALL,
+		};
+}
+
+static void asked(struct msg_session *s, const struct msg_channel_event *e)
+{
+	struct session_connection *c = session_begin(s, e->handle, SESSION_STATE_ASKED);
+
+	if (!c) {
+		s->counts.refused++;
+		s->channels->ops->hang_up(s->channels, e->handle);
+		return;
+	}
+	take_greeting(c, e);
+	say(s, c, SESSION_NEWS_ASKED);
+}
+
+static void closed(struct msg_session *s, struct session_connection *c)
+{
+	if (session_under_way(c) > 0)
+		done(s, c, c->head - 1);
+	session_detach(s, c);
+	if (c->state == SESSION_STATE_OPEN && !c->hung_up)
+		s->counts.closed++;
+	c->state = SESSION_STATE_ENDED;
+	say(s, c, SESSION_NEWS_CLOSED);
+}
+
+static void happened(struct msg_session *s, const struct msg_channel_event *e)
+{
+	struct session_connection *c = of_channel(s, e->handle);
+
+	switch (e->type) {
+	case MSG_CHANNEL_RECEIVED:
+	case MSG_CHANNEL_RECEIVE_FAILED:
+		receive(s, c, e);
+		break;
+	case MSG_CHANNEL_SENT:
+	case MSG_CHANNEL_SEND_FAILED:
+		if (c)
+			done(s, c, e->token);
+		break;
+	case MSG_CHANNEL_ASKED:
+		asked(s, e);
+		break;
+	case MSG_CHANNEL_CONNECTED:
+		if (!c)
+			break;
+		take_greeting(c, e);
+		c->state = SESSION_STATE_OPEN;
+		s->counts.connected++;
+		say(s, c, SESSION_NEWS_CONNECTED);
+		break;
+	case MSG_CHANNEL_CLOSED:
+		if (c)
+			closed(s, c);
+		break;
+	default: /* Nothing here reads. */
+		break;
+	}
+}
+
+/* Hang up on those that take nothing. */
+static void end_stuck(struct msg_session *s)
+{
+	uint64_t now = msg_clock_coarse_ns();
+	bool forgive = now - s->looked_ns > FORGIVE_NS;
+
+	if (now - s->looked_ns < LOOK_NS)
+		return;
+	s->looked_ns = now;
+	for (uint32_t i = 0; i < s->table_count; i++) {
+		struct session_connection *c = &s->table[i];
+
+		if (c->state != SESSION_STATE_OPEN || session_under_way(c) == 0)
+			continue;
+		if (forgive)
+			c->moved_ns = now;
+		if (c->hung_up || now - c->moved_ns <= s->stuck_ns)
+			continue;
+		c->hung_up = true;
+		s->counts.stuck++;
+		s->channels->ops->hang_up(s->channels, c->channel);
+	}
+}
+
+int session_pump(struct msg_session *s)
+{
+	struct msg_channel_event events[EVENTS];
+	int n = s->channels->ops->poll(s->channels, events, EVENTS);
+
+	for (int i = 0; i < n; i++)
+		happened(s, &events[i]);
+	end_stuck(s);
+	return n;
+}
