@@ -59,6 +59,9 @@ size_t msg_announce_pack(
 	message.uid = a->uid;
 	message.has_closing = message.closing = a->closing;
 	message.has_reliable = message.reliable = a->reliable;
+	message.has_connect = a->connect.bytes > 0;
+	message.connect = (ProtobufCBinaryData){
+		a->connect.bytes, (uint8_t *)(uintptr_t)a->connect.data};
 
 	assert(msg__announcement__get_packed_size(&message) <=
 		MSG_ANNOUNCE_BYTES_MAX);
@@ -68,6 +71,20 @@ size_t msg_announce_pack(
 static bool take_text(char *to, size_t max, const ProtobufCBinaryData *text)
 {
 	return msg_text_take(to, max, text->data, text->len);
+}
+
+/* Nobody is connected to without being reliable. */
+static bool take_connect(
+	struct msg_announcement *a, const Msg__Announcement *message)
+{
+	if (!message->has_connect)
+		return true;
+	if (message->connect.len < 1 ||
+		message->connect.len > MSG_REACH_BYTES_MAX || !a->reliable)
+		return false;
+	a->connect.bytes = (uint8_t)message->connect.len;
+	memcpy(a->connect.data, message->connect.data, message->connect.len);
+	return true;
 }
 
 static bool take(struct msg_announcement *a, const Msg__Announcement *message)
@@ -83,7 +100,8 @@ static bool take(struct msg_announcement *a, const Msg__Announcement *message)
 	a->period_ms = message->period_ms;
 	a->closing = message->has_closing && message->closing;
 	a->reliable = message->has_reliable && message->reliable;
-	return take_text(a->topic, MSG_TOPIC_BYTES_MAX, &message->topic) &&
+	return take_connect(a, message) &&
+	       take_text(a->topic, MSG_TOPIC_BYTES_MAX, &message->topic) &&
 	       take_text(a->host, MSG_ANNOUNCE_TEXT_MAX, &message->host) &&
 	       take_text(
 		       a->program, MSG_ANNOUNCE_TEXT_MAX, &message->program) &&

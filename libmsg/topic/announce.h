@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "protocol/report.h"
 #include "topic/name.h"
 
 #define MSG_ANNOUNCE_BYTES_MAX 900u /* Fits a 1024-byte path with its header. */
@@ -34,6 +35,9 @@ struct msg_announcement {
 	uint32_t period_ms;     /* 10 to 60000. */
 	bool closing;           /* Goodbye: nothing follows. */
 	bool reliable;          /* What is lost can be had again. */
+	struct msg_reach connect; /* No bytes, or the topic is had by connections
+	                           to there alone; what they mean is the link's
+	                           affair.  Reliable, too. */
 };
 
 /* Pack into `body`; returns the bytes, at most MSG_ANNOUNCE_BYTES_MAX.  Host

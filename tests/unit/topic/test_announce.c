@@ -34,6 +34,8 @@ enum field { /* Numbers of control.proto. */
 	PID,
 	UID,
 	CLOSING,
+	RELIABLE,
+	CONNECT,
 	UNKNOWN,
 };
 
@@ -169,6 +171,8 @@ static void expect_same(const struct msg_announcement *a)
 	ck_assert_uint_eq(found.frame_bytes, a->frame_bytes);
 	ck_assert_uint_eq(found.period_ms, a->period_ms);
 	ck_assert(found.closing == a->closing);
+	ck_assert(found.reliable == a->reliable);
+	ck_assert_mem_eq(&found.connect, &a->connect, sizeof a->connect);
 }
 
 START_TEST(what_was_packed_is_unpacked)
@@ -178,6 +182,10 @@ START_TEST(what_was_packed_is_unpacked)
 	pack(&announcement);
 	expect_same(&announcement);
 	announcement.closing = false;
+	pack(&announcement);
+	expect_same(&announcement);
+	announcement.reliable = true;
+	announcement.connect = (struct msg_reach){3, {7, 0, 9}};
 	pack(&announcement);
 	expect_same(&announcement);
 }
@@ -194,6 +202,9 @@ START_TEST(the_largest_announcement_fits)
 	announcement.publisher = UINT32_MAX;
 	announcement.next_sequence = UINT64_MAX;
 	announcement.pid = announcement.uid = UINT32_MAX;
+	announcement.reliable = true;
+	announcement.connect.bytes = MSG_REACH_BYTES_MAX;
+	memset(announcement.connect.data, 255, MSG_REACH_BYTES_MAX);
 	announcement.message_bytes_max = 16u << 20;
 	announcement.frame_bytes = 65507;
 	announcement.period_ms = 60000;
@@ -311,6 +322,30 @@ START_TEST(numbers_out_of_range_are_refused)
 			refused();
 		}
 	}
+}
+END_TEST
+
+START_TEST(who_connects_is_told_where_to)
+{
+	static const uint8_t where[MSG_REACH_BYTES_MAX + 1] = {1, 2, 3};
+
+	put_all_but(UNKNOWN);
+	put_number(RELIABLE, 1);
+	put_bytes(CONNECT, where, MSG_REACH_BYTES_MAX);
+	ck_assert(unpack());
+	ck_assert_uint_eq(found.connect.bytes, MSG_REACH_BYTES_MAX);
+	ck_assert_mem_eq(found.connect.data, where, MSG_REACH_BYTES_MAX);
+	put_all_but(UNKNOWN);
+	put_number(RELIABLE, 1);
+	put_bytes(CONNECT, where, MSG_REACH_BYTES_MAX + 1);
+	refused();
+	put_all_but(UNKNOWN);
+	put_number(RELIABLE, 1);
+	put_bytes(CONNECT, where, 0);
+	refused();
+	put_all_but(UNKNOWN);
+	put_bytes(CONNECT, where, 3);
+	refused();
 }
 END_TEST
 
@@ -560,6 +595,7 @@ int main(void)
 	tcase_add_test(take, optional_fields_default_to_nothing);
 	tcase_add_test(take, a_field_left_out_is_refused_if_required);
 	tcase_add_test(take, numbers_out_of_range_are_refused);
+	tcase_add_test(take, who_connects_is_told_where_to);
 	tcase_add_test(take, a_malformed_topic_is_refused);
 	tcase_add_test(take, text_not_fit_for_a_terminal_is_refused);
 	tcase_add_test(take, a_character_is_not_completed_by_the_next_field);
