@@ -186,6 +186,13 @@ void msg_receiver_evidence(struct msg_receiver *receiver,
 	const struct msg_frame *frame, uint64_t incarnation,
 	uint64_t next_sequence, bool ours, bool reliable);
 
+/* A checked announcement of a reliable topic that is ours says where its publisher
+ * is reached: who wants history asks for it at once, and need not wait for a
+ * probe.  Without an address, nothing. */
+void msg_receiver_reach(struct msg_receiver *receiver,
+	const struct msg_frame *frame, uint64_t incarnation,
+	uint64_t next_sequence, const struct msg_reach *reach);
+
 /* From now on tell events in line, as with options.events. */
 void msg_receiver_tell(struct msg_receiver *receiver);
 

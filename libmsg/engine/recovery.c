@@ -257,6 +257,7 @@ void recovery_start(struct msg_receiver *r, struct msg_stream *s)
 	s->kind = MSG_STREAM_RELIABLE;
 	msg_recover_start(
 		&s->recover, &options, msg_stream_places(&r->streams, s));
+	msg_recover_reach(&s->recover, &s->said);
 }
 
 static void tell(struct msg_receiver *r, enum msg_counter_index index,
@@ -479,6 +480,29 @@ void recovery_probe(struct msg_receiver *r, const struct msg_frame *frame,
 		if (joins)
 			note_begin(r, s, &probe);
 	}
+	recovery_drain(r, s);
+}
+
+void msg_receiver_reach(struct msg_receiver *r, const struct msg_frame *frame,
+	uint64_t incarnation, uint64_t next_sequence,
+	const struct msg_reach *to)
+{
+	struct msg_stream *s;
+
+	if (!r->side.link || to->bytes == 0)
+		return;
+	s = receive_find_stream(r, frame);
+	if (!s)
+		return;
+	/* The first word stays: who lies later moves nobody. */
+	if (s->kind != MSG_STREAM_UNKNOWN || s->said.bytes > 0)
+		return;
+	s->said = *to;
+	s->incarnation = incarnation;
+	if (r->options.history == 0)
+		return;
+	recovery_start(r, s);
+	happen_joined(r, s, next_sequence);
 	recovery_drain(r, s);
 }
 

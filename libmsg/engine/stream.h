@@ -63,6 +63,7 @@ struct msg_stream {
 	bool reachable;       /* `handle` is that of `reach`. */
 	uint32_t handle;
 	struct msg_reach reach;
+	struct msg_reach said; /* By its announcement, before any probe. */
 	uint64_t begin;       /* Messages before are not wanted … */
 	bool begins;          /* … until one that is has come. */
 	struct msg_recover_counts told;

@@ -241,6 +241,14 @@ static void hear_marks(
 	}
 }
 
+void msg_recover_reach(struct msg_recover *r, const struct msg_reach *reach)
+{
+	if (r->probed || reach->bytes == 0)
+		return;
+	r->reach = *reach;
+	msg_recover_refresh(r);
+}
+
 bool msg_recover_probe(
 	struct msg_recover *r, const struct msg_probe *probe, uint64_t now)
 {

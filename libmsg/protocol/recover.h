@@ -243,6 +243,11 @@ static inline bool msg_recover_deliver(
 	return true;
 }
 
+/* Where the publisher is reached, by his announcement: who has to ask need not
+ * wait for the first probe, which may say otherwise. */
+void msg_recover_reach(
+	struct msg_recover *recover, const struct msg_reach *reach);
+
 /* A probe came, for this stream.  False: not believed, nothing has changed. */
 bool msg_recover_probe(struct msg_recover *recover,
 	const struct msg_probe *probe, uint64_t now);

@@ -62,6 +62,9 @@ size_t msg_announce_pack(
 	message.has_connect = a->connect.bytes > 0;
 	message.connect = (ProtobufCBinaryData){
 		a->connect.bytes, (uint8_t *)(uintptr_t)a->connect.data};
+	message.has_reach = a->reach.bytes > 0;
+	message.reach.len = a->reach.bytes;
+	message.reach.data = (uint8_t *)(uintptr_t)a->reach.data;
 
 	assert(msg__announcement__get_packed_size(&message) <=
 		MSG_ANNOUNCE_BYTES_MAX);
@@ -73,17 +76,25 @@ static bool take_text(char *to, size_t max, const ProtobufCBinaryData *text)
 	return msg_text_take(to, max, text->data, text->len);
 }
 
+static bool take_reach(
+	struct msg_reach *to, const ProtobufCBinaryData *reach)
+{
+	if (reach->len > MSG_REACH_BYTES_MAX)
+		return false;
+	to->bytes = (uint8_t)reach->len;
+	if (reach->len > 0)
+		memcpy(to->data, reach->data, reach->len);
+	return true;
+}
+
 /* Nobody is connected to without being reliable. */
 static bool take_connect(
 	struct msg_announcement *a, const Msg__Announcement *message)
 {
-	if (!message->has_connect)
-		return true;
-	if (message->connect.len < 1 ||
-		message->connect.len > MSG_REACH_BYTES_MAX || !a->reliable)
+	if (message->has_connect &&
+		(message->connect.len < 1 || !a->reliable ||
+			!take_reach(&a->connect, &message->connect)))
 		return false;
-	a->connect.bytes = (uint8_t)message->connect.len;
-	memcpy(a->connect.data, message->connect.data, message->connect.len);
 	return true;
 }
 
@@ -105,6 +116,7 @@ static bool take(struct msg_announcement *a, const Msg__Announcement *message)
 	       take_text(a->host, MSG_ANNOUNCE_TEXT_MAX, &message->host) &&
 	       take_text(
 		       a->program, MSG_ANNOUNCE_TEXT_MAX, &message->program) &&
+	       take_reach(&a->reach, &message->reach) &&
 	       msg_name_is_topic(a->topic) && a->message_bytes_max >= 1 &&
 	       a->message_bytes_max <= MSG_FRAGMENT_TOTAL_MAX &&
 	       a->frame_bytes >= FRAME_BYTES_MIN &&

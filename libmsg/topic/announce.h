@@ -38,6 +38,7 @@ struct msg_announcement {
 	struct msg_reach connect; /* No bytes, or the topic is had by connections
 	                           to there alone; what they mean is the link's
 	                           affair.  Reliable, too. */
+	struct msg_reach reach; /* Where to say so; its probes say it, too. */
 };
 
 /* Pack into `body`; returns the bytes, at most MSG_ANNOUNCE_BYTES_MAX.  Host

@@ -166,6 +166,8 @@ static int announce(
 	 * was handed to the lane before this announcement is. */
 	source->text.next_sequence =
 		atomic_load_explicit(source->sent, memory_order_acquire);
+	if (source->repairer)
+		source->text.reach = source->repairer->reach;
 	bytes = MSG_FRAME_HEADER_BYTES +
 		msg_announce_pack(
 			&source->text, frame + MSG_FRAME_HEADER_BYTES);

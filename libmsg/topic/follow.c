@@ -158,19 +158,20 @@ static void tally(struct msg_follow *f, enum msg_counter_index index)
 }
 
 /* A topic of the pattern that was not known: follow it from here on. */
-static void discover(struct msg_follow *f, const char *topic, uint32_t tag)
+static bool discover(struct msg_follow *f, const char *topic, uint32_t tag)
 {
 	bool full = f->topic_count == f->topic_max;
 
 	if (!full && join(f, msg_name_group(topic, f->groups->count)) == 0) {
 		add_topic(f, topic, tag, f->receiver->emptied);
-		return;
+		return true;
 	}
 	tally(f, MSG_COUNTER_TOPICS_REFUSED);
 	msg_log(f->log, MSG_LOG_WARNING, "topic-refused",
 		"topic '%s' is not followed: %s", topic,
 		full ? "the pattern matches too many; narrow it"
 		     : msg_trail_text());
+	return false;
 }
 
 /* Who says it, for events. */
@@ -197,6 +198,9 @@ static void note(struct msg_follow *f, const struct msg_frame *frame,
 	bool ours = strcmp(topic, said->topic) == 0;
 	uint32_t room = f->receiver->options.frame_bytes;
 
+	if (ours && said->reliable && !said->closing)
+		msg_receiver_reach(f->receiver, frame, said->incarnation,
+			said->next_sequence, &said->reach);
 	/* It may tell of messages sent before we joined, which are not ours
 	 * and must not count as lost. */
 	if (ours && f->receiver->emptied - f->since[number] < STALE_TURNS)
@@ -242,10 +246,12 @@ void msg_follow_announced(void *follow, const struct msg_frame *frame,
 	if (number != UINT32_MAX)
 		note(f, frame, &said, number);
 	else if (f->wildcard && !said.closing &&
-		 msg_name_match(f->pattern, said.topic))
+		 msg_name_match(f->pattern, said.topic) &&
+		 discover(f, said.topic, frame->tag) && said.reliable)
 		/* What was sent before we join is not ours, so this first
-		 * announcement is no evidence. */
-		discover(f, said.topic, frame->tag);
+		 * announcement is no evidence, but it says whom to ask. */
+		msg_receiver_reach(f->receiver, frame, said.incarnation,
+			said.next_sequence, &said.reach);
 }
 
 const char *msg_follow_topic(const struct msg_follow *f, uint32_t topic)

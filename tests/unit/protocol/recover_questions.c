@@ -569,6 +569,47 @@ START_TEST(joining_begins_where_the_publisher_says_without_a_seam)
 }
 END_TEST
 
+/* Of an announcement: nothing was heard of the stream itself. */
+START_TEST(an_address_is_enough_to_join)
+{
+	struct msg_reach reach = {3, "ann"};
+
+	wish_for_history();
+	EXPECT_ASKED("", 0);
+	EXPECT_DEADLINE(UINT64_MAX);
+	msg_recover_reach(&reader.recover, &(struct msg_reach){0});
+	EXPECT_DEADLINE(UINT64_MAX);
+	msg_recover_reach(&reader.recover, &reach);
+	EXPECT_DEADLINE(0);
+	EXPECT_ASKED("join", 0);
+	EXPECT_ASKED("join", 4 * RTT);
+	answer(10, 6, 5 * RTT);
+	EXPECT_ASKED("?6 ?7 ?8 ?9", 5 * RTT + REORDER);
+	for (uint32_t n = 6; n < 10; n++)
+		repair(n, n, 6 * RTT);
+	one(10, 6 * RTT);
+	EXPECT("6 7 8 9 10 ");
+	EXPECT_LOST(0);
+}
+END_TEST
+
+START_TEST(a_probe_knows_better_than_an_announcement)
+{
+	struct msg_reach reach = {3, "ann"};
+
+	msg_recover_reach(&reader.recover, &reach);
+	ck_assert_mem_eq(reader.recover.reach.data, reach.data, 3);
+	one(1, 0);
+	one(3, 0);
+	/* Who knows whom to ask asks before the first probe. */
+	EXPECT_ASKED("?2", REORDER);
+	probe(4, REORDER);
+	ck_assert_mem_ne(reader.recover.reach.data, reach.data, 3);
+	msg_recover_reach(&reader.recover, &reach);
+	ck_assert_mem_ne(reader.recover.reach.data, reach.data, 3);
+}
+END_TEST
+
 START_TEST(a_join_without_an_answer_is_sent_again_and_given_up)
 {
 	uint64_t at = 0;
@@ -817,6 +858,8 @@ static void add_join_tests(Suite *suite)
 		join, joining_begins_where_the_publisher_says_without_a_seam);
 	tcase_add_test(
 		join, a_join_without_an_answer_is_sent_again_and_given_up);
+	tcase_add_test(join, an_address_is_enough_to_join);
+	tcase_add_test(join, a_probe_knows_better_than_an_announcement);
 	tcase_add_test(join, a_join_asked_twice_measures_nothing);
 	tcase_add_test(join, a_probe_that_asks_while_joining_is_answered);
 	tcase_add_test(join, joining_an_idle_stream_begins_behind_its_probe);

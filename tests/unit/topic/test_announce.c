@@ -36,6 +36,7 @@ enum field { /* Numbers of control.proto. */
 	CLOSING,
 	RELIABLE,
 	CONNECT,
+	REACH,
 	UNKNOWN,
 };
 
@@ -145,6 +146,8 @@ static struct msg_announcement example(void)
 		.frame_bytes = 1472,
 		.period_ms = 1000,
 		.closing = true,
+		.reliable = true,
+		.reach = {8, "address"},
 	};
 
 	return announcement;
@@ -173,6 +176,8 @@ static void expect_same(const struct msg_announcement *a)
 	ck_assert(found.closing == a->closing);
 	ck_assert(found.reliable == a->reliable);
 	ck_assert_mem_eq(&found.connect, &a->connect, sizeof a->connect);
+	ck_assert_uint_eq(found.reach.bytes, a->reach.bytes);
+	ck_assert_mem_eq(found.reach.data, a->reach.data, MSG_REACH_BYTES_MAX);
 }
 
 START_TEST(what_was_packed_is_unpacked)
@@ -208,6 +213,8 @@ START_TEST(the_largest_announcement_fits)
 	announcement.message_bytes_max = 16u << 20;
 	announcement.frame_bytes = 65507;
 	announcement.period_ms = 60000;
+	announcement.reach.bytes = MSG_REACH_BYTES_MAX;
+	memset(announcement.reach.data, 'r', MSG_REACH_BYTES_MAX);
 	pack(&announcement);
 	expect_same(&announcement);
 }
@@ -429,6 +436,27 @@ START_TEST(a_field_said_twice_counts_as_said_last)
 }
 END_TEST
 
+START_TEST(an_address_that_no_link_has_is_refused)
+{
+	uint8_t address[MSG_REACH_BYTES_MAX + 1];
+
+	memset(address, 7, sizeof address);
+	for (size_t bytes = 0; bytes <= MSG_REACH_BYTES_MAX; bytes++) {
+		put_all_but(UNKNOWN);
+		put_bytes(REACH, address, bytes);
+		ck_assert(unpack());
+		ck_assert_uint_eq(found.reach.bytes, bytes);
+		ck_assert_mem_eq(found.reach.data, address, bytes);
+	}
+	put_all_but(UNKNOWN);
+	put_bytes(REACH, address, sizeof address);
+	refused();
+	put_all_but(UNKNOWN);
+	put_number(REACH, 1);
+	refused();
+}
+END_TEST
+
 START_TEST(fields_of_later_versions_are_skipped)
 {
 	put_all_but(UNKNOWN);
@@ -457,7 +485,7 @@ START_TEST(a_body_cut_anywhere_is_refused)
 			ck_assert_uint_eq(found.period_ms, 1000);
 		}
 	}
-	ck_assert_uint_le(good, 5);
+	ck_assert_uint_le(good, 7);
 }
 END_TEST
 
@@ -600,6 +628,7 @@ int main(void)
 	tcase_add_test(take, text_not_fit_for_a_terminal_is_refused);
 	tcase_add_test(take, a_character_is_not_completed_by_the_next_field);
 	tcase_add_test(take, a_field_said_twice_counts_as_said_last);
+	tcase_add_test(take, an_address_that_no_link_has_is_refused);
 	tcase_add_test(take, fields_of_later_versions_are_skipped);
 	tcase_add_test(hostile, a_body_cut_anywhere_is_refused);
 	tcase_add_test(hostile, a_body_above_the_maximum_is_refused);
