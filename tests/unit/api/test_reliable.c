@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * test_reliable.c - reliable topics through the public API, over a wire in memory
- * that is bad by seed.
+ * that is bad by seed, by a clock of its own.
  *
  * Every trial draws sizes, batches and faults from its seed.  What was published
  * is known by number: a view's bytes must be those of its number, numbers must
@@ -9,7 +9,6 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <msg/msg.h>
 #include <msg/stats.h>
@@ -17,10 +16,15 @@
 #include "check_main.h"
 #include "link/module.h"
 #include "memory_link.h"
+#include "virtual_clock.h"
 
 #define S 1000000000ll
 #define MS 1000000ll
 #define SUBSCRIBERS_MAX 4
+/* What passes when nobody has anything to do, … */
+#define IDLE_NS 10000u
+/* … and while a message is written. */
+#define WRITE_NS 200u
 
 int __wrap_msg_link_module_load(const struct msg_link_domain_ops **ops);
 
@@ -42,6 +46,8 @@ struct reader {
 	bool begun;
 };
 
+static uint32_t announce_ms = 20;
+
 struct trial {
 	uint64_t seed;
 	struct random_stream random;
@@ -60,10 +66,7 @@ struct trial {
 
 static int64_t now_ns(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * S + now.tv_nsec;
+	return (int64_t)virtual_clock_ns();
 }
 
 /* ---- payloads ---------------------------------------------------------- */
@@ -153,10 +156,14 @@ static bool take_some(struct trial *t, struct reader *r)
 
 static void take_all(struct trial *t)
 {
+	bool taken = false;
+
 	for (uint32_t i = 0; i < t->reader_count; i++)
 		while (take_some(t, &t->readers[i]))
-			;
+			taken = true;
 	msg_node_progress(t->node);
+	if (!taken)
+		virtual_clock_pass(IDLE_NS);
 }
 
 static void publish(struct trial *t)
@@ -173,6 +180,7 @@ static void publish(struct trial *t)
 	}
 	MUST(t, result == 0);
 	fill(loan.data, bytes, t->sent);
+	virtual_clock_pass(WRITE_NS);
 	if (random_chance(&t->random, 700))
 		result = msg_publisher_queue(t->publisher, &loan, bytes);
 	else
@@ -210,7 +218,8 @@ static struct reader *add_reader(
 	struct reader *r = &t->readers[t->reader_count++];
 
 	memset(r, 0, sizeof *r);
-	o.topic = "reliable";
+	if (!o.topic)
+		o.topic = "reliable";
 	ck_assert_msg(msg_subscriber_open(t->node, &o, &r->subscriber) == 0,
 		"%s", msg_error_text());
 	return r;
@@ -228,7 +237,7 @@ static void open_trial(struct trial *t, uint64_t seed,
 	t->message_bytes_max = 20000;
 	t->scratch = malloc(2 * t->message_bytes_max);
 	n.broker = MSG_BROKER_NEVER;
-	n.announce_ms = 20;
+	n.announce_ms = announce_ms;
 	ck_assert_int_eq(msg_node_open(&n, &t->node), 0);
 	o.topic = "reliable";
 	o.message_bytes_max = t->message_bytes_max;
@@ -348,14 +357,8 @@ static void run_lossless(uint64_t seed, int wire, int messages)
 
 START_TEST(all_arrives_in_order_whatever_the_wire_does)
 {
-#ifdef MSG_TEST_FEWER
-	int trials = 4, messages = 1500;
-#else
-	int trials = 40, messages = 3000;
-#endif
-
-	for (int i = 0; i < trials; i++)
-		run_lossless(check_seed() + (uint64_t)i, _i, messages);
+	for (int i = 0; i < 2 + 10 / MSG_TEST_FEWER; i++)
+		run_lossless(check_seed() + (uint64_t)i, _i, 3000);
 }
 END_TEST
 
@@ -462,8 +465,10 @@ START_TEST(who_is_slow_holds_up_who_waits_and_is_cut_off)
 	MUST(&t, n > 8 && n < 1000);
 	MUST(&t, msg_publisher_counter(t.publisher, MSG_COUNTER_HELD_UP) > 0);
 	begin = now_ns();
-	while (send_until_held(&t, 1) == 0)
+	while (send_until_held(&t, 1) == 0) {
+		virtual_clock_pass(IDLE_NS);
 		MUST(&t, now_ns() - begin < 5 * S);
+	}
 	MUST(&t, now_ns() - begin > 200 * MS);
 	MUST(&t, msg_publisher_counter(t.publisher, MSG_COUNTER_CUT_OFF) == 1);
 	MUST(&t, send_until_held(&t, 1000) == 1000);
@@ -582,6 +587,39 @@ START_TEST(a_late_reader_sees_no_seam)
 }
 END_TEST
 
+/* Who learns of a topic by its announcement asks at once: of the heartbeats, ten
+ * between two announcements, it needs none. */
+START_TEST(an_announcement_says_whom_to_ask)
+{
+	uint64_t probes = 0;
+
+	announce_ms = 1000;
+	for (int i = 0; i < 10; i++) {
+		struct msg_publisher_options p = MSG_PUBLISHER_OPTIONS;
+		struct msg_subscriber_options s = MSG_SUBSCRIBER_OPTIONS;
+		struct reader *r;
+		struct trial t;
+
+		memory_wire_reset(NULL);
+		open_trial(&t, check_seed() + (uint64_t)i, &p);
+		while (t.sent < 100)
+			publish(&t);
+		flush(&t);
+		s.topic = ">";
+		s.history_count = 30;
+		r = add_reader(&t, &s);
+		while (!r->begun)
+			take_all(&t);
+		probes += counted(r, MSG_COUNTER_PROBES);
+		settle(&t);
+		MUST(&t, r->taken == 30 && r->lost == 0);
+		close_trial(&t);
+	}
+	/* The answers, and at most one that came just then. */
+	ck_assert_uint_le(probes, 11);
+}
+END_TEST
+
 /* ---- events ---------------------------------------------------------------- */
 
 static void wait_for(struct trial *t, struct reader *r, enum msg_event event,
@@ -638,6 +676,7 @@ START_TEST(who_comes_and_goes_is_told_in_line)
 	begin = now_ns();
 	while (r->events[MSG_EVENT_SILENT] == 0) {
 		take_some(&t, r);
+		virtual_clock_pass(IDLE_NS);
 		MUST(&t, now_ns() - begin < 10 * S);
 	}
 	publish(&t);
@@ -748,6 +787,7 @@ int main(void)
 	tcase_add_test(tc, a_publisher_waits_for_as_many_as_it_was_told);
 	tcase_add_test(tc, a_late_reader_gets_exactly_the_last_it_asked_for);
 	tcase_add_test(tc, a_late_reader_sees_no_seam);
+	tcase_add_test(tc, an_announcement_says_whom_to_ask);
 	tcase_add_test(tc, who_comes_and_goes_is_told_in_line);
 	tcase_add_test(tc, who_did_not_ask_for_events_sees_none);
 	tcase_add_test(
