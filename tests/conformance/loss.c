@@ -62,6 +62,22 @@ static struct msg_subscriber *open_small(struct msg_node *node)
 	return open_subscriber_as(node, &o);
 }
 
+/* Of a reliable topic only what its history has no more is lost. */
+static struct msg_publisher *open_forgetful(
+	struct msg_node *node, uint32_t message_bytes_max)
+{
+	struct msg_publisher_options o = MSG_PUBLISHER_OPTIONS;
+
+	o.topic = "loss";
+	o.message_bytes_max = message_bytes_max;
+	if (lane.reliable) {
+		o.reliability = MSG_RELIABILITY_RELIABLE;
+		o.history_bytes = 64u << 10;
+		o.linger_ms = 20;
+	}
+	return open_publisher_as(node, &o);
+}
+
 /* Kernel sockets hold up to 32 MiB (16 asked, and the kernel doubles that). */
 static uint64_t flood_count(const struct msg_node *node)
 {
@@ -74,7 +90,7 @@ START_TEST(loss_is_told_where_it_is)
 {
 	struct msg_node *node = open_node();
 	struct msg_subscriber *s = open_small(node);
-	struct msg_publisher *p = open_publisher(node, "loss", 0);
+	struct msg_publisher *p = open_forgetful(node, 0);
 	size_t bytes = body_bytes(node);
 	uint64_t count = flood_count(node);
 	struct books books = {0};
@@ -104,8 +120,7 @@ START_TEST(batches_and_fragments_are_lost_whole)
 	struct msg_subscriber *s = open_small(node);
 	size_t small = body_bytes(node) / 9;
 	size_t large = 3 * (size_t)body_bytes(node);
-	struct msg_publisher *p =
-		open_publisher(node, "loss", (uint32_t)large);
+	struct msg_publisher *p = open_forgetful(node, (uint32_t)large);
 	uint64_t count = flood_count(node);
 	struct books books = {0};
 	uint64_t sequence = 0;
