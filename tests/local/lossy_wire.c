@@ -2,13 +2,15 @@
 /*
  * lossy_wire.c - a cable between two interfaces that loses datagrams by seed.
  *
- *     lossy_wire LEFT RIGHT PER_MILLE SEED
+ *     lossy_wire LEFT RIGHT PER_MILLE SEED [LOG]
  *
  * Each Ethernet frame that comes in on one interface leaves by the other; UDP
  * ones are lost PER_MILLE times in a thousand, multicast and unicast, either
  * way.  What happens to a frame is a function of the seed, the direction and
  * how many came before it.  Says "ready" when it carries, and at its end (SIGTERM)
- * what it carried and lost.
+ * what it carried and lost.  LOG: of each frame of libmsg that is lost a line, when
+ * (ns, CLOCK_MONOTONIC), which way, first byte and flags of its header, and the
+ * first eight bytes of its body as a number.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -22,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "random.h"
@@ -82,11 +85,29 @@ static bool is_datagram(const uint8_t *frame, size_t bytes)
 }
 
 struct direction {
+	const char *name;
+	FILE *log;
 	int from, to;
 	struct random_stream random;
 	unsigned per_mille;
 	unsigned long carried, lost, failed;
 };
+
+/* `at`: of the Ethernet frame; the IP header has no options. */
+static void log_loss(const struct direction *d, const uint8_t *at, size_t bytes)
+{
+	const uint8_t *data = at + ETH_HLEN + 20 + 8;
+	struct timespec now;
+	uint64_t word;
+
+	if (!d->log || bytes < ETH_HLEN + 20 + 8 + 24 + sizeof word)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	memcpy(&word, data + 24, sizeof word);
+	fprintf(d->log, "%lld%09ld\t%s\t%u\t%u\t%llu\n",
+		(long long)now.tv_sec, now.tv_nsec, d->name, data[0], data[1],
+		(unsigned long long)word);
+}
 
 static void carry(struct direction *d)
 {
@@ -101,6 +122,7 @@ static void carry(struct direction *d)
 		if (is_datagram(frame + head, (size_t)n - head) &&
 			random_chance(&d->random, d->per_mille)) {
 			d->lost++;
+			log_loss(d, frame + head, (size_t)n - head);
 			continue;
 		}
 		while (write(d->to, frame, (size_t)n) != n) {
@@ -120,16 +142,23 @@ int main(int argc, char **argv)
 {
 	struct direction ways[2];
 	struct pollfd fds[2];
+	FILE *log = NULL;
 	uint64_t seed;
 
-	if (argc != 5) {
-		fprintf(stderr, "lossy_wire LEFT RIGHT PER_MILLE SEED\n");
+	if (argc != 5 && argc != 6) {
+		fprintf(stderr, "lossy_wire LEFT RIGHT PER_MILLE SEED [LOG]\n");
 		return 2;
+	}
+	if (argc == 6) {
+		log = fopen(argv[5], "w");
+		must(log ? 0 : -1, argv[5]);
 	}
 	signal(SIGTERM, end);
 	seed = strtoull(argv[4], NULL, 0);
 	for (int i = 0; i < 2; i++) {
 		ways[i] = (struct direction){
+			.name = i == 0 ? "right" : "left",
+			.log = log,
 			.from = open_end(argv[1 + i]),
 			.random = {seed + (uint64_t)i},
 			.per_mille = (unsigned)atoi(argv[3]),
@@ -147,7 +176,9 @@ int main(int argc, char **argv)
 	}
 	for (int i = 0; i < 2; i++)
 		printf("%s: %lu carried, %lu lost, %lu failed\n",
-			i == 0 ? "right" : "left", ways[i].carried,
-			ways[i].lost, ways[i].failed);
+			ways[i].name, ways[i].carried, ways[i].lost,
+			ways[i].failed);
+	if (log)
+		must(fclose(log), argv[5]);
 	return 0;
 }
