@@ -38,6 +38,8 @@
  *   join     a reader that a third party announces to the writer opens behind
  *            a full fence; the writer looks for announcements behind a full
  *            fence, then reclaims: it sees the reader, or the reader its head.
+ *   late     one that begins before that head needs another reader that holds
+ *            those entries until `changes` says that the writer knows it.
  *
  * Neighbours: ring_writer.h (engine, broker, publishers), ring_reader.h (the
  * inbox).  Tests: tests/unit/pool/test_ring.c, tests/explore, tests/model.
@@ -115,6 +117,9 @@ struct msg_ring_header {
 	 * reader follows the turns.  Release; partner: msg_ring_reader_open. */
 	alignas(64) _Atomic uint64_t head;
 	_Atomic uint64_t tail; /* For onlookers. */
+	/* Readers added and removed by the writer so far: who told it of one
+	 * sees here that it knows.  Release; partner: who tells. */
+	_Atomic uint64_t changes;
 	/* A futex: changes when the writer saw a sleeper. */
 	alignas(64) _Atomic uint32_t bell;
 	/* By reader: entries below are not his any more.  MSG_RING_EVICTED:

@@ -74,6 +74,11 @@ static void set_floor(struct msg_ring_writer *w, uint32_t k, uint64_t floor)
 	msg_store(&w->header->floor[k], floor, relaxed);
 }
 
+static void note_change(struct msg_ring_writer *w)
+{
+	msg_store(&w->header->changes, ++w->changes, release);
+}
+
 void msg_ring_writer_add(struct msg_ring_writer *w, uint32_t reader,
 	const struct msg_ring_ledger *ledger, uint32_t held_max,
 	enum msg_ring_slow slow)
@@ -91,11 +96,15 @@ void msg_ring_writer_add(struct msg_ring_writer *w, uint32_t reader,
 	set_floor(w, reader, 0);
 	if (reader >= w->reader_top)
 		w->reader_top = reader + 1;
+	note_change(w);
 }
 
 void msg_ring_writer_remove(struct msg_ring_writer *w, uint32_t reader)
 {
 	w->readers[reader].ledger = NULL;
+	/* Whoever is the next in this place is not to find it. */
+	set_floor(w, reader, 0);
+	note_change(w);
 	while (w->reader_top > 0 && !w->readers[w->reader_top - 1].ledger)
 		w->reader_top--;
 }
@@ -293,6 +302,13 @@ static void revoke_below(struct msg_ring_writer *w, uint64_t index)
 	}
 }
 
+static uint64_t retained(const struct msg_ring_writer *w)
+{
+	uint64_t there = w->head - w->tail;
+
+	return there < w->retain ? there : w->retain;
+}
+
 uint32_t msg_ring_reclaim(struct msg_ring_writer *w, uint64_t index)
 {
 	uint32_t count = 0;
@@ -308,6 +324,8 @@ uint32_t msg_ring_reclaim(struct msg_ring_writer *w, uint64_t index)
 	 * before an entry was published is seen before that entry goes. */
 	msg_fence(seq_cst);
 	look(w, &s);
+	if (index <= w->tail && s.untaken > w->head - retained(w))
+		s.untaken = w->head - retained(w);
 	if (s.held || w->pin_count > 0 || index > w->tail) {
 		pin_up_to(w, s.untaken);
 		for (uint32_t k = 0; k < w->reader_top; k++)
@@ -318,6 +336,17 @@ uint32_t msg_ring_reclaim(struct msg_ring_writer *w, uint64_t index)
 			w, s.window < s.untaken ? s.window : s.untaken);
 	}
 	msg_store(&w->header->tail, w->tail, relaxed);
+	return count;
+}
+
+uint32_t msg_ring_forget(struct msg_ring_writer *w)
+{
+	uint32_t retain = w->retain;
+	uint32_t count;
+
+	w->retain = 0;
+	count = msg_ring_reclaim(w, 0);
+	w->retain = retain;
 	return count;
 }
 

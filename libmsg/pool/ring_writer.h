@@ -65,6 +65,9 @@ struct msg_ring_writer {
 	uint32_t pin_max;
 	uint32_t reader_top; /* Places beyond were never used. */
 	bool shared;         /* Readers may sleep. */
+	uint32_t retain;     /* Newest entries that stay though nobody needs
+	                        them, for who comes late, until there is need. */
+	uint64_t changes;    /* As in the header. */
 	uint64_t revoked;    /* Revocations, for statistics. */
 	uint64_t evicted;
 	msg_ring_free_fn *free;
@@ -92,9 +95,10 @@ int msg_ring_writer_open(struct msg_ring_writer *writer,
 /* Frees nothing that was published: the pool goes with it. */
 void msg_ring_writer_close(struct msg_ring_writer *writer);
 
-/* Give reader number `reader` a part in the ring from the head on; its place
- * must be free, its ledger zeroed but for low and next, which are set by
- * whoever opens the reader. */
+/* Give reader number `reader` a part in the ring, from where its ledger says on,
+ * but nothing that was taken back before; until it says so it may begin
+ * anywhere.  Its place must be free, its ledger zeroed but for low and next,
+ * which are set by whoever opens the reader. */
 void msg_ring_writer_add(struct msg_ring_writer *writer, uint32_t reader,
 	const struct msg_ring_ledger *ledger, uint32_t held_max,
 	enum msg_ring_slow slow);
@@ -111,9 +115,12 @@ uint32_t msg_ring_hoarder(struct msg_ring_writer *writer);
 /* Whether the reader's place is taken, and not by one that was evicted. */
 bool msg_ring_writer_has(const struct msg_ring_writer *writer, uint32_t reader);
 
-/* Free what nobody needs; with `revoke` > 0 also what only laggards need, below
+/* Free what nobody needs and need not be retained; with `revoke` > 0 also what only laggards need, below
  * that index.  How many tokens came back. */
 uint32_t msg_ring_reclaim(struct msg_ring_writer *writer, uint64_t revoke);
+
+/* Free what nobody needs, retained or not.  How many tokens came back. */
+uint32_t msg_ring_forget(struct msg_ring_writer *writer);
 
 /* The slow half of msg_ring_room. */
 bool msg_ring_make_room(struct msg_ring_writer *writer, uint32_t count);
