@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
 #include "base/trail.h"
 #include "protocol/fragment.h"
 #include "protocol/pack.h"
@@ -56,11 +55,15 @@ int msg_receiver_open(struct msg_receiver *r,
 		tags *= 2;
 	r->tags = calloc(tags, sizeof *r->tags);
 	r->rings = calloc(options->topic_count_max, sizeof *r->rings);
-	if (!r->tags || !r->rings) {
+	r->wishes = calloc(options->topic_count_max, sizeof *r->wishes);
+	if (!r->tags || !r->rings || !r->wishes) {
 		result = msg_fail(MSG_ERROR_MEMORY,
 			"no memory for %u topics", options->topic_count_max);
 		goto fail;
 	}
+	for (uint32_t i = 0; i < options->topic_count_max; i++)
+		r->wishes[i] = (struct msg_receive_wish){options->give_up_ns,
+			options->history, options->tagged};
 	r->tag_mask = tags - 1;
 	r->assembly_slots_max =
 		msg_receiver_assembly_max(options->buffer_count);
@@ -122,142 +125,27 @@ int msg_receiver_start(struct msg_receiver *r, struct msg_link *link)
 void msg_receiver_close(struct msg_receiver *r)
 {
 	msg_region_close(&r->side.region);
+	free(r->wishes);
 	free(r->rings);
 	free(r->tags);
+	r->wishes = NULL;
 	r->rings = NULL;
 	r->tags = NULL;
 	msg_stream_table_close(&r->streams);
 	msg_receive_close(&r->pool);
 }
 
-/* ---- which topics ------------------------------------------------------ */
-
-bool msg_receiver_accept(
-	struct msg_receiver *r, uint32_t tag, uint32_t topic)
-{
-	uint32_t at = (uint32_t)msg_hash_mix(tag) & r->tag_mask;
-
-	if (r->tag_count == r->options.topic_count_max)
-		return false;
-	while (r->tags[at].used) {
-		if (r->tags[at].tag == tag)
-			return false;
-		at = (at + 1) & r->tag_mask;
-	}
-	r->tags[at] = (struct msg_receive_tag){
-		.tag = tag, .topic = topic, .used = true};
-	r->tag_count++;
-	return true;
-}
-
-void msg_receiver_refuse(struct msg_receiver *r, uint32_t tag)
-{
-	uint32_t size = r->tag_mask + 1;
-	struct msg_receive_tag *old = r->tags;
-	struct msg_receive_tag *tags = calloc(size, sizeof *tags);
-
-	/* Without memory the tag stays known, and leads to no ring. */
-	msg_stream_remove_tag(&r->streams, tag, msg_receiver_evict, r);
-	if (!tags)
-		return;
-	r->tags = tags;
-	r->tag_count = 0;
-	for (uint32_t i = 0; i < size; i++)
-		if (old[i].used && old[i].tag != tag)
-			msg_receiver_accept(r, old[i].tag, old[i].topic);
-	free(old);
-}
-
-static bool is_ignored(const struct msg_receiver *r, uint32_t publisher)
-{
-	for (uint32_t i = 0; i < r->ignored_count; i++)
-		if (r->ignored[i] == publisher)
-			return true;
-	return false;
-}
-
-static void ignore_streams(
-	struct msg_receiver *r, uint32_t publisher, bool ignore)
-{
-	for (uint32_t i = 0; i < r->streams.count; i++) {
-		struct msg_stream *s = &r->streams.streams[i];
-
-		if (s->used && s->publisher == publisher)
-			s->ignored = s->foreign = ignore;
-	}
-}
-
-bool msg_receiver_ignore(
-	struct msg_receiver *r, uint32_t publisher, bool ignore)
-{
-	uint32_t i = 0;
-
-	while (i < r->ignored_count && r->ignored[i] != publisher)
-		i++;
-	if (ignore && i == r->ignored_count) {
-		if (i == MSG_RECEIVE_IGNORED_MAX)
-			return false;
-		r->ignored[r->ignored_count++] = publisher;
-	} else if (!ignore && i < r->ignored_count) {
-		r->ignored[i] = r->ignored[--r->ignored_count];
-	}
-	ignore_streams(r, publisher, ignore);
-	return true;
-}
-
-static const struct msg_receive_tag *find_tag(
-	const struct msg_receiver *r, uint32_t tag)
-{
-	uint32_t at = (uint32_t)msg_hash_mix(tag) & r->tag_mask;
-
-	for (; r->tags[at].used; at = (at + 1) & r->tag_mask)
-		if (r->tags[at].tag == tag)
-			return &r->tags[at];
-	return NULL;
-}
-
-uint32_t msg_receiver_topic(const struct msg_receiver *r, uint32_t tag)
-{
-	const struct msg_receive_tag *found = find_tag(r, tag);
-
-	return found ? found->topic : UINT32_MAX;
-}
-
-static struct msg_stream *add_stream(struct msg_receiver *r,
-	const struct msg_frame *frame, uint32_t topic)
-{
-	struct msg_stream *s = msg_stream_add(&r->streams, frame->publisher,
-		frame->tag, msg_clock_coarse_ns(), msg_receiver_evict, r);
-
-	if (!s) {
-		count(r, MSG_COUNTER_PUBLISHERS_REFUSED, 1);
-		return NULL;
-	}
-	s->topic = topic;
-	s->ignored = s->foreign = is_ignored(r, frame->publisher);
-	msg_sequence_start(
-		&s->sequence, r->options.reorder_ns, r->sequence_window);
-	count(r, MSG_COUNTER_PUBLISHERS, 1);
-	return s;
-}
+/* ---- one frame --------------------------------------------------------- */
 
 static INLINE struct msg_stream *find_stream(
 	struct msg_receiver *r, const struct msg_frame *frame)
 {
 	struct msg_stream *s =
 		msg_stream_find(&r->streams, frame->publisher, frame->tag);
-	const struct msg_receive_tag *tag;
 
 	if (s && !s->foreign)
 		return s;
-	tag = s ? NULL : find_tag(r, frame->tag);
-	if (tag) {
-		s = add_stream(r, frame, tag->topic);
-		if (!s || !s->foreign)
-			return s;
-	}
-	count(r, MSG_COUNTER_FOREIGN, 1);
-	return NULL;
+	return receive_meet(r, s, frame);
 }
 
 struct msg_stream *receive_find_stream(
@@ -265,43 +153,6 @@ struct msg_stream *receive_find_stream(
 {
 	return find_stream(r, frame);
 }
-
-bool msg_receiver_knows(struct msg_receiver *r,
-	const struct msg_frame *frame, uint64_t incarnation)
-{
-	const struct msg_stream *s =
-		msg_stream_find(&r->streams, frame->publisher, frame->tag);
-
-	return s && s->incarnation == incarnation;
-}
-
-void msg_receiver_evidence(struct msg_receiver *r,
-	const struct msg_frame *frame, uint64_t incarnation,
-	uint64_t next_sequence, bool ours, bool reliable)
-{
-	struct msg_stream *s =
-		msg_stream_find(&r->streams, frame->publisher, frame->tag);
-	const struct msg_receive_tag *tag = find_tag(r, frame->tag);
-
-	if (!s && tag)
-		s = add_stream(r, frame, tag->topic);
-	if (!s || s->ignored)
-		return;
-	s->foreign = !ours;
-	s->incarnation = incarnation;
-	if (!ours || s->kind == MSG_STREAM_RELIABLE ||
-		(reliable && r->side.link))
-		return;
-	msg_sequence_evidence(&s->sequence, next_sequence, turn_now(r));
-	if (s->kind == MSG_STREAM_UNKNOWN) {
-		/* It announces itself before its first frame. */
-		s->kind = MSG_STREAM_BEST_EFFORT;
-		happen_joined(r, s, receive_position(s));
-	}
-	msg_receiver_drain(r, s);
-}
-
-/* ---- one frame --------------------------------------------------------- */
 
 static INLINE bool check_body(const struct msg_frame *frame, const uint8_t *body,
 	struct msg_span *span)
@@ -496,8 +347,14 @@ void msg_receiver_free(void *receiver, uint32_t slot)
 	msg_receive_put(&r->pool, slot);
 }
 
-/* Slots that the rings hold and nobody needs; the ring whose readers let the
- * most wait gives half of that, if that has to be. */
+static bool is_short(const struct msg_receiver *r, uint32_t part)
+{
+	return r->pool.free_count + r->posted < r->pool.count / part;
+}
+
+/* Slots that the rings hold and nobody needs; what they retain for who comes
+ * late, and then half of what the ring has whose readers let the most wait, if
+ * that has to be. */
 void receive_reclaim(struct msg_receiver *r)
 {
 	struct msg_ring_writer *worst = NULL;
@@ -512,11 +369,12 @@ void receive_reclaim(struct msg_receiver *r)
 		if (!ring)
 			continue;
 		msg_ring_reclaim(ring, 0);
+		if (ring->retain > 0 && is_short(r, 2))
+			msg_ring_forget(ring);
 		if (!worst || msg_ring_backlog(ring) > msg_ring_backlog(worst))
 			worst = ring;
 	}
-	if (r->options.revoke && worst &&
-		r->pool.free_count + r->posted < r->pool.count / 4)
+	if (r->options.revoke && worst && is_short(r, 4))
 		msg_ring_reclaim(worst,
 			worst->tail + (msg_ring_backlog(worst) + 1) / 2);
 }
@@ -527,7 +385,7 @@ static int refill(struct msg_receiver *r)
 {
 	uint32_t want = r->link->receive_count;
 
-	if (r->posted > want - want / 8)
+	if (r->posted + r->retained > want - want / 8)
 		return 0;
 	if (r->pool.free_count < RECEIVE_TURN_EVENTS)
 		receive_reclaim(r);

@@ -59,6 +59,7 @@ struct msg_receive_options {
 	uint64_t reorder_ns;
 	bool reliable;       /* With a side link; what follows is of that. */
 	uint64_t ask_ns;     /* A gap is asked for after so long. */
+	/* Of topics of which nothing else is said (msg_receiver_wish). */
 	uint64_t give_up_ns;
 	uint32_t history;    /* Messages wanted from before; UINT32_MAX: all. */
 	bool tagged;
@@ -69,6 +70,13 @@ struct msg_receive_options {
 	                        the link run out of buffers. */
 	msg_receive_announce_fn *announce; /* Or NULL. */
 	void *announce_context;
+};
+
+/* What is wanted of a reliable topic. */
+struct msg_receive_wish {
+	uint64_t give_up_ns;
+	uint32_t history; /* Of streams that are new. */
+	bool tagged;
 };
 
 /* A topic's tag we accept, and the caller's number for it. */
@@ -102,6 +110,7 @@ struct msg_receiver {
 	struct msg_receive_tag *tags; /* Open addressing. */
 	uint32_t tag_mask;
 	uint32_t tag_count;
+	struct msg_receive_wish *wishes; /* By topic number. */
 	uint32_t ignored[MSG_RECEIVE_IGNORED_MAX];
 	uint32_t ignored_count;
 
@@ -110,6 +119,7 @@ struct msg_receiver {
 	struct msg_ring_writer *ring;
 	struct msg_ring_writer **rings;
 	uint32_t ring_top; /* Topic numbers beyond never had one. */
+	uint32_t retained; /* Slots that the rings' writers retain, at most. */
 
 	uint32_t posted;
 	uint32_t held_slots;       /* In windows and assemblies. */
@@ -169,6 +179,14 @@ bool msg_receiver_accept(
 
 /* Accept them no more; what is known of its publishers is forgotten. */
 void msg_receiver_refuse(struct msg_receiver *receiver, uint32_t tag);
+
+/* From now on this is wanted of a topic. */
+void msg_receiver_wish(struct msg_receiver *receiver, uint32_t topic,
+	const struct msg_receive_wish *wish);
+
+/* Whether it has reliable streams. */
+bool msg_receiver_repairs(
+	const struct msg_receiver *receiver, uint32_t topic);
 
 /* Drop a publisher's frames (its messages come another way), or take them
  * again.  False: there are too many such publishers. */

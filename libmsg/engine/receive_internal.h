@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * receive_internal.h - what receive.c (arrival), deliver.c (order, assembly),
- * recovery.c (reliable streams) and happen.c (events) say to each other.
+ * receive_internal.h - what receive.c (arrival), receive_topics.c (whose streams),
+ * deliver.c (order, assembly), recovery.c (reliable streams) and happen.c (events)
+ * say to each other.
  */
 #ifndef MSG_ENGINE_RECEIVE_INTERNAL_H
 #define MSG_ENGINE_RECEIVE_INTERNAL_H
@@ -46,6 +47,20 @@ void receive_reclaim(struct msg_receiver *r);
 /* receive.c: the stream of a frame; NULL: not ours, or no room (counted). */
 struct msg_stream *receive_find_stream(
 	struct msg_receiver *r, const struct msg_frame *frame);
+
+/* What is wanted of a stream's topic; the owner's numbers may be any. */
+static inline struct msg_receive_wish receive_wish(
+	const struct msg_receiver *r, const struct msg_stream *s)
+{
+	if (s->topic < r->options.topic_count_max)
+		return r->wishes[s->topic];
+	return (struct msg_receive_wish){r->options.give_up_ns,
+		r->options.history, r->options.tagged};
+}
+
+/* receive_topics.c: the same where `stream`, as found, is NULL or not ours. */
+struct msg_stream *receive_meet(struct msg_receiver *r,
+	struct msg_stream *stream, const struct msg_frame *frame);
 
 /* deliver.c: messages that were lost before what is next; `reason` says why. */
 void receive_note_loss(struct msg_receiver *r, struct msg_stream *s,

@@ -241,15 +241,16 @@ static uint32_t ask_max(const struct msg_receiver *r)
 
 void recovery_start(struct msg_receiver *r, struct msg_stream *s)
 {
+	struct msg_receive_wish wish = receive_wish(r, s);
 	struct msg_recover_options options = {
 		.window = r->streams.window,
 		.receiver = r->options.name,
 		.incarnation = s->incarnation,
 		.reorder_ns = r->options.ask_ns,
-		.give_up_ns = r->options.give_up_ns,
-		.history = r->options.history,
+		.give_up_ns = wish.give_up_ns,
+		.history = wish.history,
 		.ask_max = ask_max(r),
-		.tagged = r->options.tagged,
+		.tagged = wish.tagged,
 		.seed = r->options.name ^ s->publisher,
 		.reach = r->side.reach,
 	};
@@ -436,10 +437,10 @@ void recovery_arrived(struct msg_receiver *r, struct msg_stream *s,
 static void note_begin(struct msg_receiver *r, struct msg_stream *s,
 	const struct msg_probe *probe)
 {
-	uint64_t wanted = r->options.history;
+	uint64_t wanted = s->recover.options.history;
 	uint64_t there = probe->next_sequence - probe->first_sequence;
 
-	if (r->options.history == UINT32_MAX || wanted > there)
+	if (wanted == UINT32_MAX || wanted > there)
 		wanted = there;
 	s->begin = probe->next_sequence - wanted;
 	s->begins = true;

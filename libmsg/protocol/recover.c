@@ -130,6 +130,14 @@ void msg_recover_start(struct msg_recover *r,
 	msg_recover_ask_start(r);
 }
 
+void msg_recover_wish(struct msg_recover *r, uint64_t give_up_ns, bool tagged)
+{
+	r->ask |= r->flow && tagged != r->options.tagged;
+	r->options.tagged = tagged;
+	r->options.give_up_ns = give_up_ns;
+	msg_recover_refresh(r);
+}
+
 /* The frame that was missing came after all. */
 static void found(struct msg_recover *r, uint64_t n, bool repair, uint64_t now)
 {

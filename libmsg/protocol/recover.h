@@ -187,6 +187,11 @@ void msg_recover_start(struct msg_recover *recover,
 	const struct msg_recover_options *options,
 	struct msg_recover_place *places);
 
+/* How patient we are, and whether "tagged" waits for us, from now on; a publisher
+ * that waits for anybody is told of the latter at once. */
+void msg_recover_wish(
+	struct msg_recover *recover, uint64_t give_up_ns, bool tagged);
+
 /* The very next frame of a stream in which nothing waits?  Then arrive delivers
  * it whatever the time: the caller may save reading the clock. */
 static inline bool msg_recover_in_order(
