@@ -96,6 +96,8 @@ int msg_inbox_add(struct msg_inbox *inbox,
 	ring->previous = o->previous;
 	msg_ring_reader_open(&ring->reader, o->header, o->entry_count,
 		o->ledger, o->number, o->start);
+	if (o->history > 0)
+		inbox_begin_late(inbox, ring, o->history, o->history_count);
 	inbox->rings[inbox->ring_count++] = ring;
 	*out = ring;
 	return 0;
@@ -275,7 +277,7 @@ void msg_inbox_settle(struct msg_inbox *inbox)
 
 void msg_inbox_stop(struct msg_inbox *inbox, struct msg_inbox_ring *ring)
 {
-	ring->stopped = true;
+	ring->stopped = ring->apart = true;
 	/* What is claimed but not yet delivered may change at any time. */
 	while (ring->deliver != MSG_INBOX_NONE) {
 		struct msg_view views[16];

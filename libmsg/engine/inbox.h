@@ -23,6 +23,9 @@
  * Before the first of a publisher only its ring can say so: entries lost there
  * count as a message each, at least as many as that are missing.
  *
+ * History.  Who comes late may begin with the last messages that a ring still
+ * holds of each of its publishers (inbox_history.c).
+ *
  * What a ring says is hostile until checked: kind, place, bytes, publisher,
  * segments are copied once and compared with the pool's size.
  * One thread but for release, find, segments and copy.
@@ -92,6 +95,8 @@ struct msg_inbox_ring {
 	struct msg_inbox_ring *previous; /* Its turn comes before ours. */
 	bool finished; /* A successor has begun: nothing follows. */
 	bool stopped;  /* Nothing more is taken of it. */
+	bool apart;    /* Stopped, or next < late_end: not the usual way. */
+	uint64_t late_end; /* Entries below were there before we came. */
 	bool owes;     /* An event for `lost` that found no room. */
 	struct msg_pack_reader pack;
 	uint32_t *held;     /* … and which. */
@@ -100,9 +105,11 @@ struct msg_inbox_ring {
 /* What comes next of a publisher. */
 struct msg_inbox_stream {
 	uint64_t expected;
+	uint64_t begin; /* While a ring's history is looked through: its first. */
 	uint32_t publisher;
 	uint32_t topic;
 	bool used;
+	bool late; /* `begin` is set. */
 };
 
 struct msg_inbox {
@@ -155,6 +162,11 @@ struct msg_inbox_ring_options {
 	uint32_t publisher;
 	uint32_t topic;
 	uint32_t held_max; /* Entries in hand at once; at most its held[]. */
+	/* Entries from `start` on that were published before we came, at most as
+	 * many as it has; of them we want so many messages of each publisher, the
+	 * last ones. */
+	uint32_t history;
+	uint32_t history_count;
 	/* The same publishers wrote that one before, and write it no more once
 	 * they have begun with this: its entries come first.  NULL: none. */
 	struct msg_inbox_ring *previous;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * inbox_internal.h - what inbox.c (rings, records in hand), inbox_claim.c
- * (entries to records), inbox_take.c (the steady path) and inbox_views.c (views,
- * bits) say to each other.
+ * (entries to records), inbox_history.c (what was there before), inbox_take.c (the
+ * steady path) and inbox_views.c (views, bits) say to each other.
  */
 #ifndef MSG_ENGINE_INBOX_INTERNAL_H
 #define MSG_ENGINE_INBOX_INTERNAL_H
@@ -61,6 +61,19 @@ static inline uint64_t inbox_missing(struct msg_inbox *inbox,
 	s->expected = sequence + messages;
 	return 0;
 }
+
+/* inbox_views.c: the place of a publisher's stream, used or not. */
+struct msg_inbox_stream *inbox_find_stream(
+	struct msg_inbox *inbox, uint32_t publisher, uint32_t topic);
+
+/* inbox_history.c: the next `entries` of a ring were there before we came, and
+ * we want the last `wanted` messages of each publisher. */
+void inbox_begin_late(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
+	uint32_t entries, uint32_t wanted);
+/* inbox_history.c: whether nothing of such a record is wanted; of a pack, note
+ * what is. */
+bool inbox_is_unwanted(
+	struct msg_inbox *inbox, struct msg_inbox_record *record);
 
 /* inbox_views.c: of a publisher not known yet, `sequence` is the next. */
 void inbox_expect(struct msg_inbox *inbox, uint32_t publisher, uint32_t topic,

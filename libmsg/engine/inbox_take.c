@@ -209,6 +209,36 @@ static APART int take_rest(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 	return ring->owes ? n : n + inbox_tell_lapped(inbox, ring, views + n);
 }
 
+/* The same of a ring whose reader has yet to pass what was there before it
+ * came. */
+static int take_late(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
+	struct msg_view *views, int count)
+{
+	int n = 0;
+
+	inbox_settle_ring(inbox, ring);
+	for (;;) {
+		uint64_t left = ring->late_end - ring->reader.next;
+		uint32_t want = (uint32_t)count - (uint32_t)n;
+
+		while (n < count && ring->deliver != MSG_INBOX_NONE)
+			n += inbox_deliver(inbox, ring, views + n, count - n);
+		if (n == count)
+			return n;
+		if (ring->reader.next >= ring->late_end)
+			break;
+		if (want > CLAIM_MAX)
+			want = CLAIM_MAX;
+		if (!inbox_claim(
+			    inbox, ring, left < want ? (uint32_t)left : want))
+			return n;
+	}
+	ring->apart = false;
+	/* It is told by the gap before the next, if it was wanted at all. */
+	ring->lost = 0;
+	return n;
+}
+
 static int counted(struct msg_inbox *inbox, int n)
 {
 	if (n > 0)
@@ -292,8 +322,11 @@ static APART int take_many(
 		struct msg_inbox_ring *ring = inbox->rings[at];
 
 		if (is_next(ring) && !ring->stopped) {
-			int some = take_ring(
-				inbox, ring, views + n, count - n);
+			int some = ring->apart
+					   ? take_late(inbox, ring, views + n,
+						     count - n)
+					   : take_ring(inbox, ring, views + n,
+						     count - n);
 
 			if (some > 0)
 				tell(inbox, ring, some);
@@ -310,7 +343,7 @@ int msg_inbox_take(struct msg_inbox *inbox, struct msg_view *views, int count)
 {
 	int n;
 
-	if (inbox->ring_count != 1 || inbox->rings[0]->stopped)
+	if (inbox->ring_count != 1 || inbox->rings[0]->apart)
 		return take_many(inbox, views, count);
 	n = take_ring(inbox, inbox->rings[0], views, count);
 	if (n > 0)

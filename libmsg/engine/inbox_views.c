@@ -16,7 +16,7 @@
 
 /* ---- losses ------------------------------------------------------------ */
 
-static struct msg_inbox_stream *find_stream(
+struct msg_inbox_stream *inbox_find_stream(
 	struct msg_inbox *inbox, uint32_t publisher, uint32_t topic)
 {
 	uint32_t at = (uint32_t)msg_hash_mix((uint64_t)publisher << 32 | topic) &
@@ -35,7 +35,7 @@ static struct msg_inbox_stream *find_stream(
 uint64_t inbox_missing_slow(struct msg_inbox *inbox, uint32_t publisher,
 	uint32_t topic, uint64_t sequence, uint32_t messages, uint64_t lost)
 {
-	struct msg_inbox_stream *s = find_stream(inbox, publisher, topic);
+	struct msg_inbox_stream *s = inbox_find_stream(inbox, publisher, topic);
 
 	if (s->used) {
 		uint64_t gap = sequence - s->expected;
@@ -51,7 +51,7 @@ uint64_t inbox_missing_slow(struct msg_inbox *inbox, uint32_t publisher,
 				(inbox->stream_mask + 1) *
 					sizeof *inbox->streams);
 			inbox->stream_count = 0;
-			s = find_stream(inbox, publisher, topic);
+			s = inbox_find_stream(inbox, publisher, topic);
 		}
 		inbox->stream_count++;
 		if (inbox->counts_losses)
@@ -208,7 +208,7 @@ static int deliver_event(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 void inbox_expect(struct msg_inbox *inbox, uint32_t publisher, uint32_t topic,
 	uint64_t sequence)
 {
-	if (!find_stream(inbox, publisher, topic)->used)
+	if (!inbox_find_stream(inbox, publisher, topic)->used)
 		inbox_missing_slow(inbox, publisher, topic, sequence, 0, 0);
 }
 
@@ -219,7 +219,7 @@ int inbox_tell_lapped(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 	struct msg_view *view)
 {
 	struct msg_inbox_stream *s =
-		find_stream(inbox, ring->publisher, ring->topic);
+		inbox_find_stream(inbox, ring->publisher, ring->topic);
 	struct msg_inbox_record *r;
 	uint32_t record;
 
@@ -251,6 +251,14 @@ int inbox_tell_lapped(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 	return 1;
 }
 
+/* The record goes back as it came. */
+static int drop(struct msg_inbox *inbox, struct msg_inbox_ring *ring)
+{
+	inbox->records[ring->deliver].words = 0;
+	delivered(inbox, ring);
+	return 0;
+}
+
 static int deliver_packed(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 	struct msg_view *views, int count)
 {
@@ -264,10 +272,10 @@ static int deliver_packed(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 		int messages = msg_pack_open(&ring->pack, r->data, r->bytes);
 
 		if (messages <= (int)r->total) {
-			inbox_count(inbox, MSG_COUNTER_MALFORMED, 1);
-			r->words = 0;
-			delivered(inbox, ring);
-			return 0;
+			/* Else all of it is from before we came. */
+			if (r->index >= ring->late_end)
+				inbox_count(inbox, MSG_COUNTER_MALFORMED, 1);
+			return drop(inbox, ring);
 		}
 		set_bits(inbox, record, (uint32_t)messages);
 		if (r->total > 0)
@@ -300,6 +308,9 @@ int inbox_deliver(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 	uint32_t record = ring->deliver;
 	struct msg_inbox_record *r = &inbox->records[record];
 
+	if (r->index < ring->late_end && ring->delivered == 0 &&
+		inbox_is_unwanted(inbox, r))
+		return drop(inbox, ring);
 	if (r->kind == MSG_RING_PACKED)
 		return deliver_packed(inbox, ring, views, count);
 	if (r->kind == MSG_RING_EVENT)
