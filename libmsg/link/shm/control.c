@@ -87,6 +87,10 @@ static const struct field subscribe[] = {
 	NUMBER(subscribe, hold_max, 1, MSG_CONTROL_HOLD_MAX),
 	NUMBER(subscribe, message_bytes_max, 1, MSG_MESSAGE_BYTES_MAX),
 	FLAG(subscribe, events),
+	ANY(subscribe, history_count),
+	FLAG(subscribe, tagged),
+	NUMBER(subscribe, give_up_ms, 0, PERIOD_MS_MAX),
+	FLAG(subscribe, resumes),
 };
 
 static const struct field publish[] = {
@@ -132,6 +136,7 @@ static const struct field welcome[] = {
 	NUMBER(welcome, publish_loan_count_max, 2, LOANS_MAX),
 	NUMBER(welcome, publish_period_ms, PERIOD_MS_MIN, PERIOD_MS_MAX),
 	FLAG(welcome, reliable),
+	FLAG(welcome, wishes),
 };
 
 static const struct field refused[] = {
@@ -158,10 +163,13 @@ static const struct field ring[] = {
 	NUMBER(ring, pool_bytes, 1, MSG_CONTROL_POOL_BYTES_MAX),
 	NUMBER(ring, hold_max, 1, MSG_CONTROL_HOLD_MAX),
 	ANY(ring, start),
+	NUMBER(ring, history, 0, MSG_CONTROL_ENTRIES_MAX),
+	LABEL(ring, program),
 };
 
 static const struct field ring_gone[] = {
 	ANY(ring_gone, number),
+	FLAG(ring_gone, left),
 };
 
 static const struct field reader[] = {

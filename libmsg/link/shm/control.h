@@ -122,6 +122,11 @@ struct msg_control_subscribe {
 	                               HOLD_MAX; in each ring. */
 	uint32_t message_bytes_max; /* 1 to 16 MiB. */
 	bool events;                /* It reads events in line. */
+	uint32_t history_count;     /* Of reliable topics: messages wanted from
+	                               before; UINT32_MAX: all. */
+	bool tagged;                /* "tagged" waits for it. */
+	uint32_t give_up_ms;        /* Up to 60000; 0: as is usual. */
+	bool resumes;               /* It was served before. */
 };
 
 struct msg_control_publish {
@@ -176,6 +181,7 @@ struct msg_control_welcome {
 	uint32_t publish_loan_count_max;    /* 2 to 65536. */
 	uint32_t publish_period_ms;         /* 10 to 60000. */
 	bool reliable; /* It takes reliable topics, and repairs them. */
+	bool wishes;   /* It knows history_count, tagged and give_up_ms. */
 };
 
 struct msg_control_refused {
@@ -206,10 +212,14 @@ struct msg_control_ring {
 	uint32_t hold_max;    /* Granted, at most what was asked: 1 to
 	                         HOLD_MAX. */
 	uint64_t start;       /* The first entry that is ours to read. */
+	uint32_t history;     /* So many from there on are from before we came;
+	                         up to ENTRIES_MAX. */
+	char program[MSG_CONTROL_LABEL_BYTES_MAX + 1]; /* LOCAL: whose. */
 };
 
 struct msg_control_ring_gone {
 	uint32_t number;
+	bool left; /* Its publisher said goodbye. */
 };
 
 struct msg_control_reader {

@@ -91,9 +91,9 @@ static void say_ring(const struct msg_control_ring *ring)
 	say("number %u\ntopic \"%s\"\norigin %u\npublisher 0x%08x\n",
 		ring->number, ring->topic, ring->origin, ring->publisher);
 	say("reader %u\nentry_count %u\npool_bytes %" PRIu64 "\nhold_max %u\n"
-	    "start %" PRIu64 "\n",
+	    "start %" PRIu64 "\nhistory %u\nprogram \"%s\"\n",
 		ring->reader, ring->entry_count, ring->pool_bytes,
-		ring->hold_max, ring->start);
+		ring->hold_max, ring->start, ring->history, ring->program);
 }
 
 static void say_message(const struct msg_control *control,
