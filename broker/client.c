@@ -297,6 +297,8 @@ int client_attach(struct client *c, struct stream *stream)
 			accounts, c->peer.uid, ACCOUNT_HELD_SLOTS, hold);
 		return reader;
 	}
+	if (!stream->local)
+		feed_wish(stream->feed, stream);
 	c->rings[c->ring_count++] = (struct client_ring){
 		.stream = stream,
 		.reader = (uint32_t)reader,
@@ -340,6 +342,7 @@ static void welcome(struct client *c, const struct msg_control_hello *hello)
 	w->publish_loan_count_max = 256;
 	w->publish_period_ms = 1000;
 	w->reliable = true;
+	w->wishes = true;
 	if (n->domain) {
 		w->lane = n->domain->lane;
 		snprintf(w->device, sizeof w->device, "%.63s",
@@ -366,7 +369,8 @@ static int attach_all(struct client *c)
 
 	if (!msg_name_is_pattern(c->pattern) && server->network.domain) {
 		struct stream *stream =
-			server_network_stream(server, c->pattern);
+			server_network_stream(
+				server, c->pattern, &c->wish);
 
 		result = stream ? client_attach(c, stream) : -MSG_ERROR_FABRIC;
 	}

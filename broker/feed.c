@@ -25,6 +25,10 @@
 /* Of reliable topics: a gap is asked for after so long, and lost after … */
 #define ASK_NS (200 * MSG_NS_PER_US)
 #define GIVE_UP_NS MSG_NS_PER_S
+/* Of the slots this part stays in rings for who comes late, while nobody else
+ * needs it; and this one once somebody has asked for history. */
+#define RETAIN 16u
+#define RETAIN_WANTED 4u
 
 /* Our name in reports. */
 static int draw_name(uint64_t *name)
@@ -147,8 +151,67 @@ void feed_close(struct feed *f)
 	free(f);
 }
 
-int feed_add(struct feed *f, struct stream *stream, uint64_t epoch)
+/* ---- what is wanted ----------------------------------------------------- */
+
+static void want(struct msg_receive_wish *wish,
+	const struct msg_control_subscribe *said)
 {
+	uint64_t give_up_ns = said->give_up_ms
+				      ? said->give_up_ms * MSG_NS_PER_MS
+				      : GIVE_UP_NS;
+
+	if (give_up_ns > wish->give_up_ns)
+		wish->give_up_ns = give_up_ns;
+	if (said->history_count > wish->history)
+		wish->history = said->history_count;
+	wish->tagged |= said->tagged;
+}
+
+/* Entries for who comes late: each topic its part. */
+static void retain(struct feed *f)
+{
+	uint32_t part = f->slots / (f->history ? RETAIN_WANTED : RETAIN);
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < f->follow.topic_count; i++)
+		count += f->streams[i] != NULL;
+	if (count > 0)
+		part /= count;
+	for (uint32_t i = 0; i < f->follow.topic_count; i++)
+		if (f->streams[i])
+			f->streams[i]->writer.retain = part;
+	f->receiver.retained = part * count;
+}
+
+void feed_wish(struct feed *f, struct stream *stream)
+{
+	struct msg_receive_wish wish = {0};
+	bool resumes = false;
+
+	for (uint32_t i = 0; i < stream->reader_top; i++) {
+		const struct stream_reader *r = &stream->readers[i];
+
+		if (!r->used || !r->client)
+			continue;
+		want(&wish, &r->client->wish);
+		resumes |= r->client->wish.resumes;
+	}
+	/* One that has read of this topic before is not to read it twice. */
+	if (resumes)
+		wish.history = 0;
+	msg_receiver_wish(&f->receiver, stream->number, &wish);
+	if (wish.history > 0 && !f->history) {
+		f->history = true;
+		retain(f);
+	}
+}
+
+/* ---- topics -------------------------------------------------------------- */
+
+int feed_add(struct feed *f, struct stream *stream, uint64_t epoch,
+	const struct msg_control_subscribe *said)
+{
+	struct msg_receive_wish wish = {0};
 	struct msg_ring_writer_options options = {
 		.header = (struct msg_ring_header *)stream->ring.base,
 		.entry_count = stream->entry_count,
@@ -165,6 +228,7 @@ int feed_add(struct feed *f, struct stream *stream, uint64_t epoch)
 		return result;
 	stream->writer.wake_context = stream;
 	stream->pool = &f->pool;
+	stream->feed = f;
 	result = msg_shm_segment_seal(&stream->ring, MSG_SHM_SEAL_READ_ONLY);
 	if (result == 0)
 		result = msg_follow_add(
@@ -176,6 +240,12 @@ int feed_add(struct feed *f, struct stream *stream, uint64_t epoch)
 	f->streams[stream->number] = stream;
 	msg_receiver_publish_to(
 		&f->receiver, stream->number, &stream->writer);
+	/* Nothing was received since the group was joined: no turn went by. */
+	want(&wish, said);
+	if (said->resumes)
+		wish.history = 0;
+	msg_receiver_wish(&f->receiver, stream->number, &wish);
+	retain(f);
 	return 0;
 }
 
@@ -189,6 +259,7 @@ void feed_remove(struct feed *f, struct stream *stream)
 	msg_receiver_publish_to(&f->receiver, stream->number, NULL);
 	f->streams[stream->number] = NULL;
 	msg_ring_writer_close(&stream->writer);
+	retain(f);
 }
 
 /* Every slot is in somebody's hands: whoever holds most loses his ring. */

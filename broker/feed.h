@@ -19,6 +19,13 @@
  * and repairs come into slots of the same pool.  The position it reports is its
  * own, the window the buffers it has for it: a subscriber that is slow holds up
  * no publisher of another host.
+ *
+ * What its subscribers want of a reliable topic becomes one wish.  The most
+ * patient one counts (what is given up is lost to all of them, and who waits
+ * longer than he would has lost nothing); one that is tagged is enough; and of a
+ * publisher that is new to us so much history is asked for as any of them wants.
+ * Who comes later begins with what the ring of the topic still has: so many
+ * entries are retained there as slots can be spared.
  */
 #ifndef BROKER_FEED_H
 #define BROKER_FEED_H
@@ -28,6 +35,7 @@
 
 #include "base/log.h"
 #include "engine/receive.h"
+#include "link/shm/control.h"
 #include "link/shm/segment.h"
 #include "topic/follow.h"
 
@@ -48,14 +56,19 @@ struct feed {
 	uint32_t slots;
 	uint64_t messages, bytes; /* Published, whoever reads them. */
 	uint64_t evicted;
+	bool history; /* Somebody has asked for some. */
 };
 
 int feed_open(struct feed **feed, struct network *network, uint32_t slots);
 void feed_close(struct feed *feed);
 
-/* Receive a topic into a stream that was just opened; its writer is opened.
+/* Receive a topic into a stream that was just opened, as `wish` says until it has
+ * readers; its writer is opened.
  * 0, or an error with the trail. */
-int feed_add(struct feed *feed, struct stream *stream, uint64_t epoch);
+int feed_add(struct feed *feed, struct stream *stream, uint64_t epoch,
+	const struct msg_control_subscribe *wish);
+/* Its readers are others than before: what they want, all together. */
+void feed_wish(struct feed *feed, struct stream *stream);
 void feed_remove(struct feed *feed, struct stream *stream);
 
 /* One turn, and wake whoever it brought something.  How many completions, or a

@@ -200,7 +200,7 @@ int keep_open(struct publisher *p, const struct msg_control_publish *wish)
 		return msg_fail(MSG_ERROR_MEMORY, "no memory for repairs");
 	k->limits = p->limits;
 	k->mask = k->limits.frames - 1;
-	k->first = k->next = k->low = wish->next_frame;
+	k->first = k->next = wish->next_frame;
 	k->next_sequence = wish->next_sequence;
 	k->slot_bytes = p->shape.slot_bytes;
 	k->slot_count = p->shape.slot_count;
@@ -258,12 +258,8 @@ static bool forget(struct keep *k, uint64_t needed)
 
 uint64_t keep_low(struct keep *k, uint64_t otherwise)
 {
-	if (k->low < k->first)
-		k->low = k->first;
-	while (k->low < k->next &&
-		k->frames[k->low & k->mask].slot == KEEP_NO_SLOT)
-		k->low++;
-	return k->low < k->next ? k->frames[k->low & k->mask].index : otherwise;
+	return k->first < k->next ? k->frames[k->first & k->mask].index
+				  : otherwise;
 }
 
 static bool is_over(struct keep *k, uint64_t next)

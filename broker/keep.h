@@ -8,10 +8,11 @@
  *
  * The relay is a reader of the publisher's ring that may block, so what it keeps
  * it just does not give back: the entries from `low` on stay in hand, and with
- * them the slots in the publisher's pool.  A message that stands in its entry is
- * copied here, and holds nothing.  What is kept is bounded thrice: in slots (the
- * memory that the publisher asked for, beyond its loans), in entries of the
- * ring, and in frames of the table.
+ * them the slots in the publisher's pool, also for who comes late to read them there
+ * (stream.h).  A message that stands in its entry is copied here, and holds that
+ * alone.  What is kept is bounded thrice: in slots (the memory that the publisher
+ * asked for, beyond its loans), in entries of the ring, and in frames of the
+ * table.
  *
  * Flow control.  When receivers' positions allow no frame more, or the history
  * is full of what they still need, the relay stops taking.  Then the ring fills,
@@ -67,7 +68,6 @@ struct keep {
 	struct keep_frame *frames; /* By number & mask. */
 	uint64_t mask;
 	uint64_t first, next;
-	uint64_t low;           /* First kept frame that holds a slot. */
 	uint64_t next_sequence; /* Messages sent. */
 	uint32_t *refs;         /* Kept frames of each slot. */
 	uint32_t slot_bytes;

@@ -28,12 +28,15 @@ static uint32_t in_flight(const struct publisher *p)
 static void settle(struct publisher *p)
 {
 	uint64_t low = p->reader.next - p->claimed;
+	uint64_t late = stream_unheard(p->stream);
 
 	if (p->keep)
 		low = keep_low(p->keep, low);
 	if (in_flight(p) > 0 &&
 		p->flight[p->flight_tail & p->flight_mask] < low)
 		low = p->flight[p->flight_tail & p->flight_mask];
+	if (late < low)
+		low = late;
 	if (low != p->reader.low)
 		msg_ring_settle(&p->reader, low);
 }
@@ -297,6 +300,11 @@ int publisher_turn(struct publisher *p)
 		n += keep_turn(p->keep, flushed);
 	settle(p);
 	return result < 0 && result != -MSG_ERROR_AGAIN ? result : n;
+}
+
+uint64_t publisher_oldest(const struct publisher *p)
+{
+	return p && p->keep ? p->reader.low : UINT64_MAX;
 }
 
 void publisher_sleep(struct publisher *p)

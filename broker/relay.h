@@ -103,6 +103,10 @@ int publisher_turn(struct publisher *publisher);
 /* Messages published, by its ring, where we do not read that ourselves. */
 uint64_t publisher_sequence(const struct publisher *publisher);
 
+/* The first entry of its ring that we keep in hand; UINT64_MAX: nothing is kept
+ * of what was sent. */
+uint64_t publisher_oldest(const struct publisher *publisher);
+
 /* Get ready to sleep: then a fence, then publisher_ready. */
 void publisher_sleep(struct publisher *publisher);
 void publisher_awake(struct publisher *publisher);

@@ -64,7 +64,8 @@ int server_watch_lane(struct server *server, int fd)
 
 /* ---- streams ----------------------------------------------------------- */
 
-struct stream *server_network_stream(struct server *server, const char *topic)
+struct stream *server_network_stream(struct server *server, const char *topic,
+	const struct msg_control_subscribe *wish)
 {
 	uint32_t class = acl_class(&server->options.config->acl, topic);
 	uint32_t entries = RING_ENTRIES_MIN;
@@ -79,7 +80,7 @@ struct stream *server_network_stream(struct server *server, const char *topic)
 	if (stream_open(&s, &server->streams, topic, entries) < 0)
 		return NULL;
 	s->acl_class = class;
-	if (feed_add(server->feeds[class], s, server->epoch) == 0)
+	if (feed_add(server->feeds[class], s, server->epoch, wish) == 0)
 		return s;
 	stream_close(s);
 	return NULL;
@@ -87,8 +88,10 @@ struct stream *server_network_stream(struct server *server, const char *topic)
 
 void server_release_stream(struct server *server, struct stream *stream)
 {
-	if (stream->reader_count > 0)
+	if (stream->reader_count > 0) {
+		feed_wish(stream->feed, stream);
 		return;
+	}
 	feed_remove(server->feeds[stream->acl_class], stream);
 	stream_close(stream);
 }
@@ -144,7 +147,7 @@ static void announced(void *context, const char *topic)
 		if (!msg_name_is_pattern(c->pattern) ||
 			!client_wants(c, topic))
 			continue;
-		stream = server_network_stream(server, topic);
+		stream = server_network_stream(server, topic, &c->wish);
 		if (!stream)
 			return;
 		offer_to(stream, c);

@@ -48,9 +48,10 @@ int server_turn(struct server *server);
 /* Close who is broken, tell who must know: after clients were served. */
 void server_tidy(struct server *server);
 
-/* The stream of a topic from the network, made if there is none; NULL with the
- * trail. */
-struct stream *server_network_stream(struct server *server, const char *topic);
+/* The stream of a topic from the network, made for the wish of who asks if there
+ * is none; NULL with the trail. */
+struct stream *server_network_stream(struct server *server, const char *topic,
+	const struct msg_control_subscribe *wish);
 
 /* A local stream has appeared: attach who wants it. */
 void server_offer(struct server *server, struct stream *stream);

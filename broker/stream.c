@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 
 #include "broker/client.h"
+#include "broker/feed.h"
+#include "broker/relay.h"
 
 #include <msg/msg.h>
 
@@ -69,6 +71,34 @@ static enum msg_ring_slow slow_of(uint32_t policy)
 	}
 }
 
+/* Whether nobody has this place; nor one whose going its writer has yet to be told
+ * of, or to hear of if he was lapped there or evicted: the next one would
+ * find that. */
+static bool is_free(const struct stream *s, uint32_t index)
+{
+	const struct msg_ring_header *header =
+		(const struct msg_ring_header *)s->ring.base;
+
+	return !s->readers[index].used && !s->readers[index].writer_knows &&
+	       msg_load(&header->floor[index], acquire) == 0;
+}
+
+static bool wants_history(const struct stream_reader *r)
+{
+	return r->client && r->client->wish.history_count > 0 &&
+	       !r->client->wish.resumes;
+}
+
+/* Of who comes to a network stream. */
+static void begin(struct stream *s, struct stream_reader *r)
+{
+	r->start = s->writer.head;
+	if (wants_history(r) &&
+		msg_receiver_repairs(&s->feed->receiver, s->number))
+		r->start = s->writer.tail;
+	r->history = (uint32_t)(s->writer.head - r->start);
+}
+
 int stream_add_reader(struct stream *s, struct client *client,
 	uint32_t hold_max, enum msg_control_policy policy, uint32_t number)
 {
@@ -76,9 +106,7 @@ int stream_add_reader(struct stream *s, struct client *client,
 	uint32_t index = 0;
 	int result;
 
-	/* Not one whose going its writer has yet to hear of. */
-	while (index < MSG_RING_READERS_MAX &&
-		(s->readers[index].used || s->readers[index].writer_knows))
+	while (index < MSG_RING_READERS_MAX && !is_free(s, index))
 		index++;
 	if (index == MSG_RING_READERS_MAX)
 		return msg_fail(MSG_ERROR_BUSY,
@@ -103,6 +131,8 @@ int stream_add_reader(struct stream *s, struct client *client,
 	r->number = number;
 	r->used = true;
 	r->client_knows = !client;
+	r->history = 0;
+	r->change = 0;
 	if (index >= s->reader_top)
 		s->reader_top = index + 1;
 	s->reader_count++;
@@ -111,7 +141,7 @@ int stream_add_reader(struct stream *s, struct client *client,
 			(const struct msg_ring_ledger *)r->ledger.base,
 			hold_max, slow_of(r->policy));
 		r->writer_knows = true;
-		r->start = s->writer.head;
+		begin(s, r);
 	}
 	s->stale = true;
 	return (int)index;
@@ -133,6 +163,40 @@ void stream_remove_reader(struct stream *s, uint32_t index)
 }
 
 /* ---- telling ----------------------------------------------------------- */
+
+/* "late" (pool/ring.h): the relay holds what there is until the writer, which may
+ * make no call for long, has heard of the reader. */
+static void begin_late(struct stream *s, struct stream_reader *r)
+{
+	uint64_t oldest = publisher_oldest(s->owner->publisher);
+
+	if (oldest >= r->start || r->start - oldest > s->entry_count)
+		return;
+	r->history = (uint32_t)(r->start - oldest);
+	r->start = oldest;
+	s->unheard = true;
+}
+
+uint64_t stream_unheard(struct stream *s)
+{
+	const struct msg_ring_header *header =
+		(const struct msg_ring_header *)s->ring.base;
+	uint64_t heard, first = UINT64_MAX;
+
+	if (!s->unheard || !s->owner)
+		return first;
+	/* "late"; partner: msg_ring_writer_add. */
+	heard = msg_load(&header->changes, acquire);
+	for (uint32_t i = 0; i < s->reader_top; i++) {
+		const struct stream_reader *r = &s->readers[i];
+
+		if (r->used && r->history > 0 && r->change > heard &&
+			r->start < first)
+			first = r->start;
+	}
+	s->unheard = first != UINT64_MAX;
+	return first;
+}
 
 /* A local stream's writer hears of a reader; false: its socket is full. */
 static bool tell_writer(struct stream *s, uint32_t index)
@@ -166,10 +230,13 @@ static bool tell_writer(struct stream *s, uint32_t index)
 		message.reader_gone.reader = index;
 	}
 	r->writer_knows = r->used;
+	r->change = ++s->changes;
 	client_say(s->owner, &message, fds,
 		!r->used ? 0 : fds[1] < 0 ? 1 : 2);
 	/* What it publishes from here on waits for this reader. */
 	r->start = msg_load(&header->head, acquire);
+	if (r->used && wants_history(r))
+		begin_late(s, r);
 	return true;
 }
 
@@ -188,6 +255,7 @@ static void tell_client(struct stream *s, uint32_t index)
 		.pool_bytes = s->pool->bytes,
 		.hold_max = r->hold_max,
 		.start = r->start,
+		.history = r->history,
 	};
 	snprintf(message.ring.topic, sizeof message.ring.topic, "%s", s->topic);
 	r->client_knows = true;

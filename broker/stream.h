@@ -12,6 +12,10 @@
  * and only as fast as it reads: there is never more than a socket full of
  * news for a publisher that sleeps, and a reader that came and went meanwhile
  * was never there.
+ *
+ * One that wants history begins with what is still there: of a network stream all
+ * that its writer has not taken back, of a local one what the relay keeps
+ * (keep.h).  It cuts itself down to what it wants.
  * Test: tests/local/broker_*.sh, tests/conformance over a broker.
  */
 #ifndef BROKER_STREAM_H
@@ -33,7 +37,9 @@ struct stream_reader {
 	uint32_t hold_max;
 	uint32_t policy; /* enum msg_control_policy */
 	uint32_t number; /* The client's for this ring. */
-	uint64_t start;  /* Network: the head when it was added. */
+	uint64_t start;  /* The first entry that it may read; of which … */
+	uint32_t history; /* … so many were published before it came. */
+	uint64_t change; /* Local: its coming, among what the writer was told. */
 	bool used;
 	bool writer_knows;
 	bool client_knows;
@@ -49,6 +55,9 @@ struct stream {
 	struct client *owner; /* Local: his connection; NULL when he is gone. */
 	struct msg_shm_segment ring;
 	struct msg_shm_segment *pool; /* The feed's, or the publisher's. */
+	struct feed *feed;            /* Network: whose. */
+	uint64_t changes;   /* Local: readers that came and went, told so far. */
+	bool unheard;       /* … and perhaps not heard yet. */
 	uint32_t entry_count;
 	uint64_t epoch;
 	struct msg_ring_writer writer; /* Network. */
@@ -76,6 +85,10 @@ void stream_remove_reader(struct stream *stream, uint32_t reader);
 /* Tell the writer, then the readers, what they do not know yet, as far as their
  * sockets take it. */
 void stream_tell(struct stream *stream);
+
+/* Local: the first entry of those that came late and of whom its writer has not
+ * heard; UINT64_MAX: it knows all.  The relay holds what lies behind for them. */
+uint64_t stream_unheard(struct stream *stream);
 
 /* Wake who sleeps, if something was published. */
 void stream_flush(struct stream *stream);

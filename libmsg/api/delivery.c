@@ -28,14 +28,6 @@ static int check_reliability(uint32_t reliability)
 	return 0;
 }
 
-static int refuse_brokered(const char *field)
-{
-	return msg_fail(MSG_ERROR_ARGUMENT,
-		"%s cannot be had through a broker by this libmsg (%s); open "
-		"the node with MSG_BROKER_NEVER",
-		field, msg_version());
-}
-
 static int refuse_reliable(void)
 {
 	return msg_fail(MSG_ERROR_ARGUMENT,
@@ -133,20 +125,15 @@ int msg_delivery_publisher(
 
 /* ---- subscriber -------------------------------------------------------- */
 
-/* A broker is one receiver for all its subscribers. */
-static int check_brokered(
+/* A broker is one receiver for all its subscribers, and as patient as the most
+ * patient of them.  Who wants no repair does not ask for more than the least. */
+static uint32_t default_patience(
 	const struct msg_subscriber_options *o, enum msg_delivery_way way)
 {
-	if (way == MSG_DELIVERY_BEST_EFFORT &&
-		o->reliability == MSG_RELIABILITY_RELIABLE)
-		return refuse_reliable();
-	if (o->history_count)
-		return refuse_brokered("history_count");
-	if (o->tagged)
-		return refuse_brokered("tagged");
-	if (o->give_up_ms)
-		return refuse_brokered("give_up_ms");
-	return 0;
+	return way != MSG_DELIVERY_LANE &&
+			       o->reliability == MSG_RELIABILITY_BEST_EFFORT
+		       ? GIVE_UP_MS_MIN
+		       : GIVE_UP_MS_DEFAULT;
 }
 
 int msg_delivery_subscriber(
@@ -159,8 +146,9 @@ int msg_delivery_subscriber(
 			"reserved is %u; start the struct with "
 			"MSG_SUBSCRIBER_OPTIONS",
 			o->reserved);
-	if (result == 0 && way != MSG_DELIVERY_LANE)
-		result = check_brokered(o, way);
+	if (result == 0 && way == MSG_DELIVERY_BEST_EFFORT &&
+		o->reliability == MSG_RELIABILITY_RELIABLE)
+		result = refuse_reliable();
 	if (result < 0)
 		return result;
 	if (o->reliability == MSG_RELIABILITY_BEST_EFFORT &&
@@ -173,5 +161,5 @@ int msg_delivery_subscriber(
 	if (o->reliability == MSG_RELIABILITY_DEFAULT)
 		o->reliability = MSG_RELIABILITY_RELIABLE;
 	return msg_options_number(&o->give_up_ms, "give_up_ms", NULL,
-		GIVE_UP_MS_DEFAULT, GIVE_UP_MS_MIN, MS_MAX);
+		default_patience(o, way), GIVE_UP_MS_MIN, MS_MAX);
 }

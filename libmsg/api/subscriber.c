@@ -257,6 +257,9 @@ static int open_on_broker(
 		.publisher_count_max = o->publisher_count_max,
 		.spin_us = o->spin_us,
 		.events = o->events != 0,
+		.history_count = o->history_count,
+		.tagged = o->tagged != 0,
+		.give_up_ms = o->give_up_ms,
 	};
 	int result;
 

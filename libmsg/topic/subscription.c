@@ -14,6 +14,8 @@
 /* A local publisher that does not come to a broker that is back writes on into
  * its old ring, until it makes its next call.  For how long to believe that. */
 #define ORPHAN_NS (60 * MSG_NS_PER_S)
+/* The patience of a broker that knows of no other. */
+#define GIVE_UP_MS_OLD 1000u
 
 /* ---- sources ----------------------------------------------------------- */
 
@@ -110,6 +112,10 @@ static int map(struct msg_source *source, const struct msg_control_ring *said,
 		return msg_fail(MSG_ERROR_FABRIC,
 			"the ring of '%s' is none of version %u", said->topic,
 			MSG_RING_VERSION);
+	if (said->history > said->entry_count)
+		return msg_fail(MSG_ERROR_FABRIC,
+			"the ring of '%s' has no %u entries", said->topic,
+			said->history);
 	return 0;
 }
 
@@ -127,6 +133,8 @@ static int read_ring(struct msg_subscription *s, struct msg_source *source,
 		.publisher = said->publisher,
 		.topic = source->topic,
 		.held_max = said->hold_max,
+		.history = said->history,
+		.history_count = s->said.history_count,
 		.previous = find_previous(s, source),
 	};
 
@@ -222,13 +230,34 @@ static void clear_out(struct msg_subscription *s)
 
 /* ---- what the broker says ---------------------------------------------- */
 
+/* An older broker would not know of them, and give less without a word. */
+static int check_wishes(const struct msg_subscription *s)
+{
+	const char *wish = NULL;
+
+	if (s->said.history_count)
+		wish = "history_count";
+	else if (s->said.tagged)
+		wish = "tagged";
+	else if (s->said.give_up_ms > GIVE_UP_MS_OLD)
+		wish = "give_up_ms";
+	if (!wish || s->client.welcome.wishes)
+		return 0;
+	return msg_fail(MSG_ERROR_ARGUMENT,
+		"the broker at %s does not know %s; start a newer one, leave it "
+		"0, or open the node with MSG_BROKER_NEVER",
+		s->client.path, wish);
+}
+
 static int ask(void *context)
 {
 	struct msg_subscription *s = context;
 	struct msg_control control = {
 		.kind = MSG_CONTROL_SUBSCRIBE, .subscribe = s->said};
-	int result = subscription_watch_socket(s);
+	int result = check_wishes(s);
 
+	if (result == 0)
+		result = subscription_watch_socket(s);
 	return result < 0 ? result : msg_client_say(&s->client, &control);
 }
 
@@ -247,6 +276,8 @@ static int subscribed(
 	frame->fds[0] = -1;
 	if (s->session++ > 0)
 		msg_counter_add(&s->counters[MSG_COUNTER_REATTACHED], 1);
+	/* What was sent before is not to come twice. */
+	s->said.resumes = true;
 	s->client.phase = MSG_CLIENT_SERVED;
 	subscription_set_timer(s);
 	return 0;
@@ -362,6 +393,9 @@ int msg_subscription_open(
 	s->said.hold_max = o->hold_max;
 	s->said.message_bytes_max = o->message_bytes_max;
 	s->said.events = o->events;
+	s->said.history_count = o->history_count;
+	s->said.tagged = o->tagged;
+	s->said.give_up_ms = o->give_up_ms;
 	result = subscription_open_descriptors(s);
 	if (result == 0)
 		result = open_inbox(s, o);

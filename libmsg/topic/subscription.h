@@ -40,6 +40,10 @@ struct msg_subscription_options {
 	uint32_t publisher_count_max;
 	uint32_t spin_us; /* As in msg_subscriber_options. */
 	bool events;
+	/* As msg_control_subscribe. */
+	uint32_t history_count;
+	bool tagged;
+	uint32_t give_up_ms;
 };
 
 /* A ring we read, and what belongs to it. */

@@ -131,6 +131,14 @@ START_TEST(a_subscriber_takes_what_is_offered_unless_told)
 	o.reliability = MSG_RELIABILITY_BEST_EFFORT;
 	ck_assert_int_eq(msg_delivery_subscriber(&o, MSG_DELIVERY_BROKER), 0);
 	ck_assert_uint_eq(o.reliability, MSG_RELIABILITY_BEST_EFFORT);
+	/* Who wants no repair does not make the broker wait for it. */
+	ck_assert_uint_eq(o.give_up_ms, 10);
+	o.give_up_ms = 50;
+	ck_assert_int_eq(msg_delivery_subscriber(&o, MSG_DELIVERY_BROKER), 0);
+	ck_assert_uint_eq(o.give_up_ms, 50);
+	o.give_up_ms = 0;
+	ck_assert_int_eq(msg_delivery_subscriber(&o, MSG_DELIVERY_LANE), 0);
+	ck_assert_uint_eq(o.give_up_ms, 1000);
 }
 END_TEST
 
@@ -154,15 +162,13 @@ START_TEST(a_subscriber_is_not_promised_what_it_cannot_have)
 	o = good, o.reliability = MSG_RELIABILITY_RELIABLE;
 	refused_subscriber(o, MSG_DELIVERY_BEST_EFFORT, "MSG_BROKER_NEVER");
 	ck_assert_int_eq(msg_delivery_subscriber(&o, MSG_DELIVERY_BROKER), 0);
-	o = good, o.history_count = 1;
-	refused_subscriber(o, MSG_DELIVERY_BROKER, "history_count");
-	o = good, o.tagged = 1;
-	refused_subscriber(o, MSG_DELIVERY_BROKER, "tagged");
-	/* The broker's part. */
-	o = good, o.events = 1;
+	/* The same through a broker. */
+	o = good, o.history_count = 1, o.tagged = 1, o.give_up_ms = 100;
+	o.events = 1;
 	ck_assert_int_eq(msg_delivery_subscriber(&o, MSG_DELIVERY_BROKER), 0);
-	o = good, o.give_up_ms = 100;
-	refused_subscriber(o, MSG_DELIVERY_BROKER, "give_up_ms");
+	ck_assert_uint_eq(o.give_up_ms, 100);
+	o.reliability = MSG_RELIABILITY_BEST_EFFORT;
+	refused_subscriber(o, MSG_DELIVERY_BROKER, "history_count");
 }
 END_TEST
 
