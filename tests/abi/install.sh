@@ -55,7 +55,8 @@ only_static() {
 quietly 'install' "$CMAKE" --install "$BUILD" --prefix "$prefix"
 
 libdir=$(dirname "$(find "$prefix" -name libmsg.a)")
-for file in include/msg/msg.h include/msg/stats.h include/msg/broker.h bin/msg \
+for file in include/msg/msg.h include/msg/stats.h include/msg/broker.h \
+	include/msg/msg.hpp bin/msg \
 	"${libdir#"$prefix/"}/msg/libmsg-fabric.so" \
 	"${libdir#"$prefix/"}/libfabric/libudmc-fi.so"; do
 	[ -f "$prefix/$file" ] || { echo "FAIL: no $file"; exit 1; }
