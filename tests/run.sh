@@ -21,7 +21,7 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-address_labels='unit sim fuzz conformance contract local provider channel fault'
+address_labels='unit sim fuzz conformance contract bindings local provider channel fault'
 thread_labels='unit conformance contract'
 
 usage() {

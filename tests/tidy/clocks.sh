@@ -7,7 +7,7 @@
 # shellcheck source=tests/tidy/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-mapfile -t sources < <(files '^(libmsg|broker|examples|bindings)/.*\.(c|h|hpp)$')
+mapfile -t sources < <(files '^(libmsg|broker|examples|bindings)/.*\.(c|h|hpp|cpp)$')
 
 while read -r line; do
 	complain "$(cut -d : -f 1,2 <<<"$line"): a clock that jumps:" \

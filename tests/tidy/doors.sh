@@ -5,7 +5,7 @@
 # shellcheck source=tests/tidy/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-mapfile -t sources < <(files '^(libmsg|examples|bindings|broker)/.*\.(c|h|hpp|cc)$')
+mapfile -t sources < <(files '^(libmsg|examples|bindings|broker)/.*\.(c|h|hpp|cpp)$')
 count=0
 while read -r line; do
 	case $line in

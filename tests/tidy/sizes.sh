@@ -6,7 +6,7 @@
 # shellcheck source=tests/tidy/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-mapfile -t sources < <(files '\.(c|h)$')
+mapfile -t sources < <(files '\.(c|h|cpp|hpp)$')
 awk -v lines_max=70 -v file_max=600 '
 	FNR == 1 && NR > 1 { whole() }
 	{ last = FNR; file = FILENAME }

@@ -1,0 +1,114 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# compiles.sh - msg.hpp alone, before and after what else holds MSG_* names, and
+# all that the conformance program says with it, compile without a warning: with
+# each C++ compiler here, as C++17 and C++20, with and without assertions.
+set -euo pipefail
+: "${SOURCE:?}"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cat >"$work/alone.cpp" <<'CPP'
+#include <msg/msg.hpp>
+#include <msg/msg.hpp>
+int unit();
+CPP
+cat >"$work/after.cpp" <<'CPP'
+#include <sys/socket.h>
+#include <sys/msg.h>
+#include <netinet/in.h>
+#include <msg/msg.hpp>
+int unit();
+CPP
+cat >"$work/designated.cpp" <<'CPP'
+#include <msg/msg.hpp>
+msg::publisher open_one(msg::node &node);
+msg::publisher open_one(msg::node &node)
+{
+#if __cplusplus >= 202002L
+	return {node, msg_publisher_options{
+		.struct_bytes = sizeof(msg_publisher_options),
+		.topic = "md.acme", .message_bytes_max = 5000,
+		.loan_count_max = 0, .reliability = 0, .flow = 0,
+		.history_bytes = 0, .history_ms = 0, .flow_count = 0,
+		.give_up_ms = 0, .linger_ms = 0}};
+#else
+	return {node, "md.acme"};
+#endif
+}
+CPP
+# A function of an object `a`; those named wrong_... must not compile.
+cat >"$work/lines" <<'CPP'
+right_loan msg::loan &a: msg::loan c(std::move(a));
+wrong_loan msg::loan &a: msg::loan c(a);
+right_view msg::view &a: msg::view c(std::move(a));
+wrong_view msg::view &a: msg::view c(a);
+right_views msg::views<> &a: msg::views<> c(std::move(a));
+wrong_views msg::views<> &a: msg::views<> c(a);
+right_node msg::node &a: msg::node c(std::move(a));
+wrong_node msg::node &a: msg::node c(a);
+right_bytes msg::publisher &a: (void)a.publish_value(5);
+wrong_bytes msg::publisher &a: (void)a.publish_value(std::string());
+right_aligned msg::view &a: struct alignas(8) s { char c[64]; }; (void)a.get_if<s>();
+wrong_aligned msg::view &a: struct alignas(64) s { char c[64]; }; (void)a.get_if<s>();
+right_result msg::publisher &a: if (!a.publish("x")) throw 1;
+wrong_result msg::publisher &a: a.publish("x");
+right_const msg::view &a: const int &c = a.as<int>(); (void)c;
+wrong_const msg::view &a: int &c = a.as<int>(); (void)c;
+CPP
+
+# The right ones together, of the wrong ones each alone.
+echo '#include <msg/msg.hpp>' >"$work/right.cpp"
+while read -r name rest; do
+	file=$work/right.cpp
+	case $name in wrong_*)
+		file=$work/$name.cpp
+		echo '#include <msg/msg.hpp>' >"$file" ;;
+	esac
+	printf 'void %s(%s);\nvoid %s(%s) { %s }\n' "$name" "${rest%%: *}" \
+		"$name" "${rest%%: *}" "${rest#*: }" >>"$file"
+done <"$work/lines"
+
+failed=0 count=0
+# compile COMPILER FLAG... FILE
+compile() {
+	"$1" -Werror -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion \
+		-Wshadow -Wold-style-cast -Wnon-virtual-dtor -Woverloaded-virtual \
+		-Wzero-as-null-pointer-constant -fsyntax-only \
+		-I "$SOURCE/libmsg/include" -I "$SOURCE/bindings/cxx" \
+		"${@:2}" >"$work/said" 2>&1
+}
+
+# must COMPILER STANDARD FILE [FLAG...]
+must() {
+	count=$((count + 1))
+	compile "$1" -std="$2" "${@:4}" "$3" && return
+	echo "FAIL: ${3##*/} with $1 as $2 ${*:4}:"
+	head -n 40 "$work/said"
+	failed=1
+}
+
+for compiler in g++ clang++; do
+	command -v $compiler >/dev/null || {
+		echo "SKIP $compiler: it is not here"
+		continue
+	}
+	must $compiler c++17 "$work/alone.cpp"
+	must $compiler c++17 "$work/alone.cpp" -DNDEBUG
+	must $compiler c++17 "$work/after.cpp"
+	must $compiler c++20 "$work/designated.cpp"
+	must $compiler c++17 "$SOURCE/tests/bindings/cxx/conformance.cpp"
+	must $compiler c++17 "$work/right.cpp"
+	for file in "$work"/wrong_*.cpp; do
+		count=$((count + 1))
+		! compile $compiler -std=c++17 "$file" || {
+			echo "FAIL: $compiler accepts:"
+			tail -n 1 "$file"
+			failed=1
+		}
+	done
+done
+[ $count -gt 0 ] || { echo 'SKIP compiles: no C++ compiler'; exit 77; }
+[ $failed = 0 ]
+echo "$count units compiled, or refused as they should be"
