@@ -9,8 +9,8 @@
 #   LIB/cmake/msg/          find_package(msg): msg::msg, msg::msg_static
 #   LIB/libfabric/          the provider, for any libfabric program (provider/)
 #   bin/msg                 the program (tool/)
-#   share/man/              msg.1 (tool/), msg_topics.7; msgbrokerd.8 and msg.conf.5
-#                           (broker/)
+#   share/man/              msg.1 (tool/), man/'s of sections 3 and 7, a link for each
+#                           function; msgbrokerd.8 and msg.conf.5 (broker/)
 #   share/doc/msg/          README.md, LICENSE
 
 # ---- the static library ----------------------------------------------------
@@ -66,7 +66,7 @@ install(TARGETS msg_fabric
 	LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/msg)
 install(FILES include/msg/msg.h include/msg/stats.h include/msg/broker.h
 	DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/msg)
-install(FILES man/msg_topics.7 DESTINATION ${CMAKE_INSTALL_MANDIR}/man7)
+include(man/install.cmake)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE
 	DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES ${PROJECT_SOURCE_DIR}/README.md

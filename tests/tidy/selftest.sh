@@ -63,6 +63,23 @@ good_tree() {
 		' * Threads any.  Path setup. */' \
 		'MSG_API MSG_MUST_CHECK int msg_node_open(' \
 		'	struct msg_node **node);' ''
+	put libmsg/libmsg.map '/* SPDX-License-Identifier: BSD-2-Clause */' \
+		'MSG_0 { global:' '	msg_node_open;' '};'
+	put tests/abi/layout.golden '# SPDX-License-Identifier: BSD-2-Clause' \
+		'msg_node_options.port 0 4' \
+		'int msg_node_open(struct msg_node **node);'
+	page msg_node_open 'struct msg_node **node' '.Dv MSG_ERROR_AGAIN' \
+		'.Va port'
+}
+
+# page NAME ARGUMENT LINE...: the manual page of one function
+page() {
+	local name=$1 argument=$2
+	shift 2
+	put libmsg/man/msg_node.3 '.\" SPDX-License-Identifier: BSD-2-Clause' \
+		'.Dd November 28, 2026' '.Dt MSG_NODE 3' '.Os' '.Sh NAME' \
+		".Nm $name" '.Nd a function' '.Sh SYNOPSIS' '.Ft int' \
+		".Fo $name" ".Fa \"$argument\"" '.Fc' '.Sh DESCRIPTION' "$@"
 }
 
 # accepted CHECK
@@ -90,7 +107,8 @@ refused() {
 }
 
 good_tree
-for check in doors licence words docstrings names readme sizes manuals clocks; do
+for check in doors licence words docstrings names readme sizes manuals pages \
+	clocks; do
 	accepted $check
 done
 
@@ -141,6 +159,23 @@ if command -v mandoc >/dev/null; then
 	put broker/page.8 '.Sh NOTHING'
 	refused manuals broker/page.8:1
 fi
+
+# ---- pages ----------------------------------------------------------------------
+
+page msg_node_shut 'struct msg_node **node' '.Va port'
+refused pages libmsg/man/msg_node.3:6
+page msg_node_open 'struct msg_node *node' '.Va port'
+refused pages libmsg/man/msg_node.3:12
+page msg_node_open 'struct msg_node **node' '.Va port' '.Dv MSG_ERROR_NONE'
+refused pages libmsg/man/msg_node.3:15
+page msg_node_open 'struct msg_node **node' '.Va port' '.Xr msg_nothing 3'
+refused pages libmsg/man/msg_node.3:15
+page msg_node_open 'struct msg_node **node' '.Va starboard'
+refused pages msg_node_options.port
+put libmsg/libmsg.map "$spdx" '	msg_node_open;' '	msg_node_more;'
+refused pages msg_node_more
+rm "$tree/libmsg/man/msg_node.3"
+refused pages libmsg/man:1
 
 # ---- licence, names, words ---------------------------------------------------
 
