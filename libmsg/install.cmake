@@ -11,7 +11,10 @@
 #   bin/msg                 the program (tool/)
 #   share/man/              msg.1 (tool/), man/'s of sections 3 and 7, a link for each
 #                           function; msgbrokerd.8 and msg.conf.5 (broker/)
-#   share/doc/msg/          README.md, LICENSE
+#   share/doc/msg/          README.md, CHANGES.md, LICENSE
+#
+# Each file belongs to a component, which is a package of a distribution:
+# runtime, dev, tools, broker, provider; see cmake/packages.cmake.
 
 # ---- the static library ----------------------------------------------------
 
@@ -61,19 +64,21 @@ add_dependencies(msg_static msg_fabric)
 
 install(TARGETS msg_shared msg_static EXPORT msg_targets
 	LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
-	ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+		COMPONENT runtime NAMELINK_COMPONENT dev
+	ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT dev)
 install(TARGETS msg_fabric
-	LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/msg)
+	LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/msg COMPONENT runtime)
 install(FILES include/msg/msg.h include/msg/stats.h include/msg/broker.h
-	DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/msg)
+	DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/msg COMPONENT dev)
 include(man/install.cmake)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE
-	DESTINATION ${CMAKE_INSTALL_DOCDIR})
-install(FILES ${PROJECT_SOURCE_DIR}/README.md
-	DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
+	DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT license)
+install(FILES ${PROJECT_SOURCE_DIR}/README.md CHANGES.md
+	DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT dev)
 
-# The program finds the library of its own prefix, wherever that was moved.
-if(TARGET msg_tool)
+# The program finds the library of its own prefix, wherever that was moved; a
+# distribution's is found anyway.
+if(TARGET msg_tool AND NOT CMAKE_INSTALL_PREFIX STREQUAL "/usr")
 	file(RELATIVE_PATH msg_bin_to_lib
 		${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBDIR})
 	set_target_properties(msg_tool PROPERTIES
@@ -85,7 +90,7 @@ endif()
 include(CMakePackageConfigHelpers)
 set(msg_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/msg)
 install(EXPORT msg_targets NAMESPACE msg:: FILE msg-targets.cmake
-	DESTINATION ${msg_package_dir})
+	DESTINATION ${msg_package_dir} COMPONENT dev)
 configure_package_config_file(cmake/msg-config.cmake.in msg-config.cmake
 	INSTALL_DESTINATION ${msg_package_dir})
 # Until 1.0 a minor version may break its users.
@@ -94,7 +99,7 @@ write_basic_package_version_file(msg-config-version.cmake
 install(FILES
 	${CMAKE_CURRENT_BINARY_DIR}/msg-config.cmake
 	${CMAKE_CURRENT_BINARY_DIR}/msg-config-version.cmake
-	DESTINATION ${msg_package_dir})
+	DESTINATION ${msg_package_dir} COMPONENT dev)
 
 # The way up from the .pc file to the prefix depends on the depth of the
 # library folder: Debian's is lib/x86_64-linux-gnu.
@@ -107,4 +112,4 @@ file(RELATIVE_PATH msg_pc_includedir
 	${CMAKE_INSTALL_PREFIX} ${CMAKE_INSTALL_FULL_INCLUDEDIR})
 configure_file(cmake/libmsg.pc.in libmsg.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/libmsg.pc
-	DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+	DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT dev)
