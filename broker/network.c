@@ -14,7 +14,6 @@
 #include "topic/announce.h"
 
 #define PORT_DEFAULT 7400u
-#define ANNOUNCE_MS 1000u
 #define DIRECTORY_BUFFERS 256u
 
 static int open_domain(struct network *n, const struct config *config)
@@ -124,7 +123,7 @@ int network_open(struct network *n, const struct config *config,
 		result = open_domain(n, config);
 	if (result == 0)
 		result = msg_announcer_open(
-			&n->announcer, &n->groups, ANNOUNCE_MS, false);
+			&n->announcer, &n->groups, false);
 	if (result == 0)
 		result = open_directory(n);
 	if (result < 0)

@@ -14,12 +14,13 @@
 #define GIVE_UP_MS_DEFAULT 1000u
 #define MS_MAX 60000u
 
-static int check_reliability(uint32_t reliability)
+static int check_reliability(uint32_t reliability, enum msg_delivery_way way)
 {
-	if (reliability == MSG_RELIABILITY_RC)
+	if (reliability == MSG_RELIABILITY_RC && way != MSG_DELIVERY_LANE)
 		return msg_fail(MSG_ERROR_ARGUMENT,
 			"reliability is MSG_RELIABILITY_RC, which this libmsg "
-			"(%s) cannot do; use MSG_RELIABILITY_RELIABLE",
+			"(%s) cannot do through a broker; open the node with "
+			"MSG_BROKER_NEVER, or use MSG_RELIABILITY_RELIABLE",
 			msg_version());
 	if (reliability > MSG_RELIABILITY_RC)
 		return msg_fail(MSG_ERROR_ARGUMENT,
@@ -96,11 +97,11 @@ int msg_delivery_publisher(
 	struct msg_publisher_options *o, enum msg_delivery_way way)
 {
 	const char *field = reliable_field(o);
-	int result = check_reliability(o->reliability);
+	int result = check_reliability(o->reliability, way);
 
 	if (result < 0)
 		return result;
-	if (o->reliability != MSG_RELIABILITY_RELIABLE) {
+	if (o->reliability < MSG_RELIABILITY_RELIABLE) {
 		o->reliability = MSG_RELIABILITY_BEST_EFFORT;
 		return field ? msg_fail(MSG_ERROR_ARGUMENT,
 				       "%s is set, but the topic is best "
@@ -111,6 +112,9 @@ int msg_delivery_publisher(
 	}
 	if (way == MSG_DELIVERY_BEST_EFFORT)
 		return refuse_reliable();
+	/* Whoever is connected is waited for, or why connect? */
+	if (o->reliability == MSG_RELIABILITY_RC && o->flow == MSG_FLOW_NONE)
+		o->flow = MSG_FLOW_MIN;
 	result = complete_flow(o);
 	if (result == 0)
 		result = complete_history(o);
@@ -139,7 +143,7 @@ static uint32_t default_patience(
 int msg_delivery_subscriber(
 	struct msg_subscriber_options *o, enum msg_delivery_way way)
 {
-	int result = check_reliability(o->reliability);
+	int result = check_reliability(o->reliability, way);
 
 	if (result == 0 && o->reserved != 0)
 		result = msg_fail(MSG_ERROR_ARGUMENT,

@@ -117,7 +117,7 @@ static int stand_on_lane(
 	if (result < 0)
 		return result;
 	result = msg_announcer_open(&node->announcer, &node->groups,
-		node->announce_ms, o->flags & MSG_NODE_PROGRESS_THREAD);
+		o->flags & MSG_NODE_PROGRESS_THREAD);
 	if (result < 0) {
 		node->domain->ops->close(node->domain);
 		return result;
@@ -302,6 +302,33 @@ void msg_node_link_close(struct msg_node *node, struct msg_link *link)
 {
 	pthread_mutex_lock(&node->lock);
 	link->ops->close(link);
+	node->children--;
+	pthread_mutex_unlock(&node->lock);
+}
+
+int msg_node_session_open(struct msg_node *node,
+	const struct msg_session_options *options,
+	struct msg_session **session)
+{
+	const struct msg_channel_module *module;
+	char text[MSG_LINK_TEXT_BYTES] = "";
+	int result = msg_link_module_channels(&module);
+
+	if (result < 0)
+		return result;
+	pthread_mutex_lock(&node->lock);
+	result = msg_session_open(
+		node->domain, module, options, session, text);
+	if (result == 0)
+		node->children++;
+	pthread_mutex_unlock(&node->lock);
+	return result < 0 ? msg_fail(-result, "%s", text) : 0;
+}
+
+void msg_node_session_close(struct msg_node *node, struct msg_session *session)
+{
+	pthread_mutex_lock(&node->lock);
+	msg_session_close(session);
 	node->children--;
 	pthread_mutex_unlock(&node->lock);
 }

@@ -12,7 +12,7 @@
 
 #include "base/log.h"
 #include "api/delivery.h"
-#include "link/link.h"
+#include "link/session.h"
 #include "link/shm/control.h"
 #include "link/shm/place.h"
 #include "topic/announcer.h"
@@ -68,5 +68,11 @@ uint32_t msg_node_receive_bytes(const struct msg_node *node);
 int msg_node_link_open(struct msg_node *node,
 	const struct msg_link_options *options, struct msg_link **link);
 void msg_node_link_close(struct msg_node *node, struct msg_link *link);
+/* The same for a session. */
+int msg_node_session_open(struct msg_node *node,
+	const struct msg_session_options *options,
+	struct msg_session **session);
+void msg_node_session_close(
+	struct msg_node *node, struct msg_session *session);
 
 #endif

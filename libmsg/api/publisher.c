@@ -20,6 +20,7 @@
 #include "base/trail.h"
 #include "engine/transmit.h"
 #include "protocol/frame.h"
+#include "protocol/greeting.h"
 #include "topic/name.h"
 #include "topic/publication.h"
 
@@ -31,6 +32,8 @@
 /* A round trip, before one was measured. */
 #define RTT_NS (100 * MSG_NS_PER_US)
 #define RTT_SOFTWARE_NS MSG_NS_PER_MS
+/* Receivers of a connected topic. */
+#define CONNECTIONS_MAX 128u
 
 struct msg_publisher {
 	struct msg_publication *publication; /* NULL: straight to the lane. */
@@ -38,6 +41,7 @@ struct msg_publisher {
 	struct msg_node *node;
 	struct msg_link *link;
 	struct msg_link *side; /* Of a reliable topic, or NULL. */
+	struct msg_session *session; /* Of a connected one, in place of both. */
 	uint64_t repair_ns;    /* How long close waits for its receivers. */
 	struct msg_announce_source source;
 	uint64_t id;
@@ -47,7 +51,10 @@ struct msg_publisher {
 static int complete(
 	struct msg_publisher_options *o, const struct msg_node *node)
 {
-	uint32_t bytes = msg_node_frame_bytes(node) - MSG_FRAME_HEADER_BYTES;
+	uint32_t frame_bytes = o->reliability == MSG_RELIABILITY_RC
+				       ? MSG_CONNECTED_FRAME_BYTES
+				       : msg_node_frame_bytes(node);
+	uint32_t bytes = frame_bytes - MSG_FRAME_HEADER_BYTES;
 	uint32_t most = LOAN_COUNT_DEFAULT;
 	uint32_t loans;
 	int result;
@@ -104,7 +111,13 @@ static void describe(struct msg_publisher *p,
 	text->message_bytes_max = o->message_bytes_max;
 	text->frame_bytes = p->node->domain->frame_bytes;
 	text->period_ms = p->node->announce_ms;
-	text->reliable = o->reliability == MSG_RELIABILITY_RELIABLE;
+	text->reliable = o->reliability >= MSG_RELIABILITY_RELIABLE;
+	if (o->reliability == MSG_RELIABILITY_RC) {
+		text->frame_bytes = MSG_CONNECTED_FRAME_BYTES;
+		/* Nobody can connect before he has heard it. */
+		if (text->period_ms > HEARTBEAT_MS)
+			text->period_ms = HEARTBEAT_MS;
+	}
 	p->source.sent = &p->transmitter.lender.sent;
 	p->source.group =
 		msg_name_group(o->topic, p->node->groups.count);
@@ -137,9 +150,40 @@ static int connect_side(struct msg_publisher *p)
 
 static void disconnect(struct msg_publisher *p)
 {
+	if (p->session) {
+		msg_node_session_close(p->node, p->session);
+		return;
+	}
 	if (p->side)
 		msg_node_link_close(p->node, p->side);
 	msg_node_link_close(p->node, p->link);
+}
+
+/* A connected topic: where receivers call, and what all of it goes by. */
+static int connect_session(struct msg_publisher *p)
+{
+	struct msg_transmitter *t = &p->transmitter;
+	struct msg_session_options options = {
+		.memory = t->lender.pool.region.base,
+		.memory_bytes = t->lender.pool.region.bytes,
+		.stream_count = msg_transmitter_depth(t),
+		.connection_max = CONNECTIONS_MAX,
+	};
+	int result;
+
+	msg_repairer_session_options(t->repairer, &options);
+	result = msg_node_session_open(p->node, &options, &p->session);
+	if (result < 0)
+		return result;
+	result = msg_transmitter_start(
+		t, msg_session_stream(p->session), MSG_SESSION_ALL);
+	if (result == 0)
+		result = msg_repairer_start_session(t->repairer, p->session);
+	if (result < 0)
+		disconnect(p);
+	p->source.repairer = t->repairer;
+	p->source.text.connect = t->repairer->reach;
+	return result;
 }
 
 static int connect_link(struct msg_publisher *p)
@@ -183,6 +227,10 @@ static void keep(struct msg_publisher *p, const struct msg_publisher_options *o,
 	transmit->flow = (enum msg_flow_policy)o->flow;
 	transmit->flow_count = o->flow_count;
 	transmit->give_up_ns = o->give_up_ms * MSG_NS_PER_MS;
+	if (o->reliability != MSG_RELIABILITY_RC)
+		return;
+	transmit->connected = true;
+	transmit->frame_bytes = MSG_CONNECTED_FRAME_BYTES;
 }
 
 static int open_on_lane(struct msg_publisher *p,
@@ -198,13 +246,13 @@ static int open_on_lane(struct msg_publisher *p,
 	};
 	int result;
 
-	if (o->reliability == MSG_RELIABILITY_RELIABLE)
+	if (o->reliability >= MSG_RELIABILITY_RELIABLE)
 		keep(p, o, &transmit);
 	describe(p, o, incarnation);
 	result = msg_transmitter_open(&p->transmitter, &transmit);
 	if (result < 0)
 		return result;
-	result = connect_link(p);
+	result = transmit.connected ? connect_session(p) : connect_link(p);
 	if (result < 0)
 		goto fail;
 	result = msg_announcer_add(
@@ -403,7 +451,7 @@ int msg_publisher_close(struct msg_publisher *p)
 		msg_node_release(p->node);
 	} else {
 		msg_transmitter_linger(&p->transmitter, LINGER_NS);
-		if (p->side)
+		if (p->side || p->session)
 			msg_repairer_linger(
 				p->transmitter.repairer, p->repair_ns);
 		msg_announcer_remove(&p->node->announcer, &p->source,

@@ -23,6 +23,7 @@
 #include "engine/direct.h"
 #include "protocol/fragment.h"
 #include "protocol/frame.h"
+#include "protocol/greeting.h"
 #include "topic/follow.h"
 #include "topic/name.h"
 #include "topic/subscription.h"
@@ -34,14 +35,18 @@
 /* Beyond two messages in fragments: what small messages need meanwhile. */
 #define BUFFER_COUNT_SPARE 256u
 #define ASK_SOFTWARE_US 200u
+/* Of connected topics: what two processors have under way is less. */
+#define CONNECTED_COUNT 256u
 
 struct msg_subscriber {
 	struct msg_inbox *inbox;
 	struct msg_subscription *subscription; /* NULL: straight from the lane. */
 	uint32_t spin_us;
+	bool connects; /* Its session is opened at once. */
 	struct msg_node *node;
 	struct msg_link *link;
 	struct msg_link *side; /* For reliable topics, or NULL. */
+	struct msg_session *session; /* For connected ones, or NULL. */
 	struct msg_wake wake;
 	struct msg_direct direct;
 	struct msg_follow follow;
@@ -158,11 +163,32 @@ static int connect_side(struct msg_subscriber *s)
 	return result;
 }
 
+/* The first connected topic was heard of. */
+static int open_session(void *subscriber)
+{
+	struct msg_subscriber *s = subscriber;
+	struct msg_receiver *r = &s->direct.receiver;
+	struct msg_session_options options;
+	int result = msg_receiver_session_options(r, &options);
+
+	if (result == 0)
+		result = msg_node_session_open(
+			s->node, &options, &s->session);
+	if (result < 0)
+		return result;
+	result = msg_receiver_start_session(r, s->session);
+	if (result == 0)
+		result = msg_wake_add(&s->wake, r->calls.link->fd);
+	return result;
+}
+
 static void disconnect(struct msg_subscriber *s)
 {
 	msg_receiver_leave(&s->direct.receiver);
 	msg_follow_close(&s->follow);
 	msg_wake_close(&s->wake);
+	if (s->session)
+		msg_node_session_close(s->node, s->session);
 	if (s->side)
 		msg_node_link_close(s->node, s->side);
 	msg_node_link_close(s->node, s->link);
@@ -172,7 +198,8 @@ static int connect_link(struct msg_subscriber *s)
 {
 	struct msg_link_options options = {
 		.memory = s->direct.receiver.pool.region.base,
-		.memory_bytes = s->direct.receiver.pool.region.bytes,
+		.memory_bytes =
+			msg_receive_narrow_bytes(&s->direct.receiver.pool),
 		.receive_count = s->direct.receiver.options.buffer_count,
 		.port = s->node->port,
 	};
@@ -186,6 +213,8 @@ static int connect_link(struct msg_subscriber *s)
 		result = connect_side(s);
 	if (result == 0)
 		result = msg_wake_open(&s->wake, &s->direct.receiver);
+	if (result == 0 && s->connects)
+		result = open_session(s);
 	if (result == 0)
 		result = msg_follow_start(&s->follow);
 	if (result < 0)
@@ -193,11 +222,26 @@ static int connect_link(struct msg_subscriber *s)
 	return result;
 }
 
+/* Buffers for connected topics: as many as others, but no more than a window is
+ * good for, or two messages of the largest size and some more take. */
+static uint32_t connected_buffers(const struct msg_subscriber_options *o)
+{
+	uint32_t part = (MSG_CONNECTED_FRAME_BYTES - MSG_FRAME_HEADER_BYTES -
+				MSG_FRAGMENT_HEADER_BYTES) &
+			~63u;
+	uint32_t most = BUFFER_COUNT_MIN +
+			2 * msg_fragment_count(o->message_bytes_max, part);
+
+	if (most < CONNECTED_COUNT)
+		most = CONNECTED_COUNT;
+	return o->buffer_count < most ? o->buffer_count : most;
+}
+
 /* What is to be done about reliable topics. */
 static int recover(const struct msg_subscriber_options *o, uint32_t ask_us,
 	struct msg_receive_options *options)
 {
-	options->reliable = o->reliability == MSG_RELIABILITY_RELIABLE;
+	options->reliable = o->reliability != MSG_RELIABILITY_BEST_EFFORT;
 	options->ask_ns = ask_us * MSG_NS_PER_US;
 	options->give_up_ns = o->give_up_ms * MSG_NS_PER_MS;
 	options->history = o->history_count;
@@ -227,6 +271,13 @@ static int open_on_lane(struct msg_subscriber *s,
 	};
 	int result = recover(o, ask_us, &options);
 
+	if (options.reliable) {
+		options.connected_count = connected_buffers(o);
+		options.connected_bytes = MSG_CONNECTED_FRAME_BYTES;
+		options.connect = open_session;
+		options.connect_context = s;
+		s->connects = o->reliability == MSG_RELIABILITY_RC;
+	}
 	s->wake = MSG_WAKE_CLOSED;
 	if (result == 0)
 		result = msg_direct_open(&s->direct, &options);

@@ -34,10 +34,11 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 /* Returns what ppoll does; an interruption by a signal counts as a wake. */
 static int sleep_until(const struct msg_receiver *r, uint64_t deadline)
 {
-	const struct msg_link *side = r->side.link;
-	struct pollfd wake[2] = {
+	const struct msg_link *side = r->side.link, *calls = r->calls.link;
+	struct pollfd wake[3] = {
 		{.fd = r->link->fd, .events = POLLIN},
 		{.fd = side ? side->fd : -1, .events = POLLIN},
+		{.fd = calls ? calls->fd : -1, .events = POLLIN},
 	};
 	uint64_t now = msg_clock_ns();
 	uint64_t left = deadline > now ? deadline - now : 0;
@@ -46,7 +47,7 @@ static int sleep_until(const struct msg_receiver *r, uint64_t deadline)
 		.tv_nsec = (long)(left % MSG_NS_PER_S),
 	};
 
-	return ppoll(wake, side ? 2 : 1, deadline == UINT64_MAX ? NULL : &limit,
+	return ppoll(wake, calls ? 3 : side ? 2 : 1, deadline == UINT64_MAX ? NULL : &limit,
 		NULL);
 }
 

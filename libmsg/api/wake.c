@@ -41,6 +41,15 @@ int msg_wake_open(struct msg_wake *wake, const struct msg_receiver *r)
 	return 0;
 }
 
+int msg_wake_add(struct msg_wake *wake, int fd)
+{
+	return add(wake, fd) == 0
+		       ? 0
+		       : msg_fail(MSG_ERROR_FABRIC,
+				 "no descriptor to wake a subscriber: %s",
+				 strerror(errno));
+}
+
 void msg_wake_close(struct msg_wake *wake)
 {
 	if (wake->epoll >= 0)

@@ -26,6 +26,8 @@ struct msg_wake {
 
 /* The receiver's links are there.  0, or FABRIC with the trail. */
 int msg_wake_open(struct msg_wake *wake, const struct msg_receiver *receiver);
+/* One descriptor more, of a subscriber that has a side link. */
+int msg_wake_add(struct msg_wake *wake, int fd);
 void msg_wake_close(struct msg_wake *wake);
 
 /* As msg_subscriber_arm. */

@@ -43,7 +43,7 @@ static void drop_assembly(struct msg_receiver *r, struct msg_stream *s)
 	struct msg_assembly *a = &s->assembly;
 
 	r->held_slots -= a->slot_count;
-	r->assembly_slots -= a->slot_count;
+	r->assembly_slots[s->calls] -= a->slot_count;
 	msg_receive_put_chain(&r->pool, a->first);
 	a->first = MSG_RECEIVE_NONE;
 	a->slot_count = 0;
@@ -66,12 +66,13 @@ static bool make_room(struct msg_receiver *r, const struct msg_stream *mine)
 {
 	struct msg_stream *oldest = NULL;
 
-	if (r->assembly_slots < r->assembly_slots_max)
+	if (r->assembly_slots[mine->calls] < r->assembly_slots_max[mine->calls])
 		return true;
 	for (uint32_t i = 0; i < r->streams.count; i++) {
 		struct msg_stream *s = &r->streams.streams[i];
 
-		if (s != mine && s->used && s->assembly.slot_count > 0 &&
+		if (s != mine && s->used && s->calls == mine->calls &&
+			s->assembly.slot_count > 0 &&
 			(!oldest || s->heard_ns < oldest->heard_ns))
 			oldest = s;
 	}
@@ -112,14 +113,15 @@ static void finish_message(struct msg_receiver *r, struct msg_stream *s,
 	msg_ring_advance(ring, a->slot_count);
 	r->published += a->slot_count;
 	r->held_slots -= a->slot_count;
-	r->assembly_slots -= a->slot_count;
+	r->assembly_slots[s->calls] -= a->slot_count;
 	a->first = MSG_RECEIVE_NONE;
 	a->slot_count = 0;
 }
 
-static void append_part(struct msg_receiver *r, struct msg_assembly *a,
+static void append_part(struct msg_receiver *r, struct msg_stream *s,
 	uint32_t slot, const struct msg_fragment *part)
 {
+	struct msg_assembly *a = &s->assembly;
 	struct msg_receive_slot *m = &r->pool.slots[slot];
 
 	m->data_offset = MSG_LINK_HEADROOM + MSG_FRAME_HEADER_BYTES +
@@ -133,7 +135,7 @@ static void append_part(struct msg_receiver *r, struct msg_assembly *a,
 	a->last = slot;
 	a->slot_count++;
 	r->held_slots++;
-	r->assembly_slots++;
+	r->assembly_slots[s->calls]++;
 }
 
 /* The next part, in order, of the message in assembly. */
@@ -170,7 +172,7 @@ static void deliver_fragment(struct msg_receiver *r, struct msg_stream *s,
 		a->skipping = !last;
 		return;
 	}
-	append_part(r, a, slot, &part);
+	append_part(r, s, slot, &part);
 	if (last)
 		finish_message(r, s, frame->sequence);
 }
@@ -256,8 +258,7 @@ void msg_receiver_drain(struct msg_receiver *r, struct msg_stream *s)
 		r->held_slots--;
 		if (step == MSG_SEQUENCE_DROP ||
 			msg_frame_read(receive_frame(r, slot),
-				r->options.frame_bytes,
-				&frame) != MSG_FRAME_OK) {
+				receive_room(r, s), &frame) != MSG_FRAME_OK) {
 			count(r, MSG_COUNTER_LATE, 1);
 			msg_receive_put(&r->pool, slot);
 			continue;
@@ -333,10 +334,12 @@ void msg_receiver_evict(void *receiver, struct msg_stream *s)
 	uint32_t slot;
 
 	drop_assembly(r, s);
-	if (s->kind == MSG_STREAM_RELIABLE) {
+	if (s->kind == MSG_STREAM_RELIABLE)
 		recovery_stop(r, s);
+	if (s->calls)
+		caller_stop(r, s);
+	if (s->kind == MSG_STREAM_RELIABLE)
 		return;
-	}
 	/* Silent for seconds, so nothing should be waiting in its window; but
 	 * a clock may jump over both limits at once.  At the end of time every
 	 * gap is over, and every token comes home. */

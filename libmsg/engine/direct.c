@@ -13,7 +13,7 @@
 
 static int open_ring(struct msg_direct *d)
 {
-	uint32_t buffer_count = d->receiver.pool.count;
+	uint32_t buffer_count = msg_receive_slots(&d->receiver.pool);
 	struct msg_ring_writer_options options = {
 		.entry_count = MSG_RING_ENTRIES_MIN,
 		.pin_max = buffer_count,
@@ -51,7 +51,7 @@ static int open_inbox(
 	struct msg_direct *d, const struct msg_receive_options *o)
 {
 	struct msg_inbox_options options = {
-		.record_count = d->receiver.pool.count,
+		.record_count = msg_receive_slots(&d->receiver.pool),
 		.ring_max = 1,
 		.publisher_count_max = o->publisher_count_max,
 		.events = o->events,
@@ -64,7 +64,7 @@ static int open_inbox(
 		.pool = d->receiver.pool.region.base,
 		.pool_bytes = d->receiver.pool.region.bytes,
 		.topic = MSG_INBOX_NONE,
-		.held_max = d->receiver.pool.count,
+		.held_max = msg_receive_slots(&d->receiver.pool),
 	};
 	struct msg_inbox_ring *opened;
 	int result = msg_inbox_open(&d->inbox, &options);

@@ -19,6 +19,7 @@
  * hold a gap open for ever, after so many turns that found something: more
  * than any backlog of a stall lasts. */
 #define CROWDED_TURNS_MAX 4096u
+#define CALLS_TURNS_MAX 16u
 
 /* Frames of a reliable stream that may wait for an earlier one: a power of two,
  * and no more than leaves it buffers. */
@@ -34,17 +35,28 @@ static uint32_t recover_window(const struct msg_receive_options *o)
 	return window;
 }
 
+struct msg_receive_shape msg_receiver_shape(
+	const struct msg_receive_options *options)
+{
+	return (struct msg_receive_shape){
+		.count = options->buffer_count +
+			 msg_receiver_side_buffers(options),
+		.bytes = MSG_LINK_HEADROOM + options->frame_bytes,
+		.wide_count = options->connected_count,
+		.wide_bytes = MSG_LINK_HEADROOM + options->connected_bytes,
+	};
+}
+
 int msg_receiver_open(struct msg_receiver *r,
 	const struct msg_receive_options *options)
 {
+	struct msg_receive_shape shape = msg_receiver_shape(options);
 	uint32_t tags = 4;
 	int result;
 
 	memset(r, 0, sizeof *r);
 	r->options = *options;
-	result = msg_receive_open(&r->pool,
-		options->buffer_count + msg_receiver_side_buffers(options),
-		MSG_LINK_HEADROOM + options->frame_bytes, options->shared);
+	result = msg_receive_open_shape(&r->pool, &shape, options->shared);
 	if (result < 0)
 		return result;
 	result = msg_stream_table_open(&r->streams,
@@ -65,8 +77,10 @@ int msg_receiver_open(struct msg_receiver *r,
 		r->wishes[i] = (struct msg_receive_wish){options->give_up_ns,
 			options->history, options->tagged};
 	r->tag_mask = tags - 1;
-	r->assembly_slots_max =
+	r->assembly_slots_max[false] =
 		msg_receiver_assembly_max(options->buffer_count);
+	r->assembly_slots_max[true] =
+		msg_receiver_assembly_max(options->connected_count);
 	/* Frames that wait for an earlier one must leave it a buffer. */
 	r->sequence_window = options->buffer_count / 2 < MSG_SEQUENCE_WINDOW
 				     ? options->buffer_count / 2
@@ -126,6 +140,7 @@ void msg_receiver_close(struct msg_receiver *r)
 {
 	msg_region_close(&r->side.region);
 	free(r->wishes);
+	msg_region_close(&r->calls.region);
 	free(r->rings);
 	free(r->tags);
 	r->wishes = NULL;
@@ -222,7 +237,7 @@ static void hear(struct msg_receiver *r, const struct msg_frame *frame,
 		return;
 	case MSG_FRAME_PROBE:
 		if (r->side.link)
-			recovery_probe(r, frame, body);
+			recovery_probe(r, frame, body, RECEIVE_NO_CALL);
 		return;
 	default:
 		/* A report: a receiver's word to a publisher. */
@@ -236,8 +251,12 @@ enum sorted { SORTED_DROP, SORTED_TAKEN, SORTED_BEST_EFFORT };
 /* A frame of what may be a reliable stream. */
 static APART enum sorted sort(struct msg_receiver *r, struct msg_stream *s,
 	const struct msg_frame *frame, const struct msg_span *span,
-	uint32_t slot)
+	uint32_t slot, uint32_t call)
 {
+	if (!receive_is_own(s, call)) {
+		count(r, MSG_COUNTER_UNBELIEVED, 1);
+		return SORTED_DROP;
+	}
 	if (!takes(r, s, frame->flags, span)) {
 		count(r, MSG_COUNTER_LATE, 1);
 		return SORTED_DROP;
@@ -274,7 +293,8 @@ static INLINE bool arrived(
 	}
 	count(r, MSG_COUNTER_FRAMES, 1);
 	if (stream->kind != MSG_STREAM_BEST_EFFORT || frame.flags != 0) {
-		enum sorted sorted = sort(r, stream, &frame, &span, slot);
+		enum sorted sorted = sort(
+			r, stream, &frame, &span, slot, RECEIVE_NO_CALL);
 
 		if (sorted != SORTED_BEST_EFFORT)
 			return sorted == SORTED_TAKEN;
@@ -283,7 +303,8 @@ static INLINE bool arrived(
 	return true;
 }
 
-bool receive_aside(struct msg_receiver *r, uint32_t slot, uint32_t bytes)
+bool receive_aside(struct msg_receiver *r, uint32_t slot, uint32_t bytes,
+	uint32_t call)
 {
 	const uint8_t *data = receive_frame(r, slot);
 	const uint8_t *body = data + MSG_FRAME_HEADER_BYTES;
@@ -296,7 +317,7 @@ bool receive_aside(struct msg_receiver *r, uint32_t slot, uint32_t bytes)
 		return false;
 	}
 	if (frame.type == MSG_FRAME_PROBE) {
-		recovery_probe(r, &frame, body);
+		recovery_probe(r, &frame, body, call);
 		return false;
 	}
 	if (!(frame.flags & MSG_FRAME_RELIABLE)) {
@@ -311,7 +332,7 @@ bool receive_aside(struct msg_receiver *r, uint32_t slot, uint32_t bytes)
 		return false;
 	}
 	count(r, MSG_COUNTER_FRAMES, 1);
-	return sort(r, stream, &frame, &span, slot) == SORTED_TAKEN;
+	return sort(r, stream, &frame, &span, slot, call) == SORTED_TAKEN;
 }
 
 bool receive_check_body(const struct msg_frame *frame, const uint8_t *body,
@@ -349,7 +370,7 @@ void msg_receiver_free(void *receiver, uint32_t slot)
 
 static bool is_short(const struct msg_receiver *r, uint32_t part)
 {
-	return r->pool.free_count + r->posted < r->pool.count / part;
+	return r->pool.free_count + r->posted < r->pool.narrow / part;
 }
 
 /* Slots that the rings hold and nobody needs; what they retain for who comes
@@ -429,6 +450,19 @@ static APART int look_after(struct msg_receiver *r, int n, uint64_t before)
 	return n;
 }
 
+/* While frames come by connections, who else may have something is asked now and
+ * then only: a look at each link costs as much as a message.  0: go on. */
+static APART int turn_calls(struct msg_receiver *r, uint64_t before)
+{
+	int n = caller_turn(r);
+
+	if (n == 0 || ++r->calls_turns > CALLS_TURNS_MAX) {
+		r->calls_turns = 0;
+		return n < 0 ? n : 0;
+	}
+	return n < 0 ? n : look_after(r, n, before);
+}
+
 int msg_receiver_turn(struct msg_receiver *r)
 {
 	struct msg_link_event events[RECEIVE_TURN_EVENTS];
@@ -440,11 +474,16 @@ int msg_receiver_turn(struct msg_receiver *r)
 	result = refill(r);
 	if (result < 0)
 		return result;
-	if (r->posted == 0)
+	if (msg_receiver_starved(r))
 		count(r, MSG_COUNTER_STARVED, 1);
 	/* A gap runs out by the time the link was last seen empty: after a
 	 * stall the frame that fills it may still lie there unread. */
 	before = r->deadline == UINT64_MAX ? 0 : turn_now(r);
+	if (r->session) {
+		n = turn_calls(r, before);
+		if (n != 0)
+			return n;
+	}
 	n = r->link->ops->poll(r->link, events, RECEIVE_TURN_EVENTS);
 	for (int i = 0; i < n; i++)
 		event(r, &events[i]);
@@ -466,12 +505,14 @@ int msg_receiver_arm(struct msg_receiver *r)
 		r->side.attention |= MSG_RECEIVE_LOOK;
 		result = r->side.link->ops->arm(r->side.link);
 	}
+	if (result == 0 && r->session)
+		result = r->calls.link->ops->arm(r->calls.link);
 	return result;
 }
 
 bool msg_receiver_starved(const struct msg_receiver *r)
 {
-	return r->posted == 0;
+	return r->posted == 0 || (r->session && r->calls.posted == 0);
 }
 
 uint64_t msg_receiver_deadline(const struct msg_receiver *r)

@@ -18,6 +18,12 @@
  * something may come there: in a calm stream it costs nothing.  Without a side
  * link, and for who does not want it, a reliable stream is one of best effort.
  *
+ * Connected streams.  A publisher may announce that it is had by connections
+ * alone.  Then it is called (caller.c), over a session that is opened with the
+ * first of them, and its frames come into wide slots.  They are a reliable
+ * stream's, and are taken from that connection only; what others say in its name
+ * is not believed.
+ *
  * Events.  For who asks, an entry without a slot says what happened: a loss at
  * once, a publisher that came, left, fell silent, or was started again.
  *
@@ -38,7 +44,7 @@
 
 #include "base/counter.h"
 #include "engine/stream.h"
-#include "link/link.h"
+#include "link/session.h"
 #include "pool/receive.h"
 #include "pool/ring_writer.h"
 #include "protocol/frame.h"
@@ -68,6 +74,13 @@ struct msg_receive_options {
 	void *shared;        /* The slots' memory, or NULL: our own. */
 	bool revoke;         /* Rather take entries from slow readers than let
 	                        the link run out of buffers. */
+	/* For connected topics: wide slots, and what frames in them may have;
+	 * 0: such topics are not taken.  `connect` opens the session (start_session)
+	 * when it is needed first. */
+	uint32_t connected_count;
+	uint32_t connected_bytes;
+	int (*connect)(void *context);
+	void *connect_context;
 	msg_receive_announce_fn *announce; /* Or NULL. */
 	void *announce_context;
 };
@@ -103,6 +116,11 @@ struct msg_receive_side {
 struct msg_receiver {
 	struct msg_link *link;
 	struct msg_receive_side side;
+	struct msg_receive_side calls; /* Of `session`. */
+	struct msg_session *session;   /* NULL: none was needed so far. */
+	uint32_t calls_turns; /* Turns in a row that brought frames by it. */
+	bool calls_failed;    /* It cannot be opened. */
+	struct msg_session_counts told_session;
 	struct msg_receive_pool pool;
 	struct msg_stream_table streams;
 	struct msg_receive_options options;
@@ -123,8 +141,8 @@ struct msg_receiver {
 
 	uint32_t posted;
 	uint32_t held_slots;       /* In windows and assemblies. */
-	uint32_t assembly_slots;
-	uint32_t assembly_slots_max;
+	uint32_t assembly_slots[2]; /* Those of connected streams are wide. */
+	uint32_t assembly_slots_max[2];
 	uint32_t sequence_window;  /* Of each stream. */
 	uint64_t now;              /* Read once a turn, when first needed. */
 	uint64_t emptied;          /* Turns that left the link empty. */
@@ -156,8 +174,12 @@ static inline uint32_t msg_receiver_side_buffers(
 	return count < 16 ? 16 : count > 128 ? 128 : count;
 }
 
-/* The link is opened by the caller over receiver->pool.region, between open
- * and start. */
+/* What its pool is made of. */
+struct msg_receive_shape msg_receiver_shape(
+	const struct msg_receive_options *options);
+
+/* The link is opened by the caller over the narrow part of receiver->pool.region,
+ * between open and start. */
 int msg_receiver_open(struct msg_receiver *receiver,
 	const struct msg_receive_options *options);
 int msg_receiver_start(struct msg_receiver *receiver, struct msg_link *link);
@@ -169,6 +191,11 @@ int msg_receiver_side_options(
 	struct msg_receiver *receiver, struct msg_link_options *options);
 int msg_receiver_start_side(
 	struct msg_receiver *receiver, struct msg_link *side);
+/* The same for a session, at any time. */
+int msg_receiver_session_options(
+	struct msg_receiver *receiver, struct msg_session_options *options);
+int msg_receiver_start_session(
+	struct msg_receiver *receiver, struct msg_session *session);
 /* Publishers need not wait for us any more.  Before the links are closed. */
 void msg_receiver_leave(struct msg_receiver *receiver);
 
@@ -210,6 +237,19 @@ void msg_receiver_evidence(struct msg_receiver *receiver,
 void msg_receiver_reach(struct msg_receiver *receiver,
 	const struct msg_frame *frame, uint64_t incarnation,
 	uint64_t next_sequence, const struct msg_reach *reach);
+
+/* What one of ours that is had by connections said: where, and how far it is. */
+struct msg_receive_offer {
+	uint64_t incarnation;
+	uint64_t next_sequence;
+	struct msg_reach reach;
+	bool closing;
+};
+/* Call it, unless that is done; it begins with what is sent after it was heard of
+ * first.  0; or FABRIC: there are no connections here (counted), with the trail
+ * when that was found out. */
+int msg_receiver_offered(struct msg_receiver *receiver,
+	const struct msg_frame *frame, const struct msg_receive_offer *offer);
 
 /* From now on tell events in line, as with options.events. */
 void msg_receiver_tell(struct msg_receiver *receiver);

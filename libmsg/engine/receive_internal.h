@@ -39,7 +39,24 @@ bool receive_check_body(const struct msg_frame *frame, const uint8_t *body,
 
 /* receive.c: what came by the side link, in `slot`: nothing of best effort.  True:
  * somebody took the slot over. */
-bool receive_aside(struct msg_receiver *r, uint32_t slot, uint32_t bytes);
+bool receive_aside(struct msg_receiver *r, uint32_t slot, uint32_t bytes,
+	uint32_t call);
+/* By no connection. */
+#define RECEIVE_NO_CALL UINT32_MAX
+
+/* Whether a frame that came by this connection, or by none, is the stream's own. */
+static inline bool receive_is_own(const struct msg_stream *s, uint32_t call)
+{
+	return s->calls ? s->open && s->handle == call
+			: call == RECEIVE_NO_CALL;
+}
+
+/* Bytes of a frame in a slot of the stream. */
+static inline uint32_t receive_room(
+	const struct msg_receiver *r, const struct msg_stream *s)
+{
+	return s->calls ? r->options.connected_bytes : r->options.frame_bytes;
+}
 
 /* receive.c: have back what no reader of a ring needs. */
 void receive_reclaim(struct msg_receiver *r);
@@ -85,7 +102,7 @@ void recovery_arrived(struct msg_receiver *r, struct msg_stream *s,
 	uint32_t slot);
 /* A probe; `body` is unchecked. */
 void recovery_probe(struct msg_receiver *r, const struct msg_frame *frame,
-	const uint8_t *body);
+	const uint8_t *body, uint32_t call);
 /* Hand on what can be by now, and note what is due. */
 void recovery_drain(struct msg_receiver *r, struct msg_stream *s);
 /* Before it loses its place. */
@@ -96,6 +113,21 @@ void recovery_report(struct msg_receiver *r, struct msg_stream *s);
 void recovery_report_all(struct msg_receiver *r);
 /* Poll the side link; how many events. */
 int recovery_turn(struct msg_receiver *r);
+
+/* Of one of our links: what is done becomes free. */
+void recovery_sent(
+	struct msg_receive_side *side, const struct msg_link_event *event);
+/* The last report of a stream. */
+void recovery_say_goodbye(struct msg_receiver *r, struct msg_stream *s);
+
+/* ---- caller.c ----------------------------------------------------------- */
+
+/* Poll the session; how many events, or FABRIC. */
+int caller_turn(struct msg_receiver *r);
+/* Say goodbye to all that are connected, and wait a little until they know. */
+void caller_leave(struct msg_receiver *r);
+/* The stream loses its place. */
+void caller_stop(struct msg_receiver *r, struct msg_stream *s);
 
 /* ---- happen.c ---------------------------------------------------------- */
 

@@ -37,7 +37,7 @@ int msg_receiver_side_options(
 
 	*options = (struct msg_link_options){
 		.memory = r->pool.region.base,
-		.memory_bytes = r->pool.region.bytes,
+		.memory_bytes = msg_receive_narrow_bytes(&r->pool),
 		.headers = r->side.region.base,
 		.headers_bytes = r->side.region.bytes,
 		.beside = r->link,
@@ -83,6 +83,13 @@ int msg_receiver_start_side(struct msg_receiver *r, struct msg_link *link)
 	return 0;
 }
 
+void recovery_sent(
+	struct msg_receive_side *side, const struct msg_link_event *event)
+{
+	if (event->token - side->tail < side->head - side->tail)
+		side->tail = event->token + 1;
+}
+
 int recovery_turn(struct msg_receiver *r)
 {
 	struct msg_link_event events[RECEIVE_TURN_EVENTS];
@@ -93,13 +100,12 @@ int recovery_turn(struct msg_receiver *r)
 		const struct msg_link_event *e = &events[i];
 
 		if (e->type == MSG_LINK_SENT || e->type == MSG_LINK_SEND_FAILED) {
-			if (e->token - side->tail < side->head - side->tail)
-				side->tail = e->token + 1;
+			recovery_sent(side, e);
 			continue;
 		}
 		side->posted--;
 		if (e->type == MSG_LINK_RECEIVED &&
-			receive_aside(r, e->token, e->bytes))
+			receive_aside(r, e->token, e->bytes, RECEIVE_NO_CALL))
 			continue;
 		if (e->type == MSG_LINK_RECEIVE_FAILED)
 			count(r, MSG_COUNTER_TRUNCATED, 1);
@@ -110,6 +116,13 @@ int recovery_turn(struct msg_receiver *r)
 }
 
 /* ---- reports ------------------------------------------------------------ */
+
+/* By which its reports go. */
+static struct msg_receive_side *side_of(
+	struct msg_receiver *r, const struct msg_stream *s)
+{
+	return s->calls ? &r->calls : &r->side;
+}
 
 static bool same_reach(const struct msg_reach *a, const struct msg_reach *b)
 {
@@ -122,6 +135,8 @@ static bool reach(struct msg_receiver *r, struct msg_stream *s)
 	const struct msg_reach *to = &s->recover.reach;
 	struct msg_link *link = r->side.link;
 
+	if (s->calls)
+		return s->open;
 	if (same_reach(&s->reach, to))
 		return s->reachable;
 	if (s->reachable)
@@ -133,9 +148,8 @@ static bool reach(struct msg_receiver *r, struct msg_stream *s)
 }
 
 /* Whether a report more may be under way. */
-static bool has_place(const struct msg_receiver *r)
+static bool has_place(const struct msg_receive_side *side)
 {
-	const struct msg_receive_side *side = &r->side;
 	uint32_t places = side->link->send_count < REPORTS_MAX
 				  ? side->link->send_count
 				  : REPORTS_MAX;
@@ -147,7 +161,7 @@ static bool has_place(const struct msg_receiver *r)
 static void send_report(struct msg_receiver *r, struct msg_stream *s,
 	const struct msg_report *report)
 {
-	struct msg_receive_side *side = &r->side;
+	struct msg_receive_side *side = side_of(r, s);
 	uint8_t *place = side->region.base +
 			 (size_t)(side->head % REPORTS_MAX) * REPORT_STRIDE;
 	struct msg_link_send send = {
@@ -169,10 +183,11 @@ static void send_report(struct msg_receiver *r, struct msg_stream *s,
 
 /* Frames that there is room for now: of a window that is larger than what can be
  * posted, the rest would be lost. */
-static void limit_window(
-	const struct msg_receiver *r, struct msg_report *report)
+static void limit_window(const struct msg_receiver *r,
+	const struct msg_stream *s, struct msg_report *report)
 {
-	uint32_t room = r->posted + r->pool.free_count;
+	uint32_t room = s->calls ? r->calls.posted + r->pool.wide_free_count
+				 : r->posted + r->pool.free_count;
 
 	if (report->window > room)
 		report->window = room;
@@ -180,15 +195,29 @@ static void limit_window(
 
 void recovery_report(struct msg_receiver *r, struct msg_stream *s)
 {
+	struct msg_receive_side *side = side_of(r, s);
 	struct msg_report report;
 
-	if (!has_place(r))
+	/* The next time, if its connection is not there. */
+	if (s->calls && !s->open)
+		return;
+	if (!has_place(side) && !s->calls)
 		recovery_turn(r);
-	while (has_place(r) &&
+	while (has_place(side) &&
 		msg_recover_report(&s->recover, turn_now(r), &report)) {
-		limit_window(r, &report);
+		limit_window(r, s, &report);
 		send_report(r, s, &report);
 	}
+}
+
+void recovery_say_goodbye(struct msg_receiver *r, struct msg_stream *s)
+{
+	struct msg_report report;
+
+	if (!has_place(side_of(r, s)) && !s->calls)
+		recovery_turn(r);
+	if (has_place(side_of(r, s)) && msg_recover_leave(&s->recover, &report))
+		send_report(r, s, &report);
 }
 
 void recovery_report_all(struct msg_receiver *r)
@@ -209,31 +238,29 @@ void recovery_report_all(struct msg_receiver *r)
 
 void msg_receiver_leave(struct msg_receiver *r)
 {
-	struct msg_report report;
-
 	if (!r->side.link)
 		return;
 	for (uint32_t i = 0; i < r->streams.count; i++) {
 		struct msg_stream *s = &r->streams.streams[i];
 
-		if (!s->used || s->kind != MSG_STREAM_RELIABLE)
-			continue;
-		if (!has_place(r))
-			recovery_turn(r);
-		if (has_place(r) && msg_recover_leave(&s->recover, &report))
-			send_report(r, s, &report);
+		if (s->used && s->kind == MSG_STREAM_RELIABLE)
+			recovery_say_goodbye(r, s);
 	}
+	if (r->session)
+		caller_leave(r);
 }
 
 /* ---- streams ------------------------------------------------------------ */
 
 /* Repairs that find room if they come all at once: in buffers, and on a kernel
  * lane in a socket of the usual size. */
-static uint32_t ask_max(const struct msg_receiver *r)
+static uint32_t ask_max(const struct msg_receiver *r, const struct msg_stream *s)
 {
 	uint32_t most = r->side.link->receive_count;
 	uint32_t held = SIDE_BYTES / r->options.frame_bytes;
 
+	if (s->calls)
+		return r->calls.link->receive_count / 2 + 1;
 	if (held < SIDE_FRAMES_MIN)
 		held = SIDE_FRAMES_MIN;
 	return held < most ? held : most;
@@ -249,12 +276,15 @@ void recovery_start(struct msg_receiver *r, struct msg_stream *s)
 		.reorder_ns = r->options.ask_ns,
 		.give_up_ns = wish.give_up_ns,
 		.history = wish.history,
-		.ask_max = ask_max(r),
+		.ask_max = ask_max(r, s),
 		.tagged = wish.tagged,
 		.seed = r->options.name ^ s->publisher,
 		.reach = r->side.reach,
 	};
 
+	/* It is told where it begins, whether it asks for that or not. */
+	if (s->calls)
+		options.history = 1;
 	s->kind = MSG_STREAM_RELIABLE;
 	msg_recover_start(
 		&s->recover, &options, msg_stream_places(&r->streams, s));
@@ -290,7 +320,8 @@ static void tell_all(struct msg_receiver *r, struct msg_stream *s)
 static void note(struct msg_receiver *r, struct msg_stream *s)
 {
 	const struct msg_recover *recover = &s->recover;
-	bool expects = recover->missing_count > 0 || recover->joining;
+	bool expects = !s->calls &&
+		       (recover->missing_count > 0 || recover->joining);
 
 	if (expects != s->expects) {
 		s->expects = expects;
@@ -355,7 +386,7 @@ static void deliver_held(
 	struct msg_frame frame;
 	struct msg_span span = {0, 0, 0, 0};
 
-	if (msg_frame_read(data, r->options.frame_bytes, &frame) !=
+	if (msg_frame_read(data, receive_room(r, s), &frame) !=
 		MSG_FRAME_OK) {
 		msg_receive_put(&r->pool, slot);
 		return;
@@ -392,6 +423,13 @@ void recovery_drain(struct msg_receiver *r, struct msg_stream *s)
 	note(r, s);
 }
 
+/* Slots for what is missing. */
+static uint32_t spare(const struct msg_receiver *r, const struct msg_stream *s)
+{
+	return s->calls ? r->pool.wide_free_count + r->calls.posted
+			: r->pool.free_count + r->side.posted;
+}
+
 void recovery_arrived(struct msg_receiver *r, struct msg_stream *s,
 	const struct msg_frame *frame, const struct msg_span *span,
 	uint32_t slot)
@@ -405,7 +443,7 @@ void recovery_arrived(struct msg_receiver *r, struct msg_stream *s,
 		happen_heard(r, s);
 	/* Those that wait must leave buffers for what they wait for. */
 	if (!quiet && s->recover.begun &&
-		r->pool.free_count + r->side.posted < SIDE_BUFFERS_LEAST &&
+		spare(r, s) < SIDE_BUFFERS_LEAST &&
 		(uint32_t)s->recover.next != frame->transmission) {
 		count(r, MSG_COUNTER_BEYOND, 1);
 		msg_receive_put(&r->pool, slot);
@@ -440,15 +478,23 @@ static void note_begin(struct msg_receiver *r, struct msg_stream *s,
 	uint64_t wanted = s->recover.options.history;
 	uint64_t there = probe->next_sequence - probe->first_sequence;
 
-	if (wanted == UINT32_MAX || wanted > there)
+	if (s->calls && s->wanted <= probe->next_sequence)
+		wanted = probe->next_sequence - s->wanted;
+	else if (s->calls)
+		wanted = 0;
+	if (s->recover.options.history == UINT32_MAX || wanted > there)
 		wanted = there;
 	s->begin = probe->next_sequence - wanted;
 	s->begins = true;
 	count(r, MSG_COUNTER_CAUGHT_UP, wanted);
+	/* Sent since it was heard of, and no more to be had. */
+	if (s->calls && probe->first_sequence > s->due)
+		receive_note_loss(r, s, probe->first_sequence - s->due,
+			MSG_LOSS_HISTORY);
 }
 
 void recovery_probe(struct msg_receiver *r, const struct msg_frame *frame,
-	const uint8_t *body)
+	const uint8_t *body, uint32_t call)
 {
 	struct msg_stream *s;
 	struct msg_probe probe;
@@ -460,6 +506,10 @@ void recovery_probe(struct msg_receiver *r, const struct msg_frame *frame,
 	s = receive_find_stream(r, frame);
 	if (!s)
 		return;
+	if (!receive_is_own(s, call)) {
+		count(r, MSG_COUNTER_UNBELIEVED, 1);
+		return;
+	}
 	if (!msg_probe_read(&probe, frame, body)) {
 		count(r, MSG_COUNTER_MALFORMED, 1);
 		return;
@@ -509,7 +559,6 @@ void msg_receiver_reach(struct msg_receiver *r, const struct msg_frame *frame,
 
 void recovery_stop(struct msg_receiver *r, struct msg_stream *s)
 {
-	struct msg_report report;
 	uint32_t slot;
 
 	while (msg_recover_next(&s->recover, UINT64_MAX, &slot) !=
@@ -520,8 +569,7 @@ void recovery_stop(struct msg_receiver *r, struct msg_stream *s)
 	if (s->expects)
 		r->side.attention -= MSG_RECEIVE_EXPECT;
 	s->expects = false;
-	if (has_place(r) && msg_recover_leave(&s->recover, &report))
-		send_report(r, s, &report);
+	recovery_say_goodbye(r, s);
 	if (s->reachable)
 		r->side.link->ops->leave(r->side.link, s->handle);
 	s->reachable = false;

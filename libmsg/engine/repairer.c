@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* repairer.c - reports in, repairs and probes out; see repairer.h. */
-#include "engine/repairer.h"
+#include "engine/repairer_parts.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -239,7 +239,7 @@ static void send_again(struct msg_repairer *r, uint32_t handle,
 	hand_over(r, handle, &again, action->frame);
 }
 
-static void send_probe(struct msg_repairer *r, uint32_t handle,
+bool repairer_send_probe(struct msg_repairer *r, uint32_t handle,
 	const struct msg_repair_action *action, const struct msg_report *asked)
 {
 	const struct msg_repairer_source *source = &r->options.source;
@@ -258,7 +258,7 @@ static void send_probe(struct msg_repairer *r, uint32_t handle,
 	uint8_t *place = header_place(r);
 
 	if (!has_place(r))
-		return;
+		return false;
 	if (action->flags & MSG_PROBE_JOIN)
 		first = source->back(source->context,
 			asked->history == UINT32_MAX ? UINT64_MAX
@@ -274,6 +274,7 @@ static void send_probe(struct msg_repairer *r, uint32_t handle,
 		msg_probe_write(place, &said, r->options.tag,
 			r->options.publisher)};
 	hand_over(r, handle, &probe, NO_FRAME);
+	return true;
 }
 
 /* ---- who reported ------------------------------------------------------- */
@@ -285,7 +286,9 @@ static bool same_reach(const struct msg_reach *a, const struct msg_reach *b)
 
 static void drop_peer(struct msg_repairer *r, struct msg_repairer_peer *peer)
 {
-	r->link->ops->leave(r->link, peer->handle);
+	/* A connection is not given up for want of a place here. */
+	if (!r->session)
+		r->link->ops->leave(r->link, peer->handle);
 	peer->used = false;
 }
 
@@ -310,27 +313,50 @@ static struct msg_repairer_peer *find_peer(
 	return oldest;
 }
 
+/* A way to a receiver alone; `call`: the connection that he reports by. */
+static bool find_way(struct msg_repairer *r, const struct msg_report *report,
+	uint32_t call, uint32_t *handle)
+{
+	if (r->session) {
+		*handle = call;
+		return true;
+	}
+	return report->reach.bytes > 0 &&
+	       r->link->ops->reach(r->link, report->reach.data,
+		       report->reach.bytes, handle) == 0;
+}
+
+static bool is_known(const struct msg_repairer *r,
+	const struct msg_repairer_peer *peer, const struct msg_report *report,
+	uint32_t call)
+{
+	if (!peer->used || peer->receiver != report->receiver)
+		return false;
+	return r->session ? peer->handle == call
+			  : same_reach(&peer->reach, &report->reach);
+}
+
 /* Whom a report came from; NULL: there is no way to reach him alone. */
 static struct msg_repairer_peer *take_peer(struct msg_repairer *r,
-	const struct msg_report *report, uint64_t now)
+	const struct msg_report *report, uint32_t call, uint64_t now)
 {
 	struct msg_repairer_peer *peer = find_peer(r, report->receiver);
-	bool known = peer->used && peer->receiver == report->receiver &&
-		     same_reach(&peer->reach, &report->reach);
+	bool known = is_known(r, peer, report, call);
+	uint32_t handle;
 
 	if (report->flags & MSG_REPORT_LEAVING) {
 		if (known)
 			drop_peer(r, peer);
+		if (r->session)
+			msg_session_hang_up(r->session, call);
 		return NULL;
 	}
 	if (!known) {
-		if (report->reach.bytes == 0)
+		if (!find_way(r, report, call, &handle))
 			return NULL;
 		if (peer->used)
 			drop_peer(r, peer);
-		if (r->link->ops->reach(r->link, report->reach.data,
-			    report->reach.bytes, &peer->handle) < 0)
-			return NULL;
+		peer->handle = handle;
 		peer->used = true;
 		peer->receiver = report->receiver;
 		peer->reach = report->reach;
@@ -363,7 +389,7 @@ static void answer(struct msg_repairer *r, const struct msg_report *report,
 		case MSG_REPAIR_ANSWER:
 			/* Where a JOIN begins is nobody else's affair. */
 			if (peer)
-				send_probe(r, handle, &action, report);
+				repairer_send_probe(r, handle, &action, report);
 			break;
 		default:
 			return;
@@ -374,7 +400,7 @@ static void answer(struct msg_repairer *r, const struct msg_report *report,
 }
 
 static void hear(struct msg_repairer *r, const uint8_t *data, uint32_t bytes,
-	uint64_t now)
+	uint32_t call, uint64_t now)
 {
 	const struct msg_repairer_peer *peer;
 	struct msg_report report;
@@ -394,9 +420,14 @@ static void hear(struct msg_repairer *r, const uint8_t *data, uint32_t bytes,
 			&r->options.counters[MSG_COUNTER_FOREIGN], 1);
 		return;
 	}
+	if (r->session && !repairer_is_his(r, call, report.receiver)) {
+		msg_counter_add(
+			&r->options.counters[MSG_COUNTER_UNBELIEVED], 1);
+		return;
+	}
 	if (!msg_repair_report(&r->repair, &report, now))
 		return;
-	peer = take_peer(r, &report, now);
+	peer = take_peer(r, &report, call, now);
 	if (!(report.flags & MSG_REPORT_JOIN))
 		msg_flow_report(&r->flow, &report, r->repair.next, now);
 	answer(r, &report, peer, now);
@@ -419,9 +450,13 @@ static int turn_link(struct msg_repairer *r, uint64_t now)
 			sent(r, e->token);
 			continue;
 		}
+		if (e->type >= MSG_LINK_ASKED) {
+			repairer_called(r, e);
+			continue;
+		}
 		r->posted--;
 		if (e->type == MSG_LINK_RECEIVED && now > 0)
-			hear(r, buffer(r, e->token), e->bytes, now);
+			hear(r, buffer(r, e->token), e->bytes, e->handle, now);
 		back[count++] = e->token;
 	}
 	for (uint32_t i = 0; i < count; i++)
@@ -437,7 +472,7 @@ static void due(struct msg_repairer *r, uint64_t now)
 	while (!r->held && now >= r->repair.deadline) {
 		msg_repair_due(&r->repair, now, &action);
 		if (action.kind == MSG_REPAIR_PROBE)
-			send_probe(r, r->group, &action, NULL);
+			repairer_send_probe(r, r->group, &action, NULL);
 		else if (action.kind == MSG_REPAIR_MULTICAST)
 			send_again(r, r->group, &action);
 		else
@@ -457,6 +492,19 @@ static void tell(struct msg_repairer *r, enum msg_counter_index index,
 {
 	msg_counter_add(&r->options.counters[index], now - *before);
 	*before = now;
+}
+
+static void tell_connections(struct msg_repairer *r)
+{
+	const struct msg_session_counts *now = msg_session_counts(r->session);
+	struct msg_session_counts *was = &r->told_session;
+
+	tell(r, MSG_COUNTER_CONNECTED, now->connected, &was->connected);
+	tell(r, MSG_COUNTER_BROKEN, now->closed, &was->closed);
+	/* The session ended them: nobody here had said so. */
+	tell(r, MSG_COUNTER_BROKEN, now->stuck, &was->stuck);
+	tell(r, MSG_COUNTER_CONNECTIONS_REFUSED, now->refused, &was->refused);
+	tell(r, MSG_COUNTER_PASSED_OVER, now->passed, &was->passed);
 }
 
 static void tell_all(struct msg_repairer *r)
@@ -482,6 +530,8 @@ static void tell_all(struct msg_repairer *r)
 		&r->told_refused);
 	tell(r, MSG_COUNTER_UNBELIEVED, r->flow.unbelieved_total,
 		&r->told_unbelieved);
+	if (r->session)
+		tell_connections(r);
 }
 
 /* ---- turns -------------------------------------------------------------- */
@@ -578,7 +628,7 @@ static void ask_all(struct msg_repairer *r)
 		.flags = MSG_PROBE_ASK,
 	};
 
-	send_probe(r, r->group, &action, NULL);
+	repairer_send_probe(r, r->group, &action, NULL);
 	flush(r);
 }
 

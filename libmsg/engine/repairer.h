@@ -22,6 +22,12 @@
  * that the link does not take is answered by multicast, which the token bucket
  * of msg_repair bounds as it does the rest.
  *
+ * Connected topics.  Over a session (link/session.h) in place of a side link the
+ * same goes by connections, and "all" are those that are attached: who asks is
+ * checked, welcomed, told where he begins, and counts for flow control from then
+ * on (repairer_calls.c).  A report counts only for the name that its connection
+ * greeted with.
+ *
  * Neighbours: called by transmit.c, topic/announcer and the broker's relay;
  * calls protocol/ and a link.  Test: tests/unit/engine/test_repairer.c.
  */
@@ -36,7 +42,7 @@
 #include <msg/stats.h>
 
 #include "base/counter.h"
-#include "link/link.h"
+#include "link/session.h"
 #include "pool/region.h"
 #include "protocol/flow.h"
 #include "protocol/fragment.h"
@@ -116,7 +122,9 @@ struct msg_repairer {
 	struct msg_flow flow;
 	struct msg_repairer_options options;
 	struct msg_link *link;
+	struct msg_session *session; /* Whose side `link` is, or NULL. */
 	uint32_t group;   /* The topic's, on the side link. */
+	uint32_t no_tail; /* All bits set: no frame is sent again unasked. */
 	struct msg_reach reach; /* Ours. */
 	struct msg_region region; /* Buffers, then headers. */
 	uint32_t buffer_stride;
@@ -130,6 +138,7 @@ struct msg_repairer {
 	/* What of their counts is in the counters. */
 	struct msg_repair_counts told;
 	uint64_t told_cut, told_refused, told_unbelieved;
+	struct msg_session_counts told_session;
 };
 
 /* 0, or -MSG_ERROR_MEMORY with the reason on the trail. */
@@ -144,6 +153,13 @@ void msg_repairer_link_options(
 /* `group`: the topic's, joined to send.  0, or FABRIC with the trail. */
 int msg_repairer_start(struct msg_repairer *repairer, struct msg_link *link,
 	uint32_t group);
+
+/* The same for a connected topic.  What its session is to be opened with, but for
+ * `memory` and what the stream needs; and its use. */
+void msg_repairer_session_options(const struct msg_repairer *repairer,
+	struct msg_session_options *options);
+int msg_repairer_start_session(
+	struct msg_repairer *repairer, struct msg_session *session);
 
 /* ---- the gate ---------------------------------------------------------- */
 
@@ -170,7 +186,7 @@ static inline void msg_repairer_leave(struct msg_repairer *repairer)
 /* Frame repair.next, `bytes` of it in all, is about to be posted. */
 static inline void msg_repairer_sent(struct msg_repairer *r, uint32_t bytes)
 {
-	msg_repair_sent(&r->repair, bytes);
+	msg_repair_sent(&r->repair, bytes | r->no_tail);
 }
 
 /* Frames below `first` are no more.  Not while msg_repairer_flies(it). */

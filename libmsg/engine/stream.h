@@ -64,6 +64,14 @@ struct msg_stream {
 	uint32_t handle;
 	struct msg_reach reach;
 	struct msg_reach said; /* By its announcement, before any probe. */
+	/* Of a connected one. */
+	bool calls;           /* It is one, */
+	bool open;            /* `handle` is connected, */
+	bool calling;         /* or shall be. */
+	uint32_t backoff_ms;
+	uint64_t call_ns;     /* Not called before. */
+	uint64_t wanted;      /* The message it shall begin with, … */
+	uint64_t due;         /* … and from which on losses count. */
 	uint64_t begin;       /* Messages before are not wanted … */
 	bool begins;          /* … until one that is has come. */
 	struct msg_recover_counts told;

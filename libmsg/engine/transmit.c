@@ -131,8 +131,10 @@ static int wait_for_link(struct msg_transmitter *t, uint64_t *deadline)
 
 	if (n < 0)
 		return n;
+	/* A session ends who takes nothing, before that. */
 	if (*deadline == 0)
-		*deadline = now + STUCK_NS;
+		*deadline = now + STUCK_NS +
+			    (t->options.connected ? t->options.give_up_ns : 0);
 	return now < *deadline ? 0 : -MSG_ERROR_FABRIC;
 }
 
@@ -467,6 +469,8 @@ static int find_slot_kept(struct msg_lender *lender, uint32_t *slot)
 	}
 	if (transmit_in_flight(t) >= 2 * t->signal_every) {
 		result = transmit_poll(t);
+		if (result >= 0 && t->options.connected)
+			result = transmit_clogged(t);
 		if (result < 0)
 			return result;
 	}

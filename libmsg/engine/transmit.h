@@ -47,6 +47,7 @@ struct msg_transmit_options {
 	enum msg_flow_policy flow;
 	uint32_t flow_count;
 	uint64_t give_up_ns;
+	bool connected;         /* Over a session: it waits for who is slow. */
 };
 
 struct msg_transmitter {

@@ -50,6 +50,10 @@ __attribute__((noinline)) int transmit_flushed(
  * or AGAIN. */
 int transmit_held_up(struct msg_transmitter *t);
 
+/* Whether connections have so much under way that a frame more would have to
+ * wait.  0, or AGAIN. */
+int transmit_clogged(struct msg_transmitter *t);
+
 /* The history's table is nearly full: make room in it.  0, or AGAIN: somebody
  * needs the oldest frames. */
 int transmit_crowded(struct msg_transmitter *t);

@@ -279,6 +279,16 @@ int transmit_held_up(struct msg_transmitter *t)
 	return -MSG_ERROR_AGAIN;
 }
 
+int transmit_clogged(struct msg_transmitter *t)
+{
+	if (transmit_in_flight(t) <= t->link->send_count / 2)
+		return 0;
+	/* Who waits here sees to those that it waits for. */
+	msg_repairer_progress(t->repairer, msg_clock_ns());
+	transmit_count(t, MSG_COUNTER_HELD_UP, 1);
+	return -MSG_ERROR_AGAIN;
+}
+
 /* Frames that may come before slots are asked for again: of this message, and of
  * those that are lent out. */
 static uint64_t frames_due(const struct msg_transmitter *t)

@@ -166,7 +166,9 @@ static void happened(struct msg_session *s, const struct msg_channel_event *e)
 	case MSG_CHANNEL_CONNECTED:
 		if (!c)
 			break;
-		take_greeting(c, e);
+		if (c->state == SESSION_STATE_CONNECTING)
+			take_greeting(c, e);
+		c->moved_ns = msg_clock_coarse_ns();
 		c->state = SESSION_STATE_OPEN;
 		s->counts.connected++;
 		say(s, c, SESSION_NEWS_CONNECTED);

@@ -346,7 +346,9 @@ bool session_open_face(
 		.fd = which == SESSION_SIDE ? s->channels->fd : -1,
 		.receive_count =
 			which == SESSION_SIDE ? s->channels->receive_count : 0,
-		.send_count = size,
+		.send_count = size < s->channels->send_count
+				      ? size
+				      : s->channels->send_count,
 	};
 	return f->flights;
 }

@@ -12,31 +12,57 @@
 int msg_receive_open(struct msg_receive_pool *pool, uint32_t count,
 	size_t slot_bytes, void *shared)
 {
+	struct msg_receive_shape shape = {.count = count, .bytes = slot_bytes};
+
+	return msg_receive_open_shape(pool, &shape, shared);
+}
+
+static int open_records(struct msg_receive_pool *pool)
+{
+	pool->free = calloc(pool->narrow, sizeof *pool->free);
+	pool->slots = calloc(pool->count, sizeof *pool->slots);
+	pool->wide_free =
+		calloc(pool->wide_count + 1, sizeof *pool->wide_free);
+	if (pool->free && pool->slots && pool->wide_free)
+		return 0;
+	return msg_fail(MSG_ERROR_MEMORY,
+		"no memory for the records of %u receive buffers",
+		pool->count);
+}
+
+int msg_receive_open_shape(struct msg_receive_pool *pool,
+	const struct msg_receive_shape *shape, void *shared)
+{
+	size_t bytes = msg_receive_shape_bytes(shape);
 	int result = 0;
 
-	assert(count > 0 && count < MSG_RECEIVE_COUNT_MAX);
 	memset(pool, 0, sizeof *pool);
-	pool->stride = msg_region_stride(slot_bytes);
+	pool->stride = msg_region_stride(shape->bytes);
+	pool->narrow = shape->count;
+	pool->span = msg_receive_span(shape);
+	pool->wide_count = shape->wide_count;
+	pool->count = shape->count + shape->wide_count * pool->span;
+	assert(shape->count > 0 && pool->count < MSG_RECEIVE_COUNT_MAX);
 	if (shared)
-		msg_region_borrow(
-			&pool->region, shared, pool->stride * count);
+		msg_region_borrow(&pool->region, shared, bytes);
 	else
-		result = msg_region_open(
-			&pool->region, pool->stride * count);
+		result = msg_region_reserve(
+			&pool->region, bytes, pool->stride * pool->narrow);
 	if (result < 0)
 		return result;
-	pool->count = count;
-	pool->free = calloc(count, sizeof *pool->free);
-	pool->slots = calloc(count, sizeof *pool->slots);
-	if (!pool->free || !pool->slots) {
+	result = open_records(pool);
+	if (result < 0) {
 		msg_receive_close(pool);
-		return msg_fail(MSG_ERROR_MEMORY,
-			"no memory for the records of %u receive buffers", count);
+		return result;
 	}
 	/* Low slots on top: they are used first and stay in cache. */
-	for (uint32_t i = 0; i < count; i++)
-		pool->free[i] = count - 1 - i;
-	pool->free_count = count;
+	for (uint32_t i = 0; i < pool->narrow; i++)
+		pool->free[i] = pool->narrow - 1 - i;
+	for (uint32_t i = 0; i < pool->wide_count; i++)
+		pool->wide_free[i] =
+			pool->narrow + (pool->wide_count - 1 - i) * pool->span;
+	pool->free_count = pool->narrow;
+	pool->wide_free_count = pool->wide_count;
 	return 0;
 }
 
@@ -44,8 +70,10 @@ void msg_receive_close(struct msg_receive_pool *pool)
 {
 	free(pool->free);
 	free(pool->slots);
+	free(pool->wide_free);
 	pool->free = NULL;
 	pool->slots = NULL;
+	pool->wide_free = NULL;
 	msg_region_close(&pool->region);
 }
 

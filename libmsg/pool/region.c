@@ -24,6 +24,11 @@ static void fault_in(uint8_t *base, size_t bytes)
 
 int msg_region_open(struct msg_region *region, size_t bytes)
 {
+	return msg_region_reserve(region, bytes, bytes);
+}
+
+int msg_region_reserve(struct msg_region *region, size_t bytes, size_t eager)
+{
 	void *base;
 
 	bytes = (bytes + 4095) & ~(size_t)4095;
@@ -33,9 +38,10 @@ int msg_region_open(struct msg_region *region, size_t bytes)
 		return msg_fail(MSG_ERROR_MEMORY,
 			"%zu bytes for buffers: %s; ask for fewer or smaller ones",
 			bytes, strerror(errno));
-	if (bytes >= HUGE_PAGE_BYTES)
-		madvise(base, bytes, MADV_HUGEPAGE);
-	fault_in(base, bytes);
+	eager = (eager + 4095) & ~(size_t)4095;
+	if (eager >= HUGE_PAGE_BYTES)
+		madvise(base, eager, MADV_HUGEPAGE);
+	fault_in(base, eager);
 	region->base = base;
 	region->bytes = bytes;
 	region->borrowed = 0;

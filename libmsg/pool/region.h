@@ -20,6 +20,9 @@ struct msg_region {
 
 /* 0, or -MSG_ERROR_MEMORY with the reason on the trail. */
 int msg_region_open(struct msg_region *region, size_t bytes);
+/* The same, but only the first `eager` bytes are faulted in: the rest may never
+ * be used. */
+int msg_region_reserve(struct msg_region *region, size_t bytes, size_t eager);
 void msg_region_close(struct msg_region *region);
 
 /* Stand on memory of the caller's: a segment that others map, too. */

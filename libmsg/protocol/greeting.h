@@ -29,6 +29,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Of the frames of connected topics: no path bounds them, but buffers do. */
+#define MSG_CONNECTED_FRAME_BYTES 16384u
+
 #define MSG_GREETING_VERSION 1u
 #define MSG_GREETING_BYTES 40u
 #define MSG_WELCOME_BYTES 16u

@@ -18,12 +18,19 @@
 /* An announcement that the lane does not take by then is left out. */
 #define SEND_LIMIT_NS (50 * MSG_NS_PER_MS)
 #define GOODBYE_PAUSE_NS ((long)(5 * MSG_NS_PER_MS))
+/* The coarse clock is behind by no more, at the usual 250 ticks a second. */
+#define COARSE_NS (4 * MSG_NS_PER_MS)
 /* How long the thread sleeps while reliable publishers send. */
 #define BUSY_NS MSG_NS_PER_MS
 /* Side links that it sleeps on; others are looked at every BUSY_NS. */
 #define SIDES_MAX 64u
 
 static void *thread_main(void *argument);
+
+static uint64_t earlier(uint64_t x, uint64_t y)
+{
+	return x < y ? x : y;
+}
 
 static int start_thread(struct msg_announcer *a)
 {
@@ -51,14 +58,13 @@ static int start_thread(struct msg_announcer *a)
 }
 
 int msg_announcer_open(struct msg_announcer *a,
-	const struct msg_groups *groups, uint32_t period_ms, bool threaded)
+	const struct msg_groups *groups, bool threaded)
 {
 	int result = 0;
 
 	memset(a, 0, sizeof *a);
 	a->groups = groups;
 	a->wake_fd = -1;
-	a->period_ns = period_ms * MSG_NS_PER_MS;
 	atomic_init(&a->due, UINT64_MAX);
 	a->handles = calloc(groups->count, sizeof *a->handles);
 	if (!a->handles)
@@ -166,7 +172,7 @@ static int announce(
 	 * was handed to the lane before this announcement is. */
 	source->text.next_sequence =
 		atomic_load_explicit(source->sent, memory_order_acquire);
-	if (source->repairer)
+	if (source->repairer && source->text.connect.bytes == 0)
 		source->text.reach = source->repairer->reach;
 	bytes = MSG_FRAME_HEADER_BYTES +
 		msg_announce_pack(
@@ -218,13 +224,25 @@ static int join(struct msg_announcer *a, uint32_t group)
 	return result;
 }
 
+/* When the next announcement is due; UINT64_MAX: never. */
+static uint64_t next_due(const struct msg_announcer *a)
+{
+	uint64_t due = UINT64_MAX;
+
+	for (const struct msg_announce_source *s = a->sources; s; s = s->next)
+		due = earlier(due, s->next_ns);
+	return due;
+}
+
 static void set_due(struct msg_announcer *a)
 {
-	uint64_t due = a->sources && !a->threaded
-			       ? msg_clock_coarse_ns() + a->period_ns
-			       : UINT64_MAX;
+	atomic_store_explicit(&a->due, a->threaded ? UINT64_MAX : next_due(a),
+		memory_order_relaxed);
+}
 
-	atomic_store_explicit(&a->due, due, memory_order_relaxed);
+static void put_off(struct msg_announce_source *source, uint64_t now)
+{
+	source->next_ns = now + source->text.period_ms * MSG_NS_PER_MS;
 }
 
 /* The first announcement shows whether the lane takes multicast at all. */
@@ -261,10 +279,8 @@ int msg_announcer_add(struct msg_announcer *a,
 		}
 		source->next = a->sources;
 		a->sources = source;
-		if (!source->next) {
-			a->next_ns = msg_clock_ns() + a->period_ns;
-			set_due(a);
-		}
+		put_off(source, msg_clock_coarse_ns());
+		set_due(a);
 	}
 	pthread_mutex_unlock(&a->lock);
 	wake(a);
@@ -282,8 +298,7 @@ static bool unlink_source(
 	if (!*at)
 		return false;
 	*at = source->next;
-	if (!a->sources)
-		set_due(a);
+	set_due(a);
 	return true;
 }
 
@@ -310,10 +325,17 @@ void msg_announcer_remove(
 	}
 }
 
-static void announce_all(struct msg_announcer *a)
+/* Those that are due by the coarse clock. */
+static void announce_due(struct msg_announcer *a)
 {
+	uint64_t now = msg_clock_coarse_ns();
+
 	for (struct msg_announce_source *s = a->sources; s; s = s->next)
-		announce(a, s);
+		if (now >= s->next_ns) {
+			put_off(s, now);
+			announce(a, s);
+		}
+	set_due(a);
 }
 
 void msg_announcer_turn(struct msg_announcer *a)
@@ -321,12 +343,8 @@ void msg_announcer_turn(struct msg_announcer *a)
 	/* Whoever comes while another thread announces has nothing to do. */
 	if (pthread_mutex_trylock(&a->lock) != 0)
 		return;
-	if (!a->threaded && a->sources &&
-		msg_clock_coarse_ns() >= atomic_load_explicit(&a->due,
-						 memory_order_relaxed)) {
-		set_due(a);
-		announce_all(a);
-	}
+	if (!a->threaded)
+		announce_due(a);
 	pthread_mutex_unlock(&a->lock);
 }
 
@@ -343,11 +361,6 @@ void msg_announcer_serve(struct msg_announcer *a)
 		if (s->repairer)
 			msg_repairer_progress(s->repairer, now);
 	pthread_mutex_unlock(&a->lock);
-}
-
-static uint64_t earlier(uint64_t x, uint64_t y)
-{
-	return x < y ? x : y;
 }
 
 /* One look at a publisher; when the next one is due.  Its own calls go first. */
@@ -422,12 +435,11 @@ static void *thread_main(void *argument)
 		struct sleep sleep = {.until = UINT64_MAX};
 		uint64_t now = msg_clock_ns();
 
-		if (a->sources && now >= a->next_ns) {
-			announce_all(a);
-			a->next_ns = now + a->period_ns;
-		}
-		if (a->sources)
-			sleep.until = a->next_ns;
+		announce_due(a);
+		/* A tick of the coarse clock later it is due by that, too. */
+		sleep.until = next_due(a);
+		if (sleep.until != UINT64_MAX)
+			sleep.until += COARSE_NS;
 		serve_all(a, now, &sleep);
 		pthread_mutex_unlock(&a->lock);
 		await(a, &sleep);

@@ -2,7 +2,7 @@
 /*
  * announcer.h - a node says, every now and then, what it publishes.
  *
- * One announcement a publisher and period, on the topic's own group (loss
+ * One announcement a publisher and period (its own), on the topic's own group (loss
  * evidence for who listens there) and on the directory's (for patterns and
  * lists).  It has a link of its own, so the data path shares nothing with it
  * but one atomic deadline; a lock guards the rest, which only set-up calls and
@@ -41,6 +41,7 @@ struct msg_announce_source {
 	uint32_t group; /* Index in the range. */
 	struct msg_repairer *repairer; /* Of a reliable topic, or NULL. */
 	uint64_t served; /* Frames it had sent when the thread looked last. */
+	uint64_t next_ns; /* When it is announced next. */
 };
 
 /* As often as makes up for one that is lost where the last messages were. */
@@ -53,11 +54,9 @@ struct msg_announcer {
 	uint32_t *handles; /* Of groups joined to send, + 1; 0: not yet. */
 	uint32_t transmission;
 	uint32_t token;
-	uint64_t period_ns;
 	struct msg_announce_source *sources;
 	pthread_mutex_t lock;
 	int wake_fd;      /* An eventfd, of the thread. */
-	uint64_t next_ns; /* When the thread announces. */
 	pthread_t thread;
 	bool threaded;
 	bool stop;
@@ -66,7 +65,7 @@ struct msg_announcer {
 };
 
 int msg_announcer_open(struct msg_announcer *announcer,
-	const struct msg_groups *groups, uint32_t period_ms, bool threaded);
+	const struct msg_groups *groups, bool threaded);
 void msg_announcer_close(struct msg_announcer *announcer);
 
 /* Announce `source` now and from now on. */

@@ -157,21 +157,53 @@ static void tally(struct msg_follow *f, enum msg_counter_index index)
 	msg_counter_add(&f->receiver->counters[index], 1);
 }
 
-/* A topic of the pattern that was not known: follow it from here on. */
-static bool discover(struct msg_follow *f, const char *topic, uint32_t tag)
+/* A topic that is had by connections: its publisher is to be called. */
+static bool offer(struct msg_follow *f, const struct msg_frame *frame,
+	const struct msg_announcement *said)
 {
+	struct msg_receive_offer offered = {
+		.incarnation = said->incarnation,
+		.next_sequence = said->next_sequence,
+		.reach = said->connect,
+		.closing = said->closing,
+	};
+	bool known = msg_receiver_knows(f->receiver, frame, said->incarnation);
+	bool wanted = f->receiver->side.link;
+
+	if (msg_receiver_offered(f->receiver, frame, &offered) == 0)
+		return true;
+	if (!known)
+		msg_log(f->log, MSG_LOG_WARNING, "topic-refused",
+			"topic '%s' of host '%s' is had by connections alone: "
+			"%s",
+			said->topic, said->host,
+			wanted ? msg_trail_text()
+			       : "leave out MSG_RELIABILITY_BEST_EFFORT");
+	return false;
+}
+
+/* A topic of the pattern that was not known: follow it from here on. */
+static void discover(struct msg_follow *f, const struct msg_frame *frame,
+	const struct msg_announcement *said)
+{
+	const char *topic = said->topic;
 	bool full = f->topic_count == f->topic_max;
 
 	if (!full && join(f, msg_name_group(topic, f->groups->count)) == 0) {
-		add_topic(f, topic, tag, f->receiver->emptied);
-		return true;
+		add_topic(f, topic, frame->tag, f->receiver->emptied);
+		if (said->connect.bytes > 0)
+			offer(f, frame, said);
+		else if (said->reliable)
+			msg_receiver_reach(f->receiver, frame,
+				said->incarnation, said->next_sequence,
+				&said->reach);
+		return;
 	}
 	tally(f, MSG_COUNTER_TOPICS_REFUSED);
 	msg_log(f->log, MSG_LOG_WARNING, "topic-refused",
 		"topic '%s' is not followed: %s", topic,
 		full ? "the pattern matches too many; narrow it"
 		     : msg_trail_text());
-	return false;
 }
 
 /* Who says it, for events. */
@@ -197,10 +229,15 @@ static void note(struct msg_follow *f, const struct msg_frame *frame,
 	const char *topic = f->topics[number];
 	bool ours = strcmp(topic, said->topic) == 0;
 	uint32_t room = f->receiver->options.frame_bytes;
+	bool reachable = true;
 
-	if (ours && said->reliable && !said->closing)
+	if (ours && said->connect.bytes > 0) {
+		room = f->receiver->options.connected_bytes;
+		reachable = offer(f, frame, said);
+	} else if (ours && said->reliable && !said->closing) {
 		msg_receiver_reach(f->receiver, frame, said->incarnation,
 			said->next_sequence, &said->reach);
+	}
 	/* It may tell of messages sent before we joined, which are not ours
 	 * and must not count as lost. */
 	if (ours && f->receiver->emptied - f->since[number] < STALE_TURNS)
@@ -222,7 +259,7 @@ static void note(struct msg_follow *f, const struct msg_frame *frame,
 				room);
 	}
 	msg_receiver_evidence(f->receiver, frame, said->incarnation,
-		said->next_sequence, ours, said->reliable);
+		reachable ? said->next_sequence : 0, ours, said->reliable);
 	if (ours && f->receiver->options.events)
 		tell(f, frame, said);
 }
@@ -246,12 +283,10 @@ void msg_follow_announced(void *follow, const struct msg_frame *frame,
 	if (number != UINT32_MAX)
 		note(f, frame, &said, number);
 	else if (f->wildcard && !said.closing &&
-		 msg_name_match(f->pattern, said.topic) &&
-		 discover(f, said.topic, frame->tag) && said.reliable)
+		 msg_name_match(f->pattern, said.topic))
 		/* What was sent before we join is not ours, so this first
 		 * announcement is no evidence, but it says whom to ask. */
-		msg_receiver_reach(f->receiver, frame, said.incarnation,
-			said.next_sequence, &said.reach);
+		discover(f, frame, &said);
 }
 
 const char *msg_follow_topic(const struct msg_follow *f, uint32_t topic)

@@ -179,6 +179,7 @@ START_TEST(messages_above_the_subscribers_limit_are_lost_whole)
 	o.topic = "limit";
 	o.message_bytes_max = 100u << 10;
 	s = open_subscriber_as(node, &o);
+	meet_publishers(s, 1);
 	publish_filled(p, 10, 3, 0, false);
 	publish_filled(p, (100u << 10) + 1, 3, 1, false);
 	publish_filled(p, 256u << 10, 3, 2, false);

@@ -52,6 +52,9 @@ struct msg_node_options node_options(void)
 	unsigned range = range_of_run();
 
 	o.announce_ms = 20;
+	/* Somebody must answer who connects while this thread waits. */
+	if (lane.rc)
+		o.flags = MSG_NODE_PROGRESS_THREAD;
 	if (lane.broker) {
 		/* The lane is the broker's. */
 		o.broker = MSG_BROKER_REQUIRE;
@@ -91,8 +94,10 @@ struct msg_publisher *open_publisher_as(
 	struct msg_publisher *publisher;
 	int result;
 
-	if (lane.reliable && o.reliability == MSG_RELIABILITY_DEFAULT) {
-		o.reliability = MSG_RELIABILITY_RELIABLE;
+	if ((lane.reliable || lane.rc) &&
+		o.reliability == MSG_RELIABILITY_DEFAULT) {
+		o.reliability = lane.rc ? MSG_RELIABILITY_RC
+					: MSG_RELIABILITY_RELIABLE;
 		/* Nobody takes while this thread closes. */
 		o.linger_ms = 20;
 	}
@@ -131,6 +136,17 @@ struct msg_subscriber *open_subscriber(
 
 	o.topic = topic;
 	return open_subscriber_as(node, &o);
+}
+
+void meet_publishers(struct msg_subscriber *subscriber, uint64_t count)
+{
+	int64_t limit = now_ns() + (int64_t)(5e9 * lane.patience);
+	struct msg_view view;
+
+	while (lane.rc && counted(subscriber, MSG_COUNTER_PROBES) < count) {
+		ck_assert_int_eq(msg_subscriber_take(subscriber, &view, 1), 0);
+		ck_assert_msg(now_ns() < limit, "nobody answers");
+	}
 }
 
 void close_all(struct msg_node *node, struct msg_publisher *publisher,

@@ -27,6 +27,7 @@ struct lane {
 	const char *interface;
 	const char *broker; /* Its name: all goes through it. */
 	bool reliable; /* Publishers are, unless a test says what they are. */
+	bool rc;       /* The same, by connections. */
 	bool quick; /* Small counts: an emulated machine is slow. */
 	double patience; /* Factor on time limits. */
 };
@@ -50,6 +51,9 @@ struct msg_subscriber *open_subscriber(struct msg_node *node,
 	const char *topic);
 struct msg_subscriber *open_subscriber_as(
 	struct msg_node *node, const struct msg_subscriber_options *options);
+/* By connections, who comes late waits until it is connected to so many; else
+ * that is done when it is open. */
+void meet_publishers(struct msg_subscriber *subscriber, uint64_t count);
 void close_all(struct msg_node *node, struct msg_publisher *publisher,
 	struct msg_subscriber *subscriber);
 /* Payload bytes of one frame. */

@@ -179,6 +179,7 @@ START_TEST(closing_sends_what_is_queued)
 	struct msg_subscriber *s = open_subscriber(node, "close");
 	struct msg_publisher *p = open_publisher(node, "close", 0);
 
+	meet_publishers(s, 1);
 	for (uint64_t i = 0; i < 500; i++)
 		publish_filled(p, 30, 1, i, true);
 	ck_assert_int_eq(msg_publisher_close(p), 0);

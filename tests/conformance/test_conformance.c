@@ -2,12 +2,13 @@
 /*
  * test_conformance.c - what libmsg promises, on whatever lane it stands.
  *
- *     test_conformance [--device rxe0] [--interface X] [--reliable] [--quick]
+ *     test_conformance [--device rxe0] [--interface X] [--reliable | --rc] [--quick]
  *     test_conformance --broker NAME
  *
  * Without options: kernel UDP on loopback.  The same program runs on SoftRoCE
  * in the machine of tests/softroce, and through a broker (broker.sh); with
- * --reliable all topics are reliable, and the promises the same.
+ * --reliable all topics are reliable, with --rc they are had by connections, and
+ * the promises are the same.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,7 @@
 static int usage(void)
 {
 	fprintf(stderr, "test_conformance [--device NAME] [--interface NAME] "
-			"[--broker NAME] [--reliable] [--quick]\n");
+			"[--broker NAME] [--reliable | --rc] [--quick]\n");
 	return 2;
 }
 
@@ -44,6 +45,8 @@ int main(int argc, char **argv)
 			lane.quick = true;
 		else if (strcmp(argv[i], "--reliable") == 0)
 			lane.reliable = true;
+		else if (strcmp(argv[i], "--rc") == 0)
+			lane.rc = true;
 		else if (strcmp(argv[i], "--device") == 0 && i + 1 < argc)
 			lane.device = argv[++i];
 		else if (strcmp(argv[i], "--interface") == 0 && i + 1 < argc)

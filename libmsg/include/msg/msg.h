@@ -96,8 +96,20 @@ MSG_API MSG_MUST_CHECK int msg_topic_match(
  *   reliable     the publisher keeps what it sent (history_bytes, history_ms),
  *                and receivers ask for what they miss.  Lost is what the
  *                publisher no longer has, or cannot bring within give_up_ms.
+ *   rc           the same over a connection to each receiver (RC queue pairs on
+ *                an RDMA device, else TCP) in place of multicast: for few
+ *                receivers, for a network without multicast.  The publisher
+ *                waits for who is slow, unless told otherwise: nobody loses.
  *
- * The publisher offers, and each subscriber takes what is offered or less.
+ * The publisher offers, and each subscriber takes what is offered or less; but of
+ * an rc topic there is no less: who is BEST_EFFORT gets nothing of it (log:
+ * topic-refused).
+ *
+ * Who subscribes to an rc topic is connected when it has heard an announcement,
+ * which takes 100 ms at most (or announce_ms, if that is less), and the first time
+ * in a process as long again, for libfabric.  From that announcement on nothing is
+ * missed.  The publisher answers who connects by the calls that are made on it,
+ * by msg_node_progress, or by the progress thread.
  *
  * A broker asks once for all subscribers of its host, and what it gets is what
  * each of them may take; BEST_EFFORT gives none of them less there.  Between
@@ -108,14 +120,19 @@ enum msg_reliability {
 	                                    subscriber: what is offered. */
 	MSG_RELIABILITY_BEST_EFFORT = 1, /* Of a subscriber: never ask. */
 	MSG_RELIABILITY_RELIABLE = 2,    /* Multicast, and repair. */
-	MSG_RELIABILITY_RC = 3,          /* A connection to each receiver; this
-	                                    version refuses it: ARGUMENT. */
+	MSG_RELIABILITY_RC = 3,          /* A connection to each receiver, up
+	                                    to 128; not through a broker in
+	                                    this version: ARGUMENT.  Of a
+	                                    subscriber: as offered, and what
+	                                    connections need is opened at
+	                                    once, not with the first. */
 };
 
 /* Whom a reliable publisher waits for, once as much as fits a receiver's
  * buffers is under way to him: loans say AGAIN meanwhile. */
 enum msg_flow_control {
-	MSG_FLOW_NONE = 0,   /* Nobody: who is too slow loses, counted. */
+	MSG_FLOW_NONE = 0,   /* Nobody: who is too slow loses, counted.  Of an
+	                        rc topic: MIN. */
 	MSG_FLOW_MIN = 1,    /* All that report: nobody loses. */
 	MSG_FLOW_TAGGED = 2, /* Those that say they are `tagged`. */
 	MSG_FLOW_K_OF_N = 3, /* The `flow_count` fastest; nothing leaves before
@@ -287,7 +304,7 @@ struct msg_publisher_options {
 	uint32_t loan_count_max;    /* Buffers, 2 to 65536; by default 256, or
 	                               as many as fit 32 MiB if that is less. */
 	uint32_t reliability;       /* enum msg_reliability; BEST_EFFORT.  What
-	                               follows is of RELIABLE, and else
+	                               follows is of RELIABLE and RC, and else
 	                               ARGUMENT.  Through a broker it is about
 	                               other hosts: of this one `slow` of each
 	                               subscriber decides. */
@@ -300,7 +317,9 @@ struct msg_publisher_options {
 	uint32_t flow_count;        /* K_OF_N: how many, 1 to 1024; required. */
 	uint32_t give_up_ms;        /* A receiver that is waited for so long and
 	                               does not move is waited for no more, until
-	                               it does, counted; 10 to 60000; 1000. */
+	                               it does, counted; 10 to 60000; 1000.  A
+	                               connection that takes nothing for so long
+	                               is ended; its receiver may come again. */
 	uint32_t linger_ms;         /* How long close waits for receivers that
 	                               report to have all, whatever the flow; 1 to
 	                               60000; 1000. */

@@ -101,7 +101,18 @@ extern "C" {
 		"those that can be remembered.",                                       \
 		"Fewer receivers, or a broker on each host: it reports as one.")       \
 	X(CAUGHT_UP, "caught_up", "Messages from before it came that a late "      \
-		"subscriber got.", "Nothing: it asked for them (history_count).")
+		"subscriber got.", "Nothing: it asked for them (history_count).")      \
+	X(CONNECTED, "connected", "Connections of an rc topic that came about.",   \
+		"Far more than subscribers: see broken.")                              \
+	X(BROKEN, "broken", "Of these, those that ended though nobody here "       \
+		"closed them, or took nothing for give_up_ms.",                        \
+		"Find out who died or is stopped, or what is wrong with the path.")    \
+	X(CONNECTIONS_REFUSED, "connections_refused", "Connections refused: too "  \
+		"many, meant for another, or with buffers that are too small.",        \
+		"Fewer subscribers, or a broker on each host: it connects once.")      \
+	X(PASSED_OVER, "passed_over", "Frames that a connection did not get for "  \
+		"it took none just then; its receiver asks for them.",                 \
+		"Let subscribers take faster.")
 
 enum msg_counter_index {
 #define MSG_COUNTER_ENUM(id, name, meaning, remedy) MSG_COUNTER_##id,

@@ -58,6 +58,21 @@ START_TEST(a_reliable_publisher_gets_its_defaults)
 }
 END_TEST
 
+START_TEST(a_connected_publisher_waits_for_all)
+{
+	struct msg_publisher_options o = reliable();
+
+	o.reliability = MSG_RELIABILITY_RC;
+	ck_assert_int_eq(msg_delivery_publisher(&o, MSG_DELIVERY_LANE), 0);
+	ck_assert_uint_eq(o.flow, MSG_FLOW_MIN);
+	ck_assert_uint_eq(o.history_bytes, 16u << 20);
+	ck_assert_uint_eq(o.give_up_ms, 1000);
+	o.flow = MSG_FLOW_TAGGED;
+	ck_assert_int_eq(msg_delivery_publisher(&o, MSG_DELIVERY_LANE), 0);
+	ck_assert_uint_eq(o.flow, MSG_FLOW_TAGGED);
+}
+END_TEST
+
 START_TEST(a_reliable_publisher_may_stand_on_a_broker)
 {
 	struct msg_publisher_options o = reliable();
@@ -92,7 +107,8 @@ START_TEST(what_cannot_be_had_is_refused_in_words)
 	struct msg_publisher_options good = reliable(), o;
 
 	o = good, o.reliability = MSG_RELIABILITY_RC;
-	refused_publisher(o, MSG_DELIVERY_LANE, "RC");
+	refused_publisher(o, MSG_DELIVERY_BROKER, "MSG_BROKER_NEVER");
+	refused_publisher(o, MSG_DELIVERY_BEST_EFFORT, "MSG_BROKER_NEVER");
 	o = good, o.reliability = 4;
 	refused_publisher(o, MSG_DELIVERY_LANE, "enum msg_reliability");
 	refused_publisher(
@@ -147,7 +163,7 @@ START_TEST(a_subscriber_is_not_promised_what_it_cannot_have)
 	struct msg_subscriber_options good = MSG_SUBSCRIBER_OPTIONS, o;
 
 	o = good, o.reliability = MSG_RELIABILITY_RC;
-	refused_subscriber(o, MSG_DELIVERY_LANE, "RC");
+	refused_subscriber(o, MSG_DELIVERY_BROKER, "MSG_BROKER_NEVER");
 	o = good, o.reliability = 77;
 	refused_subscriber(o, MSG_DELIVERY_LANE, "77");
 	o = good, o.reserved = 1;
@@ -179,6 +195,7 @@ int main(void)
 
 	tcase_add_test(delivery, a_publisher_is_best_effort_unless_told);
 	tcase_add_test(delivery, a_reliable_publisher_gets_its_defaults);
+	tcase_add_test(delivery, a_connected_publisher_waits_for_all);
 	tcase_add_test(delivery, a_reliable_publisher_may_stand_on_a_broker);
 	tcase_add_test(delivery,
 		what_is_of_reliable_topics_alone_is_not_taken_silently);

@@ -370,7 +370,7 @@ static void check_books(struct trial *t, const struct profile *profile)
 		MUST(t, counter(t, MSG_COUNTER_REORDERED) == 0);
 	/* Every buffer came home. */
 	MUST(t, t->direct.receiver.held_slots == 0);
-	MUST(t, t->direct.receiver.assembly_slots == 0);
+	MUST(t, t->direct.receiver.assembly_slots[false] == 0);
 	MUST(t, !msg_inbox_busy(&t->direct.inbox));
 	MUST(t, atomic_load(&t->direct.inbox.refused) == 0);
 }

@@ -266,13 +266,13 @@ START_TEST(an_old_assembly_gives_way)
 	for (uint32_t i = 0; i < 10; i++)
 		send_part(1, 0, 2000, i * 100, 100);
 	take_nothing();
-	ck_assert_uint_eq(d.receiver.assembly_slots, 10);
+	ck_assert_uint_eq(d.receiver.assembly_slots[false], 10);
 	msg_stream_find(&d.receiver.streams, 1, TAG)->heard_ns -= MSG_NS_PER_S;
 	for (uint32_t i = 0; i < 10; i++) {
 		send_part(2, 0, 1000, i * 100, 100);
 		take_nothing();
 		if (i == 4)
-			ck_assert_uint_eq(d.receiver.assembly_slots, 5);
+			ck_assert_uint_eq(d.receiver.assembly_slots[false], 5);
 		if (i == 8)
 			break;
 	}
@@ -297,7 +297,7 @@ START_TEST(an_old_assembly_gives_way)
 	}
 	send_single(1, 1);
 	take_single(1, 1, 1);
-	ck_assert_uint_eq(d.receiver.assembly_slots, 0);
+	ck_assert_uint_eq(d.receiver.assembly_slots[false], 0);
 	close_all();
 }
 END_TEST

@@ -68,6 +68,47 @@ START_TEST(slots_may_stand_in_memory_of_the_callers)
 }
 END_TEST
 
+/* What a slot holds has room in it, and in no other. */
+START_TEST(wide_slots_stand_behind_the_others)
+{
+	struct msg_receive_shape shape = {6, 1000, 5, 5000};
+	uint32_t wide[5], narrow[6];
+
+	ck_assert_int_eq(msg_receive_open_shape(&pool, &shape, NULL), 0);
+	ck_assert_uint_eq(msg_receive_slots(&pool), 11);
+	for (uint32_t i = 0; i < 5; i++) {
+		wide[i] = msg_receive_get_wide(&pool);
+		ck_assert_uint_ge(wide[i], pool.narrow);
+		ck_assert_uint_lt(wide[i], pool.count);
+		memset(msg_receive_data(&pool, wide[i]), (int)i + 1, 5000);
+	}
+	ck_assert_uint_eq(msg_receive_get_wide(&pool), MSG_RECEIVE_NONE);
+	for (uint32_t i = 0; i < 6; i++) {
+		narrow[i] = msg_receive_get(&pool);
+		ck_assert_uint_lt(narrow[i], pool.narrow);
+		memset(msg_receive_data(&pool, narrow[i]), 99, 1000);
+	}
+	ck_assert_uint_eq(msg_receive_get(&pool), MSG_RECEIVE_NONE);
+	for (uint32_t i = 0; i < 5; i++) {
+		const uint8_t *data = msg_receive_data(&pool, wide[i]);
+
+		ck_assert_uint_eq((uintptr_t)data % 64, 0);
+		for (uint32_t at = 0; at < 5000; at++)
+			ck_assert_uint_eq(data[at], i + 1);
+		ck_assert(data + 5000 <=
+			  pool.region.base + msg_receive_shape_bytes(&shape));
+	}
+	/* Each goes home to its kind. */
+	pool.slots[wide[0]].next = narrow[0];
+	msg_receive_put_chain(&pool, wide[0]);
+	ck_assert_uint_eq(pool.free_count, 1);
+	ck_assert_uint_eq(pool.wide_free_count, 1);
+	ck_assert_uint_eq(msg_receive_get_wide(&pool), wide[0]);
+	ck_assert_uint_eq(msg_receive_get(&pool), narrow[0]);
+	msg_receive_close(&pool);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("receive pool");
@@ -76,5 +117,6 @@ int main(void)
 	tcase_add_test(slots, every_slot_is_given_once_and_has_its_own_memory);
 	tcase_add_test(slots, a_chain_goes_back_whole);
 	tcase_add_test(slots, slots_may_stand_in_memory_of_the_callers);
+	tcase_add_test(slots, wide_slots_stand_behind_the_others);
 	return check_main(suite, NULL);
 }

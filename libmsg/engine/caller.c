@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * caller.c - a receiver calls the publishers of connected topics; see receive.h
+ * and protocol/greeting.h.
+ *
+ *     announcement ─> call ─> CONNECTED: its welcome must be its own
+ *                       ^         │ frames, probes ─> recovery.c
+ *                       │         │ <─ reports
+ *                       └─────────┴ CLOSED: again with the next announcement, after
+ *                                   a pause that doubles until something came
+ *
+ * So who is not announced any more is not called, and nothing needs a timer.
+ */
+#include "engine/receive_internal.h"
+
+#include <sched.h>
+#include <string.h>
+
+#include "base/trail.h"
+#include "protocol/greeting.h"
+
+#define BACKOFF_MS_MIN 10u
+#define BACKOFF_MS_MAX 1000u
+#define REPORTS 64u
+#define REPORT_STRIDE 256u
+/* How long who closes waits until publishers know. */
+#define LEAVE_NS (50 * MSG_NS_PER_MS)
+
+/* ---- the session -------------------------------------------------------- */
+
+int msg_receiver_session_options(
+	struct msg_receiver *r, struct msg_session_options *options)
+{
+	size_t narrow = msg_receive_narrow_bytes(&r->pool);
+	int result = msg_region_open(
+		&r->calls.region, (size_t)REPORTS * REPORT_STRIDE);
+
+	*options = (struct msg_session_options){
+		.memory = r->pool.region.base + narrow,
+		.memory_bytes = (size_t)r->pool.wide_count * r->pool.span *
+				r->pool.stride,
+		.headers = r->calls.region.base,
+		.headers_bytes = r->calls.region.bytes,
+		.receive_count = r->pool.wide_count,
+		.side_count = REPORTS,
+		.connection_max = r->options.publisher_count_max < 256
+					  ? r->options.publisher_count_max
+					  : 256,
+		.stuck_ns = r->options.give_up_ns,
+	};
+	return result;
+}
+
+static void post(struct msg_receiver *r)
+{
+	struct msg_receive_side *calls = &r->calls;
+	uint32_t want = calls->link->receive_count;
+
+	if (calls->posted <= want - want / 8 &&
+		r->pool.wide_free_count < want - calls->posted)
+		receive_reclaim(r);
+	while (calls->posted < want) {
+		uint32_t slot = msg_receive_get_wide(&r->pool);
+
+		if (slot == MSG_RECEIVE_NONE)
+			return;
+		if (calls->link->ops->post(calls->link, receive_frame(r, slot),
+			    r->options.connected_bytes, slot, false) < 0) {
+			msg_receive_put(&r->pool, slot);
+			return;
+		}
+		calls->posted++;
+	}
+}
+
+int msg_receiver_start_session(
+	struct msg_receiver *r, struct msg_session *session)
+{
+	r->session = session;
+	r->calls.link = msg_session_side(session);
+	post(r);
+	return r->calls.posted > 0
+		       ? 0
+		       : msg_fail(MSG_ERROR_FABRIC,
+				 "cannot post buffers for connections");
+}
+
+/* ---- calling ------------------------------------------------------------ */
+
+static void try_later(struct msg_stream *s, uint64_t now)
+{
+	s->backoff_ms *= 2;
+	if (s->backoff_ms < BACKOFF_MS_MIN)
+		s->backoff_ms = BACKOFF_MS_MIN;
+	if (s->backoff_ms > BACKOFF_MS_MAX)
+		s->backoff_ms = BACKOFF_MS_MAX;
+	s->call_ns = now + s->backoff_ms * MSG_NS_PER_MS;
+}
+
+static void call(struct msg_receiver *r, struct msg_stream *s,
+	const struct msg_reach *reach)
+{
+	struct msg_greeting greeting = {
+		.incarnation = s->incarnation,
+		.receiver = r->options.name,
+		.sequence = s->wanted,
+		.tag = s->tag,
+		.window = r->pool.wide_count,
+		.buffer_bytes = r->options.connected_bytes,
+	};
+	uint8_t said[MSG_GREETING_BYTES];
+
+	if (r->options.tagged)
+		greeting.flags |= MSG_GREETING_TAGGED;
+	if (s->kind == MSG_STREAM_RELIABLE && s->recover.started)
+		greeting.flags |= MSG_GREETING_RESUMES;
+	msg_greeting_write(said, &greeting);
+	try_later(s, turn_now(r));
+	s->calling = msg_session_connect(r->session, reach->data, reach->bytes,
+			     said, sizeof said, 1, &s->handle) == 0;
+}
+
+/* Others spoke in its name before it was heard itself. */
+static void begin(struct msg_receiver *r, struct msg_stream *s,
+	const struct msg_receive_offer *offer)
+{
+	uint64_t history = r->options.history;
+
+	if (s->kind != MSG_STREAM_UNKNOWN) {
+		count(r, MSG_COUNTER_UNBELIEVED, 1);
+		msg_receiver_evict(r, s);
+		s->kind = MSG_STREAM_UNKNOWN;
+	}
+	s->calls = true;
+	s->incarnation = offer->incarnation;
+	if (history == UINT32_MAX || history > offer->next_sequence)
+		history = offer->next_sequence;
+	s->due = offer->next_sequence;
+	s->wanted = s->due - history;
+}
+
+/* The session is there; it is opened when it is wanted first. */
+static bool has_session(struct msg_receiver *r)
+{
+	if (!r->session && !r->calls_failed && r->options.connect)
+		r->calls_failed =
+			r->options.connect(r->options.connect_context) < 0;
+	return r->session;
+}
+
+int msg_receiver_offered(struct msg_receiver *r, const struct msg_frame *frame,
+	const struct msg_receive_offer *offer)
+{
+	struct msg_stream *s;
+
+	if (!r->side.link || !has_session(r)) {
+		if (!msg_receiver_knows(r, frame, offer->incarnation))
+			count(r, MSG_COUNTER_TOPICS_REFUSED, 1);
+		return -MSG_ERROR_FABRIC;
+	}
+	s = receive_find_stream(r, frame);
+	if (!s || s->ignored)
+		return 0;
+	if (!s->calls)
+		begin(r, s, offer);
+	s->heard_ns = msg_clock_coarse_ns();
+	if (!offer->closing && !s->open && !s->calling &&
+		turn_now(r) >= s->call_ns)
+		call(r, s, &offer->reach);
+	return 0;
+}
+
+/* ---- what happens ------------------------------------------------------- */
+
+static struct msg_stream *stream_of(struct msg_receiver *r, uint32_t handle)
+{
+	for (uint32_t i = 0; i < r->streams.count; i++) {
+		struct msg_stream *s = &r->streams.streams[i];
+
+		if (s->used && s->calls && (s->open || s->calling) &&
+			s->handle == handle)
+			return s;
+	}
+	return NULL;
+}
+
+static void connected(struct msg_receiver *r, uint32_t handle)
+{
+	struct msg_stream *s = stream_of(r, handle);
+	uint8_t said[MSG_CHANNEL_GREETING_BYTES_MAX];
+	struct msg_welcome welcome;
+
+	if (s && msg_welcome_read(&welcome, said,
+			 msg_session_greeting(r->session, handle, said)) &&
+		welcome.tag == s->tag &&
+		welcome.incarnation == s->incarnation) {
+		s->open = true;
+		s->calling = false;
+		return;
+	}
+	if (s)
+		count(r, MSG_COUNTER_UNBELIEVED, 1);
+	msg_session_hang_up(r->session, handle);
+}
+
+static void closed(struct msg_receiver *r, uint32_t handle)
+{
+	struct msg_stream *s = stream_of(r, handle);
+
+	if (!s)
+		return;
+	s->open = false;
+	s->calling = false;
+	try_later(s, turn_now(r));
+}
+
+/* A message; true: somebody took its slot over. */
+static bool arrived(struct msg_receiver *r, const struct msg_link_event *e)
+{
+	bool taken = receive_aside(r, e->token, e->bytes, e->handle);
+	struct msg_stream *s = r->streams.latest;
+
+	if (taken && s && s->calls)
+		s->backoff_ms = 0;
+	return taken;
+}
+
+static void event(struct msg_receiver *r, const struct msg_link_event *e)
+{
+	switch (e->type) {
+	case MSG_LINK_SENT:
+	case MSG_LINK_SEND_FAILED:
+		recovery_sent(&r->calls, e);
+		break;
+	case MSG_LINK_CONNECTED:
+		connected(r, e->handle);
+		break;
+	case MSG_LINK_CLOSED:
+		closed(r, e->handle);
+		break;
+	case MSG_LINK_RECEIVED:
+		r->calls.posted--;
+		if (!arrived(r, e))
+			msg_receive_put(&r->pool, e->token);
+		break;
+	default:
+		r->calls.posted--;
+		count(r, MSG_COUNTER_TRUNCATED, 1);
+		msg_receive_put(&r->pool, e->token);
+		break;
+	}
+}
+
+static void tell_counts(struct msg_receiver *r)
+{
+	const struct msg_session_counts *now = msg_session_counts(r->session);
+	struct msg_session_counts *was = &r->told_session;
+
+	count(r, MSG_COUNTER_CONNECTED, now->connected - was->connected);
+	count(r, MSG_COUNTER_BROKEN,
+		now->closed + now->stuck - was->closed - was->stuck);
+	*was = *now;
+}
+
+int caller_turn(struct msg_receiver *r)
+{
+	struct msg_link_event events[RECEIVE_TURN_EVENTS];
+	int n = r->calls.link->ops->poll(
+		r->calls.link, events, RECEIVE_TURN_EVENTS);
+
+	for (int i = 0; i < n; i++)
+		event(r, &events[i]);
+	if (n > 0)
+		tell_counts(r);
+	post(r);
+	return n;
+}
+
+/* ---- the end ------------------------------------------------------------ */
+
+void caller_stop(struct msg_receiver *r, struct msg_stream *s)
+{
+	if (s->open || s->calling)
+		msg_session_hang_up(r->session, s->handle);
+	s->open = s->calling = s->calls = false;
+}
+
+static bool any_open(const struct msg_receiver *r)
+{
+	for (uint32_t i = 0; i < r->streams.count; i++)
+		if (r->streams.streams[i].used && r->streams.streams[i].open)
+			return true;
+	return false;
+}
+
+/* Publishers hang up when they have heard it.  What they send meanwhile is
+ * dropped, for they may have to send it first. */
+void caller_leave(struct msg_receiver *r)
+{
+	uint64_t end = msg_clock_ns() + LEAVE_NS;
+	struct msg_link_event events[RECEIVE_TURN_EVENTS];
+
+	while (any_open(r) && msg_clock_ns() < end) {
+		int n = r->calls.link->ops->poll(
+			r->calls.link, events, RECEIVE_TURN_EVENTS);
+
+		r->now = 0;
+		for (int i = 0; i < n; i++) {
+			if (events[i].type == MSG_LINK_RECEIVED)
+				events[i].type = MSG_LINK_RECEIVE_FAILED;
+			event(r, &events[i]);
+		}
+		post(r);
+		if (n <= 0)
+			sched_yield();
+	}
+}
