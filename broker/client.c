@@ -515,6 +515,8 @@ static int handle(struct client *c, const struct msg_control *m)
 		return server_stats(c->server, c);
 	default:
 		/* Bye: what follows is the end of the connection. */
+		if (c->publisher)
+			c->publisher->stream->left = true;
 		return 0;
 	}
 }

@@ -180,7 +180,7 @@ static void retain(struct feed *f)
 	for (uint32_t i = 0; i < f->follow.topic_count; i++)
 		if (f->streams[i])
 			f->streams[i]->writer.retain = part;
-	f->receiver.retained = part * count;
+	msg_receiver_retain(&f->receiver, part * count);
 }
 
 void feed_wish(struct feed *f, struct stream *stream)
@@ -334,6 +334,21 @@ static void tally_new(struct feed *f, struct stream *s)
 			tally(f, &item);
 }
 
+/* Readers that were lapped learn what they lost from what follows; where nothing
+ * follows for a turn, from how far each stream is. */
+static void mark(struct feed *f, struct stream *s)
+{
+	if (!f->receiver.options.events)
+		return;
+	if (s->writer.revoked != s->revoked || s->writer.head != s->flushed) {
+		s->unmarked |= s->writer.revoked != s->revoked;
+		s->revoked = s->writer.revoked;
+	} else if (s->unmarked) {
+		s->unmarked = !msg_receiver_mark(&f->receiver, s->number);
+	}
+	f->unmarked |= s->unmarked;
+}
+
 int feed_turn(struct feed *f)
 {
 	uint64_t published = f->receiver.published;
@@ -341,10 +356,12 @@ int feed_turn(struct feed *f)
 
 	if (msg_receiver_starved(&f->receiver))
 		relieve(f);
-	if (f->receiver.published == published)
+	if (f->receiver.published == published && !f->unmarked)
 		return n;
+	f->unmarked = false;
 	for (uint32_t i = 0; i < f->follow.topic_count; i++)
 		if (f->streams[i]) {
+			mark(f, f->streams[i]);
 			stream_flush(f->streams[i]);
 			tally_new(f, f->streams[i]);
 		}

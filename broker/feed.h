@@ -57,6 +57,7 @@ struct feed {
 	uint64_t messages, bytes; /* Published, whoever reads them. */
 	uint64_t evicted;
 	bool history; /* Somebody has asked for some. */
+	bool unmarked; /* Some stream is, and wants a turn. */
 };
 
 int feed_open(struct feed **feed, struct network *network, uint32_t slots);

@@ -105,6 +105,7 @@ void server_drop_readers(struct server *server, struct stream *stream)
 		if (!stream->readers[i].used || !client)
 			continue;
 		message.ring_gone.number = stream->readers[i].number;
+		message.ring_gone.left = stream->left;
 		if (stream->readers[i].client_knows && !server->ending)
 			client_say(client, &message, NULL, 0);
 		client_detach(client, stream);

@@ -142,6 +142,9 @@ int stream_add_reader(struct stream *s, struct client *client,
 			hold_max, slow_of(r->policy));
 		r->writer_knows = true;
 		begin(s, r);
+		if (client && client->wish.events)
+			msg_receiver_introduce(
+				&s->feed->receiver, s->number, index);
 	}
 	s->stale = true;
 	return (int)index;
@@ -257,6 +260,9 @@ static void tell_client(struct stream *s, uint32_t index)
 		.start = r->start,
 		.history = r->history,
 	};
+	if (s->local && s->owner)
+		snprintf(message.ring.program, sizeof message.ring.program,
+			"%.63s", s->owner->peer.program);
 	snprintf(message.ring.topic, sizeof message.ring.topic, "%s", s->topic);
 	r->client_knows = true;
 	client_say(r->client, &message, fds, 3);

@@ -58,6 +58,9 @@ struct stream {
 	struct feed *feed;            /* Network: whose. */
 	uint64_t changes;   /* Local: readers that came and went, told so far. */
 	bool unheard;       /* … and perhaps not heard yet. */
+	bool left;          /* Local: its publisher said goodbye. */
+	bool unmarked;      /* Network: readers were lapped, and not told yet … */
+	uint64_t revoked;   /* … how far its streams are, when that was so. */
 	uint32_t entry_count;
 	uint64_t epoch;
 	struct msg_ring_writer writer; /* Network. */

@@ -191,6 +191,59 @@ static void say_again(struct msg_receiver *r, struct msg_stream *s)
 	}
 }
 
+/* Into the ring, for one reader or all. */
+static bool put_plain(struct msg_receiver *r, const struct msg_stream *s,
+	enum msg_event event, uint32_t lost, enum msg_loss reason)
+{
+	struct msg_ring_writer *ring = receive_ring(r, s);
+	const struct msg_ring_item item = {
+		.sequence = receive_position(s) - s->lost,
+		.publisher = s->publisher,
+		.topic = s->topic,
+		.kind = MSG_RING_EVENT,
+		.place = event,
+		.lost = lost,
+		.total = reason,
+	};
+
+	if (!ring || !msg_ring_spare(ring))
+		return false;
+	msg_ring_put(ring, 0, &item, MSG_RING_NO_TOKEN);
+	msg_ring_advance(ring, 1);
+	r->published++;
+	return true;
+}
+
+static bool is_there(const struct msg_stream *s, uint32_t topic)
+{
+	return s->used && !s->foreign && s->topic == topic &&
+	       s->kind != MSG_STREAM_UNKNOWN;
+}
+
+void msg_receiver_introduce(
+	struct msg_receiver *r, uint32_t topic, uint32_t reader)
+{
+	for (uint32_t i = 0; i < r->streams.count; i++) {
+		const struct msg_stream *s = &r->streams.streams[i];
+
+		if (is_there(s, topic) && !is_gone(s))
+			put_plain(r, s, MSG_EVENT_JOINED, reader + 1,
+				MSG_LOSS_UNKNOWN);
+	}
+}
+
+bool msg_receiver_mark(struct msg_receiver *r, uint32_t topic)
+{
+	for (uint32_t i = 0; i < r->streams.count; i++) {
+		const struct msg_stream *s = &r->streams.streams[i];
+
+		if (is_there(s, topic) && !s->assembly.skipping &&
+			!put_plain(r, s, MSG_EVENT_LOST, 0, MSG_LOSS_LAPPED))
+			return false;
+	}
+	return true;
+}
+
 void msg_receiver_tell(struct msg_receiver *r)
 {
 	r->options.events = true;

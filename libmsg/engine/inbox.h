@@ -95,9 +95,11 @@ struct msg_inbox_ring {
 	struct msg_inbox_ring *previous; /* Its turn comes before ours. */
 	bool finished; /* A successor has begun: nothing follows. */
 	bool stopped;  /* Nothing more is taken of it. */
-	bool apart;    /* Stopped, or next < late_end: not the usual way. */
+	bool apart;    /* Stopped, owed something, or next < late_end: not the
+	                  usual way. */
 	uint64_t late_end; /* Entries below were there before we came. */
 	bool owes;     /* An event for `lost` that found no room. */
+	uint32_t owed; /* Others that the application is to be told. */
 	struct msg_pack_reader pack;
 	uint32_t *held;     /* … and which. */
 };
@@ -109,7 +111,9 @@ struct msg_inbox_stream {
 	uint32_t publisher;
 	uint32_t topic;
 	bool used;
-	bool late; /* `begin` is set. */
+	bool late;  /* `begin` is set. */
+	bool joins; /* Say JOINED before its first message, … */
+	bool told;  /* … as was done. */
 };
 
 struct msg_inbox {
@@ -187,6 +191,14 @@ bool msg_inbox_drained(const struct msg_inbox_ring *ring);
 
 /* Take no more of it: its writer does not know us any longer. */
 void msg_inbox_stop(struct msg_inbox *inbox, struct msg_inbox_ring *ring);
+
+/* Tell, if events are told: JOINED and RESTARTED before the next message of the
+ * ring, LEFT and SILENT behind its last. */
+void msg_inbox_owe(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
+	enum msg_event event);
+
+/* A view of EVICTED, if events are told and there is room. */
+bool msg_inbox_tell_evicted(struct msg_inbox *inbox, struct msg_view *view);
 
 /* Up to `count` views; 0: nothing waits, or nothing more may be in hand. */
 int msg_inbox_take(struct msg_inbox *inbox, struct msg_view *views, int count);

@@ -101,6 +101,14 @@ static bool skip(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 	return true;
 }
 
+/* An event may be for one of the readers alone. */
+static bool is_for_another(
+	const struct msg_inbox_ring *ring, const struct msg_ring_item *item)
+{
+	return item->place != MSG_EVENT_LOST && item->lost != 0 &&
+	       item->lost != ring->reader.number + 1;
+}
+
 /* An event that nobody asked for.  A loss it tells of is told with the next
  * message all the same: of a publisher known here by the gap. */
 static bool skip_event(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
@@ -146,7 +154,8 @@ static bool claim_one(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 		inbox_count(inbox, MSG_COUNTER_MALFORMED, 1);
 		return true;
 	}
-	if (item.kind == MSG_RING_EVENT && !inbox->tells_events)
+	if (item.kind == MSG_RING_EVENT &&
+		(!inbox->tells_events || is_for_another(ring, &item)))
 		return skip_event(inbox, ring, claim, &item);
 	if (whole_bytes(&item) > inbox->message_bytes_max) {
 		if (!skip(inbox, ring, claim, item.segments))

@@ -62,7 +62,7 @@ static void note(struct msg_inbox *inbox, const struct msg_inbox_ring *ring,
 }
 
 /* From where on each is wanted. */
-static void choose(struct msg_inbox *inbox, uint32_t wanted)
+static void choose(struct msg_inbox *inbox, uint32_t wanted, bool joins)
 {
 	for (uint32_t i = 0; i <= inbox->stream_mask; i++) {
 		struct msg_inbox_stream *s = &inbox->streams[i];
@@ -73,6 +73,7 @@ static void choose(struct msg_inbox *inbox, uint32_t wanted)
 		if (wanted < there && wanted != UINT32_MAX)
 			there = wanted;
 		s->late = false;
+		s->joins = joins;
 		s->expected -= there;
 		inbox_count(inbox, MSG_COUNTER_CAUGHT_UP, there);
 	}
@@ -96,9 +97,31 @@ void inbox_begin_late(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 		}
 		at += step;
 	}
-	choose(inbox, wanted);
+	/* Of a ring of one publisher its owner says so. */
+	choose(inbox, wanted, inbox->tells_events && ring->publisher == 0);
 	ring->late_end = end;
 	ring->apart = true;
+}
+
+bool inbox_tell_joined(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
+	struct msg_view *view)
+{
+	const struct msg_inbox_record *r = &inbox->records[ring->deliver];
+	struct msg_inbox_stream *s =
+		inbox_find_stream(inbox, r->publisher, r->topic);
+	struct msg_view what = {
+		.publisher = r->publisher,
+		.topic = r->topic,
+		.sequence = s->expected,
+		.event = MSG_EVENT_JOINED,
+	};
+
+	/* Without room the message comes all the same. */
+	if (!s->used || !s->joins || !inbox_tell(inbox, ring, &what, view))
+		return false;
+	s->joins = false;
+	s->told = true;
+	return true;
 }
 
 bool inbox_is_unwanted(

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * inbox_internal.h - what inbox.c (rings, records in hand), inbox_claim.c
- * (entries to records), inbox_history.c (what was there before), inbox_take.c (the
- * steady path) and inbox_views.c (views, bits) say to each other.
+ * (entries to records), inbox_event.c (what happened), inbox_history.c (what was
+ * there before), inbox_take.c (the steady path) and inbox_views.c (views, bits) say
+ * to each other.
  */
 #ifndef MSG_ENGINE_INBOX_INTERNAL_H
 #define MSG_ENGINE_INBOX_INTERNAL_H
@@ -70,6 +71,9 @@ struct msg_inbox_stream *inbox_find_stream(
  * we want the last `wanted` messages of each publisher. */
 void inbox_begin_late(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 	uint32_t entries, uint32_t wanted);
+/* inbox_history.c: say JOINED before the ring's next record, if that is due. */
+bool inbox_tell_joined(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
+	struct msg_view *view);
 /* inbox_history.c: whether nothing of such a record is wanted; of a pack, note
  * what is. */
 bool inbox_is_unwanted(
@@ -79,10 +83,19 @@ bool inbox_is_unwanted(
 void inbox_expect(struct msg_inbox *inbox, uint32_t publisher, uint32_t topic,
 	uint64_t sequence);
 
-/* inbox_views.c: tell by an event of its own what was lapped, where nothing
+/* inbox_event.c: a view of `what` that stands for no entry.  False: no room. */
+bool inbox_tell(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
+	const struct msg_view *what, struct msg_view *view);
+
+/* inbox_event.c: tell by an event of its own what was lapped, where nothing
  * follows that could tell of it; how many views. */
 int inbox_tell_lapped(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 	struct msg_view *view);
+
+/* inbox_event.c: tell these two, as far as they are owed; how many views. */
+int inbox_tell_owed(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
+	enum msg_event first, enum msg_event second, struct msg_view *views,
+	int count);
 
 /* inbox_views.c: views of the ring's next record; moves `deliver` on when all
  * of it are out.  How many, at least one unless the record is void. */

@@ -221,8 +221,13 @@ static int take_late(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 		uint64_t left = ring->late_end - ring->reader.next;
 		uint32_t want = (uint32_t)count - (uint32_t)n;
 
-		while (n < count && ring->deliver != MSG_INBOX_NONE)
-			n += inbox_deliver(inbox, ring, views + n, count - n);
+		while (n < count && ring->deliver != MSG_INBOX_NONE) {
+			if (inbox_tell_joined(inbox, ring, &views[n]))
+				n++;
+			else
+				n += inbox_deliver(
+					inbox, ring, views + n, count - n);
+		}
 		if (n == count)
 			return n;
 		if (ring->reader.next >= ring->late_end)
@@ -233,7 +238,6 @@ static int take_late(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 			    inbox, ring, left < want ? (uint32_t)left : want))
 			return n;
 	}
-	ring->apart = false;
 	/* It is told by the gap before the next, if it was wanted at all. */
 	ring->lost = 0;
 	return n;
@@ -269,6 +273,28 @@ static INLINE int take_ring(struct msg_inbox *inbox,
 	return take_rest(inbox, ring, views, count, n);
 }
 
+/* What is not usual: events before, and behind, what there is to take. */
+static APART int take_apart(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
+	struct msg_view *views, int count)
+{
+	int n = inbox_tell_owed(inbox, ring, MSG_EVENT_JOINED,
+		MSG_EVENT_RESTARTED, views, count);
+
+	if (n == count)
+		return n;
+	if (ring->reader.next < ring->late_end)
+		n += take_late(inbox, ring, views + n, count - n);
+	else
+		n += take_ring(inbox, ring, views + n, count - n);
+	if (n < count && ring->deliver == MSG_INBOX_NONE &&
+		!msg_ring_ready(&ring->reader) && !ring->owes)
+		n += inbox_tell_owed(inbox, ring, MSG_EVENT_LEFT,
+			MSG_EVENT_SILENT, views + n, count - n);
+	ring->apart = ring->stopped || ring->owed != 0 ||
+		      ring->reader.next < ring->late_end;
+	return n;
+}
+
 static APART void tell_lost(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 	uint64_t lost)
 {
@@ -293,7 +319,8 @@ bool msg_inbox_drained(const struct msg_inbox_ring *ring)
 {
 	return ring->deliver == MSG_INBOX_NONE &&
 	       (ring->stopped ||
-		       (!msg_ring_ready(&ring->reader) && !ring->owes));
+		       (!msg_ring_ready(&ring->reader) && !ring->owes &&
+			       ring->owed == 0));
 }
 
 /* Whether those before it are done with.  First this one, acquire, then those:
@@ -323,7 +350,7 @@ static APART int take_many(
 
 		if (is_next(ring) && !ring->stopped) {
 			int some = ring->apart
-					   ? take_late(inbox, ring, views + n,
+					   ? take_apart(inbox, ring, views + n,
 						     count - n)
 					   : take_ring(inbox, ring, views + n,
 						     count - n);

@@ -187,6 +187,22 @@ static void skip_first(struct msg_inbox *inbox, struct msg_inbox_ring *ring)
 	}
 }
 
+/* The record goes back as it came. */
+static int drop(struct msg_inbox *inbox, struct msg_inbox_ring *ring)
+{
+	inbox->records[ring->deliver].words = 0;
+	delivered(inbox, ring);
+	return 0;
+}
+
+static bool was_told(struct msg_inbox *inbox, const struct msg_inbox_record *r)
+{
+	const struct msg_inbox_stream *s =
+		inbox_find_stream(inbox, r->publisher, r->topic);
+
+	return s->used && s->told;
+}
+
 /* Not a message: nothing is missing but what it says, and nothing is counted.
  * Where a stream begins, its first message says. */
 static int deliver_event(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
@@ -196,6 +212,11 @@ static int deliver_event(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 	const struct msg_inbox_record *r = &inbox->records[record];
 	uint64_t lost = r->event == MSG_EVENT_LOST ? missing(inbox, r, 0) : 0;
 
+	/* How far a stream is: nothing of it is missing here; or that it is
+	 * there, said to us alone, which its first message of before told. */
+	if (r->event == MSG_EVENT_LOST ? lost == 0
+				       : r->lost != 0 && was_told(inbox, r))
+		return drop(inbox, ring);
 	inbox_set_bit(inbox, record);
 	fill(inbox, record, 0, NULL, 0, lost, view);
 	view->event = r->event;
@@ -210,53 +231,6 @@ void inbox_expect(struct msg_inbox *inbox, uint32_t publisher, uint32_t topic,
 {
 	if (!inbox_find_stream(inbox, publisher, topic)->used)
 		inbox_missing_slow(inbox, publisher, topic, sequence, 0, 0);
-}
-
-/* Entries were lost, and each was one message at least: if it was more, the next
- * message tells the rest, by its gap.  The record stands for no entry, so it is
- * among those kept, which need not be in order. */
-int inbox_tell_lapped(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
-	struct msg_view *view)
-{
-	struct msg_inbox_stream *s =
-		inbox_find_stream(inbox, ring->publisher, ring->topic);
-	struct msg_inbox_record *r;
-	uint32_t record;
-
-	/* Before its first message nobody knows where it stood. */
-	if (!s->used || inbox->free_count == 0 || inbox_claim_room(ring) == 0)
-		return 0;
-	record = inbox->free[--inbox->free_count];
-	r = &inbox->records[record];
-	*r = (struct msg_inbox_record){
-		.index = ring->reader.next,
-		.sequence = s->expected + ring->lost,
-		.publisher = ring->publisher,
-		.topic = ring->topic,
-		.segments = 1,
-		.next = MSG_INBOX_NONE,
-		.younger = ring->kept,
-		.place = MSG_INBOX_NONE,
-		.generation = r->generation,
-		.kind = MSG_RING_EVENT,
-	};
-	inbox_set_bit(inbox, record);
-	fill(inbox, record, 0, NULL, 0, missing(inbox, r, 0), view);
-	view->event = MSG_EVENT_LOST;
-	view->reason = MSG_LOSS_LAPPED;
-	inbox->events++;
-	ring->lost = 0;
-	ring->kept = record;
-	ring->in_hand++;
-	return 1;
-}
-
-/* The record goes back as it came. */
-static int drop(struct msg_inbox *inbox, struct msg_inbox_ring *ring)
-{
-	inbox->records[ring->deliver].words = 0;
-	delivered(inbox, ring);
-	return 0;
 }
 
 static int deliver_packed(struct msg_inbox *inbox, struct msg_inbox_ring *ring,

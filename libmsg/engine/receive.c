@@ -361,6 +361,14 @@ void msg_receiver_publish_to(struct msg_receiver *r, uint32_t topic,
 		r->ring_top = topic + 1;
 }
 
+void msg_receiver_retain(struct msg_receiver *r, uint32_t count)
+{
+	uint32_t need = r->link->receive_count + count;
+	uint32_t have = r->options.buffer_count;
+
+	r->unposted = need > have ? need - have : 0;
+}
+
 void msg_receiver_free(void *receiver, uint32_t slot)
 {
 	struct msg_receiver *r = receiver;
@@ -406,7 +414,7 @@ static int refill(struct msg_receiver *r)
 {
 	uint32_t want = r->link->receive_count;
 
-	if (r->posted + r->retained > want - want / 8)
+	if (r->posted + r->unposted > want - want / 8)
 		return 0;
 	if (r->pool.free_count < RECEIVE_TURN_EVENTS)
 		receive_reclaim(r);

@@ -137,7 +137,7 @@ struct msg_receiver {
 	struct msg_ring_writer *ring;
 	struct msg_ring_writer **rings;
 	uint32_t ring_top; /* Topic numbers beyond never had one. */
-	uint32_t retained; /* Slots that the rings' writers retain, at most. */
+	uint32_t unposted; /* Slots that the link lacks for what they retain. */
 
 	uint32_t posted;
 	uint32_t held_slots;       /* In windows and assemblies. */
@@ -254,6 +254,15 @@ int msg_receiver_offered(struct msg_receiver *receiver,
 /* From now on tell events in line, as with options.events. */
 void msg_receiver_tell(struct msg_receiver *receiver);
 
+/* Tell one reader of a topic's ring, who has just come, of the publishers that are
+ * there; as far as there is room. */
+void msg_receiver_introduce(
+	struct msg_receiver *receiver, uint32_t topic, uint32_t reader);
+
+/* Say in a topic's ring how far each of its streams is: to readers that lost the
+ * end of it.  False: there is no room for all. */
+bool msg_receiver_mark(struct msg_receiver *receiver, uint32_t topic);
+
 /* What else one of ours said, for events. */
 struct msg_receive_said {
 	uint64_t identity; /* Hash of host and program. */
@@ -267,6 +276,9 @@ void msg_receiver_heard(struct msg_receiver *receiver,
 /* The ring of a topic, when each has its own. */
 void msg_receiver_publish_to(struct msg_receiver *receiver, uint32_t topic,
 	struct msg_ring_writer *ring);
+
+/* Their writers retain so many entries, all together. */
+void msg_receiver_retain(struct msg_receiver *receiver, uint32_t count);
 
 /* The free function of those rings; the context is the receiver. */
 void msg_receiver_free(void *receiver, uint32_t slot);

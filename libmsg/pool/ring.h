@@ -77,7 +77,9 @@ enum msg_ring_kind {
 	                        can be seen, and follow each other. */
 	MSG_RING_EVENT = 5,  /* No message and no bytes: what happened to the
 	                        stream, in `place` (enum msg_event), `lost` and
-	                        `total` (enum msg_loss). */
+	                        `total` (enum msg_loss); if none are lost, how
+	                        far it is.  Of others `lost` is 0, or the one
+	                        reader it is for + 1. */
 };
 
 #define MSG_RING_INLINE_BYTES 32u

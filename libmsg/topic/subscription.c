@@ -203,6 +203,8 @@ static int add_source(struct msg_subscription *s,
 		unmap(source);
 		msg_counter_add(&s->counters[counter], 1);
 		resign(said, fds[2]);
+	} else {
+		subscription_came(s, source, said->program);
 	}
 	return 0;
 }
@@ -220,6 +222,12 @@ static void clear_out(struct msg_subscription *s)
 		if (source->session != s->session && source->give_up == 0 &&
 			s->client.phase == MSG_CLIENT_SERVED)
 			source->give_up = now + ORPHAN_NS;
+		/* It takes one take more then to read it to its end. */
+		if (source->give_up != 0 && now > source->give_up &&
+			!source->ring->finished && !source->gone) {
+			subscription_went(s, source, false);
+			continue;
+		}
 		if ((source->ended || source->ring->finished ||
 			    source->ring->stopped ||
 			    (source->give_up != 0 && now > source->give_up)) &&
@@ -297,8 +305,10 @@ static int hear(void *context, const struct msg_control *said,
 			return add_source(s, &said->ring, frame->fds);
 		case MSG_CONTROL_RING_GONE:
 			source = find_number(s, said->ring_gone.number);
-			if (source)
-				source->ended = true;
+			if (!source)
+				return 0;
+			source->ended = true;
+			subscription_went(s, source, said->ring_gone.left);
 			return 0;
 		default:
 			break;
@@ -458,6 +468,11 @@ static int take_less(
 	if (s->evicted || msg_inbox_evicted(&s->inbox)) {
 		s->evicted = true;
 		msg_inbox_release(&s->inbox, views, n);
+		if (!s->eviction_told &&
+			msg_inbox_tell_evicted(&s->inbox, views)) {
+			s->eviction_told = true;
+			return 1;
+		}
 		return -MSG_ERROR_EVICTED;
 	}
 	if (n > 0)

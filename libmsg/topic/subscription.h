@@ -30,6 +30,8 @@
 #define MSG_SUBSCRIPTION_RINGS_MAX 256u
 /* As many topics as a pattern follows without a broker. */
 #define MSG_SUBSCRIPTION_TOPICS_MAX 1024u
+/* Local publishers that went and are remembered, in case they come back. */
+#define MSG_SUBSCRIPTION_GONE 64u
 
 struct msg_subscription_options {
 	const char *path; /* Of the broker's socket. */
@@ -58,6 +60,9 @@ struct msg_source {
 	uint32_t publisher;
 	uint32_t topic;
 	bool ended;       /* Nothing more is written to it. */
+	bool gone;        /* LOCAL: its publisher is, and it was said, … */
+	bool followed;    /* … or that it is one that came back. */
+	uint64_t key;     /* LOCAL: of topic and program. */
 	uint64_t give_up; /* Of an orphan, coarse clock; 0: not yet said. */
 };
 
@@ -80,6 +85,9 @@ struct msg_subscription {
 	int timer_fd;     /* Looks for a broker that is away. */
 	int doorbells[2]; /* This session's, the last one's; -1. */
 	struct msg_control_subscribe said;
+	uint64_t gone[MSG_SUBSCRIPTION_GONE]; /* Keys; 0: none. */
+	uint32_t gone_next;
+	bool eviction_told;
 	msg_counter_t counters[MSG_COUNTER_COUNT];
 	struct msg_source *sources; /* MSG_SUBSCRIPTION_RINGS_MAX */
 	char (*topics)[MSG_TOPIC_BYTES_MAX + 1]; /* By number. */
@@ -114,6 +122,13 @@ static inline bool subscription_is_starved(
 {
 	return subscription->inbox.free_count == 0;
 }
+
+/* subscription_events.c: a source was added; its publisher is gone, with a goodbye
+ * or without. */
+void subscription_came(struct msg_subscription *subscription,
+	struct msg_source *source, const char *program);
+void subscription_went(struct msg_subscription *subscription,
+	struct msg_source *source, bool left);
 
 /* subscription_wait.c: descriptors. */
 int subscription_open_descriptors(struct msg_subscription *subscription);
