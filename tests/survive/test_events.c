@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * test_events.c - what is lost at the end of a stream, with nothing behind it
- * that could tell of it: who asked for events hears of it at once, through the
- * broker as without one, and for the others nothing is different.
+ * test_events.c - what happens to publishers is told in line, through the broker
+ * as without one: that they come, leave, fall silent and come back, and what is
+ * lost at the end of a stream, with nothing behind it that could tell of it; and
+ * for who did not ask nothing is different.
  *
- * The publisher is a socket of the test's, which sends frames as another host
- * would, and so can leave some out.
+ * Publishers of another host are a socket of the test's, which sends frames as
+ * those would, and so can leave some out.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -28,7 +30,8 @@
 
 static char port[16], group_text[32];
 static const char *arguments[] = {
-	"--interface", "lo", "--port", port, "--groups", group_text, NULL};
+	"--interface", "lo", "--port", port, "--groups", group_text,
+	"--slots", "64", NULL};
 
 static struct host host;
 static struct msg_groups groups;
@@ -38,8 +41,8 @@ static int sender;
 /* Who asked, and who did not. */
 static struct msg_subscriber *asked, *other;
 
-static void send_frame(enum msg_frame_type type, uint64_t sequence,
-	const void *body, size_t bytes)
+static void send_frame_of(uint32_t publisher, enum msg_frame_type type,
+	uint64_t sequence, const void *body, size_t bytes)
 {
 	uint8_t data[1500];
 	struct sockaddr_storage to;
@@ -47,7 +50,7 @@ static void send_frame(enum msg_frame_type type, uint64_t sequence,
 		.type = (uint8_t)type,
 		.bytes = (uint16_t)(MSG_FRAME_HEADER_BYTES + bytes),
 		.tag = msg_name_tag(TOPIC),
-		.publisher = PUBLISHER,
+		.publisher = publisher,
 		.sequence = sequence,
 	};
 
@@ -59,6 +62,12 @@ static void send_frame(enum msg_frame_type type, uint64_t sequence,
 				 (struct sockaddr *)&to,
 				 sizeof(struct sockaddr_in)),
 		frame.bytes);
+}
+
+static void send_frame(enum msg_frame_type type, uint64_t sequence,
+	const void *body, size_t bytes)
+{
+	send_frame_of(PUBLISHER, type, sequence, body, bytes);
 }
 
 static void send_message(uint64_t sequence)
@@ -86,16 +95,24 @@ static void announce(uint64_t next_sequence, bool closing)
 	send_frame(MSG_FRAME_ANNOUNCE, 0, body, msg_announce_pack(&said, body));
 }
 
-static struct msg_subscriber *subscribe(bool events)
+static struct msg_subscriber *subscribe_as(const char *topic, bool events,
+	uint32_t slow, uint32_t history)
 {
 	struct msg_subscriber_options o = MSG_SUBSCRIBER_OPTIONS;
 	struct msg_subscriber *s;
 
-	o.topic = TOPIC;
+	o.topic = topic;
 	o.events = events;
+	o.slow = slow;
+	o.history_count = history;
 	ck_assert_msg(msg_subscriber_open(node, &o, &s) == 0, "%s",
 		msg_error_text());
 	return s;
+}
+
+static struct msg_subscriber *subscribe(bool events)
+{
+	return subscribe_as(TOPIC, events, MSG_SLOW_DEFAULT, 0);
 }
 
 static void setup(void)
@@ -202,6 +219,252 @@ START_TEST(the_end_of_a_stream_is_told)
 }
 END_TEST
 
+START_TEST(who_comes_later_is_told_who_is_there)
+{
+	struct msg_subscriber *late;
+	struct msg_view view;
+
+	for (uint64_t i = 0; i < 3; i++)
+		send_message(i);
+	expect(asked, MSG_EVENT_JOINED, 0, 0);
+	for (uint64_t i = 0; i < 3; i++)
+		expect(asked, MSG_EVENT_MESSAGE, i, 0);
+	late = subscribe(true);
+	expect(late, MSG_EVENT_JOINED, 0, 0);
+	send_message(3);
+	expect(late, MSG_EVENT_MESSAGE, 3, 0);
+	/* It alone. */
+	expect(asked, MSG_EVENT_MESSAGE, 3, 0);
+	ck_assert(!take(late, &view, SOON_NS / 20));
+	ck_assert_int_eq(msg_subscriber_close(late), 0);
+}
+END_TEST
+
+/* What was lapped of one publisher, and what came behind it is another's: how
+ * much of the first is gone it is told all the same. */
+START_TEST(who_was_lapped_is_told_though_nothing_follows)
+{
+	uint64_t taken[2] = {0, 0}, lost[2] = {0, 0}, at_once = 0;
+	struct msg_view view;
+
+	for (uint64_t i = 0; i < 5; i++)
+		send_message(i);
+	expect(asked, MSG_EVENT_JOINED, 0, 0);
+	for (uint64_t i = 0; i < 5; i++)
+		expect(asked, MSG_EVENT_MESSAGE, i, 0);
+	/* And now it takes nothing. */
+	for (uint64_t i = 5; i < 15; i++)
+		send_message(i);
+	for (uint64_t i = 0; i < 400; i++) {
+		send_frame_of(PUBLISHER + 1, MSG_FRAME_SINGLE, i, &i, sizeof i);
+		sleep_us(200);
+	}
+	sleep_us(100000);
+	while (take(asked, &view, SOON_NS / 5)) {
+		int who = view.publisher != PUBLISHER;
+
+		taken[who] += view.event == MSG_EVENT_MESSAGE;
+		lost[who] += view.lost_before;
+		if (who == 0 && view.event == MSG_EVENT_LOST) {
+			ck_assert_uint_eq(view.reason, MSG_LOSS_LAPPED);
+			at_once += view.lost_before;
+		}
+	}
+	printf("of 10 and 400 %llu and %llu were taken, %llu lost of the first\n",
+		(unsigned long long)taken[0], (unsigned long long)taken[1],
+		(unsigned long long)at_once);
+	ck_assert_uint_gt(at_once, 0);
+	ck_assert_uint_eq(taken[0] + lost[0], 10);
+	ck_assert_uint_gt(taken[1], 0);
+	/* Not again with what follows. */
+	send_message(15);
+	expect(asked, MSG_EVENT_MESSAGE, 15, 0);
+}
+END_TEST
+
+/* ---- publishers of this host --------------------------------------------- */
+
+static void expect_of(struct msg_subscriber *s, uint64_t publisher,
+	enum msg_event event, uint64_t sequence)
+{
+	struct msg_view view;
+
+	ck_assert(take(s, &view, 5 * SOON_NS));
+	ck_assert_uint_eq(view.event, event);
+	ck_assert_uint_eq(view.publisher, publisher);
+	ck_assert_uint_eq(view.sequence, sequence);
+	ck_assert_uint_eq(view.lost_before, 0);
+	ck_assert_uint_eq(view.bytes, event == MSG_EVENT_MESSAGE ? 40 : 0);
+}
+
+static struct msg_publisher *publish(const char *topic, uint32_t reliability)
+{
+	struct msg_publisher_options o = MSG_PUBLISHER_OPTIONS;
+	struct msg_publisher *p;
+
+	o.topic = topic;
+	o.reliability = reliability;
+	o.linger_ms = reliability == MSG_RELIABILITY_RELIABLE ? 20 : 0;
+	ck_assert_msg(msg_publisher_open(node, &o, &p) == 0, "%s",
+		msg_error_text());
+	return p;
+}
+
+static void publish_one(struct msg_publisher *p)
+{
+	static const char data[40];
+	int result;
+
+	while ((result = msg_publish(p, data, sizeof data)) == -MSG_ERROR_AGAIN)
+		sleep_us(100);
+	ck_assert_int_eq(result, 0);
+}
+
+START_TEST(who_comes_leaves_and_comes_back_is_told)
+{
+	struct msg_subscriber *s = subscribe_as("here.*", true, 0, 0);
+	struct msg_publisher *p = publish("here.a", 0);
+	struct msg_view view;
+	uint64_t id = msg_publisher_id(p);
+
+	/* At once, before its first message. */
+	expect_of(s, id, MSG_EVENT_JOINED, 0);
+	for (uint64_t i = 0; i < 100; i++)
+		publish_one(p);
+	ck_assert_int_eq(msg_publisher_close(p), 0);
+	for (uint64_t i = 0; i < 100; i++)
+		expect_of(s, id, MSG_EVENT_MESSAGE, i);
+	expect_of(s, id, MSG_EVENT_LEFT, 100);
+	/* Another topic is another one, the same one is this one again. */
+	p = publish("here.b", 0);
+	expect_of(s, msg_publisher_id(p), MSG_EVENT_JOINED, 0);
+	ck_assert_int_eq(msg_publisher_close(p), 0);
+	expect_of(s, msg_publisher_id(p), MSG_EVENT_LEFT, 0);
+	p = publish("here.a", 0);
+	ck_assert_uint_ne(msg_publisher_id(p), id);
+	expect_of(s, msg_publisher_id(p), MSG_EVENT_JOINED, 0);
+	expect_of(s, msg_publisher_id(p), MSG_EVENT_RESTARTED, 0);
+	publish_one(p);
+	expect_of(s, msg_publisher_id(p), MSG_EVENT_MESSAGE, 0);
+	ck_assert(!take(s, &view, SOON_NS / 20));
+	ck_assert_uint_eq(msg_subscriber_counter(s, MSG_COUNTER_MESSAGES), 101);
+	ck_assert_int_eq(msg_publisher_close(p), 0);
+	ck_assert_int_eq(msg_subscriber_close(s), 0);
+}
+END_TEST
+
+/* What it had published comes first, and then that it is gone. */
+START_TEST(who_is_killed_is_silent_at_once)
+{
+	struct msg_subscriber *s = subscribe_as("killed", true, 0, 0);
+	struct publisher_plan plan = {.host = &host, .topic = "killed",
+		.bytes_min = 40, .bytes_max = 40, .burst = 3, .pause_us = 1000,
+		.seed = check_seed()};
+	struct actor *actor;
+	struct msg_view view;
+	uint64_t next = 0, killed_ns;
+
+	actors_open();
+	actor = publisher_start(&plan);
+	ck_assert(take(s, &view, 5 * SOON_NS));
+	ck_assert_uint_eq(view.event, MSG_EVENT_JOINED);
+	AWAIT(10, actor->published > 30);
+	actor_kill(actor);
+	killed_ns = now_ns();
+	for (;;) {
+		ck_assert(take(s, &view, 5 * SOON_NS));
+		if (view.event != MSG_EVENT_MESSAGE)
+			break;
+		ck_assert_uint_eq(view.sequence, next++);
+	}
+	printf("silent %.1f ms after its end, %llu messages\n",
+		(double)(now_ns() - killed_ns) / 1e6,
+		(unsigned long long)next);
+	ck_assert_uint_eq(view.event, MSG_EVENT_SILENT);
+	ck_assert_uint_eq(view.sequence, next);
+	ck_assert_uint_ge(next, 30);
+	ck_assert_uint_lt(now_ns() - killed_ns, SOON_NS);
+	actor = publisher_start(&plan);
+	ck_assert(take(s, &view, 5 * SOON_NS));
+	ck_assert_uint_eq(view.event, MSG_EVENT_JOINED);
+	ck_assert(take(s, &view, 5 * SOON_NS));
+	ck_assert_uint_eq(view.event, MSG_EVENT_RESTARTED);
+	actor_stop(actor);
+	ck_assert_int_eq(msg_subscriber_close(s), 0);
+}
+END_TEST
+
+/* A broker that dies is no event: its publishers are there as before. */
+START_TEST(a_broker_that_comes_back_is_no_event)
+{
+	struct msg_subscriber *s = subscribe_as("stays", true, 0, 0);
+	struct msg_publisher *p = publish("stays", 0);
+	uint64_t id = msg_publisher_id(p), sent = 0;
+	uint64_t limit = now_ns() + 10 * SOON_NS;
+
+	expect_of(s, id, MSG_EVENT_JOINED, 0);
+	host_end(&host, SIGKILL);
+	host_start(&host);
+	while (msg_publisher_counter(p, MSG_COUNTER_REATTACHED) == 0 ||
+		msg_subscriber_counter(s, MSG_COUNTER_REATTACHED) == 0) {
+		publish_one(p);
+		expect_of(s, id, MSG_EVENT_MESSAGE, sent++);
+		sleep_us(1000);
+		ck_assert_uint_lt(now_ns(), limit);
+	}
+	for (int i = 0; i < 50; i++) {
+		publish_one(p);
+		expect_of(s, id, MSG_EVENT_MESSAGE, sent++);
+		sleep_us(10000);
+	}
+	ck_assert_int_eq(msg_publisher_close(p), 0);
+	expect_of(s, id, MSG_EVENT_LEFT, sent);
+	ck_assert_int_eq(msg_subscriber_close(s), 0);
+}
+END_TEST
+
+START_TEST(a_late_joiner_hears_of_it_before_its_history)
+{
+	struct msg_publisher *p = publish("late", MSG_RELIABILITY_RELIABLE);
+	struct msg_subscriber *s;
+	uint64_t id = msg_publisher_id(p);
+
+	for (int i = 0; i < 20; i++)
+		publish_one(p);
+	sleep_us(20000);
+	s = subscribe_as("late", true, 0, 5);
+	expect_of(s, id, MSG_EVENT_JOINED, 15);
+	for (uint64_t i = 15; i < 20; i++)
+		expect_of(s, id, MSG_EVENT_MESSAGE, i);
+	publish_one(p);
+	expect_of(s, id, MSG_EVENT_MESSAGE, 20);
+	ck_assert_int_eq(msg_publisher_close(p), 0);
+	expect_of(s, id, MSG_EVENT_LEFT, 21);
+	ck_assert_int_eq(msg_subscriber_close(s), 0);
+}
+END_TEST
+
+START_TEST(that_it_was_evicted_is_a_view_and_then_the_code)
+{
+	struct msg_subscriber *s =
+		subscribe_as("fast", true, MSG_SLOW_EVICT, 0);
+	struct msg_publisher *p = publish("fast", 0);
+	struct msg_view view;
+
+	expect_of(s, msg_publisher_id(p), MSG_EVENT_JOINED, 0);
+	for (int i = 0; i < 20000; i++)
+		publish_one(p);
+	ck_assert(take(s, &view, 5 * SOON_NS));
+	ck_assert_uint_eq(view.event, MSG_EVENT_EVICTED);
+	ck_assert_uint_eq(view.publisher, msg_publisher_id(p));
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(msg_subscriber_take(s, &view, 1),
+			-MSG_ERROR_EVICTED);
+	ck_assert_int_eq(msg_subscriber_close(s), 0);
+	ck_assert_int_eq(msg_publisher_close(p), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("events");
@@ -209,5 +472,12 @@ int main(void)
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, the_end_of_a_stream_is_told);
+	tcase_add_test(tcase, who_comes_later_is_told_who_is_there);
+	tcase_add_test(tcase, who_was_lapped_is_told_though_nothing_follows);
+	tcase_add_test(tcase, who_comes_leaves_and_comes_back_is_told);
+	tcase_add_test(tcase, who_is_killed_is_silent_at_once);
+	tcase_add_test(tcase, a_broker_that_comes_back_is_no_event);
+	tcase_add_test(tcase, a_late_joiner_hears_of_it_before_its_history);
+	tcase_add_test(tcase, that_it_was_evicted_is_a_view_and_then_the_code);
 	return check_main(suite, NULL);
 }
