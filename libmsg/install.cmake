@@ -11,6 +11,7 @@
 #   bin/msg                 the program (tool/)
 #   share/man/              msg.1 (tool/), man/'s of sections 3 and 7, a link for each
 #                           function; msgbrokerd.8 and msg.conf.5 (broker/)
+#   share/bash-completion/, share/zsh/   completion of msg
 #   share/doc/msg/          README.md, CHANGES.md, LICENSE
 #
 # Each file belongs to a component, which is a package of a distribution:

@@ -51,10 +51,15 @@ extern const struct command command_losses;
 extern const struct command command_list;
 extern const struct command command_info;
 extern const struct command command_top;
+extern const struct command command_hz;
+extern const struct command command_graph;
 extern const struct command command_bench;
 extern const struct command command_doctor;
 extern const struct command command_broker;
 extern const struct command command_counters;
 extern const struct command command_version;
+
+/* What `msg help recipes` shows. */
+extern const char recipes_text[];
 
 #endif

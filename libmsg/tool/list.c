@@ -31,11 +31,13 @@
 #define COLUMNS 9
 
 enum {
-	OPTION_JSON = OPTION_LONG
+	OPTION_JSON = OPTION_LONG,
+	OPTION_NAMES,
 };
 
 static const struct option_spec options[] = {
 	{OPTION_JSON, "json", NULL, "one JSON object per publisher"},
+	{OPTION_NAMES, "names", NULL, "the topics alone, one a line"},
 	{'b', "brokers", NULL, "which brokers this host has, instead"},
 	{'w', "watch", NULL, "show again whenever something changes"},
 	{'t', "wait", "SEC",
@@ -55,6 +57,7 @@ struct list {
 	int heard; /* Of them; the others the broker tells of. */
 	bool brokers;
 	bool as_json;
+	bool names;
 	bool watch;
 	double wait;
 };
@@ -241,10 +244,33 @@ static void print_json(const struct msg_topic_info *info)
 	putchar('\n');
 }
 
+static int compare_topics(const void *a, const void *b)
+{
+	const struct msg_topic_info *one = a, *other = b;
+
+	return strcmp(one->topic, other->topic);
+}
+
+static void print_names(const struct list *list)
+{
+	qsort(list->infos, (size_t)list->count, sizeof *list->infos,
+		compare_topics);
+	for (int i = 0; i < list->count; i++) {
+		if (i > 0 && strcmp(list->infos[i].topic,
+				     list->infos[i - 1].topic) == 0)
+			continue;
+		text_write(stdout, list->infos[i].topic,
+			strlen(list->infos[i].topic));
+		putchar('\n');
+	}
+}
+
 static void show(struct list *list)
 {
 	read_broker(list);
-	if (list->as_json) {
+	if (list->names) {
+		print_names(list);
+	} else if (list->as_json) {
 		for (int i = 0; i < list->count; i++)
 			print_json(&list->infos[i]);
 	} else if (list->count > 0 || list->watch) {
@@ -308,6 +334,8 @@ static void read_line(
 	while ((id = options_next(command, &list->lane, argc, argv)) >= 0) {
 		if (id == OPTION_JSON)
 			list->as_json = true;
+		else if (id == OPTION_NAMES)
+			list->names = true;
 		else if (id == 'w')
 			list->watch = true;
 		else if (id == 'b')

@@ -28,6 +28,8 @@ static const struct command *const commands[] = {
 	&command_list,
 	&command_info,
 	&command_top,
+	&command_hz,
+	&command_graph,
 	&command_bench,
 	&command_doctor,
 	&command_broker,
@@ -47,7 +49,8 @@ static void print_help(FILE *file)
 		fprintf(file, "  %-10s %s\n", commands[i]->name,
 			commands[i]->summary);
 	fputs("  help       Help on a command: 'msg help CMD' or "
-	      "'msg CMD --help'.\n\n"
+	      "'msg CMD --help';\n"
+	      "             'msg help recipes': how to do what people do.\n\n"
 	      "A program 'msg-foo' on PATH is also 'msg foo'.\n\n"
 	      "Without options everything stays on this machine: the one "
 	      "active RDMA device,\nor kernel UDP on loopback.  "
@@ -115,6 +118,10 @@ static int help(char **argv)
 
 	if (!argv[1] || strcmp(argv[1], "help") == 0) {
 		print_help(stdout);
+		return TOOL_EXIT_OK;
+	}
+	if (strcmp(argv[1], "recipes") == 0) {
+		fputs(recipes_text, stdout);
 		return TOOL_EXIT_OK;
 	}
 	command = find_command(argv[1]);

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * recipes.c - what `msg help recipes` shows.
+ *
+ * Lines that begin with "  $ " are commands; tests/local/recipes.sh sees that
+ * each of them is one.
+ */
+#include "command.h"
+
+const char recipes_text[] =
+	"Try it, on this machine alone\n"
+	"  $ msg echo 'demo.>' &\n"
+	"  $ date | msg pub demo.date\n"
+	"\n"
+	"Is this machine ready?  On that interface?\n"
+	"  $ msg doctor\n"
+	"  $ msg doctor --interface eth0\n"
+	"\n"
+	"Who publishes what?  Draw it\n"
+	"  $ msg list --watch\n"
+	"  $ msg graph | dot -Tsvg >topology.svg\n"
+	"\n"
+	"Look into a topic: messages, their pace, one of them as it came\n"
+	"  $ msg echo 'md.>' --json | jq .\n"
+	"  $ msg hz 'md.>'\n"
+	"  $ msg echo md.acme.bid --raw --count 1 --timeout 10 >message\n"
+	"\n"
+	"What is lost, and whose fault is it?\n"
+	"  $ msg losses --seconds 60 'md.>'\n"
+	"  $ msg top --sort lost\n"
+	"  $ msg counters | grep -A 2 lapped\n"
+	"\n"
+	"Nothing may be missing, and late ones get what was before\n"
+	"  $ msg pub orders.new --reliability reliable --flow min --history 64Mi\n"
+	"  $ msg echo 'orders.>' --history all --events\n"
+	"\n"
+	"Share one endpoint among all programs of a host\n"
+	"  $ msgbrokerd --interface eth0 &\n"
+	"  $ msg info\n"
+	"  $ MSG_BROKER_POLICY=require msg echo 'md.>'\n"
+	"\n"
+	"A broker of one's own, without a network\n"
+	"  $ msgbrokerd --name lab --no-network &\n"
+	"  $ MSG_BROKER=lab msg pub lab.test --size 64 --rate 1k --count 10k\n"
+	"\n"
+	"Send files, and make load\n"
+	"  $ msg pub config.router --file router.conf --linger 5\n"
+	"  $ msg pub load.test --size 1000 --rate 10k --batch 16\n"
+	"\n"
+	"Measure, and fail a script when it is too slow\n"
+	"  $ msg bench latency --subscribers 3 --require p99=200us,loss=0\n"
+	"  $ msg bench roundtrip --role pong --interface eth0\n"
+	"  $ msg bench roundtrip --role ping --interface eth0\n"
+	"  $ msg hz md.acme.bid --seconds 10 --require rate=1k,gap=50ms\n"
+	"\n"
+	"More: msg(1), msg_topics(7), msg_tuning(7).\n";

@@ -1,0 +1,83 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# completion.sh - TAB after `msg`: subcommands, options, values, topics that are
+# announced, brokers; in bounded time.
+# shellcheck source=tests/local/broker_lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/broker_lib.sh" || exit 1
+source=$(cd "${BASH_SOURCE%/*}/../.." && pwd)
+# shellcheck source=libmsg/tool/msg.bash
+. "$source/libmsg/tool/msg.bash"
+
+# completes WANTED WORD...: the last word is the one under the cursor; WANTED are
+# words that must be offered, and with ! in front must not.
+completes() {
+	local wanted=$1 word
+	shift
+	COMP_WORDS=("$MSG" "$@")
+	COMP_CWORD=$#
+	_msg "$MSG"
+	for word in $wanted; do
+		case $word in
+		!*) [[ " ${COMPREPLY[*]} " != *" ${word#!} "* ]] ||
+			fail "'$*' offers ${word#!}: ${COMPREPLY[*]}" ;;
+		*) [[ " ${COMPREPLY[*]} " == *" $word "* ]] ||
+			fail "'$*' does not offer $word: ${COMPREPLY[*]}" ;;
+		esac
+	done
+}
+
+check "bash knows it" grep -q _msg < <(complete -p msg)
+completes 'pub echo losses list hz graph help !--help' ''
+completes 'echo !pub' ec
+is "one left" echo "${COMPREPLY[*]}"
+completes '--json --require --interface --help !-n' echo --
+completes '--count !--json' echo --cou
+is "one left" --count "${COMPREPLY[*]}"
+completes 'verbs udp' pub --lane ''
+completes 'best-effort reliable' pub --reliability ''
+completes 'lo' pub --interface l
+completes 'latency' bench la
+completes 'recipes echo' help ''
+completes 'check-config' broker ''
+
+# Topics of whoever announces, straight from the lane.
+export MSG_BROKER_POLICY=never XDG_RUNTIME_DIR=$work
+start pub "$MSG" pub -q done.direct --size 8 --rate 10 --count 300
+announced() { "$MSG" list -q --names --wait 0.3 | grep -q "$1"; }
+await 10 announced done.direct
+begin=$(date +%s%N)
+completes 'done.direct' echo done.
+took=$((($(date +%s%N) - begin) / 1000000))
+[ $took -lt 6000 ] || fail "topics took $took ms"
+completes 'done.direct' hz --json d
+kill "${pids[pub]}"
+finish pub
+
+# And of a broker.
+broker a
+unset MSG_LANE MSG_INTERFACE MSG_GROUPS MSG_PORT _msg_topics_at
+export MSG_BROKER=$place/a.sock MSG_BROKER_POLICY=require
+start pub "$MSG" pub -q done.here --size 8 --rate 10 --count 300
+await 10 announced done.here
+completes 'done.here !done.direct' losses done
+mkdir "$work/msg"
+ln -s "$place/a.sock" "$work/msg/seen.sock"
+completes 'seen' info se
+
+# A topic that the shell would run is only a word, and stays one when inserted.
+export work
+# shellcheck disable=SC2016 # it is the name
+evil='done.$(touch${IFS}$work/harm)'
+start evil "$MSG" pub -q "$evil" --size 8 --rate 10 --count 300
+await 10 announced touch
+unset _msg_topics_at
+completes 'done.here' echo done.
+completes '' echo 'done.$'
+is "one left" 1 ${#COMPREPLY[@]}
+eval "back=${COMPREPLY[0]}"
+# shellcheck disable=SC2154
+is "the same name" "$evil" "$back"
+check "nothing is run" test ! -e "$work/harm"
+completes '!x' echo "\$(touch $work/harm)"
+check "nothing is run" test ! -e "$work/harm"
