@@ -148,6 +148,10 @@ for package in libmsg0 libmsg-dev msg-tools msgbrokerd libfabric-udmc; do
 	compgen -G "$build/packages/${package}_*.deb" >/dev/null ||
 		fail "no package $package"
 done
+if "${PKG_CONFIG:-pkg-config}" --exists libmicrohttpd; then
+	[[ $(field msg-exporter Depends) == *libmicrohttpd* ]] ||
+		fail "msg-exporter does not depend on libmicrohttpd"
+fi
 for library in libfabric1 libibverbs1 librdmacm1 libprotobuf-c1 libc6; do
 	[[ $(field libmsg0 Depends) == *"$library"* ]] ||
 		fail "libmsg0 does not depend on $library: $(field libmsg0 Depends)"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# manual.sh - msg(1) and msgbrokerd(8) tell all that --help does: each subcommand
-# has its section, each option stands there, and they tell of none that is not.
-# Programs msg-NAME that are installed with ours have a page each.
+# manual.sh - msg(1), msgbrokerd(8) and msg-exporter(8) tell all that --help does:
+# each subcommand has its section, each option stands there, and they tell of
+# none that is not.
 . "${BASH_SOURCE%/*}/lib.sh"
 : "${MSGBROKERD:?is not set: the path of the program msgbrokerd}"
 source=$(cd "${BASH_SOURCE%/*}/../.." && pwd)
@@ -54,10 +54,16 @@ for command in $commands; do
 	done
 done
 
-"$MSGBROKERD" --help | offered >"$work/offered"
-told <"$source/broker/msgbrokerd.8" >"$work/told"
-for option in $(comm -3 "$work/offered" "$work/told"); do
-	echo "msgbrokerd.8 and --help: $option is in one of them only" >&2
-	faults=$((faults + 1))
-done
+# same PROGRAM PAGE
+same() {
+	local option
+	"$1" --help | offered >"$work/offered"
+	told <"$source/$2" >"$work/told"
+	for option in $(comm -3 "$work/offered" "$work/told"); do
+		echo "$2 and --help: $option is in one of them only" >&2
+		faults=$((faults + 1))
+	done
+}
+same "$MSGBROKERD" broker/msgbrokerd.8
+[ ! -x "${EXPORTER:-}" ] || same "$EXPORTER" libmsg/exporter/msg-exporter.8
 is "faults" 0 $faults

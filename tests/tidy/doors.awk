@@ -28,7 +28,7 @@ BEGIN {
 
 	# Rooms without a floor plan: their own headers, and what is named here.
 	flat["provider"] = "base"
-	flat["tool"] = flat["examples"] = flat["bindings"] = ""
+	flat["tool"] = flat["exporter"] = flat["examples"] = flat["bindings"] = ""
 
 	# protocol/ is pure: no input or output, no clock, no allocation.
 	pure = "string.h stdint.h stdbool.h stddef.h assert.h stdalign.h " \
