@@ -17,6 +17,7 @@
 #include "api/delivery.h"
 #include "api/node.h"
 #include "api/options.h"
+#include "base/probe.h"
 #include "base/trail.h"
 #include "engine/transmit.h"
 #include "protocol/frame.h"
@@ -359,6 +360,7 @@ int msg_publisher_send(
 {
 	int result;
 
+	MSG_PROBE2(send, p->id, bytes);
 	if (p->publication)
 		return msg_publication_send(p->publication, loan, bytes);
 	result = msg_transmitter_send(&p->transmitter, loan, bytes);
@@ -369,6 +371,7 @@ int msg_publisher_send(
 int msg_publisher_queue(
 	struct msg_publisher *p, struct msg_loan *loan, size_t bytes)
 {
+	MSG_PROBE2(queue, p->id, bytes);
 	if (!p->publication)
 		return msg_transmitter_queue(&p->transmitter, loan, bytes);
 	if (msg_publication_queue_behind(p->publication, loan, bytes))

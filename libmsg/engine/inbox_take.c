@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "base/probe.h"
+
 /* Two callers each, and half the cost of a lone message if they are called. */
 #define INLINE inline __attribute__((always_inline))
 #define APART __attribute__((noinline))
@@ -243,12 +245,13 @@ static int take_late(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 	return n;
 }
 
-static int counted(struct msg_inbox *inbox, int n)
+static INLINE int counted(struct msg_inbox *inbox, int n)
 {
 	if (n > 0)
 		inbox_count(inbox, MSG_COUNTER_MESSAGES,
 			(uint64_t)n - inbox->events);
 	inbox->events = 0;
+	MSG_PROBE2(take, inbox, n);
 	return n;
 }
 

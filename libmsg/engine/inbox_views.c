@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/probe.h"
 
 /* ---- losses ------------------------------------------------------------ */
 
@@ -62,8 +63,11 @@ uint64_t inbox_missing_slow(struct msg_inbox *inbox, uint32_t publisher,
 	}
 	inbox->latest = s;
 	s->expected = sequence + messages;
-	if (lost > 0 && inbox->counts_losses)
-		inbox_count(inbox, MSG_COUNTER_LOST, lost);
+	if (lost > 0) {
+		if (inbox->counts_losses)
+			inbox_count(inbox, MSG_COUNTER_LOST, lost);
+		MSG_PROBE3(lost, publisher, sequence, lost);
+	}
 	return lost;
 }
 

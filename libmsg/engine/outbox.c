@@ -5,6 +5,7 @@
 #include <assert.h>
 
 #include "base/clock.h"
+#include "base/probe.h"
 #include "protocol/fragment.h"
 
 /* A publisher without slots waits that long for who holds them. */
@@ -227,9 +228,10 @@ static bool relieve(struct msg_outbox *o)
 	return reclaim(o, has_slots);
 }
 
-static int refuse(struct msg_outbox *o)
+static inline __attribute__((always_inline)) int refuse(struct msg_outbox *o)
 {
 	msg_lender_count(&o->lender, MSG_COUNTER_LOAN_REFUSED, 1);
+	MSG_PROBE2(refused, o->publisher, o->lender.pool.loan_count);
 	return -MSG_ERROR_AGAIN;
 }
 

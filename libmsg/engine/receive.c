@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/probe.h"
 #include "base/trail.h"
 #include "protocol/fragment.h"
 #include "protocol/pack.h"
@@ -276,6 +277,7 @@ static INLINE bool arrived(
 	struct msg_frame frame;
 	struct msg_span span;
 
+	MSG_PROBE2(frame_in, data, bytes);
 	if (msg_frame_read(data, bytes, &frame) != MSG_FRAME_OK) {
 		count(r, MSG_COUNTER_MALFORMED, 1);
 		return false;
@@ -312,6 +314,7 @@ bool receive_aside(struct msg_receiver *r, uint32_t slot, uint32_t bytes,
 	struct msg_frame frame;
 	struct msg_span span;
 
+	MSG_PROBE2(frame_in, data, bytes);
 	if (msg_frame_read(data, bytes, &frame) != MSG_FRAME_OK) {
 		count(r, MSG_COUNTER_MALFORMED, 1);
 		return false;

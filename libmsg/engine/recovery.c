@@ -13,6 +13,7 @@
 
 #include <string.h>
 
+#include "base/probe.h"
 #include "base/trail.h"
 #include "protocol/pack.h"
 
@@ -175,6 +176,7 @@ static void send_report(struct msg_receiver *r, struct msg_stream *s,
 	send.group = s->handle;
 	send.iov[0] = (struct iovec){place,
 		msg_report_write(place, report, s->tag, s->publisher)};
+	MSG_PROBE2(report, s->publisher, report->count);
 	if (side->link->ops->send(side->link, &send) == 0)
 		side->head++;
 	/* Its completion is looked for with the next turn. */

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/probe.h"
 #include "base/trail.h"
 #include "protocol/frame.h"
 
@@ -236,6 +237,7 @@ static void send_again(struct msg_repairer *r, uint32_t handle,
 	header.sequence = (uint64_t)action->serial << 32 |
 			  (uint32_t)frame.sequence;
 	msg_frame_write(place, &header);
+	MSG_PROBE3(repair, r->options.publisher, action->frame, action->serial);
 	hand_over(r, handle, &again, action->frame);
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/probe.h"
 #include "base/trail.h"
 #include "protocol/fragment.h"
 #include "protocol/frame.h"
@@ -198,6 +199,7 @@ static int post(struct msg_transmitter *t, struct msg_link_send *send,
 	t->flight_head++;
 	t->unflushed = send->more ? t->unflushed + 1 : 0;
 	transmit_count(t, MSG_COUNTER_FRAMES, 1);
+	MSG_PROBE2(frame_out, send->iov[0].iov_base, send->iov_count);
 	if (t->repairer)
 		transmit_serve(t);
 	return 0;
@@ -441,6 +443,7 @@ static int find_slot(struct msg_lender *lender, uint32_t *slot)
 	if (*slot != MSG_TRANSMIT_NONE)
 		return 0;
 	transmit_count(t, MSG_COUNTER_LOAN_REFUSED, 1);
+	MSG_PROBE2(refused, t->options.publisher, lender->pool.loan_count);
 	return result < 0 ? result : -MSG_ERROR_AGAIN;
 }
 
@@ -454,6 +457,8 @@ static int find_slot_kept(struct msg_lender *lender, uint32_t *slot)
 
 	if (lender->pool.loan_count >= t->options.loan_count_max) {
 		transmit_count(t, MSG_COUNTER_LOAN_REFUSED, 1);
+		MSG_PROBE2(refused, t->options.publisher,
+			lender->pool.loan_count);
 		return -MSG_ERROR_AGAIN;
 	}
 	if (!msg_repairer_may(t->repairer, t->history.next)) {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/probe.h"
 #include "base/trail.h"
 #include "protocol/fragment.h"
 
@@ -369,5 +370,6 @@ int transmit_take_kept(struct msg_transmitter *t, uint32_t *slot)
 			return 0;
 	}
 	transmit_count(t, MSG_COUNTER_LOAN_REFUSED, 1);
+	MSG_PROBE2(refused, t->options.publisher, t->lender.pool.loan_count);
 	return -MSG_ERROR_AGAIN;
 }
