@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include <msg/stats.h>
+
 #include "options.h"
 
 #define FLOW_COUNT_MAX 1024u
@@ -52,4 +54,16 @@ const char *delivery_loss(uint32_t reason)
 
 	return reason < sizeof names / sizeof *names ? names[reason]
 						     : "unknown";
+}
+
+enum msg_loss delivery_reason(const struct msg_subscriber *subscriber,
+	const struct msg_view *view, uint64_t *lapped)
+{
+	uint64_t by_now = msg_subscriber_counter(subscriber, MSG_COUNTER_LAPPED);
+	enum msg_loss reason = (enum msg_loss)view->reason;
+
+	if (view->event == MSG_EVENT_MESSAGE && by_now > *lapped)
+		reason = MSG_LOSS_LAPPED;
+	*lapped = by_now;
+	return reason;
 }

@@ -21,4 +21,10 @@ const char *delivery_event(uint32_t event);
 /* "network", …; "unknown". */
 const char *delivery_loss(uint32_t reason);
 
+/* Why what a view says is lost is so.  A loss that comes with a message has no
+ * reason; but through a broker our own slowness is counted: *lapped is that
+ * count as it was the last time, 0 at first. */
+enum msg_loss delivery_reason(const struct msg_subscriber *subscriber,
+	const struct msg_view *view, uint64_t *lapped);
+
 #endif

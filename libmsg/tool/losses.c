@@ -135,25 +135,11 @@ static void read_line(struct losses *losses, const struct command *command,
 
 /* ---- lines --------------------------------------------------------------- */
 
-/* A loss that comes with a message has no reason; but through a broker our own
- * slowness is counted. */
-static enum msg_loss reason_of(
-	struct losses *losses, const struct msg_view *view)
-{
-	uint64_t lapped =
-		msg_subscriber_counter(losses->subscriber, MSG_COUNTER_LAPPED);
-	enum msg_loss reason = (enum msg_loss)view->reason;
-
-	if (view->event == MSG_EVENT_MESSAGE && lapped > losses->lapped)
-		reason = MSG_LOSS_LAPPED;
-	losses->lapped = lapped;
-	return reason;
-}
-
 static void tell_lost(struct losses *losses, const struct losses_name *who,
 	const char *topic, const struct msg_view *view)
 {
-	enum msg_loss reason = reason_of(losses, view);
+	enum msg_loss reason = delivery_reason(
+		losses->subscriber, view, &losses->lapped);
 	uint64_t lost = view->lost_before;
 	uint64_t first = view->sequence - lost, last = view->sequence - 1;
 	char text[512];
