@@ -48,6 +48,7 @@ struct command {
 extern const struct command command_pub;
 extern const struct command command_echo;
 extern const struct command command_losses;
+extern const struct command command_record;
 extern const struct command command_list;
 extern const struct command command_info;
 extern const struct command command_top;

@@ -25,6 +25,7 @@ static const struct command *const commands[] = {
 	&command_pub,
 	&command_echo,
 	&command_losses,
+	&command_record,
 	&command_list,
 	&command_info,
 	&command_top,

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * record_names.h - who a publisher is, for the channels of a recording.
+ *
+ * Announcements and messages come on two ways, so a name may be some
+ * milliseconds behind its first message.  It is waited for, but not often: who
+ * sends for publishers that do not exist must not keep the writer waiting.
+ */
+#ifndef TOOL_RECORD_NAMES_H
+#define TOOL_RECORD_NAMES_H
+
+#include <msg/msg.h>
+#include <stdbool.h>
+
+struct record_names {
+	struct msg_directory *directory;
+	struct msg_topic_info *infos;
+	int count, capacity;
+	uint64_t read_ns;
+	uint64_t asked_ns;
+};
+
+/* 0, or an error of the library. */
+int record_names_open(struct record_names *names, struct msg_node *node);
+void record_names_close(struct record_names *names);
+
+/* NULL: nobody of that name is there.  Valid until the next call. */
+const struct msg_topic_info *record_names_find(
+	struct record_names *names, uint64_t publisher);
+
+/* Whether that publisher still announces itself, as far as was heard last. */
+bool record_names_there(const struct record_names *names, uint64_t publisher);
+
+#endif
