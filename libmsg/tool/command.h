@@ -49,6 +49,7 @@ extern const struct command command_pub;
 extern const struct command command_echo;
 extern const struct command command_losses;
 extern const struct command command_record;
+extern const struct command command_play;
 extern const struct command command_list;
 extern const struct command command_info;
 extern const struct command command_top;

@@ -26,6 +26,7 @@ static const struct command *const commands[] = {
 	&command_echo,
 	&command_losses,
 	&command_record,
+	&command_play,
 	&command_list,
 	&command_info,
 	&command_top,
