@@ -50,6 +50,7 @@ extern const struct command command_echo;
 extern const struct command command_losses;
 extern const struct command command_record;
 extern const struct command command_play;
+extern const struct command command_file;
 extern const struct command command_list;
 extern const struct command command_info;
 extern const struct command command_top;

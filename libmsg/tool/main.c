@@ -27,6 +27,7 @@ static const struct command *const commands[] = {
 	&command_losses,
 	&command_record,
 	&command_play,
+	&command_file,
 	&command_list,
 	&command_info,
 	&command_top,
