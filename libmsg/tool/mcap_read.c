@@ -245,7 +245,7 @@ static enum mcap_result next_of_chunk(
 		if (left < MCAP_RECORD_HEAD_BYTES)
 			break;
 		length = mcap_load(at + 1, 8);
-		if (length > left - MCAP_RECORD_HEAD_BYTES)
+		if (length > left - MCAP_RECORD_HEAD_BYTES || *at == 0)
 			break;
 		reader->records_at += MCAP_RECORD_HEAD_BYTES + (size_t)length;
 		if (*at != MCAP_SCHEMA && *at != MCAP_CHANNEL &&
@@ -334,12 +334,11 @@ static enum mcap_result end_file(
 	if (memcmp(magic, MCAP_MAGIC, sizeof magic) != 0 ||
 		left_from(reader, reader->offset) > sizeof magic)
 		return MCAP_BROKEN;
-	if (start != 0 && reader->summary_at != 0 &&
-		start != reader->summary_at)
+	if (!reader->in_summary || (start != 0 && start != reader->summary_at))
 		return MCAP_BROKEN;
 	reader->offset += sizeof magic;
 	if (reader->check && record->footer.summary_crc != 0 &&
-		reader->summary_at != 0 && record->footer.summary_crc != crc)
+		record->footer.summary_crc != crc)
 		return stick(reader, MCAP_BAD_CRC);
 	stick(reader, MCAP_END);
 	return MCAP_GOT;
