@@ -277,8 +277,6 @@ static int open_input(struct recovery *recovery)
 		mcap_source_file(&recovery->source, &recovery->in))
 		result = mcap_reader_open(
 			&recovery->reader, &recovery->source, false);
-	if (result == MCAP_GOT && !mcap_table_open(&recovery->table))
-		result = MCAP_MEMORY;
 	recovery->schema_ids = calloc(65536, sizeof *recovery->schema_ids);
 	if (result == MCAP_GOT && recovery->schema_ids)
 		return TOOL_EXIT_OK;
@@ -322,9 +320,8 @@ static void close_all(struct recovery *recovery)
 	struct mcap_known_channel *known;
 	uint32_t id = 0;
 
-	if (recovery->table.channels)
-		while ((known = mcap_table_next(&recovery->table, &id)))
-			free(known->user);
+	while ((known = mcap_table_next(&recovery->table, &id)))
+		free(known->user);
 	mcap_table_close(&recovery->table);
 	mcap_reader_close(&recovery->reader);
 	mcap_writer_close(&recovery->writer);

@@ -296,8 +296,6 @@ bool file_scan(struct file_scan *scan, const char *path, file_loss_fn *on_loss,
 	scan->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (scan->fd >= 0 && mcap_source_file(&scan->source, &scan->fd))
 		result = mcap_reader_open(&scan->reader, &scan->source, true);
-	if (result == MCAP_GOT && !mcap_table_open(&scan->table))
-		result = MCAP_MEMORY;
 	if (result == MCAP_GOT) {
 		read_all(scan, on_loss, context);
 		return true;
@@ -314,9 +312,8 @@ void file_scan_close(struct file_scan *scan)
 	struct mcap_known_channel *known;
 	uint32_t id = 0;
 
-	if (scan->table.channels)
-		while ((known = mcap_table_next(&scan->table, &id)))
-			free(known->user);
+	while ((known = mcap_table_next(&scan->table, &id)))
+		free(known->user);
 	mcap_table_close(&scan->table);
 	mcap_reader_close(&scan->reader);
 	if (scan->fd >= 0)

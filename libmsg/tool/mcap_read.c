@@ -17,6 +17,10 @@
 /* A chunk's head, with the name of a compression of some length. */
 #define CHUNK_HEAD_MAX 256u
 #define SKIP_BYTES (64u << 10)
+/* A block of zstd is three bytes and one more at least, and unpacks to that
+ * much at most.  Source: RFC 8878, sections 3.1.1.2.3 and 3.1.1.2.4. */
+#define ZSTD_BLOCK_PACKED_MIN 4u
+#define ZSTD_BLOCK_MAX (128u << 10)
 #define FOOTER_LENGTH (MCAP_RECORD_HEAD_BYTES + MCAP_FOOTER_BYTES)
 
 const char *mcap_result_text(enum mcap_result result)
@@ -160,9 +164,6 @@ enum mcap_result mcap_reader_open(struct mcap_reader *reader,
 		return stick(reader, MCAP_FAILED);
 	if (memcmp(magic, MCAP_MAGIC, sizeof magic) != 0)
 		return stick(reader, MCAP_FOREIGN);
-	reader->zstd = ZSTD_createDCtx();
-	if (!reader->zstd)
-		return stick(reader, MCAP_MEMORY);
 	reader->offset = MCAP_MAGIC_BYTES;
 	return MCAP_GOT;
 }
@@ -194,10 +195,15 @@ static enum mcap_result unpack(struct mcap_reader *reader)
 		return packed == bytes ? MCAP_GOT : MCAP_BROKEN;
 	}
 	known = ZSTD_getFrameContentSize(reader->body, packed);
+	if (bytes / ZSTD_BLOCK_MAX > packed / ZSTD_BLOCK_PACKED_MIN)
+		return MCAP_BROKEN;
 	if (known == ZSTD_CONTENTSIZE_ERROR ||
 		(known != ZSTD_CONTENTSIZE_UNKNOWN && known > bytes))
 		return MCAP_BROKEN;
-	if (!room(&reader->unpacked, &reader->unpacked_capacity, bytes))
+	if (!reader->zstd)
+		reader->zstd = ZSTD_createDCtx();
+	if (!reader->zstd ||
+		!room(&reader->unpacked, &reader->unpacked_capacity, bytes))
 		return MCAP_MEMORY;
 	if (ZSTD_decompressDCtx(reader->zstd, reader->unpacked, bytes,
 		    reader->body, packed) != bytes)

@@ -6,29 +6,44 @@
 
 #define ID_COUNT 65536u
 
-bool mcap_table_open(struct mcap_table *table)
+void mcap_table_open(struct mcap_table *table)
 {
-	*table = (struct mcap_table){
-		.channels = calloc(ID_COUNT, sizeof(void *)),
-		.schemas = calloc(ID_COUNT, sizeof(void *)),
-	};
-	if (table->channels && table->schemas)
-		return true;
-	mcap_table_close(table);
-	return false;
+	*table = (struct mcap_table){0};
 }
 
 void mcap_table_close(struct mcap_table *table)
 {
-	for (uint32_t i = 0; i < ID_COUNT; i++) {
-		if (table->channels)
-			free(table->channels[i]);
-		if (table->schemas)
-			free(table->schemas[i]);
+	for (uint32_t i = 0; i < MCAP_TABLE_PAGE; i++)
+		for (uint32_t k = 0; k < MCAP_TABLE_PAGE; k++) {
+			if (table->channels[i])
+				free(table->channels[i][k]);
+			else if (!table->schemas[i])
+				break;
+			if (table->schemas[i])
+				free(table->schemas[i][k]);
+		}
+	for (uint32_t i = 0; i < MCAP_TABLE_PAGE; i++) {
+		free(table->channels[i]);
+		free(table->schemas[i]);
 	}
-	free(table->channels);
-	free(table->schemas);
 	*table = (struct mcap_table){0};
+}
+
+struct mcap_known_channel *mcap_table_channel(
+	const struct mcap_table *table, uint16_t id)
+{
+	struct mcap_known_channel **page =
+		table->channels[id / MCAP_TABLE_PAGE];
+
+	return page ? page[id % MCAP_TABLE_PAGE] : NULL;
+}
+
+const struct mcap_known_schema *mcap_table_schema(
+	const struct mcap_table *table, uint16_t id)
+{
+	struct mcap_known_schema **page = table->schemas[id / MCAP_TABLE_PAGE];
+
+	return page ? page[id % MCAP_TABLE_PAGE] : NULL;
 }
 
 static bool same(struct mcap_text a, struct mcap_text b)
@@ -65,7 +80,11 @@ static void *one_more(struct mcap_table *table, size_t head, size_t texts,
 static enum mcap_result note_schema(
 	struct mcap_table *table, const struct mcap_schema *told)
 {
-	struct mcap_known_schema *known = table->schemas[told->id];
+	const struct mcap_known_schema *known =
+		mcap_table_schema(table, told->id);
+	struct mcap_known_schema **
+		*page = &table->schemas[told->id / MCAP_TABLE_PAGE],
+	      *fresh;
 	enum mcap_result result;
 	char *room;
 
@@ -78,17 +97,21 @@ static enum mcap_result note_schema(
 				       same(known->told.data, told->data)
 			       ? MCAP_GOT
 			       : MCAP_BROKEN;
-	known = one_more(table, sizeof *known,
+	if (!*page)
+		*page = calloc(MCAP_TABLE_PAGE, sizeof **page);
+	if (!*page)
+		return MCAP_MEMORY;
+	fresh = one_more(table, sizeof *fresh,
 		told->name.bytes + told->encoding.bytes + told->data.bytes,
 		&result);
-	if (!known)
+	if (!fresh)
 		return result;
-	known->told = *told;
-	room = (char *)(known + 1);
-	keep(&known->told.name, &room);
-	keep(&known->told.encoding, &room);
-	keep(&known->told.data, &room);
-	table->schemas[told->id] = known;
+	fresh->told = *told;
+	room = (char *)(fresh + 1);
+	keep(&fresh->told.name, &room);
+	keep(&fresh->told.encoding, &room);
+	keep(&fresh->told.data, &room);
+	(*page)[told->id % MCAP_TABLE_PAGE] = fresh;
 	table->schema_count++;
 	return MCAP_GOT;
 }
@@ -96,7 +119,9 @@ static enum mcap_result note_schema(
 static enum mcap_result note_channel(
 	struct mcap_table *table, const struct mcap_channel *told)
 {
-	struct mcap_known_channel *known = table->channels[told->id];
+	struct mcap_known_channel ***page =
+		&table->channels[told->id / MCAP_TABLE_PAGE];
+	struct mcap_known_channel *known = mcap_table_channel(table, told->id);
 	enum mcap_result result;
 	char *room;
 
@@ -109,8 +134,12 @@ static enum mcap_result note_channel(
 					       told->metadata.pairs)
 			       ? MCAP_GOT
 			       : MCAP_BROKEN;
-	if (told->schema_id != 0 && !table->schemas[told->schema_id])
+	if (told->schema_id != 0 && !mcap_table_schema(table, told->schema_id))
 		return MCAP_BROKEN;
+	if (!*page)
+		*page = calloc(MCAP_TABLE_PAGE, sizeof **page);
+	if (!*page)
+		return MCAP_MEMORY;
 	known = one_more(table, sizeof *known,
 		told->topic.bytes + told->encoding.bytes +
 			told->metadata.pairs.bytes,
@@ -122,7 +151,7 @@ static enum mcap_result note_channel(
 	keep(&known->told.topic, &room);
 	keep(&known->told.encoding, &room);
 	keep(&known->told.metadata.pairs, &room);
-	table->channels[told->id] = known;
+	(*page)[told->id % MCAP_TABLE_PAGE] = known;
 	table->channel_count++;
 	return MCAP_GOT;
 }
@@ -136,7 +165,7 @@ enum mcap_result mcap_table_note(
 	case MCAP_CHANNEL:
 		return note_channel(table, &record->channel);
 	case MCAP_MESSAGE:
-		return table->channels[record->message.channel_id]
+		return mcap_table_channel(table, record->message.channel_id)
 			       ? MCAP_GOT
 			       : MCAP_BROKEN;
 	default:
@@ -144,24 +173,17 @@ enum mcap_result mcap_table_note(
 	}
 }
 
-struct mcap_known_channel *mcap_table_channel(
-	const struct mcap_table *table, uint16_t id)
-{
-	return table->channels[id];
-}
-
-const struct mcap_known_schema *mcap_table_schema(
-	const struct mcap_table *table, uint16_t id)
-{
-	return table->schemas[id];
-}
-
 struct mcap_known_channel *mcap_table_next(
 	const struct mcap_table *table, uint32_t *id)
 {
 	while (*id < ID_COUNT) {
-		struct mcap_known_channel *known = table->channels[(*id)++];
+		struct mcap_known_channel *known;
 
+		if (!table->channels[*id / MCAP_TABLE_PAGE]) {
+			*id += MCAP_TABLE_PAGE - *id % MCAP_TABLE_PAGE;
+			continue;
+		}
+		known = mcap_table_channel(table, (uint16_t)(*id)++);
 		if (known)
 			return known;
 	}

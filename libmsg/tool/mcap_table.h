@@ -23,15 +23,18 @@ struct mcap_known_channel {
 	void *user; /* Its owner's; NULL at first. */
 };
 
+/* By the high and the low half of their ids; most files have few. */
+#define MCAP_TABLE_PAGE 256u
+
 struct mcap_table {
-	struct mcap_known_channel **channels; /* By id. */
-	struct mcap_known_schema **schemas;
+	struct mcap_known_channel **channels[MCAP_TABLE_PAGE];
+	struct mcap_known_schema **schemas[MCAP_TABLE_PAGE];
 	uint32_t channel_count;
 	uint32_t schema_count;
 	size_t bytes;
 };
 
-bool mcap_table_open(struct mcap_table *table);
+void mcap_table_open(struct mcap_table *table);
 void mcap_table_close(struct mcap_table *table);
 
 /* Remember what a record tells, if it is of a channel or schema; or hold a

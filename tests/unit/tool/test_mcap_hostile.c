@@ -343,7 +343,7 @@ START_TEST(a_channel_told_twice_is_the_same)
 	struct mcap_record other = channel_record(7, "b");
 	struct mcap_table table;
 
-	ck_assert(mcap_table_open(&table));
+	mcap_table_open(&table);
 	ck_assert_int_eq(mcap_table_note(&table, &one), MCAP_GOT);
 	ck_assert_int_eq(mcap_table_note(&table, &one), MCAP_GOT);
 	ck_assert_int_eq(mcap_table_note(&table, &other), MCAP_BROKEN);
@@ -362,7 +362,7 @@ START_TEST(a_message_names_a_channel_that_was_told)
 		.opcode = MCAP_MESSAGE, .message = {.channel_id = 7}};
 	struct mcap_table table;
 
-	ck_assert(mcap_table_open(&table));
+	mcap_table_open(&table);
 	ck_assert_int_eq(mcap_table_note(&table, &message), MCAP_BROKEN);
 	ck_assert_int_eq(mcap_table_note(&table, &one), MCAP_GOT);
 	ck_assert_int_eq(mcap_table_note(&table, &message), MCAP_GOT);
@@ -378,7 +378,7 @@ START_TEST(channels_are_not_remembered_without_end)
 	uint16_t id = 0;
 
 	one.channel.topic = (struct mcap_text){large, sizeof large};
-	ck_assert(mcap_table_open(&table));
+	mcap_table_open(&table);
 	do
 		one.channel.id = ++id;
 	while ((result = mcap_table_note(&table, &one)) == MCAP_GOT);
