@@ -59,7 +59,8 @@ struct file_scan {
 	uint64_t packed_bytes, unpacked_bytes;
 	uint64_t chunks_hash, indexes_hash; /* Of all, in whatever order. */
 	uint32_t index_count;
-	uint64_t bytes; /* Payload. */
+	uint64_t messages, bytes;  /* Of topics; bytes of payload. */
+	uint64_t start_ns, end_ns; /* Of these. */
 	uint64_t lost, dropped, events;
 	struct file_reason reasons[FILE_REASONS_MAX];
 	int reason_count;

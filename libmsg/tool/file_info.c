@@ -26,16 +26,15 @@ static const char *state_of(const struct file_scan *scan)
 
 static void span_text(const struct file_scan *scan, char *text, size_t bytes)
 {
-	const struct mcap_statistics *found = &scan->found;
 	char start[64], end[64], span[32];
 
-	if (found->message_count == 0) {
+	if (scan->messages == 0) {
 		snprintf(text, bytes, "no messages");
 		return;
 	}
-	recording_time_text(found->start_ns, start, sizeof start);
-	recording_time_text(found->end_ns, end, sizeof end);
-	text_time((double)(found->end_ns - found->start_ns), span, sizeof span);
+	recording_time_text(scan->start_ns, start, sizeof start);
+	recording_time_text(scan->end_ns, end, sizeof end);
+	text_time((double)(scan->end_ns - scan->start_ns), span, sizeof span);
 	snprintf(text, bytes, "%s to %s, %s", start, end, span);
 }
 
@@ -62,11 +61,6 @@ static double rate_of(const struct file_channel *channel)
 
 	return span == 0 ? 0
 			 : 1e9 * (double)(channel->messages - 1) / (double)span;
-}
-
-static uint64_t topic_messages(const struct file_scan *scan)
-{
-	return scan->found.message_count - scan->events;
 }
 
 /* ---- text ---------------------------------------------------------------- */
@@ -145,7 +139,7 @@ static void print_text(const struct file_scan *scan)
 	if (!is_whole(scan) && scan->result != MCAP_CUT)
 		printf(": %s", line);
 	printf("\n%" PRIu64 " messages, %sB; file of %sB, %" PRIu32 " chunks",
-		topic_messages(scan), volume, size, scan->found.chunk_count);
+		scan->messages, volume, size, scan->found.chunk_count);
 	if (scan->packed_bytes > 0)
 		printf(", %.2f : 1", (double)scan->unpacked_bytes /
 					     (double)scan->packed_bytes);
@@ -255,18 +249,17 @@ static void print_json(const struct file_scan *scan)
 		json_text(&json, "problem", text);
 	json_flag(&json, "summary", scan->summary);
 	json_count(&json, "file_bytes", scan->source.bytes);
-	json_count(&json, "messages", topic_messages(scan));
+	json_count(&json, "messages", scan->messages);
 	json_count(&json, "bytes", scan->bytes);
 	json_count(&json, "events", scan->events);
 	json_count(&json, "chunks", scan->found.chunk_count);
 	json_count(&json, "packed_bytes", scan->packed_bytes);
 	json_count(&json, "unpacked_bytes", scan->unpacked_bytes);
-	if (scan->found.message_count > 0) {
-		json_time(&json, "start", scan->found.start_ns);
-		json_time(&json, "end", scan->found.end_ns);
+	if (scan->messages > 0) {
+		json_time(&json, "start", scan->start_ns);
+		json_time(&json, "end", scan->end_ns);
 		json_number(&json, "seconds",
-			(double)(scan->found.end_ns - scan->found.start_ns) /
-				1e9);
+			(double)(scan->end_ns - scan->start_ns) / 1e9);
 	}
 	json_text(&json, "library", scan->library);
 	if (scan->patterns[0]) {

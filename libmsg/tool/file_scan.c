@@ -169,6 +169,8 @@ static void note_message(struct file_scan *scan,
 			trouble(scan, "an event that is none of ours");
 		return;
 	}
+	note_time(scan->messages++, message->log_ns, &scan->start_ns,
+		&scan->end_ns);
 	scan->bytes += message->bytes;
 	if (channel->about.publisher != 0)
 		note_sequence(channel, message);

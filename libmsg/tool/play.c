@@ -53,7 +53,7 @@ static const struct option_spec options[] = {
 	{OPTION_SPEED, "speed", "X",
 		"twice as fast: 2; as fast as possible: 0 (1)"},
 	{OPTION_FROM, "from", "TIME",
-		"begin there: seconds behind the first message, or\n"
+		"begin there: seconds from the recording's start, or\n"
 		"                               UTC, as 2026-11-28T06:34:24Z"},
 	{OPTION_TO, "to", "TIME", "end there"},
 	{OPTION_LOOP, "loop", NULL, "begin again at the end"},
@@ -90,7 +90,7 @@ static const struct option_spec options[] = {
 struct when {
 	bool given;
 	bool absolute;
-	uint64_t ns; /* Since 1970, or since the first message. */
+	uint64_t ns; /* Since 1970, or since the first record. */
 };
 
 struct play {

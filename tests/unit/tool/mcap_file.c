@@ -90,7 +90,7 @@ static void tell_message(struct mcap_story *story, struct mcap_writer *writer,
 	struct mcap_message *message = &story->messages[story->count++];
 	size_t bytes = (size_t)random_below(random, 300);
 
-	if (random_chance(random, 5))
+	if (story->large && random_chance(random, 5))
 		bytes = sizeof story->bytes / 2; /* Above a chunk. */
 	*message = (struct mcap_message){
 		.channel_id =
@@ -117,6 +117,7 @@ struct mcap_file mcap_story_write(struct mcap_story *story,
 	int fd = mcap_file_fd();
 
 	memset(story, 0, sizeof *story);
+	story->large = messages >= 100;
 	for (size_t i = 0; i < sizeof story->bytes; i++)
 		story->bytes[i] = (uint8_t)random_below(random, 32);
 	mcap_put_pair(&pairs, "key", mcap_text("value"));

@@ -31,6 +31,7 @@ struct mcap_story {
 	size_t count;
 	uint16_t channels;
 	uint32_t metadata;
+	bool large; /* With messages above a chunk. */
 	uint8_t bytes[1 << 16]; /* Payloads are pieces of it. */
 };
 
