@@ -40,9 +40,11 @@ enum msg_frame_type {
 	/* 5 stays unknown: a golden file has it for that. */
 	MSG_FRAME_PROBE = 6,  /* How far a reliable stream is, see report.h. */
 	MSG_FRAME_REPORT = 7, /* What a receiver of it has and misses. */
+	MSG_FRAME_LARGE = 8,  /* One message, to be read from where it stands,
+	                         see large.h.  RELIABLE always. */
 };
 
-/* Of SINGLE, PACKED and FRAGMENT only. */
+/* Of SINGLE, PACKED, FRAGMENT and LARGE only. */
 enum msg_frame_flag {
 	MSG_FRAME_RELIABLE = 1 << 0, /* `transmission` is the frame's number, and
 	                                it can be asked for again. */
@@ -72,15 +74,21 @@ struct msg_frame {
 static inline bool msg_frame_type_known(uint8_t type)
 {
 	return (type >= MSG_FRAME_SINGLE && type <= MSG_FRAME_ANNOUNCE) ||
-	       type == MSG_FRAME_PROBE || type == MSG_FRAME_REPORT;
+	       (type >= MSG_FRAME_PROBE && type <= MSG_FRAME_LARGE);
+}
+
+/* Whether such a frame carries messages, and has its turn. */
+static inline bool msg_frame_is_data(uint8_t type)
+{
+	return type <= MSG_FRAME_FRAGMENT || type == MSG_FRAME_LARGE;
 }
 
 /* Whether a frame of this type may have these flags. */
 static inline bool msg_frame_flags_fit(uint8_t type, uint8_t flags)
 {
 	if (flags == 0)
-		return true;
-	return type <= MSG_FRAME_FRAGMENT &&
+		return type != MSG_FRAME_LARGE;
+	return msg_frame_is_data(type) &&
 	       (flags == MSG_FRAME_RELIABLE ||
 		       flags == (MSG_FRAME_RELIABLE | MSG_FRAME_REPAIR));
 }

@@ -21,35 +21,6 @@ static uint32_t bitmap_bytes(uint32_t count)
 	return (count + 7) / 8;
 }
 
-static void write_reach(uint8_t *to, const struct msg_reach *reach)
-{
-	assert(reach->bytes <= MSG_REACH_BYTES_MAX);
-	memset(to, 0, MSG_REACH_BYTES_MAX);
-	memcpy(to, reach->data, reach->bytes);
-}
-
-static bool all_zero(const uint8_t *data, uint32_t bytes)
-{
-	uint8_t any = 0;
-
-	for (uint32_t i = 0; i < bytes; i++)
-		any |= data[i];
-	return any == 0;
-}
-
-static bool reach_is_sound(const uint8_t *data, uint8_t bytes)
-{
-	return bytes <= MSG_REACH_BYTES_MAX &&
-	       all_zero(data + bytes, MSG_REACH_BYTES_MAX - bytes);
-}
-
-static void read_reach(
-	struct msg_reach *reach, const uint8_t *data, uint8_t bytes)
-{
-	reach->bytes = bytes;
-	memcpy(reach->data, data, MSG_REACH_BYTES_MAX);
-}
-
 uint32_t msg_probe_write(uint8_t *data, const struct msg_probe *probe,
 	uint32_t tag, uint32_t publisher)
 {
@@ -75,7 +46,7 @@ uint32_t msg_probe_write(uint8_t *data, const struct msg_probe *probe,
 	body[34] = probe->flags;
 	body[35] = probe->reach.bytes;
 	msg_store32(body + 36, 0);
-	write_reach(body + REACH_AT, &probe->reach);
+	msg_reach_write(body + REACH_AT, &probe->reach);
 	return frame.bytes;
 }
 
@@ -102,7 +73,7 @@ bool msg_probe_read(struct msg_probe *probe, const struct msg_frame *frame,
 		period_ms > MSG_PROBE_PERIOD_MS_MAX ||
 		(body[34] & ~MSG_PROBE_FLAGS) != 0 ||
 		msg_load32(body + 36) != 0 ||
-		!reach_is_sound(body + REACH_AT, body[35]) ||
+		!msg_reach_is_sound(body + REACH_AT, body[35]) ||
 		!probe_counts_fit(frame, body))
 		return false;
 
@@ -115,7 +86,7 @@ bool msg_probe_read(struct msg_probe *probe, const struct msg_frame *frame,
 	probe->serial = msg_load32(body + 28);
 	probe->period_ms = period_ms;
 	probe->flags = body[34];
-	read_reach(&probe->reach, body + REACH_AT, body[35]);
+	msg_reach_read(&probe->reach, body + REACH_AT, body[35]);
 	return true;
 }
 
@@ -147,7 +118,7 @@ uint32_t msg_report_write(uint8_t *data, const struct msg_report *report,
 	body[31] = report->reach.bytes;
 	msg_store32(body + 32, report->history);
 	msg_store32(body + 36, report->rtt_ns);
-	write_reach(body + REACH_AT, &report->reach);
+	msg_reach_write(body + REACH_AT, &report->reach);
 	memcpy(body + MSG_REPORT_BYTES, report->missing, bitmap);
 	return frame.bytes;
 }
@@ -176,7 +147,7 @@ bool msg_report_read(struct msg_report *report, const struct msg_frame *frame,
 	count = msg_load16(body + 28);
 	if (!bitmap_is_sound(frame, body, count) ||
 		(body[30] & ~MSG_REPORT_FLAGS) != 0 ||
-		!reach_is_sound(body + REACH_AT, body[31]) ||
+		!msg_reach_is_sound(body + REACH_AT, body[31]) ||
 		frame->sequence > UINT32_MAX)
 		return false;
 
@@ -191,7 +162,7 @@ bool msg_report_read(struct msg_report *report, const struct msg_frame *frame,
 	report->rtt_ns = msg_load32(body + 36);
 	report->count = count;
 	report->flags = body[30];
-	read_reach(&report->reach, body + REACH_AT, body[31]);
+	msg_reach_read(&report->reach, body + REACH_AT, body[31]);
 	memset(report->missing, 0, sizeof report->missing);
 	memcpy(report->missing, body + MSG_REPORT_BYTES, bitmap_bytes(count));
 	return true;

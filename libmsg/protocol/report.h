@@ -20,7 +20,8 @@
  *     16 position: all frames below are delivered or lost for good
  *     20 window: frames beyond `position` that it has room for
  *     24 base: frame of bit 0       28 count of bits  30 flags  31 address bytes
- *     32 history wished for, messages   36 its round trip, ns   40 address
+ *     32 history wished for, messages (JOIN), or pages read (READING)
+ *     36 its round trip, ns     40 address
  *     72 bitmap, bit set: missing
  *
  * The pair (heard, serial) is the echo: a publisher repairs a frame again only
@@ -46,18 +47,12 @@
 #include <stdint.h>
 
 #include "protocol/frame.h"
+#include "protocol/reach.h"
 
-#define MSG_REACH_BYTES_MAX 32u
 #define MSG_PROBE_BYTES 72u /* Body; the header comes in front. */
 #define MSG_REPORT_BYTES 72u
 #define MSG_REPORT_FRAMES_MAX 1024u /* Bits. */
 #define MSG_REPORT_BYTES_MAX (MSG_REPORT_BYTES + MSG_REPORT_FRAMES_MAX / 8)
-
-/* Where a link is reached, in the link's own words. */
-struct msg_reach {
-	uint8_t bytes; /* 0: unknown. */
-	uint8_t data[MSG_REACH_BYTES_MAX];
-};
 
 enum msg_probe_flag {
 	MSG_PROBE_ASK = 1 << 0,     /* Report at once, and echo the stamp. */
@@ -88,9 +83,12 @@ enum msg_report_flag {
 	MSG_REPORT_JOIN = 1 << 0,    /* Begin with the last `history` messages. */
 	MSG_REPORT_TAGGED = 1 << 1,  /* One of those that "tagged" waits for. */
 	MSG_REPORT_LEAVING = 1 << 2, /* Forget me. */
+	/* 8 stays unknown: a golden file has it for that. */
+	MSG_REPORT_READING = 1 << 4, /* Of frame `position`, which is LARGE, I
+	                                have read `history` pages of 4096. */
 };
 
-#define MSG_REPORT_FLAGS 7u
+#define MSG_REPORT_FLAGS 23u
 
 struct msg_report {
 	uint64_t receiver;
@@ -100,7 +98,7 @@ struct msg_report {
 	uint32_t position;
 	uint32_t window;
 	uint32_t base;
-	uint32_t history;
+	uint32_t history;  /* JOIN, READING. */
 	uint32_t rtt_ns;   /* 0: not known. */
 	uint16_t count;    /* Bits; 0: nothing is missing. */
 	uint8_t flags;
@@ -112,6 +110,12 @@ static inline bool msg_report_misses(
 	const struct msg_report *report, uint32_t bit)
 {
 	return report->missing[bit / 8] >> (bit % 8) & 1;
+}
+
+/* Of the LARGE message at its position, what the receiver has read. */
+static inline uint32_t msg_report_read_pages(const struct msg_report *report)
+{
+	return report->flags & MSG_REPORT_READING ? report->history : 0;
 }
 
 /* Write a whole frame, header included; its bytes.  `data` has room for

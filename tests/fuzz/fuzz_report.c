@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fuzz_report.c - probes and reports from a hostile network.
+ * fuzz_report.c - probes, reports and large messages from a hostile network.
  *
  * An input is one datagram.  What the header's check lets by goes to the reader
  * of its type; what that found good is in its ranges, and writes back to the
@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "protocol/large.h"
 #include "protocol/report.h"
 #include "receiver.h"
 
@@ -54,6 +55,23 @@ static void check_report(const struct msg_frame *frame, const uint8_t *data)
 	MUST(memcmp(again, data, frame->bytes) == 0);
 }
 
+static void check_large(const struct msg_frame *frame, const uint8_t *data)
+{
+	const uint8_t *body = data + MSG_FRAME_HEADER_BYTES;
+	uint8_t again[MSG_LARGE_BYTES];
+	struct msg_large large;
+
+	if (!msg_large_read(body, frame->bytes - MSG_FRAME_HEADER_BYTES, &large))
+		return;
+	check_reach(&large.reach);
+	MUST(large.total <= MSG_LARGE_TOTAL_MAX);
+	MUST(large.address >= MSG_LARGE_SEAL_AT);
+	MUST(large.address + large.total >= large.address);
+	MUST(large.serial != 0 && large.reach.bytes > 0);
+	msg_large_write(again, &large);
+	MUST(memcmp(again, body, sizeof again) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
 	struct msg_frame frame;
@@ -64,5 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		check_probe(&frame, data);
 	else if (frame.type == MSG_FRAME_REPORT)
 		check_report(&frame, data);
+	else if (frame.type == MSG_FRAME_LARGE)
+		check_large(&frame, data);
 	return 0;
 }

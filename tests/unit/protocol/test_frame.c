@@ -87,7 +87,7 @@ END_TEST
 /* 0, and 5, which stays unknown for good. */
 static bool type_known(unsigned type)
 {
-	return type != 0 && type != 5 && type <= MSG_FRAME_REPORT;
+	return type != 0 && type != 5 && type <= MSG_FRAME_LARGE;
 }
 
 START_TEST(every_other_type_is_refused)
@@ -96,6 +96,7 @@ START_TEST(every_other_type_is_refused)
 		struct msg_frame frame;
 
 		arrived[0] = (uint8_t)(MSG_FRAME_VERSION | type << 4);
+		arrived[1] = type == MSG_FRAME_LARGE ? MSG_FRAME_RELIABLE : 0;
 		if (!type_known(type))
 			expect_fault(0x1234, MSG_FRAME_FAULT_TYPE);
 		else
@@ -106,14 +107,21 @@ START_TEST(every_other_type_is_refused)
 }
 END_TEST
 
-/* RELIABLE, and with it REPAIR, and only what carries messages. */
+/* RELIABLE, and with it REPAIR, and only what carries messages; LARGE never
+ * without. */
+static bool flags_fit(unsigned type, unsigned flags)
+{
+	if (flags == 0)
+		return type != MSG_FRAME_LARGE;
+	return (type <= MSG_FRAME_FRAGMENT || type == MSG_FRAME_LARGE) &&
+	       (flags == 1 || flags == 3);
+}
+
 START_TEST(every_other_flag_is_refused)
 {
-	for (unsigned type = 1; type <= MSG_FRAME_REPORT; type++)
+	for (unsigned type = 1; type <= MSG_FRAME_LARGE; type++)
 		for (unsigned flags = 0; flags < 256; flags++) {
-			bool fit = flags == 0 ||
-				   (type <= MSG_FRAME_FRAGMENT &&
-					   (flags == 1 || flags == 3));
+			bool fit = flags_fit(type, flags);
 			struct msg_frame frame;
 
 			arrived[0] = (uint8_t)(MSG_FRAME_VERSION | type << 4);
