@@ -199,14 +199,17 @@ static void update(struct msg_flow_receiver *receiver,
 	const struct msg_report *report, uint64_t position, bool is_new)
 {
 	uint64_t limit = sum(position, report->window);
+	uint32_t read = msg_report_read_pages(report);
 
 	if (position < receiver->position)
 		return;
 	if (position > receiver->position || limit > receiver->reached ||
-		is_new) {
+		read > receiver->read || is_new) {
 		receiver->cut = false;
 		receiver->holds = false;
 	}
+	if (position > receiver->position || read > receiver->read)
+		receiver->read = read;
 	if (limit > receiver->reached)
 		receiver->reached = limit;
 	receiver->position = position;

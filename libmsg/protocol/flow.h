@@ -13,7 +13,8 @@
  *
  * Who does not move on for give_up_ns while he holds the publisher up is cut
  * off: he limits nobody any more (and is counted) until he moves again.  To move
- * is to have more, or room for more, than ever before.  Who was silent for all
+ * is to have more, or room for more, than ever before, or to have read more of a
+ * LARGE message that he stands before.  Who was silent for all
  * that time is forgotten.  Both times begin when a frame waits for him, so nobody
  * is cut off for being still while the publisher is.
  *
@@ -52,6 +53,7 @@ struct msg_flow_receiver {
 	uint64_t position; /* 64 bits. */
 	uint64_t limit;    /* position + window */
 	uint64_t reached;  /* Highest limit he ever said. */
+	uint32_t read;     /* Pages of the frame at `position`. */
 	uint64_t heard_ns;
 	uint64_t held_ns;  /* Since when he holds the publisher up, if … */
 	bool holds;        /* … he does. */

@@ -37,7 +37,7 @@ static uint64_t head_when(const struct msg_recover *r)
 {
 	uint64_t since = r->join_since;
 
-	if (!r->begun)
+	if (!r->begun || r->paused)
 		return UINT64_MAX;
 	if (r->joining && r->answered)
 		return 0;
@@ -212,7 +212,8 @@ enum msg_recover_verdict msg_recover_arrive_slowly(struct msg_recover *r,
 	if (!r->begun && !repair)
 		begin(r, n, now);
 	if (accept(r, n, repair, now)) {
-		if (n == r->next && r->started && r->held_count == 0) {
+		if (n == r->next && r->started && !r->paused &&
+			r->held_count == 0) {
 			r->next++;
 			msg_recover_reveal(r, now);
 			verdict = MSG_RECOVER_DELIVER;

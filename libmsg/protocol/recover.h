@@ -33,6 +33,10 @@
  * held, as much as has room.  A JOIN without an answer is sent again, in
  * doubling intervals, and after give_up_ns the stream begins with what it has.
  *
+ * Pause.  Behind a LARGE frame the stream waits until its message has been read:
+ * what arrives meanwhile is held, and asked for, as ever, but not handed out;
+ * reports say that we stand before that frame, and how much of it is read.
+ *
  * Hostile input.  A frame far ahead of all that is known (more than
  * MSG_RECOVER_LEAP) is not believed; only a probe moves the stream so far, and
  * only forward, and only if it has the stream's incarnation, once one is known.
@@ -126,6 +130,7 @@ struct msg_recover {
 	uint32_t offset;    /* … and byte in it. */
 	bool started;
 	bool calm;          /* The next frame must fit exactly. */
+	bool paused;        /* The one before `next` is being read. */
 	/* Order, see recover.c and recover_next.c. */
 	bool begun;         /* Frames are numbered; started, or joining. */
 	bool placed;        /* `sequence` is known. */
@@ -170,6 +175,7 @@ struct msg_recover {
 	uint64_t period_ns; /* Heartbeat. */
 	uint64_t rtt_ns;    /* Smoothed. */
 	uint64_t rtt_var_ns;
+	uint32_t pages;     /* Paused: read so far. */
 	uint64_t stamp;     /* To echo; 0: none. */
 	uint64_t reported;  /* Position in the last report. */
 	uint64_t report_ns;
@@ -199,7 +205,7 @@ static inline bool msg_recover_in_order(
 {
 	return (uint32_t)recover->next == frame->transmission &&
 	       recover->top == recover->next && recover->started &&
-	       frame->flags == MSG_FRAME_RELIABLE;
+	       !recover->paused && frame->flags == MSG_FRAME_RELIABLE;
 }
 
 enum msg_recover_verdict {
@@ -269,6 +275,16 @@ enum msg_recover_step {
  * home. */
 enum msg_recover_step msg_recover_next(
 	struct msg_recover *recover, uint64_t now, uint32_t *token);
+
+/* The frame just accounted for is LARGE: nothing more is handed out before it is
+ * read. */
+void msg_recover_pause(struct msg_recover *recover);
+
+/* So much of it is read: the publisher is told with the next report. */
+void msg_recover_read(struct msg_recover *recover, uint32_t pages);
+
+/* It is read, or lost: call next(). */
+void msg_recover_resume(struct msg_recover *recover);
 
 /* Whether there is something to tell the publisher now; then *report is filled
  * in, and counts as sent.  Call until it says no.  Nothing is ever due while

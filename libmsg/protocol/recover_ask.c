@@ -366,6 +366,11 @@ static void fill_in(struct msg_recover *r, struct msg_report *report)
 	report->rtt_ns = r->measured ? (uint32_t)r->rtt_ns : 0;
 	report->flags |= r->options.tagged ? MSG_REPORT_TAGGED : 0;
 	report->reach = r->options.reach;
+	if (r->paused) {
+		report->position--;
+		report->flags |= MSG_REPORT_READING;
+		report->history = r->pages;
+	}
 	r->counts.reports++;
 }
 

@@ -103,6 +103,31 @@ uint64_t msg_recover_sequence(
 	return frame->sequence;
 }
 
+/* ---- one that is read meanwhile ----------------------------------------- */
+
+void msg_recover_pause(struct msg_recover *r)
+{
+	r->paused = true;
+	r->pages = 0;
+	r->ask = true;
+	msg_recover_refresh(r);
+}
+
+void msg_recover_read(struct msg_recover *r, uint32_t pages)
+{
+	r->pages = pages;
+	r->ask = true;
+	msg_recover_refresh(r);
+}
+
+void msg_recover_resume(struct msg_recover *r)
+{
+	r->paused = false;
+	/* The publisher keeps it for us no longer than he must. */
+	r->ask = true;
+	msg_recover_refresh(r);
+}
+
 /* ---- what comes next --------------------------------------------------- */
 
 static void hand_out(struct msg_recover *r, uint64_t frame, uint32_t *token)
@@ -203,7 +228,7 @@ enum msg_recover_step msg_recover_next(
 {
 	enum msg_recover_step step = MSG_RECOVER_NOTHING;
 
-	if (!r->begun)
+	if (!r->begun || r->paused)
 		return step;
 	msg_recover_catch_up(r);
 	if (r->joining &&
