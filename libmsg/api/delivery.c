@@ -13,6 +13,7 @@
 #define GIVE_UP_MS_MIN 10u
 #define GIVE_UP_MS_DEFAULT 1000u
 #define MS_MAX 60000u
+#define LARGE_MEMORY_DEFAULT ((size_t)64 << 20)
 
 static int check_reliability(uint32_t reliability, enum msg_delivery_way way)
 {
@@ -29,11 +30,47 @@ static int check_reliability(uint32_t reliability, enum msg_delivery_way way)
 	return 0;
 }
 
+static int refuse_brokered(const char *field)
+{
+	return msg_fail(MSG_ERROR_ARGUMENT,
+		"%s cannot be had through a broker by this libmsg (%s); open "
+		"the node with MSG_BROKER_NEVER",
+		field, msg_version());
+}
+
 static int refuse_reliable(void)
 {
 	return msg_fail(MSG_ERROR_ARGUMENT,
 		"the broker takes no reliable topics; start a newer one, or "
 		"open the node with MSG_BROKER_NEVER");
+}
+
+/* ---- large messages ----------------------------------------------------- */
+
+/* Of either side; `least` is the memory by default. */
+static int complete_large(size_t *bytes_max, size_t *memory, size_t least)
+{
+	if (*bytes_max == 0)
+		return *memory == 0
+			       ? 0
+			       : msg_fail(MSG_ERROR_ARGUMENT,
+					 "large_memory_bytes is %zu, but "
+					 "large_bytes_max is 0; set it",
+					 *memory);
+	if (*bytes_max > MSG_LARGE_BYTES_MAX)
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"large_bytes_max is %zu; give at most %u", *bytes_max,
+			MSG_LARGE_BYTES_MAX);
+	if (*memory == 0)
+		*memory = 2 * *bytes_max > least ? 2 * *bytes_max : least;
+	if (*memory < *bytes_max)
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"large_memory_bytes is %zu, less than one message of "
+			"large_bytes_max, %zu; give at least that",
+			*memory, *bytes_max);
+	/* In whole pages, as it is given out. */
+	*memory = (*memory + 4095) & ~(size_t)4095;
+	return 0;
 }
 
 /* ---- publisher --------------------------------------------------------- */
@@ -53,6 +90,10 @@ static const char *reliable_field(const struct msg_publisher_options *o)
 		return "give_up_ms";
 	if (o->linger_ms)
 		return "linger_ms";
+	if (o->large_bytes_max)
+		return "large_bytes_max";
+	if (o->large_memory_bytes)
+		return "large_memory_bytes";
 	return NULL;
 }
 
@@ -115,7 +156,12 @@ int msg_delivery_publisher(
 	/* Whoever is connected is waited for, or why connect? */
 	if (o->reliability == MSG_RELIABILITY_RC && o->flow == MSG_FLOW_NONE)
 		o->flow = MSG_FLOW_MIN;
+	if (way == MSG_DELIVERY_BROKER && o->large_bytes_max)
+		return refuse_brokered("large_bytes_max");
 	result = complete_flow(o);
+	if (result == 0)
+		result = complete_large(&o->large_bytes_max,
+			&o->large_memory_bytes, LARGE_MEMORY_DEFAULT);
 	if (result == 0)
 		result = complete_history(o);
 	if (result == 0)
@@ -153,15 +199,23 @@ int msg_delivery_subscriber(
 	if (result == 0 && way == MSG_DELIVERY_BEST_EFFORT &&
 		o->reliability == MSG_RELIABILITY_RELIABLE)
 		result = refuse_reliable();
+	if (result == 0 && way != MSG_DELIVERY_LANE && o->large_bytes_max)
+		result = refuse_brokered("large_bytes_max");
 	if (result < 0)
 		return result;
 	if (o->reliability == MSG_RELIABILITY_BEST_EFFORT &&
-		(o->history_count || o->tagged))
+		(o->history_count || o->tagged || o->large_bytes_max))
 		return msg_fail(MSG_ERROR_ARGUMENT,
 			"%s is set, but reliability is "
 			"MSG_RELIABILITY_BEST_EFFORT: nothing is asked of "
 			"anybody; leave one of them 0",
-			o->history_count ? "history_count" : "tagged");
+			o->history_count ? "history_count"
+			: o->tagged      ? "tagged"
+					 : "large_bytes_max");
+	result = complete_large(
+		&o->large_bytes_max, &o->large_memory_bytes, 0);
+	if (result < 0)
+		return result;
 	if (o->reliability == MSG_RELIABILITY_DEFAULT)
 		o->reliability = MSG_RELIABILITY_RELIABLE;
 	return msg_options_number(&o->give_up_ms, "give_up_ms", NULL,

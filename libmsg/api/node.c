@@ -332,3 +332,29 @@ void msg_node_session_close(struct msg_node *node, struct msg_session *session)
 	node->children--;
 	pthread_mutex_unlock(&node->lock);
 }
+
+int msg_node_channels_open(struct msg_node *node,
+	const struct msg_channels_options *options,
+	struct msg_channels **channels)
+{
+	const struct msg_channel_module *module;
+	char text[MSG_LINK_TEXT_BYTES] = "";
+	int result = msg_link_module_channels(&module);
+
+	if (result < 0)
+		return result;
+	pthread_mutex_lock(&node->lock);
+	result = module->open(node->domain, options, channels, text);
+	if (result == 0)
+		node->children++;
+	pthread_mutex_unlock(&node->lock);
+	return result < 0 ? msg_fail(-result, "%s", text) : 0;
+}
+
+void msg_node_channels_close(struct msg_node *node, struct msg_channels *channels)
+{
+	pthread_mutex_lock(&node->lock);
+	channels->ops->close(channels);
+	node->children--;
+	pthread_mutex_unlock(&node->lock);
+}

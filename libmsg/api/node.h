@@ -13,6 +13,8 @@
 #include "base/log.h"
 #include "api/delivery.h"
 #include "link/session.h"
+#include "link/channel.h"
+#include "link/link.h"
 #include "link/shm/control.h"
 #include "link/shm/place.h"
 #include "topic/announcer.h"
@@ -74,5 +76,12 @@ int msg_node_session_open(struct msg_node *node,
 	struct msg_session **session);
 void msg_node_session_close(
 	struct msg_node *node, struct msg_session *session);
+
+/* The same for a set of connections. */
+int msg_node_channels_open(struct msg_node *node,
+	const struct msg_channels_options *options,
+	struct msg_channels **channels);
+void msg_node_channels_close(
+	struct msg_node *node, struct msg_channels *channels);
 
 #endif

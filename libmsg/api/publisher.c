@@ -35,6 +35,8 @@
 #define RTT_SOFTWARE_NS MSG_NS_PER_MS
 /* Receivers of a connected topic. */
 #define CONNECTIONS_MAX 128u
+/* So long receivers have to say that they want a large message. */
+#define YOUNG_ROUND_TRIPS 200u
 
 struct msg_publisher {
 	struct msg_publication *publication; /* NULL: straight to the lane. */
@@ -43,6 +45,9 @@ struct msg_publisher {
 	struct msg_link *link;
 	struct msg_link *side; /* Of a reliable topic, or NULL. */
 	struct msg_session *session; /* Of a connected one, in place of both. */
+	struct msg_channels *channels; /* For large messages, or NULL. */
+	struct msg_region channel_memory;
+	struct msg_show *show;
 	uint64_t repair_ns;    /* How long close waits for its receivers. */
 	struct msg_announce_source source;
 	uint64_t id;
@@ -149,8 +154,63 @@ static int connect_side(struct msg_publisher *p)
 	return result;
 }
 
+/* Where they read large messages from.  Opened now and not with the first of
+ * them: to find libfabric's providers takes a while. */
+static int open_show(
+	struct msg_publisher *p, const struct msg_publisher_options *o)
+{
+	struct msg_transmitter *t = &p->transmitter;
+	struct msg_channels_options options = {
+		.memory_bytes = MSG_SHOW_MEMORY_BYTES,
+		.receive_count = 1,
+		.send_count = 1,
+		.connection_max = MSG_SHOW_CONNECTIONS_MAX,
+		.listen = true,
+	};
+	struct msg_show_options show = {
+		.bytes_max = o->large_bytes_max,
+		.memory_bytes = o->large_memory_bytes,
+		.young_ns = YOUNG_ROUND_TRIPS * t->options.rtt_ns,
+		.tag = t->options.tag,
+		.publisher = t->options.publisher,
+	};
+	int result = draw_incarnation(&show.first_serial);
+
+	if (result == 0)
+		result = msg_region_open(
+			&p->channel_memory, MSG_SHOW_MEMORY_BYTES);
+	options.memory = p->channel_memory.base;
+	p->show = calloc(1, sizeof *p->show);
+	if (!p->show)
+		return msg_fail(
+			MSG_ERROR_MEMORY, "no memory for large messages");
+	if (result == 0)
+		result = msg_node_channels_open(p->node, &options, &p->channels);
+	show.channels = p->channels;
+	if (result == 0)
+		result = msg_show_open(p->show, &show);
+	if (result == 0)
+		t->repairer->show = p->show;
+	return result;
+}
+
+static void close_show(struct msg_publisher *p)
+{
+	if (p->transmitter.repairer)
+		p->transmitter.repairer->show = NULL;
+	if (p->show && p->show->channels)
+		msg_show_close(p->show);
+	if (p->channels)
+		msg_node_channels_close(p->node, p->channels);
+	msg_region_close(&p->channel_memory);
+	free(p->show);
+	p->show = NULL;
+	p->channels = NULL;
+}
+
 static void disconnect(struct msg_publisher *p)
 {
+	close_show(p);
 	if (p->session) {
 		msg_node_session_close(p->node, p->session);
 		return;
@@ -161,7 +221,8 @@ static void disconnect(struct msg_publisher *p)
 }
 
 /* A connected topic: where receivers call, and what all of it goes by. */
-static int connect_session(struct msg_publisher *p)
+static int connect_session(
+	struct msg_publisher *p, const struct msg_publisher_options *o)
 {
 	struct msg_transmitter *t = &p->transmitter;
 	struct msg_session_options options = {
@@ -180,6 +241,8 @@ static int connect_session(struct msg_publisher *p)
 		t, msg_session_stream(p->session), MSG_SESSION_ALL);
 	if (result == 0)
 		result = msg_repairer_start_session(t->repairer, p->session);
+	if (result == 0 && o->large_bytes_max > 0)
+		result = open_show(p, o);
 	if (result < 0)
 		disconnect(p);
 	p->source.repairer = t->repairer;
@@ -187,7 +250,8 @@ static int connect_session(struct msg_publisher *p)
 	return result;
 }
 
-static int connect_link(struct msg_publisher *p)
+static int connect_link(
+	struct msg_publisher *p, const struct msg_publisher_options *o)
 {
 	struct msg_transmitter *t = &p->transmitter;
 	struct msg_link_options options = {
@@ -206,6 +270,8 @@ static int connect_link(struct msg_publisher *p)
 		result = msg_transmitter_start(t, p->link, handle);
 	if (result == 0 && t->repairer)
 		result = connect_side(p);
+	if (result == 0 && o->large_bytes_max > 0)
+		result = open_show(p, o);
 	if (result < 0)
 		disconnect(p);
 	return result;
@@ -253,7 +319,8 @@ static int open_on_lane(struct msg_publisher *p,
 	result = msg_transmitter_open(&p->transmitter, &transmit);
 	if (result < 0)
 		return result;
-	result = transmit.connected ? connect_session(p) : connect_link(p);
+	result = transmit.connected ? connect_session(p, o)
+				    : connect_link(p, o);
 	if (result < 0)
 		goto fail;
 	result = msg_announcer_add(

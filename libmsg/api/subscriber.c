@@ -47,6 +47,9 @@ struct msg_subscriber {
 	struct msg_link *link;
 	struct msg_link *side; /* For reliable topics, or NULL. */
 	struct msg_session *session; /* For connected ones, or NULL. */
+	struct msg_channels *channels; /* For large messages, or NULL. */
+	struct msg_region channel_memory;
+	struct msg_fetch *fetch;
 	struct msg_wake wake;
 	struct msg_direct direct;
 	struct msg_follow follow;
@@ -182,9 +185,56 @@ static int open_session(void *subscriber)
 	return result;
 }
 
+/* What reads large messages. */
+static int open_fetch(
+	struct msg_subscriber *s, const struct msg_subscriber_options *o)
+{
+	struct msg_channels_options options = {
+		.memory_bytes = MSG_FETCH_MEMORY_BYTES,
+		.receive_count = 1,
+		.send_count = MSG_FETCH_READS,
+		.connection_max = MSG_FETCH_ITEMS,
+	};
+	struct msg_fetch_options fetch = {
+		.bytes_max = o->large_bytes_max,
+		.memory_bytes = o->large_memory_bytes,
+		.give_up_ns = o->give_up_ms * MSG_NS_PER_MS,
+	};
+	int result = msg_region_open(&s->channel_memory, MSG_FETCH_MEMORY_BYTES);
+
+	if (result < 0)
+		return result;
+	s->fetch = calloc(1, sizeof *s->fetch);
+	if (!s->fetch)
+		return msg_fail(
+			MSG_ERROR_MEMORY, "no memory for large messages");
+	fetch.memory = options.memory = s->channel_memory.base;
+	result = msg_node_channels_open(s->node, &options, &s->channels);
+	if (result < 0)
+		return result;
+	fetch.channels = s->channels;
+	msg_fetch_open(s->fetch, &fetch);
+	msg_direct_fetch(&s->direct, s->fetch);
+	return 0;
+}
+
+static void close_fetch(struct msg_subscriber *s)
+{
+	s->direct.receiver.fetch = NULL;
+	if (s->channels) {
+		msg_fetch_close(s->fetch);
+		msg_node_channels_close(s->node, s->channels);
+	}
+	msg_region_close(&s->channel_memory);
+	free(s->fetch);
+	s->fetch = NULL;
+	s->channels = NULL;
+}
+
 static void disconnect(struct msg_subscriber *s)
 {
 	msg_receiver_leave(&s->direct.receiver);
+	close_fetch(s);
 	msg_follow_close(&s->follow);
 	msg_wake_close(&s->wake);
 	if (s->session)
@@ -194,7 +244,8 @@ static void disconnect(struct msg_subscriber *s)
 	msg_node_link_close(s->node, s->link);
 }
 
-static int connect_link(struct msg_subscriber *s)
+static int connect_link(
+	struct msg_subscriber *s, const struct msg_subscriber_options *o)
 {
 	struct msg_link_options options = {
 		.memory = s->direct.receiver.pool.region.base,
@@ -211,6 +262,8 @@ static int connect_link(struct msg_subscriber *s)
 	result = msg_receiver_start(&s->direct.receiver, s->link);
 	if (result == 0 && s->direct.receiver.options.reliable)
 		result = connect_side(s);
+	if (result == 0 && o->large_bytes_max > 0)
+		result = open_fetch(s, o);
 	if (result == 0)
 		result = msg_wake_open(&s->wake, &s->direct.receiver);
 	if (result == 0 && s->connects)
@@ -266,6 +319,8 @@ static int open_on_lane(struct msg_subscriber *s,
 					   ? MSG_FOLLOW_TOPICS_MAX
 					   : 1,
 		.reorder_ns = o->reorder_us * MSG_NS_PER_US,
+		.large_count =
+			o->large_bytes_max > 0 ? MSG_LARGE_BUFFERS_MAX : 0,
 		.announce = msg_follow_announced,
 		.announce_context = &s->follow,
 	};
@@ -286,7 +341,7 @@ static int open_on_lane(struct msg_subscriber *s,
 	result = msg_follow_open(&s->follow, &s->direct.receiver, &s->node->groups,
 		&s->node->log, o->topic);
 	if (result == 0)
-		result = connect_link(s);
+		result = connect_link(s, o);
 	if (result < 0) {
 		s->direct.receiver.link = NULL;
 		msg_follow_close(&s->follow);

@@ -224,6 +224,8 @@ static __attribute__((noinline)) void deliver(struct msg_receiver *r,
 		happen_lost(r, s, frame->sequence);
 	if (frame->type == MSG_FRAME_FRAGMENT)
 		deliver_fragment(r, s, frame, slot);
+	else if (frame->type == MSG_FRAME_LARGE)
+		fetch_begin(r, s, frame, slot);
 	else
 		deliver_whole(r, s, frame, slot, skip);
 }
@@ -309,6 +311,8 @@ uint64_t msg_receiver_look_ahead(struct msg_receiver *r)
 {
 	uint64_t deadline = r->unsaid ? 0 : r->silence;
 
+	if (r->fetch && r->fetch->deadline < deadline)
+		deadline = r->fetch->deadline;
 	for (uint32_t i = 0; i < r->streams.count; i++) {
 		const struct msg_stream *s = &r->streams.streams[i];
 
@@ -334,6 +338,7 @@ void msg_receiver_evict(void *receiver, struct msg_stream *s)
 	uint32_t slot;
 
 	drop_assembly(r, s);
+	fetch_stop(r, s);
 	if (s->kind == MSG_STREAM_RELIABLE)
 		recovery_stop(r, s);
 	if (s->calls)

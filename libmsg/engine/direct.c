@@ -11,9 +11,16 @@
  * flood of those must not keep the caller. */
 #define IDLE_TURNS_MAX 16
 
+/* What may be in the ring, or in the application's hands, beside events. */
+static uint32_t holdable(const struct msg_direct *d)
+{
+	return msg_receive_slots(&d->receiver.pool) +
+	       d->receiver.options.large_count;
+}
+
 static int open_ring(struct msg_direct *d)
 {
-	uint32_t buffer_count = msg_receive_slots(&d->receiver.pool);
+	uint32_t buffer_count = holdable(d);
 	struct msg_ring_writer_options options = {
 		.entry_count = MSG_RING_ENTRIES_MIN,
 		.pin_max = buffer_count,
@@ -51,7 +58,7 @@ static int open_inbox(
 	struct msg_direct *d, const struct msg_receive_options *o)
 {
 	struct msg_inbox_options options = {
-		.record_count = msg_receive_slots(&d->receiver.pool),
+		.record_count = holdable(d),
 		.ring_max = 1,
 		.publisher_count_max = o->publisher_count_max,
 		.events = o->events,
@@ -64,7 +71,7 @@ static int open_inbox(
 		.pool = d->receiver.pool.region.base,
 		.pool_bytes = d->receiver.pool.region.bytes,
 		.topic = MSG_INBOX_NONE,
-		.held_max = msg_receive_slots(&d->receiver.pool),
+		.held_max = holdable(d),
 	};
 	struct msg_inbox_ring *opened;
 	int result = msg_inbox_open(&d->inbox, &options);
@@ -101,6 +108,21 @@ void msg_direct_close(struct msg_direct *d)
 	d->ledger = NULL;
 }
 
+void msg_direct_fetch(struct msg_direct *d, struct msg_fetch *fetch)
+{
+	d->receiver.fetch = fetch;
+	d->inbox.rings[0]->large = &fetch->pool;
+}
+
+/* See what came back, as far as somebody waits for it. */
+static void settle(struct msg_direct *d)
+{
+	if (d->receiver.fetch && d->receiver.fetch->waits)
+		msg_inbox_part(&d->inbox);
+	else
+		msg_inbox_settle(&d->inbox);
+}
+
 int msg_direct_take(struct msg_direct *d, struct msg_view *views, int count)
 {
 	for (int i = 0; i < IDLE_TURNS_MAX; i++) {
@@ -111,6 +133,8 @@ int msg_direct_take(struct msg_direct *d, struct msg_view *views, int count)
 		 * message and its reader. */
 		if (n > 0)
 			return n;
+		if (d->receiver.fetch && d->receiver.fetch->waits)
+			settle(d);
 		n = msg_receiver_turn(&d->receiver);
 		if (n < 0)
 			return n;
@@ -124,7 +148,7 @@ int msg_direct_progress(struct msg_direct *d)
 {
 	int n;
 
-	msg_inbox_settle(&d->inbox);
+	settle(d);
 	n = msg_receiver_turn(&d->receiver);
 	return n < 0 ? n : msg_inbox_ready(&d->inbox);
 }
@@ -133,7 +157,7 @@ int msg_direct_arm_link(struct msg_direct *d)
 {
 	if (msg_inbox_ready(&d->inbox))
 		return -MSG_ERROR_AGAIN;
-	msg_inbox_settle(&d->inbox);
+	settle(d);
 	return msg_receiver_arm(&d->receiver);
 }
 

@@ -168,7 +168,7 @@ void happen_settled(struct msg_receiver *r, struct msg_stream *s)
 {
 	if (s->lost > 0 && !s->assembly.skipping)
 		happen_lost(r, s, receive_position(s));
-	if (!s->leaving || s->left ||
+	if (!s->leaving || s->left || s->recover.paused ||
 		(receive_deadline(s) != UINT64_MAX &&
 			receive_position(s) != s->end))
 		return;

@@ -88,6 +88,7 @@ int msg_inbox_add(struct msg_inbox *inbox,
 	}
 	ring->pool = o->pool;
 	ring->pool_bytes = o->pool_bytes;
+	ring->large = o->large;
 	ring->publisher = o->publisher;
 	ring->topic = o->topic;
 	ring->held_max = o->held_max;
@@ -273,6 +274,14 @@ void msg_inbox_settle(struct msg_inbox *inbox)
 {
 	for (uint32_t i = 0; i < inbox->ring_count; i++)
 		inbox_settle_ring(inbox, inbox->rings[i]);
+}
+
+void msg_inbox_part(struct msg_inbox *inbox)
+{
+	for (uint32_t i = 0; i < inbox->ring_count; i++) {
+		inbox_keep_stragglers(inbox, inbox->rings[i]);
+		inbox_settle_ring(inbox, inbox->rings[i]);
+	}
 }
 
 void msg_inbox_stop(struct msg_inbox *inbox, struct msg_inbox_ring *ring)

@@ -42,6 +42,7 @@
 #include <msg/stats.h>
 
 #include "base/counter.h"
+#include "engine/large.h"
 #include "pool/ring_reader.h"
 #include "protocol/pack.h"
 
@@ -77,6 +78,7 @@ struct msg_inbox_ring {
 	struct msg_ring_reader reader;
 	const uint8_t *pool;
 	uint64_t pool_bytes;
+	const struct msg_large_pool *large; /* Or NULL. */
 	uint32_t publisher; /* Its only one; 0: many. */
 	uint32_t topic;     /* Of all entries; NONE: as each says. */
 	uint32_t held_max;
@@ -163,6 +165,7 @@ struct msg_inbox_ring_options {
 	uint64_t start;  /* The first entry to read, or MSG_RING_HEAD. */
 	const uint8_t *pool;
 	uint64_t pool_bytes;
+	const struct msg_large_pool *large; /* Where LARGE stands; NULL: none. */
 	uint32_t publisher;
 	uint32_t topic;
 	uint32_t held_max; /* Entries in hand at once; at most its held[]. */
@@ -209,6 +212,10 @@ void msg_inbox_release(
 
 /* See what was given back: the rings' ledgers say so from here on. */
 void msg_inbox_settle(struct msg_inbox *inbox);
+
+/* The same, and what was given back behind a view that is still out is returned,
+ * too: so that no large buffer waits for a small one. */
+void msg_inbox_part(struct msg_inbox *inbox);
 
 /* Whether take would find something. */
 bool msg_inbox_ready(const struct msg_inbox *inbox);

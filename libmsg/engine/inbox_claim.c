@@ -32,6 +32,9 @@ static void fill_record(struct msg_inbox_ring *ring,
 		r->data = NULL;
 		r->segments = 1;
 		r->event = (uint8_t)item->place;
+	} else if (item->kind == MSG_RING_LARGE) {
+		r->data = msg_large_data(ring->large, item->place);
+		r->bytes = item->total;
 	} else {
 		r->data = ring->pool +
 			  (size_t)item->place * MSG_RING_PLACE_UNIT;

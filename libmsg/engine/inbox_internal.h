@@ -144,6 +144,11 @@ static inline bool inbox_believe(
 		if (item->total >= MSG_PACK_COUNT_MAX)
 			return false;
 		break;
+	case MSG_RING_LARGE:
+		return ring->large && item->bytes == 0 &&
+		       item->place < ring->large->top &&
+		       ring->large->buffers[item->place].memory &&
+		       item->total <= msg_large_capacity(ring->large, item->place);
 	case MSG_RING_EVENT:
 		return item->bytes == 0 && item->place >= MSG_EVENT_LOST &&
 		       item->place <= MSG_EVENT_EVICTED &&

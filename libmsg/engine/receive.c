@@ -9,6 +9,7 @@
 #include "base/probe.h"
 #include "base/trail.h"
 #include "protocol/fragment.h"
+#include "protocol/large.h"
 #include "protocol/pack.h"
 
 /* Also called from elsewhere, and there it may cost a call. */
@@ -176,6 +177,7 @@ static INLINE bool check_body(const struct msg_frame *frame, const uint8_t *body
 	uint32_t bytes = frame->bytes - MSG_FRAME_HEADER_BYTES;
 	struct msg_pack_reader reader;
 	struct msg_fragment part;
+	struct msg_large large;
 	int n;
 
 	span->sequence = frame->sequence;
@@ -198,6 +200,8 @@ static INLINE bool check_body(const struct msg_frame *frame, const uint8_t *body
 			span->end_offset = part.offset + part.bytes;
 		}
 		return true;
+	case MSG_FRAME_LARGE:
+		return msg_large_read(body, bytes, &large);
 	default:
 		return false;
 	}
@@ -282,7 +286,7 @@ static INLINE bool arrived(
 		count(r, MSG_COUNTER_MALFORMED, 1);
 		return false;
 	}
-	if (frame.type >= MSG_FRAME_ANNOUNCE) {
+	if (!msg_frame_is_data(frame.type)) {
 		hear(r, &frame, body);
 		return false;
 	}
@@ -376,7 +380,10 @@ void msg_receiver_free(void *receiver, uint32_t slot)
 {
 	struct msg_receiver *r = receiver;
 
-	msg_receive_put(&r->pool, slot);
+	if (slot >= r->pool.count)
+		fetch_free(r, slot - r->pool.count);
+	else
+		msg_receive_put(&r->pool, slot);
 }
 
 static bool is_short(const struct msg_receiver *r, uint32_t part)
@@ -449,6 +456,8 @@ static int turn_side(struct msg_receiver *r, int n)
 /* The rest of a turn in which something is waited for. */
 static APART int look_after(struct msg_receiver *r, int n, uint64_t before)
 {
+	int fetched = 0;
+
 	if (r->side.attention >= MSG_RECEIVE_EXPECT ||
 		(n == 0 && r->side.attention != 0))
 		n = turn_side(r, n);
@@ -456,9 +465,13 @@ static APART int look_after(struct msg_receiver *r, int n, uint64_t before)
 		return n;
 	if (n == 0 || ++r->crowded_turns >= CROWDED_TURNS_MAX)
 		emptied(r, before);
+	if (r->fetch)
+		fetched = fetch_turn(r);
+	if (r->fetch && r->fetch->deadline < r->deadline)
+		r->deadline = r->fetch->deadline;
 	if (r->side.link && r->deadline != UINT64_MAX)
 		recovery_report_all(r);
-	return n;
+	return fetched < 0 ? fetched : n + fetched;
 }
 
 /* While frames come by connections, who else may have something is asked now and
@@ -518,6 +531,10 @@ int msg_receiver_arm(struct msg_receiver *r)
 	}
 	if (result == 0 && r->session)
 		result = r->calls.link->ops->arm(r->calls.link);
+	if (result == 0 && r->fetch) {
+		r->fetch->look = true;
+		result = r->fetch->channels->ops->arm(r->fetch->channels);
+	}
 	return result;
 }
 

@@ -24,6 +24,9 @@
  * stream's, and are taken from that connection only; what others say in its name
  * is not believed.
  *
+ * Large messages of a reliable stream are not brought by the link, but read from
+ * where they stand (fetch.h), if that is wanted; else they are lost.
+ *
  * Events.  For who asks, an entry without a slot says what happened: a loss at
  * once, a publisher that came, left, fell silent, or was started again.
  *
@@ -43,6 +46,7 @@
 #include <msg/stats.h>
 
 #include "base/counter.h"
+#include "engine/fetch.h"
 #include "engine/stream.h"
 #include "link/session.h"
 #include "pool/receive.h"
@@ -71,6 +75,8 @@ struct msg_receive_options {
 	bool tagged;
 	uint64_t name;       /* Of this receiver, random. */
 	bool events;
+	uint32_t large_count; /* Buffers for large messages, beside the slots: 0, or
+	                         MSG_LARGE_BUFFERS_MAX. */
 	void *shared;        /* The slots' memory, or NULL: our own. */
 	bool revoke;         /* Rather take entries from slow readers than let
 	                        the link run out of buffers. */
@@ -121,6 +127,7 @@ struct msg_receiver {
 	uint32_t calls_turns; /* Turns in a row that brought frames by it. */
 	bool calls_failed;    /* It cannot be opened. */
 	struct msg_session_counts told_session;
+	struct msg_fetch *fetch; /* NULL: no large messages. */
 	struct msg_receive_pool pool;
 	struct msg_stream_table streams;
 	struct msg_receive_options options;

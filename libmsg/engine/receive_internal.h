@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * receive_internal.h - what receive.c (arrival), receive_topics.c (whose streams),
- * deliver.c (order, assembly), recovery.c (reliable streams) and happen.c (events)
- * say to each other.
+ * deliver.c (order, assembly), recovery.c (reliable streams), caller.c (connected
+ * ones), fetch.c (large messages) and happen.c (events) say to each other.
  */
 #ifndef MSG_ENGINE_RECEIVE_INTERNAL_H
 #define MSG_ENGINE_RECEIVE_INTERNAL_H
@@ -129,6 +129,18 @@ void caller_leave(struct msg_receiver *r);
 /* The stream loses its place. */
 void caller_stop(struct msg_receiver *r, struct msg_stream *s);
 
+/* ---- fetch.c ----------------------------------------------------------- */
+
+/* A LARGE frame's turn, in `slot`, which is taken over: read its message. */
+void fetch_begin(struct msg_receiver *r, struct msg_stream *s,
+	const struct msg_frame *frame, uint32_t slot);
+/* The stream loses its place. */
+void fetch_stop(struct msg_receiver *r, struct msg_stream *s);
+/* One turn; how many events, or FABRIC. */
+int fetch_turn(struct msg_receiver *r);
+/* No view needs it any more. */
+void fetch_free(struct msg_receiver *r, uint32_t buffer);
+
 /* ---- happen.c ---------------------------------------------------------- */
 
 /* A stream is heard for the first time; `sequence` is the message expected next,
@@ -152,8 +164,9 @@ static inline uint64_t receive_position(const struct msg_stream *s)
 	uint64_t at = s->kind == MSG_STREAM_RELIABLE ? s->recover.sequence
 						     : s->sequence.sequence;
 
-	/* The one being skipped is counted as lost already. */
-	return at + s->assembly.skipping;
+	/* The one being skipped is counted as lost already, the one being read
+	 * as delivered. */
+	return at + s->assembly.skipping - s->recover.paused;
 }
 
 /* When it has something to do though nothing arrives. */

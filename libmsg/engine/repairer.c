@@ -32,6 +32,11 @@
 #define REPAIR_BYTES_BURST (1u << 18)
 #define REPAIR_FRAMES_MIN 16u
 
+/* Who reported so lately is waited for. */
+#define HEARD_LATELY_NS (3 * MSG_NS_PER_S)
+/* Who reads says so every few milliseconds, as far as he gets on. */
+#define READING_NS (50 * MSG_NS_PER_MS)
+
 /* ---- opening and closing ------------------------------------------------ */
 
 static uint32_t least(uint32_t a, uint32_t b)
@@ -265,7 +270,8 @@ bool repairer_send_probe(struct msg_repairer *r, uint32_t handle,
 		first = source->back(source->context,
 			asked->history == UINT32_MAX ? UINT64_MAX
 						     : asked->history);
-	if (r->options.flow != MSG_FLOW_POLICY_NONE)
+	/* Whoever reads is to be known. */
+	if (r->options.flow != MSG_FLOW_POLICY_NONE || r->show)
 		said.flags |= MSG_PROBE_FLOW;
 	if (r->closing)
 		said.flags |= MSG_PROBE_CLOSING;
@@ -338,6 +344,20 @@ static bool is_known(const struct msg_repairer *r,
 			  : same_reach(&peer->reach, &report->reach);
 }
 
+static void note_position(struct msg_repairer *r, struct msg_repairer_peer *peer,
+	const struct msg_report *report, uint64_t now)
+{
+	uint64_t position = msg_frame_near(r->repair.next, report->position);
+	uint32_t pages = msg_report_read_pages(report);
+
+	if (position > peer->position || pages > peer->pages)
+		peer->moved_ns = now;
+	if (pages > peer->pages)
+		r->reading_ns = now;
+	peer->position = position;
+	peer->pages = pages;
+}
+
 /* Whom a report came from; NULL: there is no way to reach him alone. */
 static struct msg_repairer_peer *take_peer(struct msg_repairer *r,
 	const struct msg_report *report, uint32_t call, uint64_t now)
@@ -363,11 +383,12 @@ static struct msg_repairer_peer *take_peer(struct msg_repairer *r,
 		peer->receiver = report->receiver;
 		peer->reach = report->reach;
 		peer->position = 0;
+		peer->pages = 0;
+		peer->moved_ns = now;
 	}
 	peer->heard_ns = now;
 	if (!(report->flags & MSG_REPORT_JOIN))
-		peer->position =
-			msg_frame_near(r->repair.next, report->position);
+		note_position(r, peer, report, now);
 	return peer;
 }
 
@@ -538,6 +559,12 @@ static void tell_all(struct msg_repairer *r)
 
 /* ---- turns -------------------------------------------------------------- */
 
+/* Whether somebody reads a large message, and gets on. */
+static bool is_read(const struct msg_repairer *r, uint64_t now)
+{
+	return r->reading_ns != 0 && now - r->reading_ns < READING_NS;
+}
+
 bool msg_repairer_flies(struct msg_repairer *r, uint64_t frame)
 {
 	if (r->sent_head == r->sent_tail)
@@ -556,11 +583,40 @@ uint64_t msg_repairer_needed(const struct msg_repairer *r)
 		       : msg_flow_position(&r->flow, UINT64_MAX);
 }
 
+bool msg_repairer_wants(const struct msg_repairer *r, uint64_t frame,
+	uint64_t since, uint64_t now)
+{
+	for (uint32_t i = 0; i < MSG_REPAIRER_PEERS; i++) {
+		const struct msg_repairer_peer *peer = &r->peers[i];
+
+		if (peer->used && peer->position <= frame &&
+			now - peer->heard_ns < HEARD_LATELY_NS &&
+			(now - since < r->options.give_up_ns ||
+				now - peer->moved_ns < r->options.give_up_ns))
+			return true;
+	}
+	return false;
+}
+
+int msg_repairer_arm(struct msg_repairer *r)
+{
+	int result = r->link->ops->arm(r->link);
+
+	if (result == 0 && r->show)
+		result = r->show->channels->ops->arm(r->show->channels);
+	return result;
+}
+
 int msg_repairer_turn(struct msg_repairer *r, uint64_t now)
 {
 	uint64_t naks = r->repair.counts.naks;
 	int n = turn_link(r, now);
 
+	if (n >= 0 && r->show) {
+		int more = msg_show_turn(r->show);
+
+		n = more < 0 ? more : n + more;
+	}
 	if (n < 0)
 		return n;
 	due(r, now);
@@ -569,8 +625,9 @@ int msg_repairer_turn(struct msg_repairer *r, uint64_t now)
 		r->told_cut != r->flow.cut_total)
 		tell_all(r);
 	atomic_store_explicit(&r->look_ns,
-		now + (naks != r->repair.counts.naks ? LOOK_BUSY_NS
-						     : LOOK_CALM_NS),
+		now + (naks != r->repair.counts.naks || is_read(r, now)
+				      ? LOOK_BUSY_NS
+				      : LOOK_CALM_NS),
 		memory_order_relaxed);
 	return n;
 }
@@ -608,8 +665,8 @@ int msg_repairer_progress(struct msg_repairer *r, uint64_t now)
 #define LINGER_PROBE_MAX_NS (20 * MSG_NS_PER_MS)
 /* Whoever has not answered so many probes is not there. */
 #define LINGER_PROBES 4u
-/* Who reported so lately is waited for. */
-#define LINGER_HEARD_NS (3 * MSG_NS_PER_S)
+/* So much longer who reads a large message is waited for. */
+#define LINGER_READ_NS (60 * MSG_NS_PER_S)
 
 bool msg_repairer_is_awaited(const struct msg_repairer *r, uint64_t now)
 {
@@ -617,7 +674,7 @@ bool msg_repairer_is_awaited(const struct msg_repairer *r, uint64_t now)
 		const struct msg_repairer_peer *peer = &r->peers[i];
 
 		if (peer->used && peer->position < r->repair.next &&
-			now - peer->heard_ns < LINGER_HEARD_NS)
+			now - peer->heard_ns < HEARD_LATELY_NS)
 			return true;
 	}
 	return false;
@@ -641,10 +698,12 @@ void msg_repairer_linger(struct msg_repairer *r, uint64_t limit_ns)
 	const struct timespec pause = {.tv_nsec = 50 * MSG_NS_PER_US};
 	uint64_t now = msg_clock_ns();
 	uint64_t end = now + limit_ns;
+	uint64_t last = end + LINGER_READ_NS;
 	uint64_t interval = LINGER_PROBE_MIN_NS;
 	uint64_t next = now;
 	uint32_t probes = 0;
 
+	/* Who reads a large message is given that time anew while he gets on. */
 	msg_repairer_enter(r);
 	r->closing = true;
 	r->held = false;
@@ -659,8 +718,10 @@ void msg_repairer_linger(struct msg_repairer *r, uint64_t limit_ns)
 					   ? interval * 4
 					   : LINGER_PROBE_MAX_NS;
 		}
-		if (msg_repairer_turn(r, now) == 0)
+		if (msg_repairer_turn(r, now) == 0 && !is_read(r, now))
 			nanosleep(&pause, NULL);
+		if (is_read(r, now))
+			end = now + limit_ns < last ? now + limit_ns : last;
 		now = msg_clock_ns();
 	}
 	tell_all(r);

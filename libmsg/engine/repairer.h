@@ -42,6 +42,7 @@
 #include <msg/stats.h>
 
 #include "base/counter.h"
+#include "engine/show.h"
 #include "link/session.h"
 #include "pool/region.h"
 #include "protocol/flow.h"
@@ -101,6 +102,8 @@ struct msg_repairer_peer {
 	uint64_t receiver;
 	uint64_t position; /* Frames below it needs no more. */
 	uint64_t heard_ns;
+	uint64_t moved_ns; /* When that grew last, or … */
+	uint32_t pages;    /* … what it has read of the frame there. */
 	uint32_t handle;   /* The link's. */
 	bool used;
 	struct msg_reach reach;
@@ -118,6 +121,8 @@ struct msg_repairer {
 	bool waiting;     /* Frame repair.next waits for receivers. */
 	bool closing;
 	uint64_t flow_ns; /* When msg_flow_expire has work. */
+	uint64_t reading_ns; /* When somebody said that he reads. */
+	struct msg_show *show; /* Large messages, or NULL. */
 	struct msg_repair repair;
 	struct msg_flow flow;
 	struct msg_repairer_options options;
@@ -201,6 +206,15 @@ bool msg_repairer_flies(struct msg_repairer *repairer, uint64_t frame);
 /* Frames from here on may still be asked for by somebody who is waited for;
  * UINT64_MAX: nobody is. */
 uint64_t msg_repairer_needed(const struct msg_repairer *repairer);
+
+/* Whether somebody who reported lately may want the LARGE message of `frame`: he
+ * stands at it or before it, and has moved on since give_up_ns ago, or `since` is
+ * no longer ago. */
+bool msg_repairer_wants(const struct msg_repairer *repairer, uint64_t frame,
+	uint64_t since, uint64_t now);
+
+/* Before a sleep on the descriptors of its link and its connections.  0: safe. */
+int msg_repairer_arm(struct msg_repairer *repairer);
 
 /* One turn; how many events, or FABRIC. */
 int msg_repairer_turn(struct msg_repairer *repairer, uint64_t now);

@@ -11,6 +11,7 @@
 #include "base/trail.h"
 #include "protocol/fragment.h"
 #include "protocol/frame.h"
+#include "protocol/large.h"
 
 /* A fragment's two headers, on a cache line of their own. */
 #define HEADER_STRIDE 64u
@@ -330,6 +331,35 @@ static int post_single(struct msg_transmitter *t, uint32_t slot, uint32_t bytes,
 	return post(t, &send, slot, more);
 }
 
+/* Repaired like any frame, but never without a repairer. */
+int transmit_post_large(struct msg_transmitter *t, uint32_t slot, bool more)
+{
+	struct msg_link_send send = {.iov_count = 1};
+	struct msg_history_frame frame = {
+		.sequence = t->lender.sequence,
+		.slot = slot,
+		.bytes = MSG_LARGE_BYTES,
+		.messages = 1,
+		.type = MSG_FRAME_LARGE,
+	};
+	struct msg_frame said = {
+		.type = MSG_FRAME_LARGE,
+		.flags = MSG_FRAME_RELIABLE,
+		.bytes = MSG_FRAME_HEADER_BYTES + MSG_LARGE_BYTES,
+		.tag = t->options.tag,
+		.publisher = t->options.publisher,
+		.sequence = t->lender.sequence,
+	};
+	uint8_t *header = msg_transmit_payload(&t->lender.pool, slot) -
+			  MSG_FRAME_HEADER_BYTES;
+
+	msg_frame_write(header, &said);
+	transmit_remember(t, header, &frame, more);
+	send.iov[0].iov_base = header;
+	send.iov[0].iov_len = MSG_FRAME_HEADER_BYTES + MSG_LARGE_BYTES;
+	return post(t, &send, slot, more);
+}
+
 /* On failure the frame's messages are lost, and the gap in the sequence says
  * so to every subscriber. */
 static int close_frame(struct msg_lender *lender, bool more)
@@ -366,6 +396,8 @@ static int send_large(
 	struct msg_fragment part = {.total = bytes};
 	int result = 0;
 
+	if (transmit_is_large(t, slot))
+		return transmit_send_large(t, slot, bytes, more);
 	for (; part.offset < bytes && result == 0; part.offset += part.bytes) {
 		struct msg_link_send send = {.iov_count = 2};
 		uint8_t *header = header_place(t);
@@ -400,8 +432,11 @@ static int send_stray(struct msg_lender *lender, uint32_t slot, uint32_t offset,
 	struct msg_transmitter *t = transmit_of(lender);
 	struct msg_link_send send = {.iov_count = 2};
 	uint8_t *header = header_place(t);
-	int result = await_place(t);
+	int result;
 
+	if (transmit_is_large(t, slot))
+		return transmit_send_large(t, slot, bytes, more);
+	result = await_place(t);
 	if (result < 0)
 		return result;
 	write_header(t, header, MSG_FRAME_SINGLE, bytes, lender->sequence);
@@ -450,7 +485,7 @@ static int find_slot(struct msg_lender *lender, uint32_t *slot)
 /* A reliable topic's slots come back from its history.  A message that joins a
  * frame needs none, and no more leave than before: so receivers are asked for
  * their leave here, once a frame. */
-static int find_slot_kept(struct msg_lender *lender, uint32_t *slot)
+int transmit_find_kept(struct msg_lender *lender, uint32_t *slot)
 {
 	struct msg_transmitter *t = transmit_of(lender);
 	int result;
@@ -496,7 +531,7 @@ static const struct msg_lender_exit to_link = {
 /* Lends what to_link sends. */
 static const struct msg_lender_exit from_history = {
 	.admit = admit,
-	.find_slot = find_slot_kept,
+	.find_slot = transmit_find_kept,
 };
 
 /* ---- the calls --------------------------------------------------------- */
@@ -504,6 +539,8 @@ static const struct msg_lender_exit from_history = {
 static APART int lend_kept(
 	struct msg_transmitter *t, size_t bytes, struct msg_loan *loan)
 {
+	if (bytes > t->lender.message_bytes_max)
+		return transmit_lend_large(t, bytes, loan);
 	return msg_lender_lend(&t->lender, &from_history, bytes, loan);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * transmit_internal.h - what transmit.c (frames, flight) and transmit_keep.c
- * (what a reliable topic keeps) say to each other.
+ * transmit_internal.h - what transmit.c (frames, flight), transmit_keep.c (what a
+ * reliable topic keeps) and transmit_large.c (what its receivers read) say to each
+ * other.
  */
 #ifndef MSG_ENGINE_TRANSMIT_INTERNAL_H
 #define MSG_ENGINE_TRANSMIT_INTERNAL_H
@@ -26,6 +27,12 @@ static inline uint32_t transmit_in_flight(const struct msg_transmitter *t)
 
 /* transmit.c: free what is done; how many completions, or FABRIC. */
 int transmit_poll(struct msg_transmitter *t);
+
+/* transmit.c: as find_slot of a reliable topic's exit. */
+int transmit_find_kept(struct msg_lender *lender, uint32_t *slot);
+
+/* transmit.c: post the LARGE frame whose body is in the slot. */
+int transmit_post_large(struct msg_transmitter *t, uint32_t slot, bool more);
 
 /* ---- transmit_keep.c --------------------------------------------------- */
 
@@ -60,6 +67,20 @@ int transmit_crowded(struct msg_transmitter *t);
 
 /* A slot from the history; AGAIN, FABRIC. */
 int transmit_take_kept(struct msg_transmitter *t, uint32_t *slot);
+
+/* Inside the gate: forget all frames below `end`, whoever is waited for.  False:
+ * one of them is being sent again. */
+bool transmit_forget_to(struct msg_transmitter *t, uint64_t end);
+
+/* ---- transmit_large.c -------------------------------------------------- */
+
+/* A loan that its publisher has to be asked for: see show.h. */
+int transmit_lend_large(
+	struct msg_transmitter *t, size_t bytes, struct msg_loan *loan);
+/* Whether the loan of a slot is one of those. */
+bool transmit_is_large(const struct msg_transmitter *t, uint32_t slot);
+int transmit_send_large(
+	struct msg_transmitter *t, uint32_t slot, uint32_t bytes, bool more);
 
 /* See what receivers say, now and then. */
 static inline void transmit_serve(struct msg_transmitter *t)

@@ -168,6 +168,14 @@ static bool forget(struct msg_transmitter *t, uint64_t needed)
 	return true;
 }
 
+bool transmit_forget_to(struct msg_transmitter *t, uint64_t end)
+{
+	while (t->history.first < end)
+		if (!forget(t, UINT64_MAX))
+			return false;
+	return true;
+}
+
 static bool is_old(const struct msg_transmitter *t)
 {
 	const struct msg_history *h = &t->history;

@@ -80,6 +80,8 @@ enum msg_ring_kind {
 	                        `total` (enum msg_loss); if none are lost, how
 	                        far it is.  Of others `lost` is 0, or the one
 	                        reader it is for + 1. */
+	MSG_RING_LARGE = 6,  /* One message of `total` bytes in a buffer of its
+	                        own, number `place`; never in a broker. */
 };
 
 #define MSG_RING_INLINE_BYTES 32u

@@ -375,7 +375,7 @@ static uint64_t serve(struct msg_announce_source *s, uint64_t now)
 	until = msg_repairer_deadline(r);
 	if (s->served != r->repair.next)
 		until = earlier(until, now + BUSY_NS);
-	else if (r->link->ops->arm(r->link) < 0)
+	else if (msg_repairer_arm(r) < 0)
 		until = now;
 	else
 		/* Should it send at this very moment, its probe waits for the
@@ -392,6 +392,15 @@ struct sleep {
 	struct pollfd fds[SIDES_MAX];
 };
 
+/* Sleep on this, too.  False: there are too many. */
+static bool watch(struct sleep *sleep, int fd)
+{
+	if (sleep->count == SIDES_MAX)
+		return false;
+	sleep->fds[sleep->count++] = (struct pollfd){.fd = fd, .events = POLLIN};
+	return true;
+}
+
 /* A look at everybody, and what to sleep on. */
 static void serve_all(struct msg_announcer *a, uint64_t now, struct sleep *sleep)
 {
@@ -401,10 +410,9 @@ static void serve_all(struct msg_announcer *a, uint64_t now, struct sleep *sleep
 		if (!s->repairer)
 			continue;
 		sleep->until = earlier(sleep->until, serve(s, now));
-		if (sleep->count < SIDES_MAX)
-			sleep->fds[sleep->count++] = (struct pollfd){
-				.fd = s->repairer->link->fd, .events = POLLIN};
-		else
+		if (!watch(sleep, s->repairer->link->fd) ||
+			(s->repairer->show &&
+				!watch(sleep, s->repairer->show->channels->fd)))
 			sleep->until = earlier(sleep->until, now + BUSY_NS);
 	}
 }

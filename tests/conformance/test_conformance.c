@@ -67,6 +67,7 @@ int main(int argc, char **argv)
 	add_views(suite);
 	add_loss(suite);
 	add_reliable(suite);
+	add_large(suite);
 	add_streams(suite);
 	add_topics(suite);
 	add_wake(suite);

@@ -164,7 +164,8 @@ enum msg_loss {
 	MSG_LOSS_LAPPED = 2,    /* Here: taken too slowly from the broker. */
 	MSG_LOSS_HISTORY = 3,   /* The publisher had it no more when asked. */
 	MSG_LOSS_GAVE_UP = 4,   /* Asked for, and not come within give_up_ms. */
-	MSG_LOSS_TOO_LARGE = 5, /* Above message_bytes_max, or our buffers. */
+	MSG_LOSS_TOO_LARGE = 5, /* Above message_bytes_max or large_bytes_max, or
+	                           our buffers. */
 };
 
 /* ---- node -------------------------------------------------------------- */
@@ -292,8 +293,10 @@ MSG_API int msg_node_close(struct msg_node *node);
 
 /* ---- publisher --------------------------------------------------------- */
 
-/* The largest message of any topic: 16 MiB. */
+/* The largest message that travels in frames, of any topic: 16 MiB. */
 #define MSG_MESSAGE_BYTES_MAX (16u << 20)
+/* The largest that its receivers read from where it stands: 1 GiB. */
+#define MSG_LARGE_BYTES_MAX (1u << 30)
 
 struct msg_publisher_options {
 	size_t struct_bytes;        /* Set by the initializer below. */
@@ -322,15 +325,29 @@ struct msg_publisher_options {
 	                               is ended; its receiver may come again. */
 	uint32_t linger_ms;         /* How long close waits for receivers that
 	                               report to have all, whatever the flow; 1 to
-	                               60000; 1000. */
+	                               60000; 1000.  Who is reading a large message
+	                               is waited for a minute longer, as long as
+	                               he gets on. */
+	size_t large_bytes_max;     /* Messages above message_bytes_max, up to this
+	                               (MSG_LARGE_BYTES_MAX at most), stay in
+	                               memory of their own, and receivers read
+	                               them from there (RDMA READ) when their
+	                               turn comes.  0: there are none.  Needs
+	                               RELIABLE, and no broker. */
+	size_t large_memory_bytes;  /* Memory for them, in all: lent out, and kept
+	                               as history and for who is reading; at
+	                               least large_bytes_max; twice that, 64 MiB
+	                               at least. */
 };
 #define MSG_PUBLISHER_OPTIONS \
-	{ sizeof(struct msg_publisher_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+	{ sizeof(struct msg_publisher_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+	  0, 0 }
 
 /* An empty buffer in the caller's hands. */
 struct msg_loan {
 	void *data;      /* Registered memory, 8-byte aligned, not zeroed; on a
-	                    cache line when the message is first in its frame. */
+	                    cache line when the message is first in its frame, on
+	                    a page when it is a large one. */
 	size_t capacity; /* Bytes that may be written, at least those asked. */
 	uint64_t opaque; /* Slot and generation; leave as it is. */
 	uint64_t reserved;
@@ -346,9 +363,13 @@ MSG_API MSG_MUST_CHECK int msg_publisher_open(struct msg_node *node,
 /* Borrow a buffer for a message of up to `bytes`, together with the right to
  * send it: back-pressure shows here and nowhere else.  The caller holds it
  * until send, queue or abandon; several may be out, sent in any order.
+ * A large message's memory may have to be made, which is no steady path; it is
+ * used again for those that follow.  It is kept for every receiver known that
+ * reads it, or has yet to: until that gets nothing more of it for give_up_ms.
  * Returns 0; AGAIN (all buffers are out or on the wire, a subscriber that
  * asked not to be lapped has yet to read them, or one of those that `flow`
- * waits for has yet to report that it has room), TOO_LARGE, FABRIC.
+ * waits for has yet to report that it has room; or all memory for large messages
+ * is used), TOO_LARGE, FABRIC, MEMORY (of a large one).
  * Threads one.  Path steady.
  * Source libmsg/pool/README.md, "admitted once". */
 MSG_API MSG_MUST_CHECK int msg_publisher_loan(
@@ -357,7 +378,9 @@ MSG_API MSG_MUST_CHECK int msg_publisher_loan(
 /* Send the first `bytes` of a loan, after all that was queued, at once.  The
  * loan is spent whatever the result: *loan is cleared and nothing is left to
  * free.  The message has its sequence number from here on.  A message of
- * several frames is posted whole before this returns.
+ * several frames is posted whole before this returns; a large one is read by its
+ * receivers behind this call, served by the later ones on the publisher, as missing
+ * frames are, or by the progress thread.
  * Returns 0; ARGUMENT (not a loan, or more bytes than its capacity: nothing
  * was sent), FABRIC (not sent).  Threads one.  Path steady. */
 MSG_API int msg_publisher_send(
@@ -457,10 +480,18 @@ struct msg_subscriber_options {
 	                                 them, and LOST.  There history_count,
 	                                 give_up_ms and tagged are ARGUMENT. */
 	uint32_t reserved;            /* Zero. */
+	size_t large_bytes_max;       /* Take large messages (see the publisher's)
+	                                 up to this; what is larger is lost,
+	                                 counted, with reason TOO_LARGE.  0: none.
+	                                 Not BEST_EFFORT, and without a broker. */
+	size_t large_memory_bytes;    /* Memory for them, in all: being read, and
+	                                 in your hands; at least large_bytes_max;
+	                                 twice that.  A stream whose next one finds
+	                                 none waits until you release some. */
 };
 #define MSG_SUBSCRIBER_OPTIONS \
 	{ sizeof(struct msg_subscriber_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-	  0, 0, 0, 0 }
+	  0, 0, 0, 0, 0, 0 }
 
 /* A received message in the caller's hands, or an event; one cache line, for
  * good.  An event has no data and no bytes, and is given back like any other. */

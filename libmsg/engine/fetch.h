@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fetch.h - large messages, read from their publishers.
+ *
+ *     LARGE's turn ─> the stream pauses ─> memory ─> connection ─> seal, pieces,
+ *     seal again ─> an entry of the ring: one view, in one piece ─> the stream goes on
+ *
+ * A stream reads one message at a time, and what it brings later waits behind it,
+ * held by msg_recover as far as has room; other streams do not.  Several pieces
+ * are under way at once.  A connection that breaks is made again, and reading goes
+ * on where it was.  The publisher is told how far we are by the stream's reports.
+ *
+ * Lost is, and told in line: a message larger than we take; one whose seal is void,
+ * for its publisher had it no more; one of which nothing more came for give_up_ns.
+ * That time does not run while memory is short because the application holds
+ * views.
+ *
+ * Hostile input.  A publisher decides what we connect to, on this lane's interface,
+ * and what we read; how much is checked before anything is asked for, and memory
+ * and connections are bounded here.  Nobody reads from us, and nobody can send us
+ * anything: no buffer is posted.
+ *
+ * Of the receiver's thread.  Neighbours: deliver.c begins, receive.c turns it.
+ * Test: tests/unit/engine/test_fetch.c, tests/conformance.
+ */
+#ifndef MSG_ENGINE_FETCH_H
+#define MSG_ENGINE_FETCH_H
+
+#include "engine/large.h"
+#include "engine/stream.h"
+#include "protocol/large.h"
+
+#define MSG_FETCH_ITEMS 64u /* Publishers read from at the same time. */
+#define MSG_FETCH_READS 16u /* Under way, of a message. */
+/* What the set is opened with beside: where seals are read into. */
+#define MSG_FETCH_MEMORY_BYTES (MSG_FETCH_ITEMS * 64u)
+
+enum msg_fetch_line {
+	MSG_FETCH_UNCONNECTED,
+	MSG_FETCH_ASKING,
+	MSG_FETCH_CONNECTED,
+	MSG_FETCH_ENDING, /* Hung up. */
+};
+
+/* A message being read, or what is left of one: its connection. */
+struct msg_fetch_item {
+	struct msg_stream *stream; /* NULL: nobody's. */
+	bool reading;
+	uint8_t line;        /* enum msg_fetch_line */
+	uint32_t handle;     /* The connection's, … */
+	struct msg_reach reach; /* … and where it leads. */
+	struct msg_large large;
+	uint64_t sequence;
+	uint32_t buffer;     /* Or MSG_LARGE_NONE. */
+	uint64_t asked;      /* Bytes below are under way, or … */
+	uint64_t have;       /* … here: all of these. */
+	uint32_t here;       /* Bits: pieces from there on. */
+	uint32_t out;        /* Reads under way, seals included. */
+	uint32_t seals;      /* Asked for: 1 before, 2 behind the message. */
+	uint32_t failed;     /* enum msg_loss + 1: lost, once nothing is out. */
+	uint32_t tries;      /* Connections that came to nothing. */
+	uint64_t moved_ns;   /* When something came last. */
+	uint64_t told_ns;    /* When the publisher was told. */
+	uint64_t again_ns;   /* Connect, or hang up, not before. */
+};
+
+struct msg_fetch {
+	struct msg_channels *channels; /* The caller's; outlives us. */
+	struct msg_large_pool pool;
+	size_t bytes_max;    /* Of a message. */
+	uint64_t give_up_ns;
+	size_t piece_bytes;
+	uint8_t *seals;      /* The set's memory: 64 bytes an item. */
+	uint32_t reading;    /* Items that are. */
+	bool waits;          /* For memory that readers have. */
+	bool look;           /* Something may have come though none is. */
+	uint64_t deadline;   /* When something is to be done without that. */
+	struct msg_fetch_item items[MSG_FETCH_ITEMS];
+};
+
+struct msg_fetch_options {
+	struct msg_channels *channels;
+	size_t bytes_max;
+	size_t memory_bytes;
+	uint64_t give_up_ns;
+	void *memory; /* The set was opened with it: MSG_FETCH_MEMORY_BYTES. */
+};
+
+void msg_fetch_open(
+	struct msg_fetch *fetch, const struct msg_fetch_options *options);
+void msg_fetch_close(struct msg_fetch *fetch);
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* show.c - large messages for receivers to read; see show.h. */
+#include "engine/show.h"
+
+#include <endian.h>
+#include <string.h>
+
+#include "base/trail.h"
+
+#define EVENTS 32
+
+int msg_show_open(struct msg_show *show, const struct msg_show_options *options)
+{
+	struct msg_channels *channels = options->channels;
+	int bytes;
+
+	memset(show, 0, sizeof *show);
+	bytes = channels->ops->name(channels, show->reach.data);
+	if (bytes <= 0)
+		return msg_fail(MSG_ERROR_FABRIC,
+			"the connections for large messages have no address");
+	show->reach.bytes = (uint8_t)bytes;
+	show->channels = channels;
+	show->bytes_max = options->bytes_max;
+	show->serial = options->first_serial;
+	show->young_ns = options->young_ns;
+	msg_large_greet(show->greeting, options->tag, options->publisher);
+	msg_large_open(&show->pool, channels, MSG_CHANNEL_SHARED,
+		options->memory_bytes);
+	return 0;
+}
+
+void msg_show_close(struct msg_show *show)
+{
+	msg_large_close(&show->pool);
+}
+
+/* ---- who reads ---------------------------------------------------------- */
+
+static void answer(struct msg_show *show, const struct msg_channel_event *e)
+{
+	struct msg_channels *channels = show->channels;
+
+	if (e->bytes == MSG_LARGE_GREETING_BYTES &&
+		memcmp(e->greeting, show->greeting, e->bytes) == 0)
+		channels->ops->accept(channels, e->handle, NULL, 0);
+	else
+		channels->ops->hang_up(channels, e->handle);
+}
+
+int msg_show_turn(struct msg_show *show)
+{
+	struct msg_channel_event events[EVENTS];
+	int n = show->channels->ops->poll(show->channels, events, EVENTS);
+
+	for (int i = 0; i < n; i++)
+		if (events[i].type == MSG_CHANNEL_ASKED)
+			answer(show, &events[i]);
+	return n;
+}
+
+/* ---- one message -------------------------------------------------------- */
+
+static _Atomic uint64_t *seal_of(const struct msg_show *show, uint32_t buffer)
+{
+	return (_Atomic uint64_t *)(void *)(msg_large_data(&show->pool, buffer) -
+					    MSG_LARGE_SEAL_AT);
+}
+
+void msg_show_seal(struct msg_show *show, uint32_t buffer, size_t bytes,
+	struct msg_large *large)
+{
+	if (show->serial == 0)
+		show->serial = 1;
+	*large = (struct msg_large){
+		.total = bytes,
+		.address = show->pool.buffers[buffer].region.address +
+			   MSG_LARGE_FRONT,
+		.key = show->pool.buffers[buffer].region.key,
+		.serial = show->serial++,
+		.reach = show->reach,
+	};
+	/* Release: whoever finds it there finds the message, too.  Partner: the
+	 * device, or the thread that serves readers. */
+	atomic_store_explicit(seal_of(show, buffer), htole64(large->serial),
+		memory_order_release);
+}
+
+void msg_show_void(struct msg_show *show, uint32_t buffer)
+{
+	atomic_store_explicit(seal_of(show, buffer), 0, memory_order_relaxed);
+	/* Before anything that is written there from now on. */
+	atomic_thread_fence(memory_order_seq_cst);
+}
