@@ -163,8 +163,8 @@ START_TEST(many_large_messages_pass_through_little_memory)
 	STRAIGHT_ONLY();
 
 	static const uint32_t flows[] = {MSG_FLOW_NONE, MSG_FLOW_MIN};
-	size_t bytes = large_bytes(32 * MIB);
-	uint64_t count = 12;
+	size_t bytes = large_bytes(16 * MIB);
+	uint64_t count = 8;
 
 	for (int i = 0; i < 2; i++) {
 		struct msg_node *theirs = open_attended();
@@ -342,7 +342,7 @@ START_TEST(who_sleeps_on_the_descriptor_is_woken_while_it_reads)
 {
 	STRAIGHT_ONLY();
 
-	size_t bytes = large_bytes(64 * MIB);
+	size_t bytes = large_bytes(32 * MIB);
 	struct msg_node *theirs = open_attended();
 	struct msg_node *node = open_node();
 	struct msg_subscriber *s = open_large_subscriber(node, bytes, false);
@@ -370,7 +370,7 @@ END_TEST
 
 static size_t doomed_bytes(void)
 {
-	return large_bytes(256 * MIB);
+	return large_bytes(64 * MIB);
 }
 
 /* Says when it has sent, and makes no call from there on: on TCP nothing of the
@@ -463,7 +463,7 @@ START_TEST(a_subscriber_that_dies_holds_up_nobody_for_long)
 	ck_assert_int_eq(waitpid(peer.pid, NULL, 0), peer.pid);
 	expect(s, 1, bytes);
 	/* Its memory, and that of the next, is had again: within give_up_ms. */
-	for (uint64_t i = 2; i < 5; i++) {
+	for (uint64_t i = 2; i < 4; i++) {
 		publish_filled(p, bytes, KEY, i, false);
 		expect(s, i, bytes);
 	}
