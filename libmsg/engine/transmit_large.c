@@ -80,12 +80,11 @@ static bool give_way(struct msg_transmitter *t, uint64_t now)
 
 /* ---- lending ------------------------------------------------------------ */
 
-/* Inside the gate. */
-static int take_buffer(struct msg_transmitter *t, size_t bytes, uint32_t *buffer)
+static int take_inside(struct msg_transmitter *t, size_t bytes, uint32_t *buffer)
 {
 	struct msg_repairer *r = t->repairer;
 	uint64_t now = msg_clock_ns();
-	int result;
+	int result, done;
 
 	for (;;) {
 		settle(t, now);
@@ -96,14 +95,25 @@ static int take_buffer(struct msg_transmitter *t, size_t bytes, uint32_t *buffer
 		}
 		if (r->show->short_ns == 0)
 			r->show->short_ns = now;
-		if (!give_way(t, now))
+		/* What flies keeps its slot, remembered or not. */
+		done = transmit_poll(t);
+		if (done < 0)
+			return done;
+		if (done == 0 && !give_way(t, now))
 			break;
-		/* What flies keeps its slot. */
-		if (transmit_poll(t) < 0)
-			return -MSG_ERROR_FABRIC;
 	}
 	/* Who reads is served meanwhile, and heard. */
 	return msg_repairer_turn(r, now) < 0 ? -MSG_ERROR_FABRIC : result;
+}
+
+static int take_buffer(struct msg_transmitter *t, size_t bytes, uint32_t *buffer)
+{
+	int result;
+
+	msg_repairer_enter(t->repairer);
+	result = take_inside(t, bytes, buffer);
+	msg_repairer_leave(t->repairer);
+	return result;
 }
 
 int transmit_lend_large(
@@ -117,9 +127,12 @@ int transmit_lend_large(
 
 	if (!show || bytes > show->bytes_max)
 		return -MSG_ERROR_TOO_LARGE;
-	msg_repairer_enter(t->repairer);
 	result = take_buffer(t, bytes, &buffer);
-	msg_repairer_leave(t->repairer);
+	if (result == -MSG_ERROR_AGAIN && t->unflushed > 0) {
+		/* What is queued must leave, or nobody moves. */
+		msg_transmitter_flush(t);
+		result = take_buffer(t, bytes, &buffer);
+	}
 	if (result == -MSG_ERROR_AGAIN)
 		transmit_count(t, MSG_COUNTER_LOAN_REFUSED, 1);
 	if (result < 0)
