@@ -629,6 +629,110 @@ START_TEST(losses_of_each_publisher_are_told_exactly)
 }
 END_TEST
 
+/* ---- large messages ------------------------------------------------------ */
+
+/* Two buffers of 8192 bytes; their tokens are the first slots'. */
+static struct msg_large_pool large;
+static uint8_t large_memory[2][MSG_LARGE_FRONT + 8192];
+
+static void open_large(void)
+{
+	open_all();
+	memset(&large, 0, sizeof large);
+	large.top = 3;
+	for (int i = 0; i < 2; i++) {
+		large.buffers[i].memory = large_memory[i];
+		large.buffers[i].bytes = sizeof large_memory[i];
+	}
+	sources[0].ring->large = &large;
+}
+
+static void publish_large(uint64_t sequence, uint32_t buffer, uint32_t bytes)
+{
+	struct msg_ring_item item = {
+		.sequence = sequence,
+		.publisher = 7,
+		.kind = MSG_RING_LARGE,
+		.place = buffer,
+		.total = bytes,
+	};
+
+	put(&sources[0], &item, get_slot(&sources[0]));
+}
+
+START_TEST(a_large_one_is_a_view_of_its_buffer)
+{
+	struct msg_view views[3];
+	struct msg_segment segment;
+
+	open_large();
+	publish(&sources[0], 0);
+	publish_large(1, 1, 8192);
+	publish_large(2, 0, 0);
+	take_all(views, 3);
+	ck_assert_ptr_eq(views[1].data, large_memory[1] + MSG_LARGE_FRONT);
+	ck_assert_uint_eq(views[1].bytes, 8192);
+	ck_assert_uint_eq(views[1].segment_count, 1);
+	ck_assert_int_eq(
+		msg_inbox_segments(&inbox, &views[1], &segment, 1), 1);
+	ck_assert_ptr_eq(segment.data, views[1].data);
+	ck_assert_uint_eq(views[2].bytes, 0);
+	ck_assert_uint_eq(counters[MSG_COUNTER_BYTES], 8200);
+	for (int i = 0; i < 3; i++)
+		release(&views[i]);
+	msg_inbox_settle(&inbox);
+	all_home();
+	close_all();
+}
+END_TEST
+
+/* A view that stays out holds back none that went before it was released. */
+START_TEST(a_large_one_comes_home_past_one_that_is_kept)
+{
+	struct msg_view views[2];
+
+	open_large();
+	publish(&sources[0], 0);
+	publish_large(1, 0, 100);
+	take_all(views, 2);
+	release(&views[1]);
+	msg_inbox_settle(&inbox);
+	msg_ring_reclaim(&sources[0].writer, 0);
+	ck_assert_uint_eq(sources[0].out_count, 2);
+	msg_inbox_part(&inbox);
+	msg_ring_reclaim(&sources[0].writer, 0);
+	ck_assert_uint_eq(sources[0].out_count, 1);
+	ck_assert_uint_eq(sequence_in(&views[0]), 0);
+	release(&views[0]);
+	msg_inbox_settle(&inbox);
+	all_home();
+	close_all();
+}
+END_TEST
+
+START_TEST(a_large_one_is_believed_within_its_buffer_alone)
+{
+	struct msg_ring_item item = {.kind = MSG_RING_LARGE, .publisher = 7};
+	struct msg_view view;
+
+	open_large();
+	publish_large(0, 0, 8193);
+	publish_large(1, 2, 0); /* No such memory. */
+	publish_large(2, 3, 0);
+	publish_large(3, UINT32_MAX, 0);
+	item.bytes = 1;
+	put(&sources[0], &item, MSG_RING_NO_TOKEN);
+	ck_assert_int_eq(take(&view, 1), 0);
+	ck_assert_uint_eq(counters[MSG_COUNTER_MALFORMED], 5);
+	/* Where there are none. */
+	sources[0].ring->large = NULL;
+	publish_large(4, 0, 0);
+	ck_assert_int_eq(take(&view, 1), 0);
+	ck_assert_uint_eq(counters[MSG_COUNTER_MALFORMED], 6);
+	close_all();
+}
+END_TEST
+
 /* ---- rings ------------------------------------------------------------- */
 
 static void put_event(uint32_t publisher, enum msg_event event,
@@ -1011,6 +1115,7 @@ int main(void)
 	Suite *suite = suite_create("inbox");
 	TCase *views = check_case(suite, "views", 20);
 	TCase *hand = check_case(suite, "in hand", 60);
+	TCase *large_ones = check_case(suite, "large", 10);
 	TCase *rings = check_case(suite, "rings", 10);
 	TCase *hostile = check_case(suite, "hostile rings", 60);
 	TCase *threads = check_case(suite, "threads", 60);
@@ -1031,6 +1136,11 @@ int main(void)
 	tcase_add_test(hand, events_are_for_who_asked);
 	tcase_add_test(
 		hand, a_lap_with_nothing_behind_it_is_told_to_who_asked);
+	tcase_add_test(large_ones, a_large_one_is_a_view_of_its_buffer);
+	tcase_add_test(
+		large_ones, a_large_one_comes_home_past_one_that_is_kept);
+	tcase_add_test(
+		large_ones, a_large_one_is_believed_within_its_buffer_alone);
 	tcase_add_test(rings, rings_take_turns);
 	tcase_add_test(rings, a_ring_stays_while_something_of_it_is_in_hand);
 	tcase_add_test(rings, an_eviction_is_seen);

@@ -219,6 +219,44 @@ START_TEST(more_room_is_a_move_too)
 }
 END_TEST
 
+static void report_reading(uint64_t position, uint32_t pages, uint64_t now)
+{
+	const struct msg_report report = {
+		.receiver = 1,
+		.position = (uint32_t)position,
+		.window = 10,
+		.flags = MSG_REPORT_READING,
+		.history = pages,
+	};
+
+	msg_flow_report(&flow, &report, 10, now);
+}
+
+START_TEST(to_read_more_of_a_large_message_is_a_move_too)
+{
+	start(MSG_FLOW_POLICY_MIN, 0);
+	report_reading(0, 0, 0);
+	for (uint64_t now = 0; now < 5 * GIVE_UP; now += GIVE_UP / 2) {
+		msg_flow_expire(&flow, 10, now);
+		report_reading(0, 1 + (uint32_t)now, now);
+	}
+	ck_assert_uint_eq(flow.cut_total, 0);
+	/* As much as before, or less, is none. */
+	msg_flow_expire(&flow, 10, 5 * GIVE_UP);
+	report_reading(0, 1 + 4 * GIVE_UP, 5 * GIVE_UP + 1);
+	report_reading(0, 7, 6 * GIVE_UP - 1);
+	msg_flow_expire(&flow, 10, 6 * GIVE_UP);
+	ck_assert_uint_eq(flow.cut_total, 1);
+	/* Of the next one any page is. */
+	report_reading(3, 0, 7 * GIVE_UP);
+	ck_assert_uint_eq(flow.limit, 13);
+	msg_flow_expire(&flow, 13, 7 * GIVE_UP);
+	report_reading(3, 1, 8 * GIVE_UP - 1);
+	msg_flow_expire(&flow, 13, 8 * GIVE_UP);
+	ck_assert_uint_eq(flow.cut_total, 1);
+}
+END_TEST
+
 START_TEST(room_that_comes_and_goes_is_no_move)
 {
 	start(MSG_FLOW_POLICY_MIN, 0);
@@ -439,6 +477,8 @@ int main(void)
 	tcase_add_test(
 		time, who_holds_the_publisher_up_for_too_long_is_cut_off);
 	tcase_add_test(time, more_room_is_a_move_too);
+	tcase_add_test(
+		time, to_read_more_of_a_large_message_is_a_move_too);
 	tcase_add_test(time, room_that_comes_and_goes_is_no_move);
 	tcase_add_test(time, who_was_silent_for_so_long_is_forgotten);
 	tcase_add_test(

@@ -9,6 +9,7 @@
  */
 #include "recover_again.h"
 #include "recover_oracle.h"
+#include "recover_pause.h"
 #include "recover_questions.h"
 #include "recover_story.h"
 
@@ -720,6 +721,7 @@ int main(void)
 	add_belief_tests(suite);
 	add_question_tests(suite);
 	add_again_tests(suite);
+	add_pause_tests(suite);
 	add_oracle_tests(suite);
 	return check_main(suite, NULL);
 }
