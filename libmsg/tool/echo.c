@@ -35,6 +35,7 @@ enum {
 	OPTION_HEX,
 	OPTION_HISTORY,
 	OPTION_JSON,
+	OPTION_LARGE,
 	OPTION_MAX_BYTES,
 	OPTION_NO_PAYLOAD,
 	OPTION_RAW,
@@ -87,6 +88,9 @@ static const struct option_spec options[] = {
 	{OPTION_GIVE_UP_MS, "give-up-ms", "N",
 		"what is missing for so long is lost "
 		"(1000)"},
+	{OPTION_LARGE, "large", "N",
+		"take large messages (see msg pub --large) up to N "
+		"(none)"},
 	{OPTION_TAGGED, "tagged", NULL,
 		"be one of those that --flow tagged waits for"},
 	{OPTION_EVENTS, "events", NULL,
@@ -175,6 +179,10 @@ static void take_option(struct echo *echo, int id)
 	case OPTION_GIVE_UP_MS:
 		echo->wanted.give_up_ms = (uint32_t)value_count(
 			"--give-up-ms", optarg, 10, 60000);
+		break;
+	case OPTION_LARGE:
+		echo->wanted.large_bytes_max = value_count(
+			"--large", optarg, 1, MSG_LARGE_BYTES_MAX);
 		break;
 	case OPTION_TAGGED:
 		echo->wanted.tagged = 1;

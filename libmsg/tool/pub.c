@@ -36,6 +36,7 @@ enum {
 	OPTION_GIVE_UP_MS,
 	OPTION_HISTORY,
 	OPTION_HISTORY_MS,
+	OPTION_LARGE,
 	OPTION_LINGER,
 	OPTION_MAX_BYTES,
 	OPTION_RELIABILITY,
@@ -69,6 +70,11 @@ static const struct option_spec options[] = {
 	{OPTION_HISTORY_MS, "history-ms", "N",
 		"reliable: keep nothing that is older "
 		"(no limit)"},
+	{OPTION_LARGE, "large", "N",
+		"reliable: messages above --max-bytes, up to N "
+		"(at most 1Gi), are\n"
+		"                               read by receivers from "
+		"where they stand (none)"},
 	{OPTION_FLOW, "flow", "WHOM",
 		"reliable: wait for none, min (all) or "
 		"tagged, or for\n"
@@ -130,7 +136,7 @@ static void take_option(struct pub *pub, int id)
 	case 's':
 		choose(pub, SOURCE_SYNTHETIC);
 		pub->source.size =
-			value_count("--size", optarg, 0, MSG_MESSAGE_BYTES_MAX);
+			value_count("--size", optarg, 0, MSG_LARGE_BYTES_MAX);
 		break;
 	case 'n':
 		pub->count = value_count("--count", optarg, 1, UINT64_MAX / 2);
@@ -161,6 +167,10 @@ static void take_option(struct pub *pub, int id)
 	case OPTION_GIVE_UP_MS:
 		pub->wanted.give_up_ms = (uint32_t)value_count(
 			"--give-up-ms", optarg, 10, 60000);
+		break;
+	case OPTION_LARGE:
+		pub->wanted.large_bytes_max = value_count(
+			"--large", optarg, 1, MSG_LARGE_BYTES_MAX);
 		break;
 	case OPTION_LINGER:
 		pub->linger = value_seconds("--linger", optarg);
@@ -246,7 +256,7 @@ static int loan_failed(int error, size_t bytes)
 		return TOOL_EXIT_OK; /* A stop was asked. */
 	if (error == -MSG_ERROR_TOO_LARGE)
 		complain("a message of %zu bytes is too large; raise "
-			 "--max-bytes",
+			 "--max-bytes or --large",
 			bytes);
 	else
 		complain("no buffer: %s", msg_error_name(error));
@@ -329,21 +339,30 @@ static void summary(const struct pub *pub, uint64_t begin_ns)
 	say_repairs(pub);
 }
 
+/* The largest message that travels in frames.  With --large, what was asked for,
+ * or what fits one. */
+static void choose_sizes(struct pub *pub)
+{
+	size_t largest = source_open(&pub->source);
+	size_t large = pub->wanted.large_bytes_max;
+
+	if (pub->max_bytes == 0 && large == 0 && largest == 0)
+		largest = pub->source.kind == SOURCE_FILES
+				  ? MSG_MESSAGE_BYTES_MAX
+				  : 65536;
+	if (pub->max_bytes == 0 && large == 0)
+		pub->max_bytes = largest;
+	pub->source.bytes_max = pub->max_bytes > large ? pub->max_bytes : large;
+}
+
 static int open_publisher(struct pub *pub, struct msg_node *node)
 {
 	struct msg_publisher_options wanted = pub->wanted;
 	struct msg_node_info info;
-	size_t largest = source_open(&pub->source);
 	int error;
 
 	msg_node_describe(node, &info);
-	if (pub->max_bytes == 0 && largest == 0)
-		pub->max_bytes = pub->source.kind == SOURCE_FILES
-					 ? MSG_MESSAGE_BYTES_MAX
-					 : 65536;
-	if (pub->max_bytes == 0)
-		pub->max_bytes = largest;
-	pub->source.bytes_max = pub->max_bytes;
+	choose_sizes(pub);
 	wanted.topic = pub->topic;
 	wanted.loan_count_max = (uint32_t)pub->buffers;
 	/* What surely fits one frame needs no fragments: leave the default. */
