@@ -2,7 +2,7 @@
 #
 # What `cmake --install` puts where, and the static library.
 #
-#   include/msg/            msg.h, stats.h, broker.h; msg.hpp (bindings/cxx/)
+#   include/msg/            msg.h, stats.h, broker.h, type.h; msg.hpp (bindings/cxx/)
 #   LIB/libmsg.so, .a       the same functions in both, and no others
 #   LIB/msg/                libmsg-fabric.so, which libmsg loads by itself
 #   LIB/pkgconfig/          libmsg.pc
@@ -70,6 +70,7 @@ install(TARGETS msg_shared msg_static EXPORT msg_targets
 install(TARGETS msg_fabric
 	LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/msg COMPONENT runtime)
 install(FILES include/msg/msg.h include/msg/stats.h include/msg/broker.h
+	include/msg/type.h
 	DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/msg COMPONENT dev)
 include(man/install.cmake)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE
