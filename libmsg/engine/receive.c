@@ -245,7 +245,7 @@ static void hear(struct msg_receiver *r, const struct msg_frame *frame,
 			recovery_probe(r, frame, body, RECEIVE_NO_CALL);
 		return;
 	default:
-		/* A report: a receiver's word to a publisher. */
+		/* A report or question: somebody's word to a publisher. */
 		count(r, MSG_COUNTER_FOREIGN, 1);
 		return;
 	}
