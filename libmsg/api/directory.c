@@ -9,29 +9,14 @@
 
 #include <msg/msg.h>
 
+#include "api/directory.h"
 #include "api/node.h"
 #include "api/wait.h"
 #include "base/trail.h"
-#include "engine/direct.h"
 #include "topic/announce.h"
 #include "topic/name.h"
-#include "topic/roster.h"
-#include "topic/watch.h"
 
 #define BUFFER_COUNT 256u
-
-struct msg_directory {
-	struct msg_node *node;
-	bool brokered;
-	struct msg_watch watch;
-	struct msg_link *link;
-	struct msg_direct direct;
-	struct msg_roster roster;
-	uint32_t handle;
-	bool joined;
-	bool news;
-	char pattern[MSG_TOPIC_BYTES_MAX + 1];
-};
 
 static void announced(void *context, const struct msg_frame *frame,
 	const uint8_t *body, uint32_t bytes)

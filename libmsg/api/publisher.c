@@ -22,6 +22,7 @@
 #include "engine/transmit.h"
 #include "protocol/frame.h"
 #include "protocol/greeting.h"
+#include "schema/type.h"
 #include "topic/name.h"
 #include "topic/publication.h"
 
@@ -51,6 +52,7 @@ struct msg_publisher {
 	uint64_t repair_ns;    /* How long close waits for its receivers. */
 	struct msg_announce_source source;
 	uint64_t id;
+	const struct msg_type *type; /* Kept; or NULL. */
 };
 
 /* Check and complete. */
@@ -101,6 +103,19 @@ static int draw_incarnation(uint64_t *incarnation)
 	return 0;
 }
 
+static void describe_type(struct msg_publisher *p)
+{
+	struct msg_announced_type *said = &p->source.text.type;
+
+	if (!p->type)
+		return;
+	snprintf(said->name, sizeof said->name, "%s", p->type->name);
+	said->encoding = p->type->encoding;
+	said->hash = p->type->hash;
+	p->source.schema = p->type->schema_bytes;
+	p->source.schema_bytes = (uint32_t)p->type->schema_size;
+}
+
 static void describe(struct msg_publisher *p,
 	const struct msg_publisher_options *o, uint64_t incarnation)
 {
@@ -124,6 +139,7 @@ static void describe(struct msg_publisher *p,
 		if (text->period_ms > HEARTBEAT_MS)
 			text->period_ms = HEARTBEAT_MS;
 	}
+	describe_type(p);
 	p->source.sent = &p->transmitter.lender.sent;
 	p->source.group =
 		msg_name_group(o->topic, p->node->groups.count);
@@ -401,10 +417,12 @@ int msg_publisher_open(struct msg_node *node,
 		return msg_fail(MSG_ERROR_MEMORY, "no memory for a publisher");
 	p->node = node;
 	p->id = (uint32_t)incarnation;
+	p->type = msg_schema_type_keep(o.type);
 	result = msg_node_is_brokered(node)
 			 ? open_on_broker(p, &o, incarnation)
 			 : open_on_lane(p, &o, incarnation);
 	if (result < 0) {
+		msg_schema_type_drop(p->type);
 		free(p);
 		return result;
 	}
@@ -529,6 +547,7 @@ int msg_publisher_close(struct msg_publisher *p)
 		disconnect(p);
 		msg_transmitter_close(&p->transmitter);
 	}
+	msg_schema_type_drop(p->type);
 	free(p);
 	return 0;
 }

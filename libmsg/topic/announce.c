@@ -24,10 +24,33 @@
 #define FRAME_BYTES_MIN 256u
 #define PERIOD_MS_MIN 10u
 #define PERIOD_MS_MAX 60000u
+#define ENCODING_MAX 255u
 
 static ProtobufCBinaryData as_bytes(char *text, size_t bytes)
 {
 	return (ProtobufCBinaryData){bytes, (uint8_t *)text};
+}
+
+static ProtobufCBinaryData as_reach(const struct msg_reach *reach)
+{
+	return (ProtobufCBinaryData){
+		reach->bytes, (uint8_t *)(uintptr_t)reach->data};
+}
+
+static void pack_type(
+	const struct msg_announced_type *type, Msg__Announcement *message)
+{
+	if (!*type->name)
+		return;
+	assert(type->encoding > 0 && type->encoding <= ENCODING_MAX);
+	assert(type->hash != 0 && type->reach.bytes > 0);
+	message->has_type_name = message->has_type_encoding = 1;
+	message->has_type_hash = message->has_type_reach = 1;
+	message->type_name = (ProtobufCBinaryData){
+		strlen(type->name), (uint8_t *)(uintptr_t)type->name};
+	message->type_encoding = type->encoding;
+	message->type_hash = type->hash;
+	message->type_reach = as_reach(&type->reach);
 }
 
 size_t msg_announce_pack(
@@ -65,6 +88,7 @@ size_t msg_announce_pack(
 	message.has_reach = a->reach.bytes > 0;
 	message.reach.len = a->reach.bytes;
 	message.reach.data = (uint8_t *)(uintptr_t)a->reach.data;
+	pack_type(&a->type, &message);
 
 	assert(msg__announcement__get_packed_size(&message) <=
 		MSG_ANNOUNCE_BYTES_MAX);
@@ -98,6 +122,24 @@ static bool take_connect(
 	return true;
 }
 
+static bool take_type(
+	struct msg_announced_type *type, const Msg__Announcement *message)
+{
+	int said = message->has_type_name + message->has_type_encoding +
+		   message->has_type_hash + message->has_type_reach;
+
+	if (said == 0)
+		return true;
+	type->encoding = message->type_encoding;
+	type->hash = message->type_hash;
+	return said == 4 && type->hash != 0 && type->encoding > 0 &&
+	       type->encoding <= ENCODING_MAX && message->type_name.len > 0 &&
+	       message->type_reach.len > 0 &&
+	       take_text(type->name, MSG_ANNOUNCE_TYPE_MAX,
+		       &message->type_name) &&
+	       take_reach(&type->reach, &message->type_reach);
+}
+
 static bool take(struct msg_announcement *a, const Msg__Announcement *message)
 {
 	memset(a, 0, sizeof *a);
@@ -117,6 +159,7 @@ static bool take(struct msg_announcement *a, const Msg__Announcement *message)
 	       take_text(
 		       a->program, MSG_ANNOUNCE_TEXT_MAX, &message->program) &&
 	       take_reach(&a->reach, &message->reach) &&
+	       take_type(&a->type, message) &&
 	       msg_name_is_topic(a->topic) && a->message_bytes_max >= 1 &&
 	       a->message_bytes_max <= MSG_FRAGMENT_TOTAL_MAX &&
 	       a->frame_bytes >= FRAME_BYTES_MIN &&

@@ -20,6 +20,16 @@
 
 #define MSG_ANNOUNCE_BYTES_MAX 900u /* Fits a 1024-byte path with its header. */
 #define MSG_ANNOUNCE_TEXT_MAX 63u   /* Host, program, address. */
+#define MSG_ANNOUNCE_TYPE_MAX 127u  /* As MSG_TYPE_NAME_BYTES_MAX. */
+
+/* What its messages are, as far as it says so. */
+struct msg_announced_type {
+	char name[MSG_ANNOUNCE_TYPE_MAX + 1]; /* "": it names no type, and the
+	                                         rest is 0. */
+	uint32_t encoding; /* enum msg_encoding, or a later one's; up to 255. */
+	uint64_t hash;
+	struct msg_reach reach; /* Who is asked for the schema. */
+};
 
 struct msg_announcement {
 	char topic[MSG_TOPIC_BYTES_MAX + 1];
@@ -39,6 +49,7 @@ struct msg_announcement {
 	                           to there alone; what they mean is the link's
 	                           affair.  Reliable, too. */
 	struct msg_reach reach; /* Where to say so; its probes say it, too. */
+	struct msg_announced_type type;
 };
 
 /* Pack into `body`; returns the bytes, at most MSG_ANNOUNCE_BYTES_MAX.  Host

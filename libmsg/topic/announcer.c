@@ -24,6 +24,8 @@
 #define BUSY_NS MSG_NS_PER_MS
 /* Side links that it sleeps on; others are looked at every BUSY_NS. */
 #define SIDES_MAX 64u
+/* Between looks for questions, in the calls of who has no thread. */
+#define ANSWER_NS (10 * MSG_NS_PER_MS)
 
 static void *thread_main(void *argument);
 
@@ -65,6 +67,7 @@ int msg_announcer_open(struct msg_announcer *a,
 	memset(a, 0, sizeof *a);
 	a->groups = groups;
 	a->wake_fd = -1;
+	a->answer_ns = ANSWER_NS;
 	atomic_init(&a->due, UINT64_MAX);
 	a->handles = calloc(groups->count, sizeof *a->handles);
 	if (!a->handles)
@@ -99,6 +102,7 @@ void msg_announcer_close(struct msg_announcer *a)
 	}
 	if (a->wake_fd >= 0)
 		close(a->wake_fd);
+	msg_answerer_close(&a->answerer);
 	if (a->link) {
 		for (uint32_t i = 0; i < a->groups->count; i++)
 			if (a->handles[i])
@@ -236,13 +240,45 @@ static uint64_t next_due(const struct msg_announcer *a)
 
 static void set_due(struct msg_announcer *a)
 {
-	atomic_store_explicit(&a->due, a->threaded ? UINT64_MAX : next_due(a),
-		memory_order_relaxed);
+	uint64_t due = a->threaded ? UINT64_MAX : next_due(a);
+
+	if (due != UINT64_MAX && a->answerer.link && a->answer_ns > 0)
+		due = earlier(due, msg_clock_coarse_ns() + a->answer_ns);
+	atomic_store_explicit(&a->due, due, memory_order_relaxed);
 }
 
 static void put_off(struct msg_announce_source *source, uint64_t now)
 {
 	source->next_ns = now + source->text.period_ms * MSG_NS_PER_MS;
+}
+
+/* The schema that a question is about; for answerer. */
+static bool find_schema(void *context, uint32_t publisher, uint64_t hash,
+	const uint8_t **schema, uint32_t *bytes)
+{
+	const struct msg_announcer *a = context;
+
+	for (const struct msg_announce_source *s = a->sources; s; s = s->next)
+		if (s->schema && s->text.publisher == publisher &&
+			s->text.type.hash == hash) {
+			*schema = s->schema;
+			*bytes = s->schema_bytes;
+			return true;
+		}
+	return false;
+}
+
+/* Who asks for the type is told where to. */
+static int open_answerer(struct msg_announcer *a,
+	struct msg_link_domain *domain, struct msg_announce_source *source)
+{
+	int result;
+
+	if (!source->schema)
+		return 0;
+	result = msg_answerer_open(&a->answerer, domain, find_schema, a);
+	source->text.type.reach = a->answerer.reach;
+	return result;
 }
 
 /* The first announcement shows whether the lane takes multicast at all. */
@@ -270,6 +306,8 @@ int msg_announcer_add(struct msg_announcer *a,
 		result = join(a, 0);
 	if (result == 0)
 		result = join(a, source->group);
+	if (result == 0)
+		result = open_answerer(a, domain, source);
 	if (result == 0)
 		result = announce_first(a, source);
 	if (result == 0) {
@@ -343,8 +381,13 @@ void msg_announcer_turn(struct msg_announcer *a)
 	/* Whoever comes while another thread announces has nothing to do. */
 	if (pthread_mutex_trylock(&a->lock) != 0)
 		return;
-	if (!a->threaded)
+	if (!a->threaded) {
 		announce_due(a);
+		if (a->answerer.link && a->answer_ns > 0) {
+			msg_answerer_turn(&a->answerer, msg_clock_ns());
+			set_due(a);
+		}
+	}
 	pthread_mutex_unlock(&a->lock);
 }
 
@@ -389,7 +432,7 @@ static uint64_t serve(struct msg_announce_source *s, uint64_t now)
 struct sleep {
 	uint64_t until;
 	uint32_t count;
-	struct pollfd fds[SIDES_MAX];
+	struct pollfd fds[SIDES_MAX + 1]; /* The last is for questions. */
 };
 
 /* Sleep on this, too.  False: there are too many. */
@@ -415,6 +458,21 @@ static void serve_all(struct msg_announcer *a, uint64_t now, struct sleep *sleep
 				!watch(sleep, s->repairer->show->channels->fd)))
 			sleep->until = earlier(sleep->until, now + BUSY_NS);
 	}
+}
+
+/* Questions answered, and slept on. */
+static void serve_questions(
+	struct msg_announcer *a, uint64_t now, struct sleep *sleep)
+{
+	struct msg_link *link = a->answerer.link;
+
+	if (!link)
+		return;
+	msg_answerer_turn(&a->answerer, now);
+	if (link->ops->arm(link) < 0)
+		sleep->until = now;
+	sleep->fds[sleep->count++] =
+		(struct pollfd){.fd = link->fd, .events = POLLIN};
 }
 
 static void await(struct msg_announcer *a, struct sleep *sleep)
@@ -449,6 +507,7 @@ static void *thread_main(void *argument)
 		if (sleep.until != UINT64_MAX)
 			sleep.until += COARSE_NS;
 		serve_all(a, now, &sleep);
+		serve_questions(a, now, &sleep);
 		pthread_mutex_unlock(&a->lock);
 		await(a, &sleep);
 		pthread_mutex_lock(&a->lock);

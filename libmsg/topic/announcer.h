@@ -15,6 +15,8 @@
  * msg_node_progress: it sleeps on their side links and, while they send, no
  * longer than a millisecond, for what is due behind the last frame of a burst.
  * Who sends after a pause wakes it, once.
+ *
+ * And whoever turns it answers who asks for the schema of a type (answer.h).
  * Test: tests/conformance (announced, goodbye, late joiner).
  */
 #ifndef MSG_TOPIC_ANNOUNCER_H
@@ -31,6 +33,7 @@
 #include "link/link.h"
 #include "pool/region.h"
 #include "topic/announce.h"
+#include "topic/answer.h"
 #include "topic/groups.h"
 
 /* One publisher, as announced. */
@@ -42,6 +45,8 @@ struct msg_announce_source {
 	struct msg_repairer *repairer; /* Of a reliable topic, or NULL. */
 	uint64_t served; /* Frames it had sent when the thread looked last. */
 	uint64_t next_ns; /* When it is announced next. */
+	const uint8_t *schema; /* Of text.type; NULL: it has none. */
+	uint32_t schema_bytes;
 };
 
 /* As often as makes up for one that is lost where the last messages were. */
@@ -54,6 +59,9 @@ struct msg_announcer {
 	uint32_t *handles; /* Of groups joined to send, + 1; 0: not yet. */
 	uint32_t transmission;
 	uint32_t token;
+	uint64_t answer_ns; /* Without a thread: how often the calls look for
+	                       questions; 0: somebody else does. */
+	struct msg_answerer answerer;
 	struct msg_announce_source *sources;
 	pthread_mutex_t lock;
 	int wake_fd;      /* An eventfd, of the thread. */
@@ -78,7 +86,7 @@ void msg_announcer_remove(struct msg_announcer *announcer,
 /* Serve the receivers of reliable publishers, unless somebody does. */
 void msg_announcer_serve(struct msg_announcer *announcer);
 
-/* Announce what is due. */
+/* Announce what is due, and answer. */
 void msg_announcer_turn(struct msg_announcer *announcer);
 
 /* The steady path's share: one load, and a clock read that is no system call.

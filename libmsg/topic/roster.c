@@ -156,6 +156,9 @@ static void describe(const struct msg_roster_entry *e, uint64_t now,
 		.uid = e->said.uid,
 		.message_bytes_max = e->said.message_bytes_max,
 		.frame_bytes = e->said.frame_bytes,
+		.type_name = e->said.type.name,
+		.type_hash = e->said.type.hash,
+		.encoding = e->said.type.encoding,
 		.reliability = e->said.reliable ? MSG_RELIABILITY_RELIABLE
 						: MSG_RELIABILITY_BEST_EFFORT,
 	};

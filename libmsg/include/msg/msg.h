@@ -44,6 +44,7 @@ struct msg_node;       /* This process on one lane. */
 struct msg_publisher;  /* One topic, outgoing. */
 struct msg_subscriber; /* One topic or pattern, incoming. */
 struct msg_directory;  /* What others announce. */
+struct msg_type;       /* What the bytes of messages mean; <msg/type.h>. */
 
 /* ---- errors ------------------------------------------------------------ */
 
@@ -338,10 +339,16 @@ struct msg_publisher_options {
 	                               as history and for who is reading; at
 	                               least large_bytes_max; twice that, 64 MiB
 	                               at least. */
+	const struct msg_type *type; /* What its messages are, for those who ask;
+	                                the publisher keeps it.  Nothing checks
+	                                that they are.  Without a broker, calls
+	                                on the publisher look each 10 ms whether
+	                                somebody asks, unless the progress thread
+	                                does. */
 };
 #define MSG_PUBLISHER_OPTIONS \
 	{ sizeof(struct msg_publisher_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-	  0, 0 }
+	  0, 0, 0 }
 
 /* An empty buffer in the caller's hands. */
 struct msg_loan {
@@ -599,7 +606,10 @@ struct msg_topic_info {
 	uint32_t frame_bytes;
 	uint32_t reliability;       /* enum msg_reliability: what it offers;
 	                               DEFAULT: not known (of an old broker). */
-	uint32_t reserved;          /* Zero. */
+	uint32_t encoding;          /* enum msg_encoding of its type, or a later
+	                               one's; 0: it names none. */
+	const char *type_name;      /* "" if it names none. */
+	uint64_t type_hash;         /* As msg_type_hash; 0 if it names none. */
 };
 
 /* Listen to announcements of topics that match `pattern` (NULL: all).

@@ -123,12 +123,14 @@ MSG_API MSG_MUST_CHECK int msg_type_of_schema(enum msg_encoding encoding,
 /* Fetch the type that a publisher of `topic` names: that of `hash` (as in
  * msg_topic_info), or with 0 of the first that is heard.  From the publisher
  * itself, or on a broker's host from the broker, which keeps what it fetched.
- * Waits up to `timeout_ns`: for an announcement (a second by default), and for
- * the schema.  Without a broker, the publisher answers in its progress thread or
- * in the calls that are made on it.
- * Returns 0; ARGUMENT (topic is none), TIMEOUT (nobody names a type, or does
- * not answer), MEMORY, DEVICE, FABRIC, DENIED.  Threads any.  Path setup. */
-MSG_API MSG_MUST_CHECK int msg_type_fetch(struct msg_node *node,
+ * Waits up to `timeout_ns` (negative: no limit) for an announcement that the
+ * directory has not heard yet (they come once a second by default), and for the
+ * schema.  Without a broker, the publisher answers in its progress thread or in
+ * the calls that are made on it.  Counts as a read of the directory.
+ * Returns 0; ARGUMENT (topic is none, or not of the directory's pattern),
+ * TIMEOUT (nobody names a type, or does not answer with one), MEMORY, DEVICE,
+ * FABRIC.  Threads one.  Path setup. */
+MSG_API MSG_MUST_CHECK int msg_type_fetch(struct msg_directory *directory,
 	const char *topic, uint64_t hash, int64_t timeout_ns,
 	struct msg_type **type);
 
