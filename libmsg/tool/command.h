@@ -47,6 +47,7 @@ struct command {
 
 extern const struct command command_pub;
 extern const struct command command_echo;
+extern const struct command command_type;
 extern const struct command command_losses;
 extern const struct command command_record;
 extern const struct command command_play;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * echo.c - `msg echo PATTERN...`: show what comes, and what does not.
+ * echo.c - `msg echo PATTERN... [FILTER]`: show what comes, and what does not.
  *
  * Each pattern is a subscriber.  The loop takes until there is nothing, then
  * arms every subscriber and sleeps on their descriptors (or spins).  Loss is
  * a line in the stream at the place where the messages are missing, and a
- * number in the summary.  The forms are in print.c.
+ * number in the summary.  What becomes of a message is in show.c, the forms are
+ * in print.c.
  */
 #include "command.h"
 
@@ -22,6 +23,7 @@
 #include "pace.h"
 #include "print.h"
 #include "require.h"
+#include "show.h"
 #include "stop.h"
 #include "text.h"
 
@@ -31,12 +33,14 @@ enum {
 	OPTION_BARE = OPTION_LONG,
 	OPTION_BUFFERS,
 	OPTION_EVENTS,
+	OPTION_FILTER,
 	OPTION_GIVE_UP_MS,
 	OPTION_HEX,
 	OPTION_HISTORY,
 	OPTION_JSON,
 	OPTION_LARGE,
 	OPTION_MAX_BYTES,
+	OPTION_NO_DECODE,
 	OPTION_NO_PAYLOAD,
 	OPTION_RAW,
 	OPTION_RELIABILITY,
@@ -62,6 +66,12 @@ static const struct option_spec options[] = {
 	{OPTION_NO_PAYLOAD, "no-payload", NULL,
 		"the size instead of the "
 		"payload"},
+	{OPTION_FILTER, "filter", "EXPR",
+		"only messages of which that is true: 'price > 10 and not "
+		"closed'"},
+	{OPTION_NO_DECODE, "no-decode", NULL,
+		"payloads as they are, whatever "
+		"type is known"},
 	{'n', "count", "N", "end after N messages"},
 	{'t', "timeout", "SEC",
 		"end after that long; exit 1 when --count "
@@ -109,6 +119,7 @@ struct echo {
 	struct lane_choice lane;
 	struct msg_subscriber_options wanted;
 	struct print print;
+	struct show show;
 	struct require require;
 	struct msg_subscriber **subscribers;
 	struct pollfd *fds;
@@ -146,6 +157,12 @@ static void take_option(struct echo *echo, int id)
 		break;
 	case OPTION_BARE:
 		echo->print.bare = true;
+		break;
+	case OPTION_FILTER:
+		echo->show.filter = optarg;
+		break;
+	case OPTION_NO_DECODE:
+		echo->show.no_decode = true;
 		break;
 	case OPTION_NO_PAYLOAD:
 		echo->print.no_payload = true;
@@ -199,10 +216,19 @@ static void take_option(struct echo *echo, int id)
 	}
 }
 
-static void read_line(
+/* Whether it is no pattern, and so a filter: in a pattern there is no blank, and
+ * '>' stands at the end. */
+static bool is_filter(const char *text)
+{
+	const char *greater = strchr(text, '>');
+
+	return strpbrk(text, " =<!(&|\"'") || (greater && greater[1]);
+}
+
+static int read_line(
 	struct echo *echo, const struct command *command, int argc, char **argv)
 {
-	int id;
+	int id, patterns;
 
 	while ((id = options_next(command, &echo->lane, argc, argv)) >= 0)
 		take_option(echo, id);
@@ -211,6 +237,12 @@ static void read_line(
 			   "'md.>'; quote wildcards)");
 	if (echo->print.form == PRINT_RAW && echo->print.no_payload)
 		usage_fail("--raw and --no-payload exclude each other");
+	patterns = argc - optind;
+	if (patterns > 1 && !echo->show.filter && is_filter(argv[argc - 1])) {
+		echo->show.filter = argv[argc - 1];
+		patterns--;
+	}
+	return patterns;
 }
 
 /* ---- opening and closing ----------------------------------------------- */
@@ -260,7 +292,7 @@ static int wanted_now(const struct echo *echo, int most)
 
 	if (echo->count == 0)
 		return most;
-	left = echo->count - echo->print.messages;
+	left = echo->count - echo->print.messages - echo->show.waiting.count;
 	return left < (uint64_t)most ? (int)left : most;
 }
 
@@ -281,12 +313,7 @@ static int take_round(struct echo *echo)
 		if (count < 0)
 			return count;
 		for (int v = 0; v < count; v++)
-			if (views[v].event != MSG_EVENT_MESSAGE)
-				print_event(&echo->print, subscriber,
-					&views[v]);
-			else
-				print_view(&echo->print, subscriber,
-					&views[v]);
+			show_view(&echo->show, subscriber, &views[v]);
 		msg_subscriber_release(subscriber, views, count);
 		taken += count;
 	}
@@ -296,6 +323,9 @@ static int take_round(struct echo *echo)
 /* Sleep, unless a subscriber says that messages wait. */
 static int rest(struct echo *echo)
 {
+	uint64_t until = show_until(&echo->show);
+	int count = echo->subscriber_count;
+
 	if (fflush(stdout) != 0)
 		return 0; /* The loop notices. */
 	if (echo->spin)
@@ -308,15 +338,22 @@ static int rest(struct echo *echo)
 		if (error < 0)
 			return error;
 	}
-	echo->fds[echo->subscriber_count] = stop_output_watch();
-	stop_poll(echo->fds, echo->subscriber_count + 1, echo->until_ns);
+	if (echo->show.types)
+		echo->fds[count++] = (struct pollfd){
+			.fd = types_fd(echo->show.types), .events = POLLIN};
+	echo->fds[count++] = stop_output_watch();
+	if (until == 0 || (echo->until_ns && echo->until_ns < until))
+		until = echo->until_ns;
+	stop_poll(echo->fds, count, until);
+	if (echo->show.types)
+		types_hear(echo->show.types);
 	return 0;
 }
 
 static bool finished(const struct echo *echo)
 {
 	return (echo->count && echo->print.messages >= echo->count) ||
-	       stop_asked() || ferror(stdout) ||
+	       stop_asked() || ferror(stdout) || echo->show.failed ||
 	       (echo->until_ns && clock_ns() >= echo->until_ns);
 }
 
@@ -325,6 +362,7 @@ static int show(struct echo *echo)
 	while (!finished(echo)) {
 		int taken = take_round(echo);
 
+		show_turn(&echo->show, false);
 		if (taken == 0) {
 			if (stop_output_closed())
 				break;
@@ -335,8 +373,9 @@ static int show(struct echo *echo)
 			return lane_exit(taken);
 		}
 	}
+	show_turn(&echo->show, true);
 	fflush(stdout);
-	return TOOL_EXIT_OK;
+	return echo->show.failed ? TOOL_EXIT_USAGE : TOOL_EXIT_OK;
 }
 
 /* ---- the end ----------------------------------------------------------- */
@@ -382,6 +421,10 @@ static void summary(struct echo *echo, uint64_t begin_ns)
 		(unsigned long long)echo->print.messages, volume,
 		(unsigned long long)publishers, seconds,
 		(unsigned long long)lost);
+	if (echo->show.left_out > 0)
+		say("%llu messages were left out: they are of no type that "
+		    "the filter can be asked about",
+			(unsigned long long)echo->show.left_out);
 	say_counters(echo);
 }
 
@@ -409,6 +452,9 @@ static int listen_to(
 	uint64_t begin = clock_ns();
 	int code = open_subscribers(echo, node, patterns, count);
 
+	if (code == TOOL_EXIT_OK &&
+		!show_open(&echo->show, node, patterns, count))
+		code = TOOL_EXIT_UNMET;
 	if (echo->timeout > 0)
 		echo->until_ns = begin + (uint64_t)(echo->timeout * 1e9);
 	if (code == TOOL_EXIT_OK)
@@ -417,6 +463,7 @@ static int listen_to(
 		summary(echo, begin);
 	if (code == TOOL_EXIT_OK)
 		code = judge(echo);
+	show_close(&echo->show);
 	close_subscribers(echo);
 	return code;
 }
@@ -428,11 +475,11 @@ static int run(const struct command *command, int argc, char **argv)
 	struct msg_node *node;
 	int patterns, code = TOOL_EXIT_OK;
 
-	read_line(&echo, command, argc, argv);
-	patterns = argc - optind;
+	echo.show.print = &echo.print;
+	patterns = read_line(&echo, command, argc, argv);
 	echo.subscribers = calloc((size_t)patterns, sizeof *echo.subscribers);
 	echo.fds = calloc(
-		(size_t)patterns + 1 + STOP_POLL_EXTRA, sizeof *echo.fds);
+		(size_t)patterns + 2 + STOP_POLL_EXTRA, sizeof *echo.fds);
 	if (!echo.subscribers || !echo.fds)
 		return TOOL_EXIT_UNMET;
 	stop_catch();
@@ -450,11 +497,12 @@ static int run(const struct command *command, int argc, char **argv)
 
 const struct command command_echo = {
 	"echo",
-	"[OPTION...] PATTERN...",
+	"[OPTION...] PATTERN... [FILTER]",
 	"Show the messages of topics.",
 	"A line is: topic, publisher, sequence, payload, with one space "
-	"between.  A payload\nthat is text is shown as text, another as a hex "
-	"dump; control characters and\nbroken UTF-8 are escaped (\\n, \\x1b), "
+	"between.  Where the\npublisher names a type, the payload is shown by "
+	"its fields.  Else a payload that\nis text is shown as text, another as "
+	"a hex dump; control characters and\nbroken UTF-8 are escaped (\\n, \\x1b), "
 	"a backslash is doubled.  Where messages are\nmissing a line starting "
 	"with '!' says how many.",
 	options,

@@ -89,6 +89,12 @@ void json_id(struct json *json, const char *key, uint64_t value)
 	fprintf(json->file, "\"%016" PRIx64 "\"", value);
 }
 
+void json_ready(struct json *json, const char *key, const char *value)
+{
+	begin(json, key);
+	fputs(value, json->file);
+}
+
 static void base64(FILE *file, const unsigned char *at, size_t bytes)
 {
 	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

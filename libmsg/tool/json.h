@@ -29,6 +29,9 @@ void json_flag(struct json *json, const char *key, bool value);
 /* An identity of 64 bits, as 16 hex digits: numbers of JSON have only 53. */
 void json_id(struct json *json, const char *key, uint64_t value);
 
+/* A value that is JSON already. */
+void json_ready(struct json *json, const char *key, const char *value);
+
 /* "text": …, when the bytes are UTF-8, else "base64": …. */
 void json_payload(struct json *json, const void *data, size_t bytes);
 

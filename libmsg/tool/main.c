@@ -24,6 +24,7 @@
 static const struct command *const commands[] = {
 	&command_pub,
 	&command_echo,
+	&command_type,
 	&command_losses,
 	&command_record,
 	&command_play,

@@ -8,12 +8,13 @@
 #include <string.h>
 
 #include "delivery.h"
+#include "fields.h"
 #include "json.h"
 #include "options.h"
 #include "text.h"
 
-/* The payload in one piece: in place where it is, else copied together. */
-static const void *contiguous(struct print *print,
+/* In place where it is, else copied together. */
+const void *print_contiguous(struct print *print,
 	const struct msg_subscriber *subscriber, const struct msg_view *view)
 {
 	if (view->segment_count <= 1)
@@ -32,8 +33,46 @@ static const void *contiguous(struct print *print,
 	return print->whole;
 }
 
-static void print_json(const struct print *print, const char *topic,
-	const struct msg_view *view, const void *data)
+/* The fields as JSON, in `print`; NULL: it is none of that type. */
+static const char *decode(struct print *print, const struct msg_type *type,
+	const struct msg_view *view)
+{
+	int bytes = msg_type_json(type, view->data, view->bytes, print->json,
+		print->json_capacity);
+	char *room;
+
+	if (bytes < 0)
+		return NULL;
+	if ((size_t)bytes < print->json_capacity)
+		return print->json;
+	room = realloc(print->json, (size_t)bytes + 1);
+	if (!room)
+		return NULL;
+	print->json = room;
+	print->json_capacity = (size_t)bytes + 1;
+	return msg_type_json(type, view->data, view->bytes, room,
+		       print->json_capacity) < 0
+		       ? NULL
+		       : room;
+}
+
+/* The type and the fields, or why there are none. */
+static void print_json_fields(struct print *print, struct json *json,
+	const struct msg_view *view, const struct msg_type *type)
+{
+	const char *fields = decode(print, type, view);
+
+	json_text(json, "type", msg_type_name(type));
+	if (fields) {
+		json_ready(json, "fields", fields);
+		return;
+	}
+	json_text(json, "undecoded", msg_error_text());
+	json_payload(json, view->data, view->bytes);
+}
+
+static void print_json(struct print *print, const char *topic,
+	const struct msg_view *view, const struct msg_type *type)
 {
 	struct json json = {stdout, false};
 
@@ -44,17 +83,26 @@ static void print_json(const struct print *print, const char *topic,
 	json_count(&json, "sequence", view->sequence);
 	json_count(&json, "lost_before", view->lost_before);
 	json_count(&json, "bytes", view->bytes);
-	if (!print->no_payload)
-		json_payload(&json, data, view->bytes);
+	if (type)
+		print_json_fields(print, &json, view, type);
+	else if (!print->no_payload)
+		json_payload(&json, view->data, view->bytes);
 	json_close(&json, '}');
 	putchar('\n');
 }
 
 static void print_payload(const struct print *print,
-	const struct msg_view *view, const void *data)
+	const struct msg_view *view, const struct msg_type *type)
 {
 	enum print_form form = print->form;
+	const void *data = view->data;
 
+	if (type && fields_write(stdout, type, data, view->bytes) == 0) {
+		putchar('\n');
+		return;
+	}
+	if (type)
+		printf("(no %s) ", msg_type_name(type));
 	if (form == PRINT_AUTO)
 		form = text_likely(data, view->bytes) ? PRINT_TEXT : PRINT_HEX;
 	if (print->no_payload) {
@@ -111,10 +159,19 @@ static void print_json_event(const char *topic, const struct msg_view *view)
 	putchar('\n');
 }
 
-void print_event(const struct print *print,
-	const struct msg_subscriber *subscriber, const struct msg_view *view)
+void print_lost(const struct print *print, const char *topic,
+	const struct msg_view *view)
 {
-	const char *topic = msg_subscriber_topic(subscriber, view);
+	struct msg_view lost = *view;
+
+	lost.event = MSG_EVENT_LOST;
+	lost.reason = MSG_LOSS_UNKNOWN;
+	print_event(print, topic, &lost);
+}
+
+void print_event(const struct print *print, const char *topic,
+	const struct msg_view *view)
+{
 	FILE *file = aside(print);
 
 	if (print->form == PRINT_JSON) {
@@ -134,12 +191,12 @@ void print_event(const struct print *print,
 }
 
 static void print_line(const struct print *print, const char *topic,
-	const struct msg_view *view, const void *data)
+	const struct msg_view *view, const struct msg_type *type)
 {
 	if (view->lost_before > 0)
 		print_loss(print, topic, view);
 	if (print->form == PRINT_RAW) {
-		fwrite(data, 1, view->bytes, stdout);
+		fwrite(view->data, 1, view->bytes, stdout);
 		return;
 	}
 	if (!print->bare) {
@@ -147,25 +204,18 @@ static void print_line(const struct print *print, const char *topic,
 		printf(" %016" PRIx64 " %" PRIu64 " ", view->publisher,
 			view->sequence);
 	}
-	print_payload(print, view, data);
+	print_payload(print, view, type);
 }
 
-void print_view(struct print *print, const struct msg_subscriber *subscriber,
-	const struct msg_view *view)
+void print_message(struct print *print, const char *topic,
+	const struct msg_view *view, const struct msg_type *type)
 {
-	const char *topic = msg_subscriber_topic(subscriber, view);
-	const void *data = contiguous(print, subscriber, view);
-
 	print->messages++;
 	print->bytes += view->bytes;
-	if (!data && view->bytes > 0) {
-		complain("no memory for a message of %zu bytes", view->bytes);
-		return;
-	}
 	if (print->form == PRINT_JSON)
-		print_json(print, topic, view, data ? data : "");
+		print_json(print, topic, view, type);
 	else
-		print_line(print, topic, view, data ? data : "");
+		print_line(print, topic, view, type);
 }
 
 void print_json_summary(const struct print *print, uint64_t lost,
@@ -187,5 +237,6 @@ void print_json_summary(const struct print *print, uint64_t lost,
 void print_close(struct print *print)
 {
 	free(print->whole);
-	print->whole = NULL;
+	free(print->json);
+	print->whole = print->json = NULL;
 }
