@@ -35,6 +35,13 @@ static void put(struct json *json, const char *text)
 	msg_wire_put(json->out, text, strlen(text));
 }
 
+/* Those that turn the direction of a line, or break it. */
+static bool is_confusing(uint32_t c)
+{
+	return c == 0x061c || (c >= 0x200e && c <= 0x200f) ||
+	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}
+
 /* A character that may not stand in a text of JSON as it is, or not on a
  * terminal. */
 static bool put_escaped(struct json *json, uint32_t c)
@@ -57,7 +64,7 @@ static bool put_escaped(struct json *json, uint32_t c)
 	default:
 		break;
 	}
-	if (!msg_utf8_is_control(c))
+	if (!msg_utf8_is_control(c) && !is_confusing(c))
 		return false;
 	snprintf(room, sizeof room, "\\u%04x", (unsigned)c);
 	put(json, room);
