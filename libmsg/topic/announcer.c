@@ -383,10 +383,8 @@ void msg_announcer_turn(struct msg_announcer *a)
 		return;
 	if (!a->threaded) {
 		announce_due(a);
-		if (a->answerer.link && a->answer_ns > 0) {
+		if (a->answerer.link && a->answer_ns > 0)
 			msg_answerer_turn(&a->answerer, msg_clock_ns());
-			set_due(a);
-		}
 	}
 	pthread_mutex_unlock(&a->lock);
 }
