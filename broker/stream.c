@@ -156,6 +156,7 @@ void stream_remove_reader(struct stream *s, uint32_t index)
 
 	if (!s->local) {
 		msg_ring_writer_remove(&s->writer, index);
+		msg_ring_vacate(&s->writer, index);
 		r->writer_knows = false;
 	}
 	msg_shm_segment_close(&r->ledger);

@@ -102,11 +102,15 @@ void msg_ring_writer_add(struct msg_ring_writer *w, uint32_t reader,
 void msg_ring_writer_remove(struct msg_ring_writer *w, uint32_t reader)
 {
 	w->readers[reader].ledger = NULL;
-	/* Whoever is the next in this place is not to find it. */
-	set_floor(w, reader, 0);
 	note_change(w);
 	while (w->reader_top > 0 && !w->readers[w->reader_top - 1].ledger)
 		w->reader_top--;
+}
+
+void msg_ring_vacate(struct msg_ring_writer *w, uint32_t reader)
+{
+	assert(!w->readers[reader].ledger);
+	set_floor(w, reader, 0);
 }
 
 bool msg_ring_writer_has(const struct msg_ring_writer *w, uint32_t reader)

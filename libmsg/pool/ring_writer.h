@@ -102,8 +102,12 @@ void msg_ring_writer_close(struct msg_ring_writer *writer);
 void msg_ring_writer_add(struct msg_ring_writer *writer, uint32_t reader,
 	const struct msg_ring_ledger *ledger, uint32_t held_max,
 	enum msg_ring_slow slow);
-/* It is gone, with all that it held. */
+/* It is gone, with all that it held; or we are, and it may read on: what it was
+ * lapped by, it still finds. */
 void msg_ring_writer_remove(struct msg_ring_writer *writer, uint32_t reader);
+/* One that was removed is gone for good: whoever is the next in its place is not
+ * to find that. */
+void msg_ring_vacate(struct msg_ring_writer *writer, uint32_t reader);
 
 /* Take the ring from a reader, with all that it has in hand. */
 void msg_ring_evict(struct msg_ring_writer *writer, uint32_t reader);

@@ -28,6 +28,7 @@ static void drop_reader(struct msg_outlet *outlet, uint32_t number)
 
 	if (!r->ledger.base)
 		return;
+	/* It may read on, as of a ring that we have left. */
 	msg_ring_writer_remove(&outlet->outbox.ring, number);
 	outlet->reader_count -= !r->is_broker;
 	msg_shm_segment_close(&r->ledger);
@@ -294,8 +295,11 @@ static int hear(void *context, const struct msg_control *said,
 	case MSG_CONTROL_READER:
 		return reader(p, &said->reader, frame);
 	case MSG_CONTROL_READER_GONE:
-		if (p->coming)
-			drop_reader(p->coming, said->reader_gone.reader);
+		if (!p->coming)
+			return 0;
+		drop_reader(p->coming, said->reader_gone.reader);
+		msg_ring_vacate(
+			&p->coming->outbox.ring, said->reader_gone.reader);
 		return 0;
 	case MSG_CONTROL_STARTED:
 		return started(p);
