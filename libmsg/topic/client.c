@@ -43,7 +43,8 @@ static void hang_up(struct msg_client *c, int error)
 
 	forget(c);
 	c->error = error;
-	set_due(c, refused ? REFUSED_NS : MSG_CLIENT_RETRY_NS);
+	/* The next one may be there already. */
+	set_due(c, refused ? REFUSED_NS : 0);
 	c->calls->lost(c->context, refused);
 }
 
@@ -188,8 +189,7 @@ void msg_client_turn(struct msg_client *c)
 {
 	int result;
 
-	set_due(c, c->phase == MSG_CLIENT_SERVED ? MSG_CLIENT_PROBE_NS
-						 : MSG_CLIENT_RETRY_NS);
+	set_due(c, MSG_CLIENT_RETRY_NS);
 	if (!c->socket && greet(c) < 0)
 		return;
 	do {
@@ -198,6 +198,9 @@ void msg_client_turn(struct msg_client *c)
 		 is_answering(c));
 	if (result < 0)
 		hang_up(c, result);
+	else
+		set_due(c, c->phase == MSG_CLIENT_SERVED ? MSG_CLIENT_PROBE_NS
+							 : msg_client_patience(c));
 }
 
 void msg_client_tick(struct msg_client *c)

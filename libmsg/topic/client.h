@@ -38,8 +38,11 @@
 #define MSG_CLIENT_ANSWER_NS (5 * MSG_NS_PER_S)
 /* Between looks for a broker that is away: a restart takes longer. */
 #define MSG_CLIENT_RETRY_NS (50 * MSG_NS_PER_MS)
-/* Between looks at the socket of one that is there. */
-#define MSG_CLIENT_PROBE_NS (100 * MSG_NS_PER_MS)
+/* Between looks at one that is there and owes an answer: three of them lead back to
+ * work, and on a busy machine none comes while one waits for it. */
+#define MSG_CLIENT_ASK_NS (5 * MSG_NS_PER_MS)
+/* Between looks at the socket of one that serves us. */
+#define MSG_CLIENT_PROBE_NS (50 * MSG_NS_PER_MS)
 
 enum msg_client_phase {
 	MSG_CLIENT_AWAY,
@@ -96,6 +99,12 @@ void msg_client_turn(struct msg_client *client);
 static inline bool msg_client_is_due(const struct msg_client *client)
 {
 	return msg_clock_coarse_ns() >= msg_load(&client->due, relaxed);
+}
+
+/* How soon one that is not served wants a turn. */
+static inline uint64_t msg_client_patience(const struct msg_client *client)
+{
+	return client->socket ? MSG_CLIENT_ASK_NS : MSG_CLIENT_RETRY_NS;
 }
 
 /* A turn, if there is news or it is time for one. */

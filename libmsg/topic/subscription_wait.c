@@ -21,7 +21,8 @@
 #include "base/futex.h"
 #include "base/trail.h"
 
-#define NAP_NS MSG_CLIENT_PROBE_NS
+/* A sleep is no longer than this, to notice a broker that died. */
+#define NAP_NS (100 * MSG_NS_PER_MS)
 /* A wait spins up to this by default: about what a wake costs (13 to 40 us),
  * so that it never costs more than twice the better choice. */
 #define SPIN_NS_MAX (20 * MSG_NS_PER_US)
@@ -103,7 +104,7 @@ void subscription_set_timer(struct msg_subscription *s)
 	struct itimerspec time = {0};
 
 	if (s->client.phase != MSG_CLIENT_SERVED)
-		time.it_value.tv_nsec = MSG_CLIENT_RETRY_NS;
+		time.it_value.tv_nsec = (long)msg_client_patience(&s->client);
 	timerfd_settime(s->timer_fd, 0, &time, NULL);
 }
 
@@ -315,7 +316,8 @@ static int wait(struct msg_subscription *s, uint64_t deadline)
 			until = msg_clock_ns() +
 				(s->client.phase == MSG_CLIENT_SERVED
 						? NAP_NS
-						: MSG_CLIENT_RETRY_NS);
+						: msg_client_patience(
+							  &s->client));
 			signal = sleep_until(s, earlier(until, deadline));
 		}
 		if (signal)

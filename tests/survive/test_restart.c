@@ -72,11 +72,15 @@ static int trials(int normal, int more)
 	return MSG_TEST_FEWER > 1 ? normal / MSG_TEST_FEWER + 2 : normal;
 }
 
+static int last_back; /* Who was away when somebody else was looked for. */
+
 static bool are_back(uint64_t times)
 {
 	for (int i = 0; i < ALL && all[i]; i++)
-		if (all[i]->reattached < times)
+		if (all[i]->reattached < times) {
+			last_back = i;
 			return false;
+		}
 	return true;
 }
 
@@ -152,7 +156,6 @@ static bool stands_still(const struct actor *writer)
 static void end_often(uint32_t slow, int count)
 {
 	uint64_t longest = 0, kept;
-	int late = 0;
 
 	start(slow, READERS, 4, 2000);
 	AWAIT(20, all[WRITERS + READERS - 1]->book_count == WRITERS);
@@ -160,8 +163,10 @@ static void end_often(uint32_t slow, int count)
 		uint64_t took =
 			end_and_start(i, i % 3 == 2 ? SIGTERM : SIGKILL);
 
+		if (took > BACK_NS)
+			printf("back after %.0f ms, number %d the last\n",
+				(double)took / 1e6, last_back);
 		longest = most(longest, took);
-		late += took > BACK_NS;
 		/* Something kept is looked at between any two. */
 		kept = all[0]->kept;
 		AWAIT(10, all[0]->kept > kept);
@@ -171,9 +176,7 @@ static void end_often(uint32_t slow, int count)
 	settle();
 	printf("%d ends: all %d are back after %.0f ms at most\n", count, ALL,
 		(double)longest / 1e6);
-	/* One may meet a machine that is busy with others. */
-	ck_assert_msg(late <= count / 20,
-		"back after more than 1 s, %d times of %d", late, count);
+	ck_assert_uint_le(longest, BACK_NS);
 	for (int i = 0; i < ALL; i++)
 		ck_assert_uint_gt(all[i]->turns, 0);
 }
