@@ -149,12 +149,13 @@ enum msg_event {
 	                            again after SILENT. */
 	MSG_EVENT_LEFT = 3,      /* It said goodbye. */
 	MSG_EVENT_SILENT = 4,    /* It has said nothing for five of its periods:
-	                            it crashed, or the network is cut. */
+	                            it crashed, or the network is cut.  On the
+	                            same broker: at once when its process ends. */
 	MSG_EVENT_RESTARTED = 5, /* After JOINED: the program that published
 	                            here before, on the same host, publishes
 	                            anew, from sequence 0. */
 	MSG_EVENT_EVICTED = 6,   /* This subscriber was too slow (see `slow`);
-	                            so far take says so by its code alone. */
+	                            from the next take on that is its code. */
 };
 
 /* Why something is lost, as far as it is known here. */
@@ -475,17 +476,20 @@ struct msg_subscriber_options {
 	uint32_t history_count;       /* Messages wanted that a reliable publisher
 	                                 sent before we came: its last so many, or
 	                                 all that it has, if that is less; then
-	                                 those that follow.  UINT32_MAX: all. */
+	                                 those that follow.  UINT32_MAX: all.
+	                                 Through a broker, of a topic of another
+	                                 host that somebody here follows already:
+	                                 what the broker still has. */
 	uint32_t give_up_ms;          /* What is missing for so long is lost, 10
 	                                 to 60000; 1000.  Not before something was
-	                                 heard of its publisher meanwhile. */
+	                                 heard of its publisher meanwhile.  Through
+	                                 a broker the most patient of the topic's
+	                                 subscribers counts; BEST_EFFORT: 10. */
 	uint32_t tagged;              /* Not 0: publishers with MSG_FLOW_TAGGED
-	                                 wait for us. */
+	                                 wait for us; those of other hosts for our
+	                                 broker, of this host as `slow` says. */
 	uint32_t events;              /* Not 0: take also returns views of enum
-	                                 msg_event.  Through a broker those of
-	                                 publishers on the network, as it hears of
-	                                 them, and LOST.  There history_count,
-	                                 give_up_ms and tagged are ARGUMENT. */
+	                                 msg_event. */
 	uint32_t reserved;            /* Zero. */
 	size_t large_bytes_max;       /* Take large messages (see the publisher's)
 	                                 up to this; what is larger is lost,
