@@ -11,6 +11,7 @@
 #include "base/trail.h"
 
 #define PERIOD_NS (100 * MSG_NS_PER_MS)
+#define PERIOD_LEAST_NS (5 * MSG_NS_PER_MS)
 /* Whoever works takes his turns himself, so soon after they are due. */
 #define OVERDUE_NS (50 * MSG_NS_PER_MS)
 
@@ -25,20 +26,34 @@ static void attend(struct msg_attended *one)
 	msg_gate_help_done(&one->gate);
 }
 
-static void attend_all(struct msg_attendant *a)
+/* When one of them is overdue next, but within the period. */
+static uint64_t attend_all(struct msg_attendant *a)
 {
-	for (struct msg_attended *one = a->list; one; one = one->next)
+	uint64_t now = msg_clock_ns();
+	uint64_t until = now + PERIOD_NS;
+
+	for (struct msg_attended *one = a->list; one; one = one->next) {
+		uint64_t due;
+
 		attend(one);
+		due = msg_load(one->due, relaxed) + OVERDUE_NS;
+		/* Who was left alone just now is looked at with the next
+		 * period. */
+		if (due > now && due < until)
+			until = due;
+	}
+	return until > now + PERIOD_LEAST_NS ? until : now + PERIOD_LEAST_NS;
 }
 
 static void *thread_main(void *argument)
 {
 	struct msg_attendant *a = argument;
+	uint64_t until;
 
 	pthread_setname_np(pthread_self(), "msg-progress");
 	pthread_mutex_lock(&a->lock);
+	until = attend_all(a);
 	while (!a->stop) {
-		uint64_t until = msg_clock_ns() + PERIOD_NS;
 		struct timespec at = {
 			.tv_sec = (time_t)(until / MSG_NS_PER_S),
 			.tv_nsec = (long)(until % MSG_NS_PER_S),
@@ -49,7 +64,7 @@ static void *thread_main(void *argument)
 		else
 			pthread_cond_wait(&a->wake, &a->lock);
 		if (!a->stop)
-			attend_all(a);
+			until = attend_all(a);
 	}
 	pthread_mutex_unlock(&a->lock);
 	return NULL;
