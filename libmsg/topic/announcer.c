@@ -404,42 +404,57 @@ void msg_announcer_serve(struct msg_announcer *a)
 	pthread_mutex_unlock(&a->lock);
 }
 
-/* One look at a publisher; when the next one is due.  Its own calls go first. */
-static uint64_t serve(struct msg_announce_source *s, uint64_t now)
-{
-	struct msg_repairer *r = s->repairer;
-	uint64_t until;
-
-	if (!msg_repairer_try(r))
-		return now + BUSY_NS;
-	msg_repairer_turn(r, now);
-	until = msg_repairer_deadline(r);
-	if (s->served != r->repair.next)
-		until = earlier(until, now + BUSY_NS);
-	else if (msg_repairer_arm(r) < 0)
-		until = now;
-	else
-		/* Should it send at this very moment, its probe waits for the
-		 * heartbeat: no more than that. */
-		atomic_store_explicit(&r->asleep, 1, memory_order_relaxed);
-	s->served = r->repair.next;
-	msg_repairer_leave(r);
-	return until;
-}
-
+/* What the thread sleeps on. */
 struct sleep {
 	uint64_t until;
 	uint32_t count;
 	struct pollfd fds[SIDES_MAX + 1]; /* The last is for questions. */
 };
 
-/* Sleep on this, too.  False: there are too many. */
-static bool watch(struct sleep *sleep, int fd)
+static void wake_at(struct sleep *sleep, uint64_t ns)
 {
-	if (sleep->count == SIDES_MAX)
-		return false;
-	sleep->fds[sleep->count++] = (struct pollfd){.fd = fd, .events = POLLIN};
-	return true;
+	sleep->until = earlier(sleep->until, ns);
+}
+
+/* A descriptor that is armed, or that says that there is something already. */
+static void watch(struct sleep *sleep, int fd, uint64_t now)
+{
+	if (sleep->count < SIDES_MAX)
+		sleep->fds[sleep->count++] =
+			(struct pollfd){.fd = fd, .events = POLLIN};
+	else
+		wake_at(sleep, now + BUSY_NS);
+}
+
+/* One look at a publisher, also while it sends: who misses something waits for
+ * nothing else.  Its own calls go first, and where one is inside, what lies there
+ * is its affair: to sleep on that would be not to sleep. */
+static void serve(
+	struct msg_announce_source *s, uint64_t now, struct sleep *sleep)
+{
+	struct msg_repairer *r = s->repairer;
+
+	if (!msg_repairer_try(r)) {
+		wake_at(sleep, now + BUSY_NS);
+		return;
+	}
+	msg_repairer_turn(r, now);
+	wake_at(sleep, msg_repairer_deadline(r));
+	if (msg_repairer_arm(r) < 0) {
+		wake_at(sleep, now);
+	} else {
+		watch(sleep, r->link->fd, now);
+		if (r->show)
+			watch(sleep, r->show->channels->fd, now);
+	}
+	if (s->served != r->repair.next)
+		wake_at(sleep, now + BUSY_NS);
+	else
+		/* Should it send at this very moment, its probe waits for the
+		 * heartbeat: no more than that. */
+		atomic_store_explicit(&r->asleep, 1, memory_order_relaxed);
+	s->served = r->repair.next;
+	msg_repairer_leave(r);
 }
 
 /* A look at everybody, and what to sleep on. */
@@ -447,15 +462,9 @@ static void serve_all(struct msg_announcer *a, uint64_t now, struct sleep *sleep
 {
 	sleep->fds[0] = (struct pollfd){.fd = a->wake_fd, .events = POLLIN};
 	sleep->count = 1;
-	for (struct msg_announce_source *s = a->sources; s; s = s->next) {
-		if (!s->repairer)
-			continue;
-		sleep->until = earlier(sleep->until, serve(s, now));
-		if (!watch(sleep, s->repairer->link->fd) ||
-			(s->repairer->show &&
-				!watch(sleep, s->repairer->show->channels->fd)))
-			sleep->until = earlier(sleep->until, now + BUSY_NS);
-	}
+	for (struct msg_announce_source *s = a->sources; s; s = s->next)
+		if (s->repairer)
+			serve(s, now, sleep);
 }
 
 /* Questions answered, and slept on. */
@@ -468,7 +477,7 @@ static void serve_questions(
 		return;
 	msg_answerer_turn(&a->answerer, now);
 	if (link->ops->arm(link) < 0)
-		sleep->until = now;
+		wake_at(sleep, now);
 	sleep->fds[sleep->count++] =
 		(struct pollfd){.fd = link->fd, .events = POLLIN};
 }
