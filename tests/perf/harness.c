@@ -2,6 +2,7 @@
 /* harness.c - processes, pacing, percentiles; see harness.h. */
 #include "harness.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -91,12 +92,29 @@ static int settle(const struct perf_side *side)
 	return 0;
 }
 
+/* All threads of ours, also those that a library started. */
+static int prefer(void)
+{
+	struct sched_param priority = {.sched_priority = 1};
+	DIR *tasks = opendir("/proc/self/task");
+	struct dirent *task;
+	int result = tasks ? 0 : -1;
+
+	while (tasks && (task = readdir(tasks)))
+		if (task->d_name[0] != '.' &&
+			sched_setscheduler(atoi(task->d_name), SCHED_FIFO,
+				&priority) != 0)
+			result = -1;
+	if (tasks)
+		closedir(tasks);
+	return result;
+}
+
 /* Wait until both sides are here and then, on a machine that others use as
  * well, ask to be left alone.  Not before: who spins with such a priority
  * keeps the other side from ever getting to its own processor. */
 static int meet(const struct perf_plan *plan, struct shared *shared)
 {
-	struct sched_param priority = {.sched_priority = 1};
 	uint64_t limit = perf_now() + READY_NS;
 
 	atomic_fetch_add(&shared->ready, 1);
@@ -105,7 +123,7 @@ static int meet(const struct perf_plan *plan, struct shared *shared)
 			return -1;
 		usleep(1000);
 	}
-	if (plan->fifo && sched_setscheduler(0, SCHED_FIFO, &priority) != 0)
+	if (plan->fifo && prefer() != 0)
 		perror("warning: --fifo");
 	return 0;
 }
@@ -249,8 +267,48 @@ static void note_arrival(const struct perf_plan *plan, struct span *span,
 	}
 }
 
+/* Written when all is over: meanwhile it is memory. */
+struct trace {
+	FILE *file;
+	uint64_t (*lines)[2]; /* Sent, and taken so long after. */
+	uint64_t count;
+};
+
+static int trace_open(const struct perf_plan *plan, struct trace *trace)
+{
+	if (!plan->trace || !plan->latency)
+		return 0;
+	trace->file = fopen(plan->trace, "w");
+	trace->lines = calloc(plan->count, sizeof *trace->lines);
+	if (trace->file && trace->lines)
+		return 0;
+	fprintf(stderr, "%s: %s\n", plan->trace, strerror(errno));
+	return -1;
+}
+
+static void trace_add(const struct perf_plan *plan, struct trace *trace,
+	const uint64_t *stamps, int n, uint64_t now)
+{
+	for (int i = 0; i < n && trace->count < plan->count; i++) {
+		trace->lines[trace->count][0] = stamps[i];
+		trace->lines[trace->count++][1] = now - stamps[i];
+	}
+}
+
+static int trace_close(struct trace *trace)
+{
+	if (!trace->file)
+		return 0;
+	for (uint64_t i = 0; i < trace->count; i++)
+		fprintf(trace->file, "%llu\t%llu\n",
+			(unsigned long long)trace->lines[i][0],
+			(unsigned long long)trace->lines[i][1]);
+	free(trace->lines);
+	return fclose(trace->file);
+}
+
 static int receive_all(const struct perf_plan *plan, struct shared *shared,
-	const struct perf_lane *lane, void *receiver)
+	const struct perf_lane *lane, void *receiver, struct trace *trace)
 {
 	struct process *me = &shared->receiver;
 	uint64_t stamps[PERF_RECEIVE_MAX];
@@ -272,6 +330,8 @@ static int receive_all(const struct perf_plan *plan, struct shared *shared,
 		now = perf_now();
 		if (plan->latency)
 			take_samples(plan, shared, stamps, n, now);
+		if (trace->file)
+			trace_add(plan, trace, stamps, n, now);
 		if (lane->release)
 			lane->release(receiver);
 		me->count += (uint64_t)n;
@@ -288,15 +348,18 @@ static int receive_all(const struct perf_plan *plan, struct shared *shared,
 static int run_receiver(const struct perf_plan *plan, struct shared *shared,
 	const struct perf_lane *lane)
 {
+	struct trace trace = {0};
 	void *receiver;
 	int result;
 
-	if (settle(&plan->receiver) != 0 ||
+	if (trace_open(plan, &trace) != 0 || settle(&plan->receiver) != 0 ||
 		lane->receiver_open(plan, &receiver) != 0 ||
 		meet(plan, shared) != 0)
 		return 1;
-	result = receive_all(plan, shared, lane, receiver);
+	result = receive_all(plan, shared, lane, receiver, &trace);
 	lane->receiver_close(receiver);
+	if (trace_close(&trace) != 0)
+		result = -1;
 	return result == 0 ? 0 : 1;
 }
 

@@ -54,8 +54,10 @@ struct perf_plan {
 	uint32_t port;
 	uint32_t frame_bytes;  /* libmsg: largest frame; 0: its default. */
 	uint32_t buffer_count; /* libmsg: receive buffers; 0: its default. */
-	const char *style;     /* Raw: how; NULL: its default. */
+	uint32_t history_bytes; /* libmsg, reliable: 0: its default. */
+	const char *style;     /* How; NULL: the program's default. */
 	const char *samples;   /* File for sorted latencies, or NULL. */
+	const char *trace;     /* File for latencies as they come, or NULL. */
 };
 
 /* How messages travel.  Every failing call has said why on stderr. */

@@ -1,208 +1,381 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * late.c - what a late joiner pays for a history, beside a copy of those bytes.
+ * late.c - how long a late joiner takes to have what was sent before it came.
  *
- *	perf_late [--device NAME] [--rounds N] [--messages N] [--bytes N]
- *	          [--batch N] [--large 0|1]
+ *     perf_late [--interface IF] [--bytes N] [--count N] [--rounds N] [--fifo]
  *
- * A publisher keeps `messages` of `bytes` each, sent in batches that share frames
- * (1: each in one of its own).  In every round a subscriber opens, asks for all of
- * them, and takes; counted is from behind its opening until it has the last.  Beside
- * it memcpy of as many bytes, from memory that is in no cache.  With --large they are
- * large messages, each read from where it stands.
+ * A publisher of its own process has sent COUNT messages of a reliable topic, in
+ * batches of 32, and sleeps; a thread of its node serves who asks.  A subscriber
+ * opens the topic with a wish for all of them and takes them.  In turns with it:
+ *
+ *     copy   the same bytes from one buffer to another, message by message
+ *     live   the same messages as they are sent, to a subscriber that is there
+ *     late   the same messages from the history
+ *
+ * One line a round: bytes, count, copy, live, late in ns, and of late how long
+ * until the first message came.  Times of opening sockets and buffers are in none
+ * of them: late counts from the open call's return.
+ * Neighbours: reliable.sh.  Test: perf.smoke.
  */
+#include <getopt.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <msg/msg.h>
 #include <msg/stats.h>
 
-#include "harness.h"
-
-#define ROUNDS_MAX 99u
+#define BATCH 32u
+#define VIEWS 64
+#define LIMIT_NS 20000000000u
+#define BYTES_MAX 8192u
+#define COUNT_MAX 1000000u
 
 static struct {
-	const char *device;
-	uint32_t rounds, messages, bytes, batch, large;
-} plan = {.rounds = 5, .messages = 100000, .bytes = 100, .batch = 64};
+	const char *interface;
+	uint32_t bytes;
+	uint32_t count;
+	uint32_t rounds;
+	bool fifo;
+} plan = {"lo", 64, 100000, 3, false};
 
-static void check(int failed, const char *what)
+static uint64_t now_ns(void)
 {
-	if (!failed)
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void must(int result, const char *what)
+{
+	if (result >= 0)
 		return;
 	fprintf(stderr, "perf_late: %s: %s\n", what, msg_error_text());
 	exit(1);
 }
 
-static struct msg_node *open_node(uint32_t port, uint32_t flags)
+static void prefer(void)
+{
+	struct sched_param priority = {.sched_priority = 1};
+
+	if (plan.fifo && sched_setscheduler(0, SCHED_FIFO, &priority) != 0)
+		perror("warning: --fifo");
+}
+
+static struct msg_node *open_node(uint32_t flags)
 {
 	struct msg_node_options o = MSG_NODE_OPTIONS;
 	struct msg_node *node;
 
-	o.device = plan.device;
+	o.interface = plan.interface;
+	o.lane = MSG_LANE_UDP;
 	o.broker = MSG_BROKER_NEVER;
-	o.groups = "239.255.192.0+4";
-	o.port = port;
 	o.flags = flags;
-	check(msg_node_open(&o, &node), "node");
+	must(msg_node_open(&o, &node), "node");
 	return node;
 }
 
-/* All that is kept is in the history's buffers, a frame each. */
-static struct msg_publisher *publish(struct msg_node *node)
+/* ---- publisher ---------------------------------------------------------- */
+
+static struct msg_publisher *open_publisher(struct msg_node *node)
 {
 	struct msg_publisher_options o = MSG_PUBLISHER_OPTIONS;
 	struct msg_publisher *publisher;
+	struct msg_node_info info;
+	size_t each, frames;
 
-	o.topic = "late";
+	msg_node_describe(node, &info);
+	/* A slot a frame, and a frame holds a batch if it can. */
+	each = (info.frame_bytes - 64) / (plan.bytes + 16);
+	each = each < BATCH ? each > 0 ? each : 1 : BATCH;
+	frames = (plan.count / BATCH + 1) * ((BATCH + each - 1) / each) + 64;
+	o.topic = "perf.late";
 	o.reliability = MSG_RELIABILITY_RELIABLE;
-	o.history_bytes = (size_t)2 << 30;
-	if (plan.large) {
-		o.message_bytes_max = plan.bytes / 2;
-		o.large_bytes_max = plan.bytes;
-		o.large_memory_bytes =
-			(size_t)plan.messages * (plan.bytes + 4096);
-	} else if (plan.bytes > 1400) {
-		o.message_bytes_max = plan.bytes;
-	}
-	check(msg_publisher_open(node, &o, &publisher), "publisher");
-	for (uint32_t i = 0; i < plan.messages; i++) {
-		struct msg_loan loan;
+	o.flow = MSG_FLOW_MIN;
+	o.history_bytes = frames * (info.frame_bytes + 4096u);
+	must(msg_publisher_open(node, &o, &publisher), "publisher");
+	return publisher;
+}
+
+static void publish_all(struct msg_publisher *publisher)
+{
+	struct msg_loan loan;
+
+	for (uint32_t i = 1; i <= plan.count; i++) {
 		int result;
 
 		while ((result = msg_publisher_loan(publisher, plan.bytes,
 				&loan)) == -MSG_ERROR_AGAIN)
-			;
-		check(result < 0, "loan");
+			sched_yield();
+		must(result, "loan");
 		memset(loan.data, (int)i, plan.bytes);
-		check((i + 1) % plan.batch == 0
-				? msg_publisher_send(
-					  publisher, &loan, plan.bytes)
-				: msg_publisher_queue(
-					  publisher, &loan, plan.bytes),
+		must(i % BATCH ? msg_publisher_queue(
+					 publisher, &loan, plan.bytes)
+			       : msg_publisher_send(
+					 publisher, &loan, plan.bytes),
 			"send");
 	}
-	check(msg_publisher_flush(publisher), "flush");
-	return publisher;
+	must(msg_publisher_flush(publisher), "flush");
 }
 
-static double join(struct msg_node *node, uint64_t *asked)
+/* Says a word when it is there, sends when it hears one, says another, and lives
+ * until its input ends. */
+static int run_publisher(int in, int out)
+{
+	struct msg_node *node;
+	struct msg_publisher *publisher;
+	char word = 'p';
+
+	/* Its thread, too. */
+	prefer();
+	node = open_node(MSG_NODE_PROGRESS_THREAD);
+	publisher = open_publisher(node);
+	if (write(out, &word, 1) != 1 || read(in, &word, 1) != 1)
+		return 1;
+	publish_all(publisher);
+	if (write(out, &word, 1) != 1)
+		return 1;
+	while (read(in, &word, 1) > 0)
+		;
+	must(msg_publisher_close(publisher), "close");
+	must(msg_node_close(node), "close");
+	return 0;
+}
+
+struct publisher {
+	pid_t pid;
+	int to, from;
+};
+
+static struct publisher start_publisher(void)
+{
+	struct publisher p;
+	int down[2], up[2];
+
+	if (pipe(down) != 0 || pipe(up) != 0 || (p.pid = fork()) < 0) {
+		perror("perf_late");
+		exit(1);
+	}
+	if (p.pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(down[1]);
+		close(up[0]);
+		_exit(run_publisher(down[0], up[1]));
+	}
+	close(down[0]);
+	close(up[1]);
+	p.to = down[1];
+	p.from = up[0];
+	return p;
+}
+
+static void hear(const struct publisher *p)
+{
+	char word;
+
+	if (read(p->from, &word, 1) == 1)
+		return;
+	fprintf(stderr, "perf_late: the publisher ended\n");
+	exit(1);
+}
+
+static void go(const struct publisher *p)
+{
+	if (write(p->to, "g", 1) != 1)
+		exit(1);
+}
+
+static void end_publisher(const struct publisher *p)
+{
+	int status;
+
+	close(p->to);
+	close(p->from);
+	if (waitpid(p->pid, &status, 0) != p->pid || status != 0) {
+		fprintf(stderr, "perf_late: the publisher failed\n");
+		exit(1);
+	}
+}
+
+/* ---- subscriber --------------------------------------------------------- */
+
+struct times {
+	uint64_t copy, live, late, first;
+};
+
+static struct msg_subscriber *open_subscriber(
+	struct msg_node *node, uint32_t history)
 {
 	struct msg_subscriber_options o = MSG_SUBSCRIBER_OPTIONS;
 	struct msg_subscriber *subscriber;
-	struct msg_view views[64];
-	uint64_t begin, end = 0;
 
-	o.topic = "late";
-	o.history_count = UINT32_MAX;
-	o.buffer_count = 4096;
-	o.give_up_ms = 60000;
-	o.message_bytes_max = plan.bytes;
-	if (plan.large)
-		o.large_bytes_max = plan.bytes;
-	check(msg_subscriber_open(node, &o, &subscriber), "subscriber");
-	begin = perf_now();
-	while (end < plan.messages) {
-		int n = msg_subscriber_take(subscriber, views, 64);
-
-		check(n < 0, "take");
-		for (int i = 0; i < n; i++) {
-			check(views[i].lost_before > 0 ||
-					views[i].bytes != plan.bytes,
-				"a message is lost");
-			end = views[i].sequence + 1;
-		}
-		if (n > 0)
-			msg_subscriber_release(subscriber, views, n);
-	}
-	begin = perf_now() - begin;
-	*asked = msg_subscriber_counter(subscriber, MSG_COUNTER_ASKED);
-	check(msg_subscriber_close(subscriber), "close");
-	return (double)begin / 1e6;
+	o.topic = "perf.late";
+	o.history_count = history;
+	o.give_up_ms = 20000;
+	must(msg_subscriber_open(node, &o, &subscriber), "subscriber");
+	return subscriber;
 }
 
-static double copy(void)
+static void check(const struct msg_view *view, uint64_t number)
 {
-	size_t bytes = (size_t)plan.messages * plan.bytes;
-	static uint8_t *from, *into;
+	if (view->lost_before == 0 && view->sequence == number &&
+		view->bytes == plan.bytes &&
+		((const uint8_t *)view->data)[plan.bytes - 1] ==
+			(uint8_t)(number + 1))
+		return;
+	fprintf(stderr, "perf_late: message %llu instead of %llu, %llu lost\n",
+		(unsigned long long)view->sequence, (unsigned long long)number,
+		(unsigned long long)view->lost_before);
+	exit(1);
+}
+
+/* All of them; from when on the first was there. */
+static uint64_t take_all(struct msg_subscriber *subscriber, uint64_t begin)
+{
+	struct msg_view views[VIEWS];
+	uint64_t taken = 0, first = 0;
+
+	while (taken < plan.count) {
+		int n = msg_subscriber_take(subscriber, views, VIEWS);
+
+		must(n, "take");
+		for (int i = 0; i < n; i++)
+			check(&views[i], taken + (uint64_t)i);
+		msg_subscriber_release(subscriber, views, n);
+		taken += (uint64_t)n;
+		if (n > 0 && first == 0)
+			first = now_ns();
+		if (n > 0)
+			continue;
+		if (now_ns() - begin > LIMIT_NS) {
+			fprintf(stderr, "perf_late: %llu of %u came\n",
+				(unsigned long long)taken, plan.count);
+			exit(1);
+		}
+		n = msg_subscriber_wait(subscriber, 20000000);
+		if (n < 0 && n != -MSG_ERROR_TIMEOUT)
+			must(n, "wait");
+	}
+	return first;
+}
+
+static uint64_t copy_all(void)
+{
+	size_t bytes = (size_t)plan.count * plan.bytes;
+	uint8_t *from = malloc(bytes), *to = malloc(bytes);
 	uint64_t begin;
 
-	if (!from) {
-		from = mmap(NULL, 2 * bytes, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-		check(from == MAP_FAILED, "memory");
-		into = from + bytes;
+	if (!from || !to)
+		exit(1);
+	memset(from, 1, bytes);
+	memset(to, 2, bytes);
+	begin = now_ns();
+	for (size_t at = 0; at < bytes; at += plan.bytes) {
+		memcpy(to + at, from + at, plan.bytes);
+		/* Each by itself, and none left out. */
+		__asm__ volatile("" ::: "memory");
 	}
-	begin = perf_now();
-	memcpy(into, from, bytes);
-	__asm__ volatile("" : : "r"(into) : "memory");
-	return (double)(perf_now() - begin) / 1e6;
+	begin = now_ns() - begin;
+	free(from);
+	free(to);
+	return begin;
 }
 
-static int by_value(const void *a, const void *b)
+/* The publisher waits for who has reported: until it has, it knows nobody. */
+static void meet(struct msg_subscriber *subscriber)
 {
-	double x = *(const double *)a, y = *(const double *)b;
+	uint64_t limit = now_ns() + LIMIT_NS;
+	struct msg_view view;
 
-	return (x > y) - (x < y);
+	while (msg_subscriber_counter(subscriber, MSG_COUNTER_REPORTS) == 0 &&
+		now_ns() < limit) {
+		int n = msg_subscriber_take(subscriber, &view, 1);
+
+		must(n, "take");
+		usleep(1000);
+	}
 }
 
-static bool read_plan(int argc, char **argv)
+static struct times measure(void)
 {
-	for (int i = 1; i + 1 < argc; i += 2) {
-		uint32_t number = (uint32_t)atoi(argv[i + 1]);
+	struct publisher publisher = start_publisher();
+	struct msg_node *node = open_node(0);
+	struct msg_subscriber *subscriber;
+	struct times times = {0};
+	uint64_t begin;
 
-		if (strcmp(argv[i], "--device") == 0)
-			plan.device = argv[i + 1];
-		else if (strcmp(argv[i], "--rounds") == 0)
-			plan.rounds = number;
-		else if (strcmp(argv[i], "--messages") == 0)
-			plan.messages = number;
-		else if (strcmp(argv[i], "--bytes") == 0)
-			plan.bytes = number;
-		else if (strcmp(argv[i], "--batch") == 0)
-			plan.batch = number;
-		else if (strcmp(argv[i], "--large") == 0)
-			plan.large = number;
+	hear(&publisher);
+	prefer();
+	times.copy = copy_all();
+	subscriber = open_subscriber(node, 0);
+	meet(subscriber);
+	begin = now_ns();
+	go(&publisher);
+	take_all(subscriber, begin);
+	times.live = now_ns() - begin;
+	hear(&publisher);
+	must(msg_subscriber_close(subscriber), "close");
+	subscriber = open_subscriber(node, UINT32_MAX);
+	begin = now_ns();
+	times.first = take_all(subscriber, begin) - begin;
+	times.late = now_ns() - begin;
+	must(msg_subscriber_close(subscriber), "close");
+	must(msg_node_close(node), "close");
+	end_publisher(&publisher);
+	return times;
+}
+
+static bool parse(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"interface", required_argument, NULL, 'i'},
+		{"bytes", required_argument, NULL, 'b'},
+		{"count", required_argument, NULL, 'c'},
+		{"rounds", required_argument, NULL, 'r'},
+		{"fifo", no_argument, NULL, 'f'}, {NULL, 0, NULL, 0}};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
+		if (option == 'i')
+			plan.interface = optarg;
+		else if (option == 'b')
+			plan.bytes = (uint32_t)strtoul(optarg, NULL, 0);
+		else if (option == 'c')
+			plan.count = (uint32_t)strtoul(optarg, NULL, 0);
+		else if (option == 'r')
+			plan.rounds = (uint32_t)strtoul(optarg, NULL, 0);
+		else if (option == 'f')
+			plan.fifo = true;
 		else
 			return false;
-	}
-	return argc % 2 == 1 && plan.rounds >= 1 && plan.rounds <= ROUNDS_MAX &&
-	       plan.messages >= 1 && plan.bytes >= 1 && plan.batch >= 1;
+	return optind == argc && plan.bytes >= 1 && plan.bytes <= BYTES_MAX &&
+	       plan.count >= 1 && plan.count <= COUNT_MAX && plan.rounds >= 1;
 }
 
 int main(int argc, char **argv)
 {
-	uint32_t port = 20000 + (uint32_t)getpid() % 20000;
-	double joins[ROUNDS_MAX], copies[ROUNDS_MAX];
-	struct msg_publisher *publisher;
-	struct msg_node *theirs, *node;
-	uint64_t asked = 0;
-
-	if (!read_plan(argc, argv)) {
-		fprintf(stderr,
-			"usage: %s [--device NAME] [--rounds 1..%u] "
-			"[--messages N] [--bytes N] [--batch N] [--large 0|1]\n",
-			argv[0], ROUNDS_MAX);
+	if (!parse(argc, argv)) {
+		fprintf(stderr, "see the head of late.c\n");
 		return 2;
 	}
-	theirs = open_node(port, MSG_NODE_PROGRESS_THREAD);
-	node = open_node(port, 0);
-	publisher = publish(theirs);
-	for (uint32_t r = 0; r < plan.rounds; r++) {
-		copies[r] = copy();
-		joins[r] = join(node, &asked);
+	for (uint32_t i = 0; i < plan.rounds; i++) {
+		struct times t = measure();
+
+		printf("%u\t%u\t%llu\t%llu\t%llu\t%llu\n", plan.bytes,
+			plan.count, (unsigned long long)t.copy,
+			(unsigned long long)t.live,
+			(unsigned long long)t.late,
+			(unsigned long long)t.first);
+		fflush(stdout);
 	}
-	qsort(joins, plan.rounds, sizeof *joins, by_value);
-	qsort(copies, plan.rounds, sizeof *copies, by_value);
-	printf("%u x %u B, %u a batch: joined in %.2f ms, copied in %.2f ms: "
-	       "%.1f times; %llu frames asked for\n",
-		plan.messages, plan.bytes, plan.batch, joins[plan.rounds / 2],
-		copies[plan.rounds / 2],
-		joins[plan.rounds / 2] / copies[plan.rounds / 2],
-		(unsigned long long)asked);
-	msg_publisher_close(publisher);
-	return msg_node_close(theirs) | msg_node_close(node);
+	return 0;
 }

@@ -4,7 +4,9 @@
  *
  * A lone message is loan, fill, send; a batch of n is n times loan, fill,
  * queue, and one flush.  The receiver takes up to 64 views, reads each one's
- * stamp in place and releases them together.
+ * stamp in place and releases them together.  The style `reliable` makes the
+ * topic so, and `thread` gives the publisher's node a thread that serves who
+ * missed something.
  * Neighbours: harness.c.  Test: perf.smoke.
  */
 #include <sched.h>
@@ -34,13 +36,24 @@ static int fail(const char *what)
 	return -1;
 }
 
+static bool has_style(const struct perf_plan *plan, const char *style)
+{
+	return plan->style && strcmp(plan->style, style) == 0;
+}
+
 static int lane_open(const struct perf_plan *plan, const struct perf_side *side,
 	struct lane **out)
 {
 	struct msg_node_options options = MSG_NODE_OPTIONS;
-	struct lane *lane = calloc(1, sizeof *lane);
+	struct lane *lane;
 	char groups[64];
 
+	if (plan->style && !has_style(plan, "reliable") &&
+		!has_style(plan, "thread")) {
+		fprintf(stderr, "libmsg: unknown style %s\n", plan->style);
+		return -1;
+	}
+	lane = calloc(1, sizeof *lane);
 	if (!lane)
 		return -1;
 	lane->plan = plan;
@@ -52,6 +65,8 @@ static int lane_open(const struct perf_plan *plan, const struct perf_side *side,
 	options.lane = plan->device ? MSG_LANE_VERBS : MSG_LANE_UDP;
 	if (!plan->device)
 		options.interface = side->interface;
+	if (has_style(plan, "thread") && side == &plan->sender)
+		options.flags = MSG_NODE_PROGRESS_THREAD;
 	if (msg_node_open(&options, &lane->node) < 0)
 		return fail("node");
 	*out = lane;
@@ -68,6 +83,10 @@ static int sender_open(const struct perf_plan *plan, void **out)
 		return -1;
 	msg_node_describe(lane->node, &info);
 	options.topic = TOPIC;
+	if (plan->style) {
+		options.reliability = MSG_RELIABILITY_RELIABLE;
+		options.history_bytes = plan->history_bytes;
+	}
 	if (plan->bytes + 24 > info.frame_bytes)
 		options.message_bytes_max = plan->bytes;
 	if (msg_publisher_open(lane->node, &options, &lane->publisher) < 0)

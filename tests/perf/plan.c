@@ -27,8 +27,13 @@ static const char usage[] =
 	"  --device DEV         RDMA device\n"
 	"  --group ADDR, --port N\n"
 	"  --frame-bytes N, --buffers N       libmsg only\n"
-	"  --style S            raw only: lone, batch (default), gso\n"
+	"  --style S            raw: lone, batch (default), gso; libmsg: of\n"
+	"                       reliable topics: reliable, or thread, with one\n"
+	"                       that serves receivers\n"
+	"  --history BYTES      libmsg, reliable: memory for what was sent\n"
 	"  --samples FILE       latencies for a picture\n"
+	"  --trace FILE         latency: of each message when it was sent and how\n"
+	"                       long it took\n"
 	"  --columns            print the names of the columns and stop\n";
 
 enum {
@@ -54,7 +59,9 @@ enum {
 	OPT_FRAME_BYTES,
 	OPT_BUFFERS,
 	OPT_STYLE,
+	OPT_HISTORY,
 	OPT_SAMPLES,
+	OPT_TRACE,
 	OPT_COLUMNS,
 };
 
@@ -81,7 +88,9 @@ static const struct option options[] = {
 	{"frame-bytes", required_argument, NULL, OPT_FRAME_BYTES},
 	{"buffers", required_argument, NULL, OPT_BUFFERS},
 	{"style", required_argument, NULL, OPT_STYLE},
+	{"history", required_argument, NULL, OPT_HISTORY},
 	{"samples", required_argument, NULL, OPT_SAMPLES},
+	{"trace", required_argument, NULL, OPT_TRACE},
 	{"columns", no_argument, NULL, OPT_COLUMNS},
 	{NULL, 0, NULL, 0},
 };
@@ -127,6 +136,9 @@ static bool take_number(struct perf_plan *plan, int option, const char *text)
 	case OPT_BUFFERS:
 		plan->buffer_count = number(text);
 		return true;
+	case OPT_HISTORY:
+		plan->history_bytes = number(text);
+		return true;
 	default:
 		return false;
 	}
@@ -170,6 +182,9 @@ static bool take_text(struct perf_plan *plan, int option, const char *text)
 		return true;
 	case OPT_SAMPLES:
 		plan->samples = text;
+		return true;
+	case OPT_TRACE:
+		plan->trace = text;
 		return true;
 	default:
 		return false;
