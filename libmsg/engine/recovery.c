@@ -367,7 +367,8 @@ static void deliver(struct msg_receiver *r, struct msg_stream *s,
 	bool follows = msg_recover_deliver(&s->recover, span);
 	uint32_t skip = 0;
 
-	note_loss(r, s);
+	if (s->recover.lost > 0)
+		note_loss(r, s);
 	if (follows && s->begins)
 		skip = unwanted(r, s, span);
 	/* All of a frame is unwanted only if the publisher does not keep to

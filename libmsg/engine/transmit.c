@@ -502,7 +502,7 @@ int transmit_find_kept(struct msg_lender *lender, uint32_t *slot)
 			return result;
 	}
 	/* Slots are short before that is, but where they hold many frames. */
-	if (t->history.next - t->history.first > t->history.mask / 2) {
+	if (transmit_is_crowded(t)) {
 		result = transmit_crowded(t);
 		if (result < 0)
 			return result;
@@ -547,6 +547,9 @@ static APART int lend_kept(
 APART int msg_transmitter_lend(
 	struct msg_transmitter *t, size_t bytes, struct msg_loan *loan)
 {
+	/* Most are in the midst of a batch, whatever the topic is. */
+	if (msg_lender_lend_behind(&t->lender, bytes, loan))
+		return 0;
 	if (__builtin_expect(t->repairer != NULL, 0))
 		return lend_kept(t, bytes, loan);
 	return msg_lender_lend(&t->lender, &to_link, bytes, loan);

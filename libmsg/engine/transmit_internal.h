@@ -61,8 +61,25 @@ int transmit_held_up(struct msg_transmitter *t);
  * wait.  0, or AGAIN. */
 int transmit_clogged(struct msg_transmitter *t);
 
-/* The history's table is nearly full: make room in it.  0, or AGAIN: somebody
- * needs the oldest frames. */
+/* Frames that may come before slots are asked for again: of this message, and of
+ * those that are lent out; no more than half the table is kept free for them. */
+static inline uint64_t transmit_frames_due(const struct msg_transmitter *t)
+{
+	uint64_t due = (uint64_t)t->parts_most *
+		       (t->lender.pool.loan_count + 1);
+	uint64_t most = (t->history.mask + 1) / 2;
+
+	return due < most ? due : most;
+}
+
+/* Whether the history's table is nearly full. */
+static inline bool transmit_is_crowded(const struct msg_transmitter *t)
+{
+	return t->history.next - t->history.first + transmit_frames_due(t) >
+	       t->history.mask + 1;
+}
+
+/* It is: make room in it.  0, or AGAIN: somebody needs the oldest frames. */
 int transmit_crowded(struct msg_transmitter *t);
 
 /* A slot from the history; AGAIN, FABRIC. */

@@ -298,29 +298,18 @@ int transmit_clogged(struct msg_transmitter *t)
 	return -MSG_ERROR_AGAIN;
 }
 
-/* Frames that may come before slots are asked for again: of this message, and of
- * those that are lent out. */
-static uint64_t frames_due(const struct msg_transmitter *t)
-{
-	return (uint64_t)t->parts_most * (t->lender.pool.loan_count + 1);
-}
-
 /* Forget frames until there is room for those; false: somebody needs them. */
 static bool thin_out(struct msg_transmitter *t)
 {
 	struct msg_repairer *r = t->repairer;
-	uint64_t size = t->history.mask + 1, most = frames_due(t);
 	uint64_t needed;
 
-	if (most > size / 2)
-		most = size / 2;
 	msg_repairer_enter(r);
 	needed = msg_repairer_needed(r);
-	while (t->history.next - t->history.first + most > size &&
-		forget(t, needed))
+	while (transmit_is_crowded(t) && forget(t, needed))
 		;
 	msg_repairer_leave(r);
-	return t->history.next - t->history.first + most <= size;
+	return !transmit_is_crowded(t);
 }
 
 int transmit_crowded(struct msg_transmitter *t)

@@ -2,13 +2,14 @@
 /*
  * cost.c - instructions of ours per message: what callgrind counts.
  *
- *     MSG_MODULE_DIR=... cost BATCH COUNT
+ *     MSG_MODULE_DIR=... cost BATCH COUNT [reliable]
  *
  * Sends COUNT messages of 64 bytes in batches, taking each batch back before
  * the next.  callgrind collects inside cost_publish or inside cost_receive,
  * whichever --toggle-collect names; the warm-up runs through twins of them.
  * Neighbours: null_link.c, cost.sh.  Test: perf.cost.
  */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,15 +91,18 @@ int main(int argc, char **argv)
 	int count = argc > 2 ? atoi(argv[2]) : 0;
 	struct msg_publisher *publisher;
 	struct msg_subscriber *subscriber;
+	bool reliable = argc > 3 && strcmp(argv[3], "reliable") == 0;
 	struct msg_node *node;
 
 	if (batch < 1 || batch > BATCH_MAX || count < batch) {
-		fprintf(stderr, "usage: %s BATCH COUNT\n", argv[0]);
+		fprintf(stderr, "usage: %s BATCH COUNT [reliable]\n", argv[0]);
 		return 2;
 	}
 	options.announce_ms = 60000; /* The once-a-second is not counted. */
 	out.topic = in.topic = "perf.cost";
 	in.buffer_count = 256;
+	if (reliable)
+		out.reliability = MSG_RELIABILITY_RELIABLE;
 	if (msg_node_open(&options, &node) < 0 ||
 		msg_subscriber_open(node, &in, &subscriber) < 0 ||
 		msg_publisher_open(node, &out, &publisher) < 0)

@@ -6,8 +6,8 @@
 #   cost.sh [--check] [--top N] [--broker MSGBROKERD] PROGRAMS
 #
 # PROGRAMS is the build folder of tests/perf.  Four figures: publish (loan, fill,
-# send) and receive (take, release), 64 bytes, batch 1 and 32; with --broker the
-# same four through rings of a broker that serves this host alone.  Counted are
+# send) and receive (take, release), 64 bytes, batch 1 and 32; the same of a
+# reliable topic of which nothing is lost; with --broker the same four through rings of a broker that serves this host alone.  Counted are
 # libmsg and what it calls in the C library; not the null link, not the program
 # around it.  They repeat exactly (through a broker almost), so with --check a
 # figure above its budget by more than a quarter fails: then either something
@@ -19,6 +19,8 @@ set -euo pipefail
 declare -A budget=(
 	[lane.publish.1]=193 [lane.publish.32]=46
 	[lane.receive.1]=504 [lane.receive.32]=60
+	[reliable.publish.1]=330 [reliable.publish.32]=50
+	[reliable.receive.1]=565 [reliable.receive.32]=62
 	[broker.publish.1]=136 [broker.publish.32]=21
 	[broker.receive.1]=205 [broker.receive.32]=45)
 count=3200
@@ -54,12 +56,15 @@ functions() { # functions FILE
 failed=0
 # Print the figure of one path and batch, beside its budget.
 measure() { # measure LANE PATH BATCH
-	local each limit=${budget[$1.$2.$3]} verdict=''
+	local each limit=${budget[$1.$2.$3]} verdict='' how=()
+
+	[ "$1" != reliable ] || how=(reliable)
 
 	valgrind --tool=callgrind --collect-atstart=no \
 		--toggle-collect="cost_$2" \
 		--callgrind-out-file="$work/out" \
-		"$programs/perf_cost" "$3" $count >"$work/log" 2>&1 ||
+		"$programs/perf_cost" "$3" $count \
+		${how[@]+"${how[@]}"} >"$work/log" 2>&1 ||
 		{ cat "$work/log" >&2; exit 1; }
 	functions "$work/out" |
 		grep -v -e '/null/libmsg-fabric.so' -e '/perf_cost\]' \
@@ -88,6 +93,7 @@ measure_all() { # measure_all LANE
 printf '%-7s %-8s %5s %8s %8s\n' through path batch instr. budget
 export MSG_BROKER_POLICY=never
 measure_all lane
+measure_all reliable
 if [ -n "$broker" ]; then
 	: >"$work/empty.conf"
 	"$broker" --config "$work/empty.conf" --no-network \

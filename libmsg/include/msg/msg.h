@@ -316,7 +316,7 @@ struct msg_publisher_options {
 	uint32_t flow;              /* enum msg_flow_control; NONE. */
 	size_t history_bytes;       /* Memory for what was sent, in buffers of one
 	                               message or frame each, beside those lent
-	                               out; 64 KiB to 4 GiB; 16 MiB. */
+	                               out; 64 KiB to 4 GiB; 4 MiB. */
 	uint32_t history_ms;        /* Forget what is older, 1 to 3600000; kept
 	                               until others need the memory by default. */
 	uint32_t flow_count;        /* K_OF_N: how many, 1 to 1024; required. */

@@ -51,7 +51,7 @@ START_TEST(a_reliable_publisher_gets_its_defaults)
 
 	ck_assert_int_eq(msg_delivery_publisher(&o, MSG_DELIVERY_LANE), 0);
 	ck_assert_uint_eq(o.flow, MSG_FLOW_NONE);
-	ck_assert_uint_eq(o.history_bytes, 16u << 20);
+	ck_assert_uint_eq(o.history_bytes, 4u << 20);
 	ck_assert_uint_eq(o.history_ms, 0);
 	ck_assert_uint_eq(o.give_up_ms, 1000);
 	ck_assert_uint_eq(o.linger_ms, 1000);
@@ -79,7 +79,7 @@ START_TEST(a_reliable_publisher_may_stand_on_a_broker)
 
 	o.flow = MSG_FLOW_K_OF_N, o.flow_count = 2;
 	ck_assert_int_eq(msg_delivery_publisher(&o, MSG_DELIVERY_BROKER), 0);
-	ck_assert_uint_eq(o.history_bytes, 16u << 20);
+	ck_assert_uint_eq(o.history_bytes, 4u << 20);
 }
 END_TEST
 
