@@ -43,7 +43,7 @@ class _Guard(weakref.ref):  # type: ignore[type-arg]
     alive: Set["_Guard"]
 
     def __new__(cls, token: Any, *_: Any) -> "_Guard":
-        return super().__new__(cls, token, _gone)
+        return super().__new__(cls, token, _gone)  # type: ignore[arg-type]
 
     def __init__(
         self, token: Any, back: Callable[[], None], alive: Set["_Guard"]
@@ -105,9 +105,10 @@ class Memory:
     def show(self, read_only: bool) -> memoryview:
         """All of it, as one memoryview."""
         if not self._shown:
-            if isinstance(self._token, _Token):
+            token: Any = self._token
+            if isinstance(token, _Token):
                 return memoryview(b"" if read_only else bytearray())
-            shown = memoryview(self._token).cast("B")
+            shown = memoryview(token).cast("B")
             self._shown.append(shown.toreadonly() if read_only else shown)
         return self._shown[0]
 

@@ -133,14 +133,17 @@ class Node(Object):
         o.broker_name = text("broker_name", broker_name)
         o.announce_ms = number("announce_ms", announce_ms)
         o.flags = NODE_PROGRESS_THREAD if progress_thread else 0
-        self._log: Any = LogFunction()
+        self._log: Any = None
         if log is not None:
 
+            say = log
+
             def call(_: Any, level: int, name: bytes, line: bytes) -> None:
-                log(LogLevel(level), name.decode(), _text(line))
+                say(LogLevel(level), name.decode(), _text(line))
 
             self._log = LogFunction(call)
-        o.log = self._log
+        if self._log:
+            o.log = self._log
         self._children: "weakref.WeakSet[Object]" = weakref.WeakSet()
         self._opened(blocking.msg_node_open(o, self._c))
 
@@ -239,7 +242,7 @@ def topic_match(pattern: str, topic: str) -> bool:
     result = steady.msg_topic_match(text("pattern", pattern), text("topic", topic))
     if result < 0:
         fail_setup(result)
-    return result == 1
+    return bool(result == 1)
 
 
 def version() -> str:

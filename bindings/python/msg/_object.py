@@ -116,7 +116,8 @@ def _close_all() -> None:
 class Counter(NamedTuple):
     """What a counter counts, in the words of stats.h."""
 
-    index: int
+    #: In enum msg_counter_index.
+    position: int
     name: str
     #: One sentence.
     meaning: str
@@ -149,9 +150,9 @@ class Counted(Object):
         KeyError if there is none of that name.
         """
         call = getattr(steady, self._counter_call)
-        return int(call(self._need(), COUNTERS[name].index))
+        return int(call(self._need(), COUNTERS[name].position))
 
     def counters(self) -> Dict[str, int]:
         """All counters, by name."""
         call, c = getattr(steady, self._counter_call), self._need()
-        return {name: int(call(c, one.index)) for name, one in COUNTERS.items()}
+        return {name: int(call(c, one.position)) for name, one in COUNTERS.items()}

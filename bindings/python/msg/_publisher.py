@@ -7,7 +7,7 @@ import asyncio
 import ctypes
 import functools
 import time
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional, Tuple
 
 from ._errors import AGAIN, fail_steady, number, text
 from ._library import (
@@ -213,7 +213,7 @@ class Publisher(Counted):
             fail_steady(result, "msg_publisher_flush")
         return bool(result == 0)
 
-    def _try_loan(self, size: int) -> Any:
+    def _try_loan(self, size: int) -> Tuple[int, Optional[Loan]]:
         c = self._need()
         raw = CLoan()
         result = steady.msg_publisher_loan(c, number("size", size, 2**63), raw)

@@ -77,6 +77,7 @@ msg::node outside()
 
 	options.broker = MSG_BROKER_NEVER;
 	options.announce_ms = 20;
+	options.flags = MSG_NODE_PROGRESS_THREAD;
 	return msg::node(options);
 }
 

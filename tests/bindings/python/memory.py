@@ -203,6 +203,7 @@ def random_order(_, subscriber, publisher):
             things.append(MAKERS[pick.choice(names)](view.data))
         held.append((view.sequence, things))
         del view
+        things = None
         while len(held) > 40 or (held and pick.random() < 0.3):
             sequence, things = held[pick.randrange(len(held))]
             if things:
@@ -215,10 +216,11 @@ def random_order(_, subscriber, publisher):
                 del thing
             else:
                 held = [h for h in held if h[1]]
-            del things
+            things = None
         must(out() == sum(1 for h in held if h[1]), f"seed {SEED}")
     held.clear()
-    must(out() == 0 and subscriber.counter("lost") == 0)
+    must(out() == 0, f"seed {SEED}: {out()} are out")
+    must(subscriber.counter("lost") == 0, f"seed {SEED}")
 
 
 def threads_forget(_, subscriber, publisher):
