@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # docstrings.sh - every public function states its contract; docstrings.awk
-# says what belongs in it.
+# says what belongs in it, docstrings_cxx.awk what the C++ header owes.
 # shellcheck source=tests/tidy/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -17,4 +17,11 @@ done
 if [ -f $first ]; then
 	complain_all < <(awk -f "$here/docstrings.awk" $first "${rest[@]}")
 fi
-verdict "contracts of ${#headers[@]} headers"
+mapfile -t cxx < <(files '^bindings/.*\.hpp$')
+for header in "${cxx[@]}"; do
+	said=$(awk -f "$here/docstrings_cxx.awk" "$header")
+	complain_all < <(grep -v '^count ' <<<"$said" || true)
+	[ "${said##*count }" -gt 0 ] ||
+		complain "$header:1: no public function was found"
+done
+verdict "contracts of $((${#headers[@]} + ${#cxx[@]})) headers"

@@ -29,7 +29,7 @@ find_file() {
 }
 
 # shellcheck disable=SC2016 # these backquotes are text
-named='`[a-z_0-9]+(/[a-z_0-9.]+)*\.(c|h|sh|proto|map|cmake|md|awk)(:[a-z_0-9]+)?`'
+named='`[a-z_0-9]+(/[a-z_0-9.]+)*\.(c|h|cpp|hpp|py|list|sh|proto|map|cmake|md|awk)(:[a-z_0-9]+)?`'
 blocks=0 names=0 links=0
 while read -r readme; do
 	# Blocks of code.

@@ -55,6 +55,11 @@ good_tree() {
 	put libmsg/provider/core.h "$spdx" '#include <rdma/fabric.h>'
 	put libmsg/provider/info.c "$spdx" '#include "core.h"'
 	put libmsg/tool/main.c "$spdx" '#include <msg/msg.h>'
+	put bindings/python/it.py '# SPDX-License-Identifier: BSD-2-Clause' \
+		'"""It."""' 'import sys' 'print(sys.path)'
+	put bindings/cxx/it.hpp "$spdx" '/* It. */' 'class it' '{' 'public:' \
+		'	/* Be it. */' '	int be();' '	it(it &&other);' \
+		'private:' '	int own();' '};'
 	put broker/main.c "$spdx" '#include <msg/msg.h>' \
 		'#include "broker/server.h"' '#include "link/shm/segment.h"'
 	put libmsg/include/msg/msg.h "$spdx" \
@@ -108,7 +113,7 @@ refused() {
 
 good_tree
 for check in doors licence words docstrings names readme sizes manuals pages \
-	clocks; do
+	clocks python; do
 	accepted $check
 done
 
@@ -235,6 +240,38 @@ contract '/* Placeholder for a contract.  Returns 0.  Threads any.  Path setup. 
 contract '/* Say what there is to say.  Path setup. */' void
 put libmsg/include/msg/msg.h "$spdx"
 refused docstrings libmsg/include/msg/msg.h:1
+
+# header LINE...: of a class whose public part begins there.
+header() {
+	put bindings/cxx/it.hpp "$spdx" '/* It. */' 'class it' '{' 'public:' "$@"
+	refused docstrings "bindings/cxx/it.hpp:${where:-6}"
+}
+header '	int be();' '};'
+header '	explicit it(int be)' '	{' '	}' '};'
+where=9 header '	/* Templates, too. */' '' '	template <class T>' '	T be();' '};'
+where=8 header '	int be;' '};' 'inline int f()'
+put bindings/cxx/it.hpp "$spdx" '' 'class it' '{' 'public:' '	/* Be. */' \
+	'	int be();'
+refused docstrings bindings/cxx/it.hpp:3
+put bindings/cxx/it.hpp "$spdx"
+refused docstrings bindings/cxx/it.hpp:1
+
+# ---- python ------------------------------------------------------------------
+
+# script WHERE LINE...
+script() {
+	put bindings/python/it.py '"""It."""' "${@:2}"
+	refused python "bindings/python/it.py:$1"
+}
+script 2 'if True'
+script 3 'if True:' '	print(1)'
+script 2 "print('$(lines 9 1234567890 | tr -d '\n')')"
+put bindings/python/it.py 'print(1)'
+refused python bindings/python/it.py:1
+if /usr/bin/python3 -c 'import pyflakes' 2>/dev/null; then
+	script 2 'import sys'
+	script 2 'print(unknown)'
+fi
 
 # ---- readme ------------------------------------------------------------------
 

@@ -781,10 +781,12 @@ public:
 		assert(index >= 0 && index < count_);
 		return {subscriber_, &views_[index]};
 	}
+	/* The first message. */
 	iterator begin() const noexcept
 	{
 		return {subscriber_, views_};
 	}
+	/* Behind the last. */
 	iterator end() const noexcept
 	{
 		return {subscriber_, views_ + count_};

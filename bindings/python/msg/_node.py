@@ -167,7 +167,8 @@ class Node(Object):
 
     def progress(self) -> None:
         """Announce and repair what is due; see msg_node_progress."""
-        blocking.msg_node_progress(self._need())
+        with self._lock:
+            blocking.msg_node_progress(self._need())
 
     def publisher(self, topic: str, **options: Any) -> Publisher:
         """Open a Publisher on this node; options as there."""
@@ -197,27 +198,28 @@ class Directory(Object):
         super().__init__()
         self._node = node
         self._infos: Any = (CTopicInfo * 64)()
-        self._opened(
-            blocking.msg_directory_open(
-                node._need(), text("pattern", pattern), self._c
+        bytes_of = text("pattern", pattern)
+        with node._lock:
+            self._opened(
+                blocking.msg_directory_open(node._need(), bytes_of, self._c)
             )
-        )
         node._children.add(self)
 
     def read(self, timeout: float = 0.0) -> List[TopicInfo]:
         """Wait up to `timeout` seconds for news, then say who lives, by topic."""
         wait = to_ns(timeout)
-        while True:
-            room = len(self._infos)
-            known = blocking.msg_directory_read(
-                self._need(), wait, self._infos, room
-            )
-            if known < 0:
-                fail_steady(known, "msg_directory_read")
-            if known <= room:
-                return [_topic_info(i) for i in self._infos[:known]]
-            self._infos = (CTopicInfo * (2 * known))()
-            wait = 0
+        with self._lock:
+            while True:
+                room = len(self._infos)
+                known = blocking.msg_directory_read(
+                    self._need(), wait, self._infos, room
+                )
+                if known < 0:
+                    fail_steady(known, "msg_directory_read")
+                if known <= room:
+                    return [_topic_info(i) for i in self._infos[:known]]
+                self._infos = (CTopicInfo * (2 * known))()
+                wait = 0
 
 
 def _topic_info(i: Any) -> TopicInfo:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import threading
 import warnings
 import weakref
 from typing import Any, Dict, List, NamedTuple, Set, TypeVar
@@ -34,6 +35,8 @@ class Object:
     def __init__(self) -> None:
         self._c = ctypes.c_void_p()
         self._is_open = False
+        # Around calls that let go of the interpreter's lock and must not meet.
+        self._lock = threading.Lock()
         self._alive: Set[_Guard] = set()
 
     def _opened(self, result: int) -> None:
@@ -58,17 +61,18 @@ class Object:
         Raises Busy while loans, views or children of it are out: then nothing is
         closed.
         """
-        if not self._is_open:
-            return
-        # With something out it only says so, and keeps the interpreter's lock
-        # lest the last of it goes back on another thread meanwhile.
-        library = steady if self._alive else blocking
-        self._is_open = False
-        result = getattr(library, self._close_call)(self._c)
-        if result < 0:
-            self._is_open = True
-            fail_setup(result)
-        _OPEN.discard(self)
+        with self._lock:
+            if not self._is_open:
+                return
+            # With something out it only says so, and keeps the interpreter's lock
+            # lest the last of it goes back on another thread meanwhile.
+            library = steady if self._alive else blocking
+            self._is_open = False
+            result = getattr(library, self._close_call)(self._c)
+            if result < 0:
+                self._is_open = True
+                fail_setup(result)
+            _OPEN.discard(self)
 
     def __enter__(self: _Self) -> _Self:
         return self

@@ -46,9 +46,8 @@ class Loan:
         self._publisher = publisher
         self._raw = raw
         self._size = size
-        self._memory = Memory(
-            raw.data, size, functools.partial(_abandon, publisher, raw), publisher._alive
-        )
+        back = functools.partial(_abandon, publisher, raw)
+        self._memory = Memory(raw.data, size, back, publisher._alive)
 
     @property
     def data(self) -> memoryview:
@@ -155,7 +154,8 @@ class Publisher(Counted):
         o.flow_count = number("flow_count", flow_count)
         o.give_up_ms = number("give_up_ms", give_up_ms)
         o.linger_ms = number("linger_ms", linger_ms)
-        self._opened(blocking.msg_publisher_open(node._need(), o, self._c))
+        with node._lock:
+            self._opened(blocking.msg_publisher_open(node._need(), o, self._c))
         node._children.add(self)
 
     @property

@@ -261,7 +261,8 @@ class Subscriber(Counted):
         o.give_up_ms = number("give_up_ms", give_up_ms)
         o.tagged = bool(tagged)
         o.events = bool(events)
-        self._opened(blocking.msg_subscriber_open(node._need(), o, self._c))
+        with node._lock:
+            self._opened(blocking.msg_subscriber_open(node._need(), o, self._c))
         self._poll = select.poll()
         self._poll.register(self.fileno(), select.POLLIN)
         node._children.add(self)
