@@ -35,7 +35,7 @@ infos() {
 	import json, sys
 	fs = [json.loads(line) for line in open(sys.argv[1], encoding="utf-8")]
 	f = fs[0]
-	print(eval(sys.argv[2].strip()))
+	print(eval("(" + sys.argv[2] + ")"))
 	END
 }
 
