@@ -9,7 +9,7 @@
 #   LIB/cmake/msg/          find_package(msg): msg::msg, msg::msg_static
 #   LIB/libfabric/          the provider, for any libfabric program (provider/)
 #   bin/msg                 the program (tool/)
-#   share/man/              msg.1 (tool/), man/'s of sections 3 and 7, a link for each
+#   share/man/              msg.1 (tool/), man/'s of sections 1, 3 and 7, a link for each
 #                           function; msgbrokerd.8 and msg.conf.5 (broker/)
 #   share/bash-completion/, share/zsh/   completion of msg
 #   share/doc/msg/          README.md, CHANGES.md, LICENSE

@@ -7,7 +7,7 @@
 "$MSG" help >"$work/help2" || fail "help: exit $?"
 check "two ways, one text" cmp "$work/help" "$work/help2"
 check "exit codes are told" grep -q '3 no usable lane' "$work/help"
-for command in pub echo losses list info top hz graph bench doctor broker counters version; do
+for command in pub echo losses record play file list info top hz graph bench doctor broker counters version; do
 	check "$command is listed" grep -q "^  $command " "$work/help"
 	"$MSG" $command --help >"$work/a" 2>"$work/a.err" ||
 		fail "$command --help: exit $?"

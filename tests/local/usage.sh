@@ -58,6 +58,45 @@ refused "--count 0 is out of range: 1 to" losses --count 0
 refused "--buffers 3 is out of range: 16 to 65536" losses --buffers 3
 refused "pattern" losses 'a.>.b'
 
+refused "--output is missing" record a
+refused "PATTERN is missing" record -o "$work/no.mcap"
+refused "--sync 'group' is neither none nor as group:5ms" \
+	record -o "$work/no.mcap" a --sync group
+refused "--sync 'group:x' is neither" record -o "$work/no.mcap" a --sync group:x
+refused "is out of range: 100us to 60s" \
+	record -o "$work/no.mcap" a --sync=group:1us
+refused "--compression 'zst' is none of none, zstd; did you mean 'zstd'?" \
+	record -o "$work/no.mcap" a --compression zst
+refused "--rotate-bytes 1k is out of range: 65536 to" \
+	record -o "$work/no.mcap" a --rotate-bytes 1k
+refused "--rotate-seconds is out of range" \
+	record -o "$work/no.mcap" a --rotate-seconds 0
+refused "--queue-bytes is too small for messages of 1048576 bytes" \
+	record -o "$work/no.mcap" a --queue-bytes 1M
+refused "--json and --output - exclude each other" record -o - a --json
+refused "standard output cannot be rotated" record -o - a --rotate-seconds 5
+refused "pattern" record -o "$work/no.mcap" 'a.>.b'
+check "no file for a bad line" [ ! -e "$work/no.mcap" ]
+
+refused "FILE is missing" play
+refused "--speed 'quick' is not a number" play a --speed quick
+refused "--speed 1G is out of range" play a --speed 1G
+refused "--from 'noon' is neither seconds" play a --from noon
+refused "--to '2026-11-28T06:34:24' is neither seconds" \
+	play a --to 2026-11-28T06:34:24
+refused "--prefix 'a.*' is no topic" play a --prefix 'a.*'
+refused "pattern" play a --topic 'a..b'
+refused "--flow 'mni' is none of none, min, tagged; did you mean 'min'?" \
+	play a --flow mni
+
+refused "SUBCOMMAND (info or recover) is missing" file
+refused "did you mean 'info'?" file inof a
+refused "FILE is missing" file info
+refused "--output is missing" file recover a
+refused "only FILE is expected" file recover a b -o c
+refused "are for recover" file info a -o b
+refused "are for info" file recover a -o b --json
+
 refused "only PATTERN is expected" list a b
 refused "--wait 'x' is not a time" list --wait x
 
