@@ -37,7 +37,7 @@ _msg_values() { # PROGRAM COMMAND OPTION
 		sed -n "s/^ *\\(-[a-zA-Z], \\)\\{0,1\\} *$3 \\([^ ]*\\) .*/\\2/p" |
 		head -n 1)
 	case $value in
-	verbs\|udp | ping\|pong) printf '%s\n' "${value//|/$'\n'}" ;;
+	verbs\|udp | ping\|pong | none\|zstd) printf '%s\n' "${value//|/$'\n'}" ;;
 	NAME\|IP) ls /sys/class/net ;;
 	WHAT) printf '%s\n' best-effort reliable ;;
 	WHOM) printf '%s\n' none min tagged ;;
@@ -74,6 +74,8 @@ _msg() {
 			words+=$'\nrecipes' ;;
 		bench) words=$'throughput\nlatency\nroundtrip' ;;
 		broker) words=check-config ;;
+		file) words=$'info\nrecover\n'$(compgen -f -- "$cur") ;;
+		play) words=$(compgen -f -- "$cur") ;;
 		info | top | graph) words=$(_msg_brokers "$program") ;;
 		counters | version | doctor) ;;
 		*) words=$(_msg_topics "$program") ;;

@@ -385,13 +385,12 @@ const struct command command_record = {
 	"record",
 	"[OPTION...] -o FILE PATTERN...",
 	"Record the messages of topics to an MCAP file.",
-	"Each topic and publisher is a channel.  What is lost or dropped "
-	"stands "
-	"in the file\nwhere it is missing, in the channel '.msg.events'.  A "
-	"slow disk slows nobody: what\nfinds no room in the queue is dropped, "
-	"counted and told.  SIGINT and SIGTERM finish\nthe file; one that was "
-	"not finished is readable up to its last group.\nSee 'msg play', 'msg "
-	"file info' and msg-record(1).",
+	"Each topic and publisher is a channel.  What is lost or dropped stands "
+	"in the\nfile where it is missing, in the channel '.msg.events'.  A slow "
+	"disk slows nobody:\nwhat finds no room in the queue is dropped, counted "
+	"and told.  SIGINT and SIGTERM\nfinish the file; one that was not "
+	"finished is readable up to its last group.\nSee 'msg play', 'msg file "
+	"info' and msg-record(1).",
 	record_options,
 	true,
 	run,

@@ -41,7 +41,8 @@ const struct option_spec record_options[] = {
 		"what waits so long is written and told to\n"
 		"                               the disk together "
 		"(group:1s)"},
-	{OPTION_COMPRESSION, "compression", "WHAT", "none or zstd (zstd)"},
+	{OPTION_COMPRESSION, "compression", "none|zstd",
+		"how chunks are packed (zstd)"},
 	{OPTION_CHUNK_BYTES, "chunk-bytes", "N",
 		"what is compressed together (1Mi)"},
 	{OPTION_ROTATE_BYTES, "rotate-bytes", "N",

@@ -28,7 +28,7 @@ completes() {
 }
 
 check "bash knows it" grep -q _msg < <(complete -p msg)
-completes 'pub echo losses list hz graph help !--help' ''
+completes 'pub echo losses record play file list hz graph help !--help' ''
 completes 'echo !pub' ec
 is "one left" echo "${COMPREPLY[*]}"
 completes '--json --require --interface --help !-n' echo --
@@ -37,6 +37,11 @@ is "one left" --count "${COMPREPLY[*]}"
 completes 'verbs udp' pub --lane ''
 completes 'best-effort reliable' pub --reliability ''
 completes 'lo' pub --interface l
+completes 'none zstd' record --compression ''
+: >"$work/rec.mcap"
+completes "$work/rec.mcap" play "$work/rec"
+completes "$work/rec.mcap" record --output "$work/rec"
+completes 'info recover' file ''
 completes 'latency' bench la
 completes 'recipes echo' help ''
 completes 'check-config' broker ''

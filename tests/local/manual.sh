@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # manual.sh - msg(1), msgbrokerd(8) and msg-exporter(8) tell all that --help does:
-# each subcommand has its section, each option stands there, and they tell of
+# each subcommand has its section, or a page of its own, each option stands there, and they tell of
 # none that is not.
 . "${BASH_SOURCE%/*}/lib.sh"
 : "${MSGBROKERD:?is not set: the path of the program msgbrokerd}"
@@ -30,7 +30,12 @@ section "$page" 'Lane options' | told >"$work/common"
 check "the lane's options are read" test "$(wc -l <"$work/common")" -ge 9
 faults=0
 for command in $commands; do
-	section "$page" "msg $command" >"$work/section"
+	own=$source/libmsg/man/msg-$command.1
+	if [ -e "$own" ]; then
+		cat "$own" >"$work/section"
+	else
+		section "$page" "msg $command" >"$work/section"
+	fi
 	if [ ! -s "$work/section" ]; then
 		echo "msg.1: no section 'msg $command'" >&2
 		faults=$((faults + 1))
