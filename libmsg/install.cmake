@@ -12,6 +12,7 @@
 #   share/man/              msg.1 (tool/), man/'s of sections 1, 3 and 7, a link for each
 #                           function; msgbrokerd.8 and msg.conf.5 (broker/)
 #   share/bash-completion/, share/zsh/   completion of msg
+#   share/msg/msg.lua       frames in Wireshark
 #   share/doc/msg/          README.md, CHANGES.md, LICENSE
 #
 # Each file belongs to a component, which is a package of a distribution:

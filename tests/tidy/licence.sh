@@ -8,7 +8,7 @@
 
 [ -f LICENSE ] || complain "LICENSE:1: is missing"
 mapfile -t sources < <(files . | grep -vE \
-	'^(LICENSE|\.gitignore|tests/fuzz/corpus/.*)$|\.(md|hex|golden|abi|png|svg)$')
+	'^(LICENSE|\.gitignore|tests/fuzz/corpus/.*)$|\.(md|hex|golden|abi|pcap|png|svg)$')
 complain_all < <(awk '
 	FNR == 1 { if (NR > 1) check(); file = FILENAME; found = 0 }
 	FNR <= 4 && /SPDX-License-Identifier: BSD-2-Clause/ { found = 1 }
