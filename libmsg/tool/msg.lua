@@ -14,13 +14,14 @@ local msg = Proto("msg", "libmsg")
 
 local types = {
 	[1] = "SINGLE", [2] = "PACKED", [3] = "FRAGMENT", [4] = "ANNOUNCE",
-	[6] = "PROBE", [7] = "REPORT",
+	[6] = "PROBE", [7] = "REPORT", [8] = "LARGE",
 }
 local HEADER = 24
 local FRAGMENT_HEADER = 8
-local PROBE_BODY, REPORT_BODY = 72, 72
+local PROBE_BODY, REPORT_BODY, LARGE_BODY = 72, 72, 72
 local PACK_MAX = 1024
 local MESSAGE_MAX = 16 * 1024 * 1024
+local LARGE_MAX = 2 ^ 30
 local SHOWN_MAX = 64 -- Messages of a pack that are lines of their own.
 
 local f = {
@@ -70,6 +71,15 @@ local f = {
 	history = ProtoField.uint32("msg.report.history", "History wished for"),
 	rtt = ProtoField.uint32("msg.report.rtt_ns", "Round trip, ns"),
 	missing = ProtoField.uint32("msg.report.missing", "Missing frame"),
+	large_total = ProtoField.uint64("msg.large.total", "Bytes of the message"),
+	large_address = ProtoField.uint64("msg.large.address",
+		"Address of its first byte", base.HEX),
+	large_key = ProtoField.uint64("msg.large.key", "Key of that memory",
+		base.HEX),
+	large_serial = ProtoField.uint64("msg.large.serial",
+		"Serial of the message"),
+	connect = ProtoField.bytes("msg.announce.connect", "Where to connect to"),
+	reach = ProtoField.bytes("msg.announce.reach", "Where reports go"),
 	address = ProtoField.bytes("msg.address", "Address"),
 }
 msg.fields = {}
@@ -161,7 +171,9 @@ local announced = {
 	[1] = f.topic, [2] = f.incarnation, [3] = f.next, [4] = f.bytes_max,
 	[5] = f.frame_bytes, [6] = f.period, [7] = f.host, [8] = f.program,
 	[9] = f.pid, [10] = f.uid, [11] = f.closing, [12] = f.offers,
+	[13] = f.connect, [14] = f.reach,
 }
+local of_bytes = { [1] = true, [7] = true, [8] = true, [13] = true, [14] = true }
 local wide = { [3] = true }
 
 -- The numbers that are required, and what they may be.
@@ -189,7 +201,7 @@ local function announced_field(body, tree, at, seen)
 			tree:add(field, body(at, bytes), value)
 		elseif field == f.closing or field == f.offers then
 			tree:add(field, body(at, bytes), value:tonumber() ~= 0)
-		elseif field and number >= 4 and number ~= 7 and number ~= 8 then
+		elseif field and number >= 4 and not of_bytes[number] then
 			tree:add(field, body(at, bytes), value:lower())
 		end
 		seen[number] = value:tonumber()
@@ -210,8 +222,7 @@ local function announced_field(body, tree, at, seen)
 			at + bytes + length:lower() > body:len() then
 			return nil
 		end
-		if length:lower() > 0 and
-			(number == 1 or number == 7 or number == 8) then
+		if of_bytes[number] and length:lower() > 0 then
 			local text = body(at + bytes, length:lower())
 			tree:add(field, text)
 			seen[number] = text:string()
@@ -281,7 +292,7 @@ local function address(body, tree, bytes)
 end
 
 local probe_flags = { "ASK", "FLOW", "JOIN", "CROWD", "CLOSING" }
-local report_flags = { "JOIN", "TAGGED", "LEAVING" }
+local report_flags = { "JOIN", "TAGGED", "LEAVING", "8", "READING" }
 
 bodies[6] = function(body, tree, header)
 	if body:len() ~= PROBE_BODY then
@@ -351,7 +362,31 @@ bodies[7] = function(body, tree, header)
 	if not address(body, tree, body(31, 1):uint()) then
 		return words, "an address that cannot be"
 	end
-	if flags > 7 or header(20, 4):le_uint() ~= 0 then
+	if flags > 31 or math.floor(flags / 8) % 2 == 1 or
+		header(20, 4):le_uint() ~= 0 then
+		return words, "a number out of its range"
+	end
+	return words
+end
+
+bodies[8] = function(body, tree)
+	if body:len() ~= LARGE_BODY then
+		return "", "not the size of a message to be read"
+	end
+	local total, at = body(0, 8):le_uint64(), body(8, 8):le_uint64()
+	local words = tostring(total) .. " bytes to be read"
+	tree:add_le(f.large_total, body(0, 8))
+	tree:add_le(f.large_address, body(8, 8))
+	tree:add_le(f.large_key, body(16, 8))
+	tree:add_le(f.large_serial, body(24, 8))
+	local bytes = body(32, 1):uint()
+	if bytes == 0 or not address(body, tree, bytes) then
+		return words, "an address that cannot be"
+	end
+	-- The end is beyond 2^64 when it is below the beginning.
+	if total > UInt64(LARGE_MAX) or at < UInt64(64) or at + total < at or
+		body(24, 8):le_uint64() == UInt64(0) or
+		body(33, 3):le_uint() ~= 0 or body(36, 4):le_uint() ~= 0 then
 		return words, "a number out of its range"
 	end
 	return words
@@ -369,7 +404,9 @@ local function is_frame(tvb)
 	if first % 16 ~= 1 or not types[kind] then
 		return false
 	end
-	if flags ~= 0 and not (kind <= 3 and (flags == 1 or flags == 3)) then
+	local numbered = flags == 1 or flags == 3
+	if kind == 8 and not numbered or
+		kind ~= 8 and flags ~= 0 and not (kind <= 3 and numbered) then
 		return false
 	end
 	return length >= HEADER and length <= 65507 and

@@ -64,16 +64,17 @@ names = {"bytes": "msg.length", "tag": "msg.tag", "publisher": "msg.publisher",
     "receiver": "msg.report.receiver", "position": "msg.report.position",
     "window": "msg.report.window", "base": "msg.report.base",
     "count": "msg.report.bits", "history": "msg.report.history",
-    "rtt_ns": "msg.report.rtt_ns", "heard": "msg.transmission"}
+    "rtt_ns": "msg.report.rtt_ns", "heard": "msg.transmission",
+    "address": "msg.large.address", "key": "msg.large.key"}
 kinds = {"1": "single", "2": "packed", "3": "fragment", "4": "announce",
-    "6": "probe", "7": "report"}
+    "6": "probe", "7": "report", "8": "large"}
 checked = 0
 for packet, file in zip(packets, files):
     layers = packet["_source"]["layers"]
     ours = layers.get("msg")
-    facts = [l[3:].strip().split(" ", 1) for l in open(file, encoding="utf-8")
-             if l.startswith("#= ")]
-    said = dict((f[0], f[1] if len(f) > 1 else "") for f in facts)
+    facts = [l[3:].strip().partition(" ")[::2]
+             for l in open(file, encoding="utf-8") if l.startswith("#= ")]
+    said = dict(facts)
     text = json.dumps(ours) if ours else ""
     where = file.rsplit("/", 1)[-1]
     if said["fault"] != "ok":
@@ -88,7 +89,9 @@ for packet, file in zip(packets, files):
         if name not in names or (said["type"] == "report" and name == "sequence"):
             continue
         field = names[name]
-        if name == "sequence" and "serial" in said and said["type"] != "probe":
+        if said["type"] == "large" and name == "total":
+            field = "msg.large.total"
+        if name == "sequence" and "msg.sequence_low" in ours:
             field = "msg.sequence_low"
         got = ours[field]
         number = value if not value.startswith('"') else ast.literal_eval(value)
@@ -104,7 +107,7 @@ for packet, file in zip(packets, files):
             assert wanted in text.replace(":", ""), (where, message)
             checked += 1
     if "missing" in said:
-        got = ours["msg.report.missing"]
+        got = ours.get("msg.report.missing", [])
         got = got if isinstance(got, list) else [got]
         assert got == said["missing"].split(), (where, got)
 assert checked > 90, checked
