@@ -68,8 +68,7 @@ static void fill_local(
 	to->uid = text->uid;
 	to->message_bytes_max = text->message_bytes_max;
 	to->frame_bytes = text->frame_bytes;
-	to->reliability = text->reliable ? MSG_RELIABILITY_RELIABLE
-					 : MSG_RELIABILITY_BEST_EFFORT;
+	to->reliability = msg_announce_reliability(text);
 	to->local = true;
 }
 

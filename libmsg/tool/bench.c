@@ -71,7 +71,7 @@ static const struct option_spec options[] = {
 		"subscriber is N behind (0: never)"},
 	{OPTION_BUFFERS, "buffers", "N", "receive buffers of a subscriber"},
 	{OPTION_RELIABILITY, "reliability", "WHAT",
-		"best-effort or reliable "
+		"best-effort, reliable or rc "
 		"(best-effort)"},
 	{OPTION_FLOW, "flow", "WHOM",
 		"reliable: wait for none, min or tagged, or "

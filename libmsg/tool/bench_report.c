@@ -80,6 +80,8 @@ void bench_head(const struct bench_plan *plan, const struct machine *machine,
 		bench_mode_name(plan->mode), plan->size, rate, plan->batch);
 	if (plan->delivery.reliability == MSG_RELIABILITY_RELIABLE)
 		printf("reliable, ");
+	else if (plan->delivery.reliability == MSG_RELIABILITY_RC)
+		printf("rc, ");
 	if (plan->mode == BENCH_ROUNDTRIP)
 		puts("there and back");
 	else

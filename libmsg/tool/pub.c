@@ -62,7 +62,7 @@ static const struct option_spec options[] = {
 		"largest message, up to 16Mi "
 		"(64Ki for lines)"},
 	{OPTION_RELIABILITY, "reliability", "WHAT",
-		"best-effort or reliable "
+		"best-effort, reliable or rc "
 		"(best-effort)"},
 	{OPTION_HISTORY, "history", "BYTES",
 		"reliable: memory for what was sent "

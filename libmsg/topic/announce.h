@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <msg/msg.h>
+
 #include "protocol/report.h"
 #include "topic/name.h"
 
@@ -51,6 +53,16 @@ struct msg_announcement {
 	struct msg_reach reach; /* Where to say so; its probes say it, too. */
 	struct msg_announced_type type;
 };
+
+/* What it offers. */
+static inline enum msg_reliability msg_announce_reliability(
+	const struct msg_announcement *announcement)
+{
+	if (announcement->connect.bytes > 0)
+		return MSG_RELIABILITY_RC;
+	return announcement->reliable ? MSG_RELIABILITY_RELIABLE
+				      : MSG_RELIABILITY_BEST_EFFORT;
+}
 
 /* Pack into `body`; returns the bytes, at most MSG_ANNOUNCE_BYTES_MAX.  Host
  * and program come from outside: what a receiver would refuse in them is sent

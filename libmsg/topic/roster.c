@@ -159,8 +159,7 @@ static void describe(const struct msg_roster_entry *e, uint64_t now,
 		.type_name = e->said.type.name,
 		.type_hash = e->said.type.hash,
 		.encoding = e->said.type.encoding,
-		.reliability = e->said.reliable ? MSG_RELIABILITY_RELIABLE
-						: MSG_RELIABILITY_BEST_EFFORT,
+		.reliability = msg_announce_reliability(&e->said),
 	};
 }
 

@@ -11,12 +11,17 @@
  * publisher says "ready", waits PAUSE_MS, publishes (RATE a second at most; 0: as
  * fast as it goes) and closes.  A subscriber says "ready", and ends with 0 when
  * all COUNT came, in order, whole, with no more than LOST of them lost and said
- * so.  The lane and the broker are the environment's.
+ * so; a publisher that was started again begins anew.  The lane and the broker are
+ * the environment's, and of that:
+ *
+ *     SIDES_RC=N        by connections; the publisher waits for N before it begins
+ *     SIDES_NAP_US=N    the subscriber rests so long after each batch
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <msg/msg.h>
 #include <msg/stats.h>
@@ -99,6 +104,27 @@ static void send_one(struct msg_publisher *p, uint64_t seed, uint64_t i,
 		"send");
 }
 
+/* A number of the environment; 0: it is not there. */
+static uint64_t wish(const char *name)
+{
+	const char *text = getenv(name);
+
+	return text ? strtoull(text, NULL, 0) : 0;
+}
+
+static void await_connections(const struct msg_publisher *p, uint64_t count)
+{
+	uint64_t until = now_ns() + SILENCE_S * 1000000000ull;
+
+	while (msg_publisher_counter(p, MSG_COUNTER_CONNECTED) < count) {
+		if (now_ns() > until) {
+			fprintf(stderr, "nobody connects\n");
+			exit(1);
+		}
+		pause_ms(1);
+	}
+}
+
 static int publish(struct msg_node *node, char **argv)
 {
 	struct msg_publisher_options o = MSG_PUBLISHER_OPTIONS;
@@ -110,13 +136,17 @@ static int publish(struct msg_node *node, char **argv)
 
 	o.topic = argv[2];
 	o.message_bytes_max = BYTES_MAX;
-	o.reliability = MSG_RELIABILITY_RELIABLE;
+	o.reliability = getenv("SIDES_RC") ? MSG_RELIABILITY_RC
+					   : MSG_RELIABILITY_RELIABLE;
 	o.flow = (uint32_t)atoi(argv[5]);
 	o.linger_ms = 5000;
 	must(msg_publisher_open(node, &o, &p), "publisher");
 	printf("ready\n");
 	fflush(stdout);
+	await_connections(p, wish("SIDES_RC"));
 	pause_ms(strtoull(argv[6], NULL, 0));
+	printf("begins\n");
+	fflush(stdout);
 	start = now_ns();
 	for (uint64_t i = 0; i < count; i++) {
 		while (rate > 0 && (now_ns() - start) * rate / 1000000000u < i) {
@@ -131,6 +161,15 @@ static int publish(struct msg_node *node, char **argv)
 		(unsigned long long)((now_ns() - start) / 1000000),
 		(unsigned long long)refused,
 		(unsigned long long)msg_publisher_counter(p, MSG_COUNTER_NAKS));
+	printf("%llu connected, %llu broken, %llu cut off, %llu held up\n",
+		(unsigned long long)msg_publisher_counter(
+			p, MSG_COUNTER_CONNECTED),
+		(unsigned long long)msg_publisher_counter(p, MSG_COUNTER_BROKEN),
+		(unsigned long long)msg_publisher_counter(
+			p, MSG_COUNTER_CUT_OFF),
+		(unsigned long long)msg_publisher_counter(
+			p, MSG_COUNTER_HELD_UP));
+	fflush(stdout);
 	must(msg_publisher_close(p), "close");
 	return 0;
 }
@@ -158,6 +197,7 @@ static int subscribe(struct msg_node *node, char **argv)
 	uint64_t seed = strtoull(argv[4], NULL, 0);
 	uint64_t allowed = strtoull(argv[5], NULL, 0);
 	uint64_t next = 0, lost = 0, gaps = 0, heard = now_ns();
+	uint64_t nap_us = wish("SIDES_NAP_US"), publisher = 0;
 	struct msg_subscriber *s;
 	struct msg_view views[64];
 
@@ -172,8 +212,17 @@ static int subscribe(struct msg_node *node, char **argv)
 
 		must(n, "take");
 		for (int i = 0; i < n; i++) {
-			uint64_t gap = views[i].sequence - next;
+			uint64_t gap;
 
+			if (views[i].publisher != publisher) {
+				if (publisher != 0)
+					printf("anew after %llu\n",
+						(unsigned long long)next);
+				fflush(stdout);
+				publisher = views[i].publisher;
+				next = 0;
+			}
+			gap = views[i].sequence - next;
 			if (gap != views[i].lost_before || gap > count) {
 				fprintf(stderr,
 					"message %llu comes where %llu was "
@@ -192,6 +241,8 @@ static int subscribe(struct msg_node *node, char **argv)
 		msg_subscriber_release(s, views, n);
 		if (n > 0) {
 			heard = now_ns();
+			if (nap_us > 0)
+				usleep((useconds_t)nap_us);
 			continue;
 		}
 		if (now_ns() - heard > SILENCE_S * 1000000000ull) {
