@@ -17,6 +17,7 @@
 
 #include "broker/log.h"
 #include "broker/server_internal.h"
+#include "broker/types.h"
 
 #include "base/clock.h"
 #include "base/futex.h"
@@ -112,6 +113,11 @@ void client_close(struct client *c)
 	log_say(LOG_CLIENT_GONE, "pid %d of uid %u disconnected",
 		(int)c->peer.pid, c->peer.uid);
 	leave_rings(c);
+	if (c->schema.bytes > 0) {
+		account_release(server->accounts, c->peer.uid, ACCOUNT_BYTES,
+			c->schema.bytes);
+		free(c->schema.data);
+	}
 	if (c->publisher) {
 		publisher_gone(c->publisher);
 		account_release(server->accounts, c->peer.uid,
@@ -304,6 +310,8 @@ int client_attach(struct client *c, struct stream *stream)
 		.reader = (uint32_t)reader,
 		.number = c->ring_number++,
 	};
+	if (stream->local && c->subscribed)
+		types_tell(c, &stream->owner->publisher->source.text);
 	return 0;
 }
 
@@ -342,6 +350,7 @@ static void welcome(struct client *c, const struct msg_control_hello *hello)
 	w->publish_loan_count_max = 256;
 	w->publish_period_ms = 1000;
 	w->reliable = true;
+	w->types = true;
 	w->wishes = true;
 	if (n->domain) {
 		w->lane = n->domain->lane;
@@ -431,12 +440,59 @@ static int subscribe(struct client *c, const struct msg_control_subscribe *wish)
 		stream_tell(c->rings[i].stream);
 	client_say(c, &message, &c->bell[1], 1);
 	c->subscribed = true;
+	types_tell_all(c);
 	/* Not ours: so that its death is seen by whoever rings. */
 	close(c->bell[1]);
 	c->bell[1] = -1;
 	for (uint32_t i = 0; i < c->ring_count; i++)
 		stream_tell(c->rings[i].stream);
 	return 0;
+}
+
+/* The first part says how large it is; the others follow in order. */
+static int take_schema(struct client *c, const struct msg_control_schema *said)
+{
+	struct client_schema *schema = &c->schema;
+	int result;
+
+	if (c->role != MSG_CONTROL_PUBLISHER || c->publisher ||
+		said->offset != schema->have ||
+		(schema->bytes > 0 && (said->bytes != schema->bytes ||
+					      said->hash != schema->hash)))
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"parts of a schema come in order, before Publish");
+	if (schema->bytes == 0) {
+		result = account_charge(c->server->accounts, c->peer.uid,
+			ACCOUNT_BYTES, said->bytes);
+		if (result < 0)
+			return result;
+		schema->bytes = said->bytes;
+		schema->hash = said->hash;
+		schema->data = malloc(said->bytes);
+		if (!schema->data)
+			return msg_fail(
+				MSG_ERROR_MEMORY, "no memory for a schema");
+	}
+	memcpy(schema->data + said->offset, said->part.data, said->part.bytes);
+	schema->have += said->part.bytes;
+	return 0;
+}
+
+/* A type has a name, an encoding, and a schema that was said; or none of it. */
+static int check_type(
+	const struct client *c, const struct msg_control_publish *wish)
+{
+	bool typed = wish->type_hash != 0;
+
+	if ((*wish->type_name != '\0') == typed &&
+		(wish->type_encoding > 0) == typed &&
+		(c->schema.bytes > 0) == typed &&
+		c->schema.have == c->schema.bytes &&
+		c->schema.hash == wish->type_hash)
+		return 0;
+	return msg_fail(MSG_ERROR_ARGUMENT,
+		"the type of '%s' lacks its name, encoding or schema",
+		wish->topic);
 }
 
 static int publish(struct client *c, const struct msg_control_publish *wish)
@@ -446,6 +502,8 @@ static int publish(struct client *c, const struct msg_control_publish *wish)
 	int result = msg_name_check_topic(wish->topic);
 	int fds[2];
 
+	if (result == 0)
+		result = check_type(c, wish);
 	if (result < 0)
 		return result;
 	if (c->role != MSG_CONTROL_PUBLISHER || c->publisher)
@@ -511,6 +569,11 @@ static int handle(struct client *c, const struct msg_control *m)
 		return mapped(c);
 	case MSG_CONTROL_WATCH:
 		return list(c, m->watch.pattern);
+	case MSG_CONTROL_SCHEMA:
+		return take_schema(c, &m->schema);
+	case MSG_CONTROL_DESCRIBE:
+		types_describe(c, &m->describe);
+		return 0;
 	case MSG_CONTROL_STATS:
 		return server_stats(c->server, c);
 	default:

@@ -50,6 +50,14 @@ struct client_listing {
 	uint64_t said_ns;           /* When some of it went out; coarse. */
 };
 
+/* A schema that a publisher says, part by part. */
+struct client_schema {
+	uint64_t hash;
+	uint32_t bytes; /* 0: none. */
+	uint32_t have;
+	uint8_t *data;
+};
+
 struct client {
 	struct client *next, **link;
 	struct server *server;
@@ -66,12 +74,14 @@ struct client {
 	char pattern[MSG_TOPIC_BYTES_MAX + 1]; /* "" until Subscribe. */
 	struct msg_control_subscribe wish;
 	bool subscribed; /* It was told so: from then on, of rings. */
+	uint32_t typed;  /* Publishers of another type it was told of. */
 	int bell[2]; /* Its doorbell: what we ring, what it hears. */
 	struct client_ring *rings;
 	uint32_t ring_count;
 	uint32_t ring_number;
 	/* Publisher. */
 	struct publisher *publisher;
+	struct client_schema schema; /* Until Publish takes it. */
 	/* Onlooker. */
 	struct client_listing listing;
 };

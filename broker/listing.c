@@ -48,6 +48,9 @@ static void fill_topic(
 	to->message_bytes_max = from->message_bytes_max;
 	to->frame_bytes = from->frame_bytes;
 	to->reliability = from->reliability;
+	snprintf(to->type_name, sizeof to->type_name, "%s", from->type_name);
+	to->type_encoding = from->encoding;
+	to->type_hash = from->type_hash;
 }
 
 static void fill_local(
@@ -69,6 +72,9 @@ static void fill_local(
 	to->message_bytes_max = text->message_bytes_max;
 	to->frame_bytes = text->frame_bytes;
 	to->reliability = msg_announce_reliability(text);
+	snprintf(to->type_name, sizeof to->type_name, "%s", text->type.name);
+	to->type_encoding = text->type.encoding;
+	to->type_hash = text->type.hash;
 	to->local = true;
 }
 

@@ -54,6 +54,7 @@ static void announced(void *context, const struct msg_frame *frame,
 {
 	struct network *n = context;
 	struct msg_announcement said;
+	uint64_t latest;
 
 	if (!msg_announce_unpack(&said, body, bytes) ||
 		said.publisher != frame->publisher) {
@@ -61,9 +62,12 @@ static void announced(void *context, const struct msg_frame *frame,
 			&n->receiver.counters[MSG_COUNTER_MALFORMED], 1);
 		return;
 	}
+	latest = n->roster.number;
 	msg_roster_note(&n->roster, &said, msg_clock_ns());
 	if (!said.closing)
 		n->on_topic(n->context, said.topic);
+	if (n->roster.number != latest && n->on_publisher)
+		n->on_publisher(n->context, &said);
 }
 
 static int open_directory(struct network *n)
@@ -124,6 +128,8 @@ int network_open(struct network *n, const struct config *config,
 	if (result == 0)
 		result = msg_announcer_open(
 			&n->announcer, &n->groups, false);
+	/* types.c looks for questions, when their link wakes us. */
+	n->announcer.answer_ns = 0;
 	if (result == 0)
 		result = open_directory(n);
 	if (result < 0)

@@ -24,6 +24,9 @@
 
 /* A topic was heard of, or heard again with something new to say. */
 typedef void network_topic_fn(void *context, const char *topic);
+/* A publisher was heard of for the first time. */
+typedef void network_publisher_fn(
+	void *context, const struct msg_announcement *said);
 
 struct network {
 	struct msg_link_domain *domain; /* NULL: none. */
@@ -39,6 +42,7 @@ struct network {
 	bool joined;
 	struct msg_roster roster;
 	network_topic_fn *on_topic;
+	network_publisher_fn *on_publisher; /* Or NULL; set after open. */
 	void *context;
 };
 

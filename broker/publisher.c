@@ -10,6 +10,7 @@
 #include "broker/log.h"
 #include "broker/relay.h"
 #include "broker/server_internal.h"
+#include "broker/types.h"
 
 #include "base/clock.h"
 #include "base/trail.h"
@@ -102,6 +103,24 @@ static void shape_memory(
 		shape_history(p, wish);
 }
 
+/* The schema that was said is the publisher's from here on, and its charge. */
+static void take_type(
+	struct publisher *p, const struct msg_control_publish *wish)
+{
+	struct msg_announced_type *type = &p->source.text.type;
+	struct client_schema *schema = &p->client->schema;
+
+	if (schema->bytes == 0)
+		return;
+	snprintf(type->name, sizeof type->name, "%s", wish->type_name);
+	type->encoding = wish->type_encoding;
+	type->hash = wish->type_hash;
+	p->source.schema = p->schema = schema->data;
+	p->source.schema_bytes = schema->bytes;
+	p->bytes_charged += schema->bytes;
+	memset(schema, 0, sizeof *schema);
+}
+
 static void describe(
 	struct publisher *p, const struct msg_control_publish *wish)
 {
@@ -120,6 +139,7 @@ static void describe(
 	text->frame_bytes = p->body_max + MSG_FRAME_HEADER_BYTES;
 	text->period_ms = wish->period_ms;
 	text->reliable = is_reliable(wish);
+	take_type(p, wish);
 	p->source.sent = &p->sent;
 	if (server->network.domain)
 		p->source.group = msg_name_group(
@@ -160,18 +180,17 @@ static void replace(struct server *server, uint32_t id)
 static int make_memory(struct publisher *p, const char *topic)
 {
 	uint64_t bytes = (uint64_t)p->shape.slot_bytes * p->shape.slot_count;
+	uint64_t charge = bytes + msg_ring_bytes(p->shape.entry_count);
 	int result;
 
-	p->bytes_charged = bytes + msg_ring_bytes(p->shape.entry_count);
 	if (p->limits.slots > 0)
-		p->bytes_charged += keep_bytes(&p->limits,
+		charge += keep_bytes(&p->limits,
 			network_receive_bytes(&p->server->network));
 	result = account_charge(p->server->accounts, p->client->peer.uid,
-		ACCOUNT_BYTES, p->bytes_charged);
-	if (result < 0) {
-		p->bytes_charged = 0;
+		ACCOUNT_BYTES, charge);
+	if (result < 0)
 		return result;
-	}
+	p->bytes_charged += charge;
 	result = msg_shm_segment_create(
 		&p->pool, "msg-publisher", bytes, MSG_SHM_HUGE);
 	if (result == 0)
@@ -312,6 +331,8 @@ int publisher_start(struct publisher *p)
 			server->network.domain, &p->source);
 		p->announced = result == 0;
 	}
+	if (result == 0)
+		result = types_watch(server);
 	if (result < 0)
 		return result;
 	server_offer(server, p->stream);
@@ -349,6 +370,7 @@ void publisher_close(struct publisher *p)
 	if (p->bytes_charged > 0)
 		account_release(server->accounts, p->uid, ACCOUNT_BYTES,
 			p->bytes_charged);
+	free(p->schema);
 	free(p->flight);
 	msg_region_close(&p->headers);
 	msg_shm_segment_close(&p->pool);

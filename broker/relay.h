@@ -58,6 +58,7 @@ struct publisher {
 	uint32_t part_max;
 	struct msg_region headers;
 	struct msg_announce_source source;
+	uint8_t *schema; /* Of source.text.type, or NULL. */
 	bool announced;
 	int reader_index; /* Ours, in its ring; -1: none. */
 	struct msg_ring_reader reader;

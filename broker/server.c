@@ -156,6 +156,16 @@ static void announced(void *context, const char *topic)
 	}
 }
 
+/* Those that expect another type than this publisher's are told. */
+static void appeared(void *context, const struct msg_announcement *said)
+{
+	struct server *server = context;
+
+	for (struct client *c = server->clients; c; c = c->next)
+		if (c->subscribed && client_wants(c, said->topic))
+			types_tell(c, said);
+}
+
 void server_offer_network(struct server *server, struct client *client)
 {
 	struct msg_roster *roster = &server->network.roster;
@@ -260,6 +270,8 @@ int server_turn(struct server *server)
 	if (server->heard || ++server->turns % TURNS_A_DIRECTORY == 0) {
 		server->heard = false;
 		busy = network_turn(&server->network);
+		if (busy >= 0 && server->network.domain)
+			busy += types_turn(server);
 	}
 	for (uint32_t i = 0; i < server->feed_count && busy >= 0; i++) {
 		int n = feed_turn(server->feeds[i]);
@@ -296,6 +308,9 @@ static bool arm(struct server *server)
 {
 	bool ready = network_arm(&server->network) != 0;
 
+	if (server->network.domain)
+		ready |= types_arm(server) != 0;
+
 	for (uint32_t i = 0; i < server->feed_count; i++)
 		ready |= msg_receiver_arm(&server->feeds[i]->receiver) != 0;
 	for (struct publisher *p = server->publishers; p; p = p->next)
@@ -319,6 +334,7 @@ static int patience_ms(struct server *server)
 	uint64_t now = msg_clock_ns();
 	uint64_t due = network_due(&server->network);
 	uint64_t stats = stats_due(server);
+	uint64_t types = types_due(server);
 	uint64_t watchdog = notify_period_ns();
 	int limit = 60000;
 
@@ -336,6 +352,8 @@ static int patience_ms(struct server *server)
 		limit = (int)(watchdog / 2 / MSG_NS_PER_MS);
 	if (stats < due)
 		due = stats;
+	if (types < due)
+		due = types;
 	if (due <= now)
 		return 0;
 	if ((due - now) / MSG_NS_PER_MS < (uint64_t)limit)
@@ -544,8 +562,11 @@ int server_open(struct server **server, const struct server_options *options)
 		result = accounts_open(
 			&made->accounts, &options->config->limits);
 	if (result == 0)
+		result = types_open(&made->types);
+	if (result == 0)
 		result = network_open(
 			&made->network, options->config, announced, made);
+	made->network.on_publisher = appeared;
 	if (result == 0)
 		result = open_feeds(made);
 	if (result == 0 && made->network.domain) {
@@ -596,6 +617,7 @@ void server_close(struct server *server)
 	for (uint32_t i = 0; i < server->feed_count; i++)
 		feed_close(server->feeds[i]);
 	free(server->feeds);
+	types_close(server->types);
 	network_close(&server->network);
 	stats_close(&server->stats);
 	accounts_close(server->accounts);

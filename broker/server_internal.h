@@ -12,6 +12,7 @@
 #include "broker/server.h"
 #include "broker/stats.h"
 #include "broker/stream.h"
+#include "broker/types.h"
 
 struct server {
 	struct server_options options;
@@ -32,6 +33,7 @@ struct server {
 	struct stream *streams;
 	struct publisher *publishers;
 	uint64_t publisher_number; /* Of the latest. */
+	struct types *types;
 	struct msg_broker_total_counts counts; /* Some are filled in when shown. */
 	struct stats stats;
 };

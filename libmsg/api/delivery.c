@@ -196,11 +196,6 @@ int msg_delivery_subscriber(
 {
 	int result = check_reliability(o->reliability, way);
 
-	if (result == 0 && o->reserved != 0)
-		result = msg_fail(MSG_ERROR_ARGUMENT,
-			"reserved is %u; start the struct with "
-			"MSG_SUBSCRIBER_OPTIONS",
-			o->reserved);
 	if (result == 0 && way == MSG_DELIVERY_BEST_EFFORT &&
 		o->reliability == MSG_RELIABILITY_RELIABLE)
 		result = refuse_reliable();

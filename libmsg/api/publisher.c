@@ -379,6 +379,13 @@ static int open_on_broker(struct msg_publisher *p,
 
 	if (o->reliability == MSG_RELIABILITY_RELIABLE)
 		keep_at_broker(p, o, &options);
+	if (p->type) {
+		options.type_name = p->type->name;
+		options.type_encoding = p->type->encoding;
+		options.type_hash = p->type->hash;
+		options.schema = p->type->schema_bytes;
+		options.schema_bytes = (uint32_t)p->type->schema_size;
+	}
 	p->publication = calloc(1, sizeof *p->publication);
 	if (!p->publication)
 		return msg_fail(MSG_ERROR_MEMORY, "no memory for a publisher");

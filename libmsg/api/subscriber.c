@@ -17,6 +17,7 @@
 #include "api/delivery.h"
 #include "api/node.h"
 #include "api/options.h"
+#include "api/type_policy.h"
 #include "api/wait.h"
 #include "api/wake.h"
 #include "base/trail.h"
@@ -53,7 +54,26 @@ struct msg_subscriber {
 	struct msg_wake wake;
 	struct msg_direct direct;
 	struct msg_follow follow;
+	struct msg_type_expected expected;
 };
+
+/* Of each announcement, directly; or what the broker says of one. */
+static void heard(void *context, const struct msg_announcement *said)
+{
+	struct msg_subscriber *s = context;
+
+	if (said->type.hash != msg_type_expected_hash(&s->expected))
+		msg_type_expected_note(&s->expected, said->topic,
+			said->publisher, said->type.name);
+}
+
+static void typed(void *context, const struct msg_control_typed *said)
+{
+	struct msg_subscriber *s = context;
+
+	msg_type_expected_note(&s->expected, said->topic, said->publisher,
+		said->type_name);
+}
 
 /* Buffers for two messages of the largest size, one in assembly and one in
  * the application's hands, and some more. */
@@ -340,6 +360,10 @@ static int open_on_lane(struct msg_subscriber *s,
 		return result;
 	result = msg_follow_open(&s->follow, &s->direct.receiver, &s->node->groups,
 		&s->node->log, o->topic);
+	if (s->expected.type) {
+		s->follow.heard = heard;
+		s->follow.heard_context = s;
+	}
 	if (result == 0)
 		result = connect_link(s, o);
 	if (result < 0) {
@@ -366,6 +390,9 @@ static int open_on_broker(
 		.history_count = o->history_count,
 		.tagged = o->tagged != 0,
 		.give_up_ms = o->give_up_ms,
+		.type_hash = msg_type_expected_hash(&s->expected),
+		.typed = typed,
+		.typed_context = s,
 	};
 	int result;
 
@@ -410,9 +437,13 @@ int msg_subscriber_open(struct msg_node *node,
 			MSG_ERROR_MEMORY, "no memory for a subscriber");
 	s->node = node;
 	s->spin_us = o.spin_us;
-	result = msg_node_is_brokered(node) ? open_on_broker(s, &o)
-					    : open_on_lane(s, &o, ask_us);
+	result = msg_type_expected_open(&s->expected, &o, &node->log);
+	if (result == 0)
+		result = msg_node_is_brokered(node)
+				 ? open_on_broker(s, &o)
+				 : open_on_lane(s, &o, ask_us);
 	if (result < 0) {
+		msg_type_expected_close(&s->expected);
 		free(s);
 		return result;
 	}
@@ -423,11 +454,16 @@ int msg_subscriber_open(struct msg_node *node,
 int msg_subscriber_take(
 	struct msg_subscriber *s, struct msg_view *views, int count)
 {
+	int taken;
+
 	if (count < 1 || !views)
 		return -MSG_ERROR_ARGUMENT;
-	if (s->subscription)
-		return msg_subscription_take(s->subscription, views, count);
-	return msg_direct_take(&s->direct, views, count);
+	taken = s->subscription
+			? msg_subscription_take(s->subscription, views, count)
+			: msg_direct_take(&s->direct, views, count);
+	if (taken <= 0 || msg_load(&s->expected.count, relaxed) == 0)
+		return taken;
+	return msg_type_expected_sift(&s->expected, s->inbox, views, taken);
 }
 
 void msg_subscriber_release(
@@ -507,6 +543,7 @@ int msg_subscriber_close(struct msg_subscriber *s)
 		disconnect(s);
 		msg_direct_close(&s->direct);
 	}
+	msg_type_expected_close(&s->expected);
 	free(s);
 	return 0;
 }

@@ -8,6 +8,7 @@
  * answer has not is left alone, and the next one asked.
  */
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <msg/type.h>
@@ -33,7 +34,7 @@ struct search {
 	uint64_t hash;
 	uint64_t deadline;
 	uint32_t tried_count;
-	uint64_t tried[TRIED_MAX]; /* Incarnations. */
+	uint64_t tried[TRIED_MAX]; /* Incarnations; of a broker, publishers. */
 };
 
 static bool was_tried(const struct search *s, uint64_t who)
@@ -142,27 +143,89 @@ static int ask_publisher(struct search *s,
 	return result;
 }
 
-/* 0; or AGAIN: nobody is known who could be asked. */
-static int search_lane(struct search *s, struct msg_type **type)
+/* ---- from the broker --------------------------------------------------- */
+
+static const struct msg_control_topic *find_told(const struct search *s)
+{
+	const struct msg_watch_list *known = &s->directory->watch.known;
+
+	for (uint32_t i = 0; i < known->count; i++) {
+		const struct msg_control_topic *t = &known->topics[i];
+
+		if (fits(s, t->topic, t->type_encoding, t->type_hash) &&
+			!was_tried(s, t->publisher))
+			return t;
+	}
+	return NULL;
+}
+
+static int ask_broker(struct search *s, const struct msg_control_topic *told,
+	struct msg_type **type)
+{
+	uint64_t deadline = msg_clock_ns() + ANSWER_NS;
+	uint8_t *schema;
+	uint32_t bytes;
+	int result;
+
+	if (deadline > s->deadline)
+		deadline = s->deadline;
+	result = msg_watch_describe(&s->directory->watch, told->publisher,
+		told->type_hash, deadline, &schema, &bytes);
+	if (result < 0)
+		return result;
+	result = take_schema(told->type_name, told->type_encoding,
+		told->type_hash, schema, bytes, type);
+	free(schema);
+	return result;
+}
+
+/* ---- all of it --------------------------------------------------------- */
+
+/* Ask the next one who names the type.  0; AGAIN: there is nobody; ARGUMENT or
+ * TIMEOUT: not he. */
+static int ask_next(struct search *s, struct msg_type **type)
 {
 	const struct msg_announcement *said;
+	const struct msg_control_topic *told;
 
-	while ((said = find_heard(s))) {
+	if (s->tried_count == TRIED_MAX)
+		return -MSG_ERROR_AGAIN;
+	if (s->directory->brokered) {
+		struct msg_control_topic who;
+
+		told = find_told(s);
+		if (!told)
+			return -MSG_ERROR_AGAIN;
+		who = *told;
+		s->tried[s->tried_count++] = who.publisher;
+		return ask_broker(s, &who, type);
+	}
+	said = find_heard(s);
+	if (said) {
 		struct msg_announcement who = *said;
-		int result = ask_publisher(s, &who, type);
 
-		if (result != -MSG_ERROR_ARGUMENT &&
-			result != -MSG_ERROR_TIMEOUT)
-			return result;
-		if (s->tried_count == TRIED_MAX ||
-			msg_clock_ns() >= s->deadline)
-			return -MSG_ERROR_TIMEOUT;
 		s->tried[s->tried_count++] = who.incarnation;
+		return ask_publisher(s, &who, type);
 	}
 	return -MSG_ERROR_AGAIN;
 }
 
-/* ---- all of it --------------------------------------------------------- */
+static int search(struct search *s, struct msg_type **type)
+{
+	int result;
+
+	do {
+		result = ask_next(s, type);
+		if (result == -MSG_ERROR_AGAIN) {
+			result = msg_directory_read(
+				s->directory, (int64_t)LOOK_NS, NULL, 0);
+			result = result < 0 ? result : -MSG_ERROR_TIMEOUT;
+		} else if (result == -MSG_ERROR_ARGUMENT) {
+			result = -MSG_ERROR_TIMEOUT; /* Nor the next. */
+		}
+	} while (result == -MSG_ERROR_TIMEOUT && msg_clock_ns() < s->deadline);
+	return result;
+}
 
 static int check(const struct msg_directory *d, const char *topic)
 {
@@ -180,7 +243,7 @@ static int check(const struct msg_directory *d, const char *topic)
 int msg_type_fetch(struct msg_directory *directory, const char *topic,
 	uint64_t hash, int64_t timeout_ns, struct msg_type **type)
 {
-	struct search search = {
+	struct search wanted = {
 		.directory = directory,
 		.topic = topic,
 		.hash = hash,
@@ -192,23 +255,14 @@ int msg_type_fetch(struct msg_directory *directory, const char *topic,
 		return msg_fail(MSG_ERROR_ARGUMENT,
 			"directory, topic and type must not be NULL");
 	result = check(directory, topic);
-	while (result == 0) {
-		result = search_lane(&search, type);
-		if (result != -MSG_ERROR_AGAIN)
-			break;
-		result = msg_directory_read(
-			directory, (int64_t)LOOK_NS, NULL, 0);
-		if (result >= 0)
-			result = msg_clock_ns() < search.deadline
-					 ? 0
-					 : -MSG_ERROR_TIMEOUT;
-	}
+	if (result == 0)
+		result = search(&wanted, type);
 	if (result == -MSG_ERROR_TIMEOUT)
 		return msg_fail(MSG_ERROR_TIMEOUT,
 			"no publisher of '%s' %s; msg list shows who names a "
 			"type",
 			topic,
-			search.tried_count > 0 ? "answered with its type"
+			wanted.tried_count > 0 ? "answered with its type"
 					       : "names a type");
 	return result;
 }

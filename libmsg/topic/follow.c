@@ -231,6 +231,8 @@ static void note(struct msg_follow *f, const struct msg_frame *frame,
 	uint32_t room = f->receiver->options.frame_bytes;
 	bool reachable = true;
 
+	if (ours && f->heard)
+		f->heard(f->heard_context, said);
 	if (ours && said->connect.bytes > 0) {
 		room = f->receiver->options.connected_bytes;
 		reachable = offer(f, frame, said);
@@ -283,10 +285,13 @@ void msg_follow_announced(void *follow, const struct msg_frame *frame,
 	if (number != UINT32_MAX)
 		note(f, frame, &said, number);
 	else if (f->wildcard && !said.closing &&
-		 msg_name_match(f->pattern, said.topic))
+		 msg_name_match(f->pattern, said.topic)) {
+		if (f->heard)
+			f->heard(f->heard_context, &said);
 		/* What was sent before we join is not ours, so this first
 		 * announcement is no evidence, but it says whom to ask. */
 		discover(f, frame, &said);
+	}
 }
 
 const char *msg_follow_topic(const struct msg_follow *f, uint32_t topic)

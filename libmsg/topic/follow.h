@@ -20,6 +20,7 @@
 
 #include "base/log.h"
 #include "engine/receive.h"
+#include "topic/announce.h"
 #include "topic/groups.h"
 #include "topic/name.h"
 
@@ -31,6 +32,9 @@ struct msg_follow {
 	const struct msg_groups *groups;
 	const struct msg_log *log;
 	char pattern[MSG_TOPIC_BYTES_MAX + 1];
+	/* Or NULL; set after open: an announcement of a topic that is followed. */
+	void (*heard)(void *context, const struct msg_announcement *said);
+	void *heard_context;
 	bool wildcard;
 	uint32_t topic_max;
 	uint32_t topic_count; /* Numbers given so far. */

@@ -187,11 +187,40 @@ static void move(struct msg_publication *p)
 
 /* ---- what the broker says ---------------------------------------------- */
 
+/* The schema, for whoever asks the broker for it. */
+static int say_schema(struct msg_publication *p)
+{
+	struct msg_control control = {.kind = MSG_CONTROL_SCHEMA};
+	struct msg_control_schema *said = &control.schema;
+	int result = 0;
+
+	if (p->schema_bytes == 0)
+		return 0;
+	if (!p->client.welcome.types)
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"the broker at %s takes no types; start a newer one, or "
+			"leave `type` out",
+			p->client.path);
+	said->hash = p->said.type_hash;
+	said->bytes = p->schema_bytes;
+	for (said->offset = 0; said->offset < said->bytes && result == 0;
+		said->offset += said->part.bytes) {
+		said->part.bytes = said->bytes - said->offset;
+		if (said->part.bytes > MSG_CONTROL_PART_BYTES_MAX)
+			said->part.bytes = MSG_CONTROL_PART_BYTES_MAX;
+		memcpy(said->part.data, p->schema + said->offset,
+			said->part.bytes);
+		result = msg_client_say(&p->client, &control);
+	}
+	return result;
+}
+
 static int ask(void *context)
 {
 	struct msg_publication *p = context;
 	struct msg_control control = {.kind = MSG_CONTROL_PUBLISH};
 	const struct msg_outlet *from = p->current;
+	int result;
 
 	if (p->said.reliability && !p->client.welcome.reliable)
 		return msg_fail(MSG_ERROR_ARGUMENT,
@@ -204,6 +233,9 @@ static int ask(void *context)
 				     from->outbox.lender.pack.count +
 				     FRAMES_BETWEEN;
 	}
+	result = say_schema(p);
+	if (result < 0)
+		return result;
 	control.publish = p->said;
 	return msg_client_say(&p->client, &control);
 }
@@ -378,6 +410,14 @@ int msg_publication_open(
 	p->said.history_ms = o->history_ms;
 	p->said.give_up_ms = o->give_up_ms;
 	p->said.linger_ms = o->linger_ms;
+	if (o->type_name) {
+		snprintf(p->said.type_name, sizeof p->said.type_name, "%s",
+			o->type_name);
+		p->said.type_encoding = o->type_encoding;
+		p->said.type_hash = o->type_hash;
+		p->schema = o->schema;
+		p->schema_bytes = o->schema_bytes;
+	}
 	result = msg_client_open(
 		&p->client, o->path, MSG_CONTROL_PUBLISHER, &calls, p);
 	if (result == 0)

@@ -40,6 +40,12 @@ struct msg_publication_options {
 	uint32_t history_ms;
 	uint32_t give_up_ms;
 	uint32_t linger_ms;
+	/* Of a typed topic; the schema stays until close. */
+	const char *type_name; /* Or NULL. */
+	uint32_t type_encoding;
+	uint64_t type_hash;
+	const uint8_t *schema;
+	uint32_t schema_bytes;
 };
 
 /* Somebody who reads our ring. */
@@ -70,6 +76,8 @@ struct msg_publication {
 	struct msg_outlet *coming;  /* The ring of this session; NULL: none. */
 	struct msg_client client;
 	struct msg_control_publish said;
+	const uint8_t *schema; /* Of said.type_hash. */
+	uint32_t schema_bytes;
 	msg_counter_t counters[MSG_COUNTER_COUNT];
 	struct msg_outlet outlets[2];
 };

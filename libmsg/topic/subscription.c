@@ -303,6 +303,10 @@ static int hear(void *context, const struct msg_control *said,
 		switch (said->kind) {
 		case MSG_CONTROL_RING:
 			return add_source(s, &said->ring, frame->fds);
+		case MSG_CONTROL_TYPED:
+			if (s->typed)
+				s->typed(s->typed_context, &said->typed);
+			return 0;
 		case MSG_CONTROL_RING_GONE:
 			source = find_number(s, said->ring_gone.number);
 			if (!source)
@@ -400,6 +404,9 @@ int msg_subscription_open(
 	s->evictable = o->slow == MSG_SLOW_EVICT;
 	snprintf(s->said.pattern, sizeof s->said.pattern, "%s", o->pattern);
 	s->said.policy = o->slow;
+	s->said.type_hash = o->type_hash;
+	s->typed = o->typed;
+	s->typed_context = o->typed_context;
 	s->said.hold_max = o->hold_max;
 	s->said.message_bytes_max = o->message_bytes_max;
 	s->said.events = o->events;

@@ -42,6 +42,10 @@ struct msg_subscription_options {
 	uint32_t publisher_count_max;
 	uint32_t spin_us; /* As in msg_subscriber_options. */
 	bool events;
+	uint64_t type_hash; /* Of the type expected; 0: any. */
+	/* Or NULL: a publisher is of another. */
+	void (*typed)(void *context, const struct msg_control_typed *said);
+	void *typed_context;
 	/* As msg_control_subscribe. */
 	uint32_t history_count;
 	bool tagged;
@@ -85,6 +89,8 @@ struct msg_subscription {
 	int timer_fd;     /* Looks for a broker that is away. */
 	int doorbells[2]; /* This session's, the last one's; -1. */
 	struct msg_control_subscribe said;
+	void (*typed)(void *context, const struct msg_control_typed *said);
+	void *typed_context;
 	uint64_t gone[MSG_SUBSCRIPTION_GONE]; /* Keys; 0: none. */
 	uint32_t gone_next;
 	bool eviction_told;

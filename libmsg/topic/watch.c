@@ -14,6 +14,8 @@
 #define PERIOD_NS (100 * MSG_NS_PER_MS)
 /* Publishers are forgotten that long after their last word, by default. */
 #define STALE_NS (5 * MSG_NS_PER_S)
+/* Between questions for a schema that the broker is still asking for. */
+#define DESCRIBE_AGAIN_MS 20
 
 /* ---- what the broker says ---------------------------------------------- */
 
@@ -68,6 +70,11 @@ static int hear(void *context, const struct msg_control *said,
 	int result;
 
 	(void)frame;
+	if (said->kind == MSG_CONTROL_DESCRIBED) {
+		w->described = said->described;
+		w->descriptions++;
+		return 0;
+	}
 	if (said->kind != MSG_CONTROL_LISTING)
 		return msg_fail(MSG_ERROR_FABRIC,
 			"the broker at %s says %s to an onlooker",
@@ -208,6 +215,9 @@ static void describe(
 		.message_bytes_max = t->message_bytes_max,
 		.frame_bytes = t->frame_bytes,
 		.reliability = t->reliability,
+		.encoding = t->type_encoding,
+		.type_name = t->type_name,
+		.type_hash = t->type_hash,
 	};
 }
 
@@ -234,4 +244,86 @@ int msg_watch_read(struct msg_watch *w, uint64_t deadline,
 	for (uint32_t i = 0; i < w->known.count && (int)i < count; i++)
 		describe(&w->known.topics[i], &infos[i]);
 	return (int)w->known.count;
+}
+
+/* ---- schemas ----------------------------------------------------------- */
+
+/* Say `question` and await its answer; false: none came by `deadline`. */
+static bool ask_for_part(struct msg_watch *w,
+	const struct msg_control *question, uint64_t deadline)
+{
+	const struct msg_control_describe *asked = &question->describe;
+	uint64_t before = w->descriptions;
+
+	msg_client_tick(&w->client);
+	if (w->client.phase != MSG_CLIENT_SERVED || !w->client.welcome.types ||
+		msg_client_say(&w->client, question) < 0)
+		return false;
+	while (w->descriptions == before && w->client.socket) {
+		struct pollfd wake = {
+			.fd = msg_socket_fd(w->client.socket),
+			.events = POLLIN,
+		};
+
+		if (poll(&wake, 1, 10) == 0 && msg_clock_ns() >= deadline)
+			return false;
+		msg_client_turn(&w->client);
+	}
+	return w->descriptions != before &&
+	       w->described.publisher == asked->publisher &&
+	       w->described.hash == asked->hash &&
+	       w->described.offset == asked->offset;
+}
+
+/* Take the part that came.  1: that was the last; 0: not yet. */
+static int take_part(
+	struct msg_watch *w, uint8_t **schema, uint32_t *bytes, uint32_t have)
+{
+	const struct msg_control_described *d = &w->described;
+
+	if (!*schema) {
+		*schema = malloc(d->bytes);
+		*bytes = d->bytes;
+		if (!*schema)
+			return msg_fail(MSG_ERROR_MEMORY,
+				"no memory for a schema of %u bytes", d->bytes);
+	}
+	/* Its end was checked against `bytes` when it was unpacked. */
+	if (d->bytes != *bytes || d->part.bytes == 0)
+		return msg_fail(MSG_ERROR_FABRIC,
+			"the broker at %s tells a schema that does not fit "
+			"together",
+			w->client.path);
+	memcpy(*schema + have, d->part.data, d->part.bytes);
+	return have + d->part.bytes == *bytes;
+}
+
+int msg_watch_describe(struct msg_watch *w, uint32_t publisher, uint64_t hash,
+	uint64_t deadline, uint8_t **schema, uint32_t *bytes)
+{
+	struct msg_control question = {.kind = MSG_CONTROL_DESCRIBE};
+	struct msg_control_describe *asked = &question.describe;
+	int result = 0;
+
+	*schema = NULL;
+	*asked = (struct msg_control_describe){publisher, hash, 0};
+	while (result == 0) {
+		bool heard = ask_for_part(w, &question, deadline);
+
+		if (heard && w->described.state == MSG_CONTROL_HERE) {
+			result = take_part(w, schema, bytes, asked->offset);
+			asked->offset += w->described.part.bytes;
+		} else if (heard && w->described.state == MSG_CONTROL_NEVER) {
+			result = -MSG_ERROR_ARGUMENT;
+		} else if (msg_clock_ns() >= deadline) {
+			result = -MSG_ERROR_TIMEOUT;
+		} else {
+			poll(NULL, 0, DESCRIBE_AGAIN_MS);
+		}
+	}
+	if (result == 1)
+		return 0;
+	free(*schema);
+	*schema = NULL;
+	return result;
 }

@@ -33,6 +33,8 @@ struct msg_watch {
 	uint64_t answers;            /* Whole ones. */
 	uint64_t lost_ns; /* When the broker went away last. */
 	uint64_t read;               /* Digest of what was read last. */
+	struct msg_control_described described; /* The latest. */
+	uint64_t descriptions;                  /* How many came. */
 };
 
 /* Returns 0; the broker's refusal, FABRIC, MEMORY, or what msg_place_connect
@@ -44,6 +46,12 @@ void msg_watch_close(struct msg_watch *watch);
 /* As msg_directory_read, until `deadline` of msg_clock_ns. */
 int msg_watch_read(struct msg_watch *watch, uint64_t deadline,
 	struct msg_topic_info *infos, int count);
+
+/* The schema of `hash` that `publisher` has, to be freed.  0; TIMEOUT at
+ * `deadline` (the broker is away, or still asks for it); ARGUMENT (it cannot be
+ * had); MEMORY, FABRIC. */
+int msg_watch_describe(struct msg_watch *watch, uint32_t publisher,
+	uint64_t hash, uint64_t deadline, uint8_t **schema, uint32_t *bytes);
 
 /* Connect as an onlooker, only to hear who the broker is. */
 int msg_watch_ask(const char *path, struct msg_control_welcome *welcome);

@@ -97,6 +97,7 @@ void add_reliable(Suite *suite);
 void add_large(Suite *suite);
 void add_streams(Suite *suite);
 void add_topics(Suite *suite);
+void add_types(Suite *suite);
 void add_wake(Suite *suite);
 void add_life(Suite *suite);
 void add_errors(Suite *suite);

@@ -70,6 +70,7 @@ int main(int argc, char **argv)
 	add_large(suite);
 	add_streams(suite);
 	add_topics(suite);
+	add_types(suite);
 	add_wake(suite);
 	add_life(suite);
 	add_errors(suite);

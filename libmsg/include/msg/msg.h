@@ -213,6 +213,7 @@ enum msg_log_level {
  *   frame-too-large     a publisher's frames exceed our buffers: all are lost
  *   tag-taken           another topic has our topic's tag: it is filtered
  *   topic-refused       a topic that matches a pattern cannot be followed
+ *   type-mismatch       a publisher is of another type than we expect
  *
  * Called on the thread whose call noticed the event; must not call the
  * library back. */
@@ -443,6 +444,18 @@ enum msg_slow {
 	                         of that, as LAP. */
 };
 
+/* What becomes of a publisher that is of another type than a subscriber
+ * expects, or names none. */
+enum msg_type_policy {
+	MSG_TYPE_DEFAULT = 0, /* WARN. */
+	MSG_TYPE_WARN = 1,    /* Said to the node's log; its messages come. */
+	MSG_TYPE_REFUSE = 2,  /* And its messages do not, counted
+	                         (MSG_COUNTER_TYPE_REFUSED), from when its type
+	                         is known: with its first announcement, which
+	                         one that was there before makes within a
+	                         period. */
+};
+
 struct msg_subscriber_options {
 	size_t struct_bytes;          /* Set by the initializer below. */
 	const char *topic;            /* A topic or a pattern; required. */
@@ -490,7 +503,7 @@ struct msg_subscriber_options {
 	                                 broker, of this host as `slow` says. */
 	uint32_t events;              /* Not 0: take also returns views of enum
 	                                 msg_event. */
-	uint32_t reserved;            /* Zero. */
+	uint32_t type_policy;         /* enum msg_type_policy, of `type`. */
 	size_t large_bytes_max;       /* Take large messages (see the publisher's)
 	                                 up to this; what is larger is lost,
 	                                 counted, with reason TOO_LARGE.  0: none.
@@ -499,10 +512,12 @@ struct msg_subscriber_options {
 	                                 in your hands; at least large_bytes_max;
 	                                 twice that.  A stream whose next one finds
 	                                 none waits until you release some. */
+	const struct msg_type *type;  /* What it expects of each publisher; the
+	                                 subscriber keeps it.  NULL: anything. */
 };
 #define MSG_SUBSCRIBER_OPTIONS \
 	{ sizeof(struct msg_subscriber_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-	  0, 0, 0, 0, 0, 0 }
+	  0, 0, 0, 0, 0, 0, 0 }
 
 /* A received message in the caller's hands, or an event; one cache line, for
  * good.  An event has no data and no bytes, and is given back like any other. */

@@ -112,7 +112,10 @@ extern "C" {
 		"Fewer subscribers, or a broker on each host: it connects once.")      \
 	X(PASSED_OVER, "passed_over", "Frames that a connection did not get for "  \
 		"it took none just then; its receiver asks for them.",                 \
-		"Let subscribers take faster.")
+		"Let subscribers take faster.")                                        \
+	X(TYPE_REFUSED, "type_refused", "Messages of publishers of another type "  \
+		"than the subscriber expects, dropped.",                               \
+		"See the log for who; give both sides the same version of the type.")
 
 enum msg_counter_index {
 #define MSG_COUNTER_ENUM(id, name, meaning, remedy) MSG_COUNTER_##id,

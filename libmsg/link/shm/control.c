@@ -26,10 +26,11 @@
 #include "broker.pb-c.h"
 
 /* The largest honest message, a LISTING whose every text is full, takes some
- * 20 KiB (test_control.c); the rest is for fields that later versions add. */
-#define ARENA_BYTES (32u << 10)
+ * 26 KiB (test_control.c); the rest is for fields that later versions add. */
+#define ARENA_BYTES (40u << 10)
 
-/* Bodies: the largest honest one of all kinds but LISTING has 800 bytes. */
+/* Bodies: the largest honest one of all kinds but LISTING has a part of a
+ * schema. */
 #define BODY_BYTES_MAX 4096u
 #define LISTING_BYTES_MAX (32u << 10)
 
@@ -53,6 +54,7 @@ struct field {
 	uint64_t min;     /* Of a number, or of a text's bytes. */
 	uint64_t max;
 	bool label; /* Text from outside: sent with bad ones replaced. */
+	bool part;  /* No text: a struct msg_control_part. */
 };
 
 #define PLACE(kind, member)                                                    \
@@ -60,7 +62,7 @@ struct field {
 		sizeof(((struct msg_control_##kind *)0)->member)
 #define NUMBER(kind, member, min, max)                                         \
 	{                                                                      \
-		PLACE(kind, member), min, max, false                           \
+		PLACE(kind, member), min, max, false, false                    \
 	}
 #define ANY(kind, member) NUMBER(kind, member, 0, UINT64_MAX)
 #define FLAG(kind, member) NUMBER(kind, member, 0, 1)
@@ -68,11 +70,16 @@ struct field {
 	(sizeof(((struct msg_control_##kind *)0)->member) - 1)
 #define TEXT(kind, member)                                                     \
 	{                                                                      \
-		PLACE(kind, member), 1, TEXT_SIZE(kind, member), false         \
+		PLACE(kind, member), 1, TEXT_SIZE(kind, member), false, false  \
 	}
 #define LABEL(kind, member)                                                    \
 	{                                                                      \
-		PLACE(kind, member), 0, TEXT_SIZE(kind, member), true          \
+		PLACE(kind, member), 0, TEXT_SIZE(kind, member), true, false   \
+	}
+#define PART(kind, member, min)                                                \
+	{                                                                      \
+		PLACE(kind, member), min, MSG_CONTROL_PART_BYTES_MAX, false,   \
+			true                                                   \
 	}
 
 static const struct field hello[] = {
@@ -91,6 +98,7 @@ static const struct field subscribe[] = {
 	FLAG(subscribe, tagged),
 	NUMBER(subscribe, give_up_ms, 0, PERIOD_MS_MAX),
 	FLAG(subscribe, resumes),
+	ANY(subscribe, type_hash),
 };
 
 static const struct field publish[] = {
@@ -109,10 +117,26 @@ static const struct field publish[] = {
 	NUMBER(publish, linger_ms, 0, PERIOD_MS_MAX),
 	NUMBER(publish, next_frame, 0, MSG_CONTROL_FRAMES_MAX),
 	ANY(publish, session),
+	LABEL(publish, type_name),
+	NUMBER(publish, type_encoding, 0, UINT8_MAX),
+	ANY(publish, type_hash),
 };
 
 static const struct field watch[] = {
 	TEXT(watch, pattern),
+};
+
+static const struct field schema[] = {
+	ANY(schema, hash),
+	NUMBER(schema, bytes, 1, MSG_CONTROL_SCHEMA_BYTES_MAX),
+	NUMBER(schema, offset, 0, MSG_CONTROL_SCHEMA_BYTES_MAX),
+	PART(schema, part, 1),
+};
+
+static const struct field describe[] = {
+	ANY(describe, publisher),
+	ANY(describe, hash),
+	NUMBER(describe, offset, 0, MSG_CONTROL_SCHEMA_BYTES_MAX),
 };
 
 static const struct field bye[] = {
@@ -137,6 +161,7 @@ static const struct field welcome[] = {
 	NUMBER(welcome, publish_period_ms, PERIOD_MS_MIN, PERIOD_MS_MAX),
 	FLAG(welcome, reliable),
 	FLAG(welcome, wishes),
+	FLAG(welcome, types),
 };
 
 static const struct field refused[] = {
@@ -199,15 +224,33 @@ static const struct field topic[] = {
 	NUMBER(topic, frame_bytes, FRAME_BYTES_MIN, FRAME_BYTES_MAX),
 	FLAG(topic, local),
 	NUMBER(topic, reliability, 0, MSG_RELIABILITY_RC),
+	LABEL(topic, type_name),
+	NUMBER(topic, type_encoding, 0, UINT8_MAX),
+	ANY(topic, type_hash),
 };
 
 static const struct field listing[] = {
-	{PLACE(listing, topics), 0, MSG_CONTROL_TOPICS_MAX, false},
+	{PLACE(listing, topics), 0, MSG_CONTROL_TOPICS_MAX, false, false},
 	FLAG(listing, more),
 };
 
 static const struct field stats_segment[] = {
 	NUMBER(stats_segment, bytes, 1, MSG_CONTROL_POOL_BYTES_MAX),
+};
+
+static const struct field described[] = {
+	ANY(described, publisher),
+	ANY(described, hash),
+	NUMBER(described, offset, 0, MSG_CONTROL_SCHEMA_BYTES_MAX),
+	NUMBER(described, state, MSG_CONTROL_HERE, MSG_CONTROL_NEVER),
+	NUMBER(described, bytes, 0, MSG_CONTROL_SCHEMA_BYTES_MAX),
+	PART(described, part, 0),
+};
+
+static const struct field typed[] = {
+	TEXT(typed, topic),
+	ANY(typed, publisher),
+	LABEL(typed, type_name),
 };
 
 struct shape {
@@ -240,6 +283,8 @@ static const struct shape shapes[] = {
 	SHAPE(MSG_CONTROL_WATCH, watch, watch, 0, 0),
 	EMPTY(MSG_CONTROL_STATS, stats, 0),
 	SHAPE(MSG_CONTROL_BYE, bye, bye, 0, 0),
+	SHAPE(MSG_CONTROL_SCHEMA, schema, schema, 0, 0),
+	SHAPE(MSG_CONTROL_DESCRIBE, describe, describe, 0, 0),
 	SHAPE(MSG_CONTROL_WELCOME, welcome, welcome, 1, 1),
 	SHAPE(MSG_CONTROL_REFUSED, refused, refused, 0, 0),
 	EMPTY(MSG_CONTROL_SUBSCRIBED, subscribed, 1),
@@ -251,6 +296,8 @@ static const struct shape shapes[] = {
 	SHAPE(MSG_CONTROL_LISTING, listing, listing, 0, 0),
 	SHAPE(MSG_CONTROL_STATS_SEGMENT, stats_segment, stats_segment, 1, 1),
 	EMPTY(MSG_CONTROL_STARTED, started, 0),
+	SHAPE(MSG_CONTROL_DESCRIBED, described, described, 0, 0),
+	SHAPE(MSG_CONTROL_TYPED, typed, typed, 0, 0),
 };
 
 static const struct shape topic_shape = SHAPE(0, topic, topic, 0, 0);
@@ -301,8 +348,25 @@ static int check_publishing(const struct msg_control_publishing *p)
 	return 0;
 }
 
+static int check_part(const char *kind, uint32_t bytes, uint32_t offset,
+	const struct msg_control_part *part)
+{
+	if (offset <= bytes && part->bytes <= bytes - offset)
+		return 0;
+	return msg_fail(MSG_ERROR_ARGUMENT,
+		"%s: %u bytes from %u on are not in a schema of %u", kind,
+		part->bytes, offset, bytes);
+}
+
 static int check_whole(const struct msg_control *control)
 {
+	if (control->kind == MSG_CONTROL_SCHEMA)
+		return check_part("Schema", control->schema.bytes,
+			control->schema.offset, &control->schema.part);
+	if (control->kind == MSG_CONTROL_DESCRIBED &&
+		control->described.state == MSG_CONTROL_HERE)
+		return check_part("Described", control->described.bytes,
+			control->described.offset, &control->described.part);
 	if (control->kind == MSG_CONTROL_PUBLISHING)
 		return check_publishing(&control->publishing);
 	return 0;
@@ -337,6 +401,16 @@ static void build_text(const struct field *field, const char *from,
 				? bytes
 				: 0;
 	assert(to->len == bytes);
+}
+
+static void build_part(const struct field *field,
+	const struct msg_control_part *from, ProtobufCBinaryData *to,
+	struct msg_arena *arena)
+{
+	assert(from->bytes >= field->min && from->bytes <= field->max);
+	to->len = from->bytes;
+	to->data = must_take(arena, from->bytes ? from->bytes : 1);
+	memcpy(to->data, from->data, from->bytes);
 }
 
 static void build_topics(const struct msg_control_listing *from,
@@ -399,6 +473,8 @@ static ProtobufCMessage *build(
 		assert(strcmp(about->name, field->name) == 0);
 		if (about->type == PROTOBUF_C_TYPE_MESSAGE)
 			build_topics(ours, to, quantity, arena);
+		else if (field->part)
+			build_part(field, (const void *)from, to, arena);
 		else if (about->type == PROTOBUF_C_TYPE_BYTES)
 			build_text(field, (const char *)from, to, arena);
 		else
@@ -448,6 +524,17 @@ static int take_text(const struct shape *shape, const struct field *field,
 		return msg_fail(MSG_ERROR_ARGUMENT,
 			"%s: %s is not UTF-8 without control characters",
 			shape->descriptor->short_name, field->name);
+	return 0;
+}
+
+static int take_part(const struct shape *shape, const struct field *field,
+	const ProtobufCBinaryData *from, struct msg_control_part *to)
+{
+	if (from->len < field->min || from->len > field->max)
+		return refuse_number(shape, field, from->len);
+	to->bytes = (uint32_t)from->len;
+	if (from->len > 0)
+		memcpy(to->data, from->data, from->len);
 	return 0;
 }
 
@@ -516,6 +603,8 @@ static int take_fields(
 				*(const size_t *)(base +
 						  about->quantifier_offset),
 				ours);
+		else if (field->part)
+			result = take_part(shape, field, from, (void *)to);
 		else if (about->type == PROTOBUF_C_TYPE_BYTES)
 			result = take_text(shape, field, from, (char *)to);
 		else

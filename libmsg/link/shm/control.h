@@ -43,7 +43,7 @@
 #define MSG_CONTROL_BODY_BYTES_MAX \
 	(MSG_CONTROL_FRAME_BYTES_MAX - MSG_CONTROL_HEADER_BYTES)
 #define MSG_CONTROL_FDS_MAX 3u
-#define MSG_CONTROL_PACKED_BYTES_MAX (16u << 10) /* What this version says. */
+#define MSG_CONTROL_PACKED_BYTES_MAX (24u << 10) /* What this version says. */
 
 #define MSG_CONTROL_TOPIC_BYTES_MAX 255u
 #define MSG_CONTROL_LABEL_BYTES_MAX 63u /* Host, program, device, address. */
@@ -51,6 +51,9 @@
 #define MSG_CONTROL_REASON_BYTES_MAX 159u
 #define MSG_CONTROL_TEXT_BYTES_MAX 400u
 #define MSG_CONTROL_TOPICS_MAX 32u /* In one LISTING. */
+#define MSG_CONTROL_TYPE_BYTES_MAX 127u
+#define MSG_CONTROL_SCHEMA_BYTES_MAX (64u << 10)
+#define MSG_CONTROL_PART_BYTES_MAX 3072u /* Of a schema, in one message. */
 
 #define MSG_CONTROL_READERS_MAX 128u /* Of a ring. */
 #define MSG_CONTROL_HOLD_MAX 65536u
@@ -68,6 +71,9 @@ enum msg_control_kind {
 	MSG_CONTROL_WATCH = 5,  /* Send me the directory as it is now. */
 	MSG_CONTROL_STATS = 6,  /* Send me the counters' segment. */
 	MSG_CONTROL_BYE = 7,    /* Publisher: nothing follows. */
+	MSG_CONTROL_SCHEMA = 20,   /* Publisher: part of my schema; before
+	                              PUBLISH. */
+	MSG_CONTROL_DESCRIBE = 21, /* Onlooker: what is the schema of that one? */
 
 	MSG_CONTROL_WELCOME = 129,       /* + session page */
 	MSG_CONTROL_REFUSED = 130,       /* At any time; the broker hangs up. */
@@ -82,6 +88,9 @@ enum msg_control_kind {
 	MSG_CONTROL_STATS_SEGMENT = 138, /* + segment */
 	MSG_CONTROL_STARTED = 139,       /* Publisher: whoever waits for the
 	                                    topic reads its first message. */
+	MSG_CONTROL_DESCRIBED = 150,     /* Answers DESCRIBE. */
+	MSG_CONTROL_TYPED = 151,         /* Subscriber: this publisher is of
+	                                    another type than you expect. */
 };
 
 enum msg_control_side {
@@ -100,6 +109,19 @@ enum msg_control_policy {
 	MSG_CONTROL_LAP = 1,   /* It loses messages, counted. */
 	MSG_CONTROL_EVICT = 2, /* It loses its connection. */
 	MSG_CONTROL_BLOCK = 3, /* A local publisher waits for it. */
+};
+
+/* What of a schema can be told. */
+enum msg_control_described_state {
+	MSG_CONTROL_HERE = 1,  /* A part of it. */
+	MSG_CONTROL_LATER = 2, /* It is being fetched: ask again in a while. */
+	MSG_CONTROL_NEVER = 3, /* It cannot be had. */
+};
+
+/* Bytes that are no text. */
+struct msg_control_part {
+	uint32_t bytes;
+	uint8_t data[MSG_CONTROL_PART_BYTES_MAX];
 };
 
 enum msg_control_origin {
@@ -127,6 +149,7 @@ struct msg_control_subscribe {
 	bool tagged;                /* "tagged" waits for it. */
 	uint32_t give_up_ms;        /* Up to 60000; 0: as is usual. */
 	bool resumes;               /* It was served before. */
+	uint64_t type_hash; /* The type it expects; 0: any. */
 };
 
 struct msg_control_publish {
@@ -149,10 +172,27 @@ struct msg_control_publish {
 	 * number, or a repair's, again for another. */
 	uint64_t next_frame; /* Frames below may have been sent; up to 2^48. */
 	uint32_t session;    /* How many brokers served it before. */
+	/* Of a typed topic, else all 0. */
+	char type_name[MSG_CONTROL_TYPE_BYTES_MAX + 1];
+	uint32_t type_encoding; /* Up to 255. */
+	uint64_t type_hash;
 };
 
 struct msg_control_watch {
 	char pattern[MSG_CONTROL_TOPIC_BYTES_MAX + 1]; /* Not empty. */
+};
+
+struct msg_control_schema {
+	uint64_t hash;
+	uint32_t bytes;  /* Of all of it: 1 to SCHEMA_BYTES_MAX. */
+	uint32_t offset; /* Below that, and so is its end. */
+	struct msg_control_part part; /* Not empty. */
+};
+
+struct msg_control_describe {
+	uint32_t publisher;
+	uint64_t hash;
+	uint32_t offset;
 };
 
 struct msg_control_bye {
@@ -182,6 +222,7 @@ struct msg_control_welcome {
 	uint32_t publish_period_ms;         /* 10 to 60000. */
 	bool reliable; /* It takes reliable topics, and repairs them. */
 	bool wishes;   /* It knows history_count, tagged and give_up_ms. */
+	bool types; /* It takes SCHEMA and DESCRIBE. */
 };
 
 struct msg_control_refused {
@@ -250,6 +291,9 @@ struct msg_control_topic {
 	uint32_t frame_bytes;
 	bool local; /* A client of the broker that says so. */
 	uint32_t reliability; /* enum msg_reliability; DEFAULT: not known. */
+	char type_name[MSG_CONTROL_TYPE_BYTES_MAX + 1]; /* "": none. */
+	uint32_t type_encoding;
+	uint64_t type_hash;
 };
 
 struct msg_control_listing {
@@ -262,7 +306,22 @@ struct msg_control_stats_segment {
 	uint64_t bytes; /* 1 to POOL_BYTES_MAX. */
 };
 
-/* A message.  Some 15 KiB, for LISTING; the others use the first few. */
+struct msg_control_described {
+	uint32_t publisher;
+	uint64_t hash;
+	uint32_t offset;
+	uint32_t state; /* enum msg_control_described_state */
+	uint32_t bytes; /* Of all of it; 0 unless HERE. */
+	struct msg_control_part part; /* Within it; empty unless HERE. */
+};
+
+struct msg_control_typed {
+	char topic[MSG_CONTROL_TOPIC_BYTES_MAX + 1]; /* Not empty. */
+	uint32_t publisher;
+	char type_name[MSG_CONTROL_TYPE_BYTES_MAX + 1]; /* "": none. */
+};
+
+/* A message.  Some 20 KiB, for LISTING; the others use the first few. */
 struct msg_control {
 	enum msg_control_kind kind;
 	union {
@@ -271,6 +330,8 @@ struct msg_control {
 		struct msg_control_publish publish;
 		struct msg_control_watch watch;
 		struct msg_control_bye bye;
+		struct msg_control_schema schema;
+		struct msg_control_describe describe;
 		struct msg_control_welcome welcome;
 		struct msg_control_refused refused;
 		struct msg_control_publishing publishing;
@@ -280,6 +341,8 @@ struct msg_control {
 		struct msg_control_reader_gone reader_gone;
 		struct msg_control_listing listing;
 		struct msg_control_stats_segment stats_segment;
+		struct msg_control_described described;
+		struct msg_control_typed typed;
 	};
 };
 

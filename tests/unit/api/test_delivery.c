@@ -166,8 +166,6 @@ START_TEST(a_subscriber_is_not_promised_what_it_cannot_have)
 	refused_subscriber(o, MSG_DELIVERY_BROKER, "MSG_BROKER_NEVER");
 	o = good, o.reliability = 77;
 	refused_subscriber(o, MSG_DELIVERY_LANE, "77");
-	o = good, o.reserved = 1;
-	refused_subscriber(o, MSG_DELIVERY_LANE, "MSG_SUBSCRIBER_OPTIONS");
 	o = good, o.reliability = MSG_RELIABILITY_BEST_EFFORT;
 	o.history_count = 1;
 	refused_subscriber(o, MSG_DELIVERY_LANE, "history_count");
