@@ -9,8 +9,9 @@
 #include "options.h"
 #include "pace.h"
 
-/* Half a period more than an announcement takes by default. */
-#define PATIENCE_NS 1500000000u
+/* Three periods of announcements by default: one may be lost, and the type is to
+ * be fetched. */
+#define PATIENCE_NS 3000000000u
 
 static bool needs_types(const struct show *show)
 {

@@ -219,7 +219,8 @@ static void count_mismatches(void *context, enum msg_log_level level,
 
 /* Two publishers, one of the type expected, send ten messages each; how many of
  * them come. */
-static void exchange(uint32_t policy, unsigned of_type, unsigned of_other)
+static void exchange(const char *topic, uint32_t policy, unsigned of_type,
+	unsigned of_other)
 {
 	struct msg_node_options options = node_options();
 	struct msg_subscriber_options wanted = MSG_SUBSCRIBER_OPTIONS;
@@ -235,12 +236,12 @@ static void exchange(uint32_t policy, unsigned of_type, unsigned of_other)
 	options.log = count_mismatches;
 	mismatches = 0;
 	other = open_node_as(&options);
-	wanted.topic = "typed.point";
+	wanted.topic = topic;
 	wanted.type = type;
 	wanted.type_policy = policy;
 	s = open_subscriber_as(other, &wanted);
-	p[0] = open_typed(node, "typed.point", type);
-	p[1] = open_typed(node, "typed.point", other_type);
+	p[0] = open_typed(node, topic, type);
+	p[1] = open_typed(node, topic, other_type);
 	meet_publishers(s, 2);
 	for (int i = 0; i < 20; i++)
 		ck_assert_int_eq(
@@ -268,13 +269,13 @@ static void exchange(uint32_t policy, unsigned of_type, unsigned of_other)
 
 START_TEST(another_type_is_warned_of)
 {
-	exchange(MSG_TYPE_DEFAULT, 10, 10);
+	exchange("typed.warned", MSG_TYPE_DEFAULT, 10, 10);
 }
 END_TEST
 
 START_TEST(another_type_is_refused)
 {
-	exchange(MSG_TYPE_REFUSE, 10, 0);
+	exchange("typed.refused", MSG_TYPE_REFUSE, 10, 0);
 }
 END_TEST
 
