@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/trail.h"
-#include "topic/fetch.h"
+#include "topic/asker.h"
 #include "topic/name.h"
 
 /* Schemas of the network at a time, 2 MiB of the largest. */
@@ -34,7 +34,7 @@ struct entry {
 
 struct types {
 	struct entry entries[ENTRIES_MAX];
-	struct msg_fetch fetches[FETCHES_MAX]; /* Those with a link. */
+	struct msg_asker fetches[FETCHES_MAX]; /* Those with a link. */
 	uint64_t whose[FETCHES_MAX];           /* Incarnations. */
 	uint64_t until[FETCHES_MAX];
 	bool watched; /* The link that answers. */
@@ -51,7 +51,7 @@ void types_close(struct types *types)
 	if (!types)
 		return;
 	for (uint32_t i = 0; i < FETCHES_MAX; i++)
-		msg_fetch_close(&types->fetches[i]);
+		msg_asker_close(&types->fetches[i]);
 	for (uint32_t i = 0; i < ENTRIES_MAX; i++)
 		free(types->entries[i].data);
 	free(types);
@@ -111,7 +111,7 @@ static void start_fetch(
 		i++;
 	if (i == FETCHES_MAX || is_fetched(types, said))
 		return;
-	if (msg_fetch_open(&types->fetches[i], server->network.domain, said) <
+	if (msg_asker_open(&types->fetches[i], server->network.domain, said) <
 		0) {
 		keep(types, said->incarnation, said->type.hash, NULL, 0);
 		return;
@@ -123,9 +123,9 @@ static void start_fetch(
 
 static int turn_fetch(struct types *types, uint32_t i, uint64_t now)
 {
-	struct msg_fetch *f = &types->fetches[i];
+	struct msg_asker *f = &types->fetches[i];
 	uint32_t missing = f->missing;
-	int result = msg_fetch_turn(f, now);
+	int result = msg_asker_turn(f, now);
 
 	if (result == 1) {
 		keep(types, types->whose[i], f->question.hash, f->data,
@@ -136,7 +136,7 @@ static int turn_fetch(struct types *types, uint32_t i, uint64_t now)
 	} else {
 		return f->missing != missing;
 	}
-	msg_fetch_close(f);
+	msg_asker_close(f);
 	return 1;
 }
 
@@ -175,7 +175,7 @@ uint64_t types_due(const struct server *server)
 	uint64_t due = UINT64_MAX;
 
 	for (uint32_t i = 0; i < FETCHES_MAX; i++) {
-		const struct msg_fetch *f = &server->types->fetches[i];
+		const struct msg_asker *f = &server->types->fetches[i];
 
 		if (f->link && f->again_ns < due)
 			due = f->again_ns;

@@ -3,7 +3,7 @@
  * types.h - what the broker knows of types: it tells, and looks into none.
  *
  *     a publisher of this host ── Schema ──> kept with it ──┐
- *     one of the network ── asked (topic/fetch) ─> a table ─┴─> Describe
+ *     one of the network ── asked (topic/asker) ─> a table ─┴─> Describe
  *
  * Schemas are bytes here: who asked for one checks it.  Those from the network
  * stand in a table of fixed size, under the publisher they came from: what one

@@ -3,7 +3,7 @@
  * type_fetch.c - a type, from who publishes it.
  *
  * The directory says who names which; the schema comes from there by
- * topic/fetch, or on a broker's host from the broker.  It is read like any bytes
+ * topic/asker, or on a broker's host from the broker.  It is read like any bytes
  * of a stranger, and must have the hash that was announced: a publisher whose
  * answer has not is left alone, and the next one asked.
  */
@@ -18,7 +18,7 @@
 #include "api/wait.h"
 #include "base/trail.h"
 #include "schema/type.h"
-#include "topic/fetch.h"
+#include "topic/asker.h"
 
 /* Publishers that were asked in vain, in one call. */
 #define TRIED_MAX 16u
@@ -89,7 +89,7 @@ static const struct msg_announcement *find_heard(const struct search *s)
 	return NULL;
 }
 
-static void sleep_on(struct msg_fetch *fetch, uint64_t deadline)
+static void sleep_on(struct msg_asker *fetch, uint64_t deadline)
 {
 	uint64_t now = msg_clock_ns();
 	uint64_t until = fetch->again_ns < deadline ? fetch->again_ns : deadline;
@@ -102,20 +102,20 @@ static void sleep_on(struct msg_fetch *fetch, uint64_t deadline)
 
 /* Room for what the lane opens, under the lock of its calls. */
 static int open_fetch(struct msg_node *node,
-	const struct msg_announcement *said, struct msg_fetch *fetch)
+	const struct msg_announcement *said, struct msg_asker *fetch)
 {
 	int result;
 
 	pthread_mutex_lock(&node->lock);
-	result = msg_fetch_open(fetch, node->domain, said);
+	result = msg_asker_open(fetch, node->domain, said);
 	pthread_mutex_unlock(&node->lock);
 	return result;
 }
 
-static void close_fetch(struct msg_node *node, struct msg_fetch *fetch)
+static void close_fetch(struct msg_node *node, struct msg_asker *fetch)
 {
 	pthread_mutex_lock(&node->lock);
-	msg_fetch_close(fetch);
+	msg_asker_close(fetch);
 	pthread_mutex_unlock(&node->lock);
 }
 
@@ -124,14 +124,14 @@ static int ask_publisher(struct search *s,
 	const struct msg_announcement *said, struct msg_type **type)
 {
 	uint64_t deadline = msg_clock_ns() + ANSWER_NS;
-	struct msg_fetch fetch = {0};
+	struct msg_asker fetch = {0};
 	int result = open_fetch(s->directory->node, said, &fetch);
 
 	if (result < 0)
 		return result;
 	if (deadline > s->deadline)
 		deadline = s->deadline;
-	while ((result = msg_fetch_turn(&fetch, msg_clock_ns())) == 0 &&
+	while ((result = msg_asker_turn(&fetch, msg_clock_ns())) == 0 &&
 		msg_clock_ns() < deadline)
 		sleep_on(&fetch, deadline);
 	if (result == 1)

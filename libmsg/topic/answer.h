@@ -11,7 +11,7 @@
  * on its descriptor; else calls on publishers, now and then.
  *
  * Neighbours: called by announcer; calls protocol/ and a link.
- * Test: tests/unit/topic/test_fetch.c.
+ * Test: tests/unit/topic/test_asker.c.
  */
 #ifndef MSG_TOPIC_ANSWER_H
 #define MSG_TOPIC_ANSWER_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* fetch.c - questions out, answers in; see fetch.h. */
-#include "topic/fetch.h"
+/* asker.c - questions out, answers in; see asker.h. */
+#include "topic/asker.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -20,18 +20,18 @@
 #define PAUSE_LEAST_NS (15 * MSG_NS_PER_MS)
 #define PAUSE_MOST_NS (200 * MSG_NS_PER_MS)
 
-static uint8_t *buffer(const struct msg_fetch *f, uint32_t token)
+static uint8_t *buffer(const struct msg_asker *f, uint32_t token)
 {
 	return f->region.base + (size_t)token * f->stride + MSG_LINK_HEADROOM;
 }
 
-static uint8_t *question_place(const struct msg_fetch *f)
+static uint8_t *question_place(const struct msg_asker *f)
 {
 	return f->region.base + (size_t)f->stride * RECEIVES +
 	       (size_t)(f->head % SENDS) * MSG_QUESTION_FRAME_MAX;
 }
 
-static int post(struct msg_fetch *f, uint32_t token)
+static int post(struct msg_asker *f, uint32_t token)
 {
 	return f->link->ops->post(
 		f->link, buffer(f, token), f->receive_bytes, token, false);
@@ -47,7 +47,7 @@ static uint32_t most(uint32_t a, uint32_t b)
 	return a > b ? a : b;
 }
 
-static int open_link(struct msg_fetch *f, struct msg_link_domain *domain)
+static int open_link(struct msg_asker *f, struct msg_link_domain *domain)
 {
 	struct msg_link_options options = {
 		.receive_count = RECEIVES,
@@ -75,7 +75,7 @@ static int open_link(struct msg_fetch *f, struct msg_link_domain *domain)
 	return 0;
 }
 
-static int start(struct msg_fetch *f, const struct msg_announcement *said)
+static int start(struct msg_asker *f, const struct msg_announcement *said)
 {
 	const struct msg_reach *to = &said->type.reach;
 	uint32_t count = least(f->link->receive_count, RECEIVES);
@@ -97,7 +97,7 @@ static int start(struct msg_fetch *f, const struct msg_announcement *said)
 	return 0;
 }
 
-int msg_fetch_open(struct msg_fetch *f, struct msg_link_domain *domain,
+int msg_asker_open(struct msg_asker *f, struct msg_link_domain *domain,
 	const struct msg_announcement *said)
 {
 	int result;
@@ -119,11 +119,11 @@ int msg_fetch_open(struct msg_fetch *f, struct msg_link_domain *domain,
 	if (result == 0)
 		result = start(f, said);
 	if (result < 0)
-		msg_fetch_close(f);
+		msg_asker_close(f);
 	return result;
 }
 
-void msg_fetch_close(struct msg_fetch *f)
+void msg_asker_close(struct msg_asker *f)
 {
 	if (f->link)
 		f->link->ops->close(f->link);
@@ -135,13 +135,13 @@ void msg_fetch_close(struct msg_fetch *f)
 
 /* ---- answers ----------------------------------------------------------- */
 
-static uint32_t part_count(const struct msg_fetch *f)
+static uint32_t part_count(const struct msg_asker *f)
 {
 	return f->bytes ? (f->bytes + f->part - 1) / f->part : 1;
 }
 
 /* The first part says how large it is. */
-static int learn_size(struct msg_fetch *f, uint32_t total)
+static int learn_size(struct msg_asker *f, uint32_t total)
 {
 	f->data = malloc(total);
 	if (!f->data)
@@ -152,7 +152,7 @@ static int learn_size(struct msg_fetch *f, uint32_t total)
 	return 0;
 }
 
-static int take(struct msg_fetch *f, const struct msg_answer *a)
+static int take(struct msg_asker *f, const struct msg_answer *a)
 {
 	uint32_t number = a->offset / f->part;
 
@@ -174,7 +174,7 @@ static int take(struct msg_fetch *f, const struct msg_answer *a)
 	return 0;
 }
 
-static int hear(struct msg_fetch *f, const struct msg_link_event *event)
+static int hear(struct msg_asker *f, const struct msg_link_event *event)
 {
 	const uint8_t *data = buffer(f, event->token);
 	struct msg_answer answer;
@@ -192,7 +192,7 @@ static int hear(struct msg_fetch *f, const struct msg_link_event *event)
 
 /* ---- questions --------------------------------------------------------- */
 
-static void ask(struct msg_fetch *f, uint32_t number)
+static void ask(struct msg_asker *f, uint32_t number)
 {
 	struct msg_link_send send = {
 		.iov_count = 1,
@@ -214,14 +214,14 @@ static void ask(struct msg_fetch *f, uint32_t number)
 }
 
 /* The first few that are missing, when the last few are there or seem lost. */
-static void ask_more(struct msg_fetch *f, uint64_t now)
+static void ask_more(struct msg_asker *f, uint64_t now)
 {
 	uint32_t count = part_count(f);
 
 	if (f->waiting > 0 && now < f->again_ns)
 		return;
 	f->waiting = 0;
-	for (uint32_t i = 0; i < count && f->waiting < MSG_FETCH_WINDOW; i++)
+	for (uint32_t i = 0; i < count && f->waiting < MSG_ASKER_WINDOW; i++)
 		if (!f->has[i])
 			ask(f, i);
 	f->again_ns = now + f->pause_ns;
@@ -230,7 +230,7 @@ static void ask_more(struct msg_fetch *f, uint64_t now)
 		f->pause_ns = PAUSE_MOST_NS;
 }
 
-int msg_fetch_turn(struct msg_fetch *f, uint64_t now)
+int msg_asker_turn(struct msg_asker *f, uint64_t now)
 {
 	struct msg_link_event events[EVENTS];
 	int count = f->link->ops->poll(f->link, events, EVENTS);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fetch.h - a schema, asked for part by part of the publisher that has it.
+ * asker.h - a schema, asked for part by part of the publisher that has it.
  *
  * A few questions are under way at a time; what is not answered is asked again,
  * ever more rarely.  Answers are believed that have our token: only who saw the
@@ -11,10 +11,10 @@
  *                           sleep on link->fd until deadline between them
  *
  * Neighbours: called by api/type_fetch.c and the broker; calls protocol/ and a
- * link.  Test: tests/unit/topic/test_fetch.c.
+ * link.  Test: tests/unit/topic/test_asker.c.
  */
-#ifndef MSG_TOPIC_FETCH_H
-#define MSG_TOPIC_FETCH_H
+#ifndef MSG_TOPIC_ASKER_H
+#define MSG_TOPIC_ASKER_H
 
 #include <stdint.h>
 
@@ -23,11 +23,11 @@
 #include "protocol/question.h"
 #include "topic/announce.h"
 
-#define MSG_FETCH_WINDOW 8u
+#define MSG_ASKER_WINDOW 8u
 /* Parts of the largest schema, at the smallest size. */
-#define MSG_FETCH_PARTS_MAX 304u
+#define MSG_ASKER_PARTS_MAX 304u
 
-struct msg_fetch {
+struct msg_asker {
 	struct msg_link *link; /* NULL: not open. */
 	struct msg_region region;
 	uint32_t receive_bytes;
@@ -42,18 +42,18 @@ struct msg_fetch {
 	uint64_t again_ns; /* When to ask again, */
 	uint64_t pause_ns; /* and how long after that. */
 	uint8_t *data;
-	uint8_t has[MSG_FETCH_PARTS_MAX];
+	uint8_t has[MSG_ASKER_PARTS_MAX];
 };
 
 /* Open a link and ask.  `said` names a type and where to ask.
  * 0; MEMORY, FABRIC, … with the trail, and nothing to close. */
-int msg_fetch_open(struct msg_fetch *fetch, struct msg_link_domain *domain,
+int msg_asker_open(struct msg_asker *asker, struct msg_link_domain *domain,
 	const struct msg_announcement *said);
 /* Safe on what is all zero. */
-void msg_fetch_close(struct msg_fetch *fetch);
+void msg_asker_close(struct msg_asker *asker);
 
 /* Take what was answered, and ask for more.  1: all is there; 0: not yet;
  * FABRIC, MEMORY. */
-int msg_fetch_turn(struct msg_fetch *fetch, uint64_t now);
+int msg_asker_turn(struct msg_asker *asker, uint64_t now);
 
 #endif
