@@ -172,6 +172,10 @@ int msg_schema_build(struct msg_schema *schema, void **descriptors);
 int schema_reserve(struct msg_schema *schema, void *array, uint32_t count,
 	size_t size, uint32_t limit, const char *what);
 
+/* gather.c: leave what the message `name` needs, itself first.  0, ARGUMENT,
+ * MEMORY. */
+int schema_gather(struct msg_schema *schema, const char *name);
+
 /* Sort fields by number and values by number and name; refuse two of one number
  * or name. */
 int schema_order_fields(struct msg_schema *schema, struct msg_schema_message *m);

@@ -24,7 +24,7 @@ if [ "$(uname -m)" != x86_64 ] && [ "$(uname -m)" != aarch64 ]; then
 	exit 77
 fi
 
-printf '#include <msg/msg.h>\n#include <msg/stats.h>\n#include <msg/broker.h>\n' >"$work/all.c"
+printf '#include <msg/msg.h>\n#include <msg/stats.h>\n#include <msg/broker.h>\n#include <msg/type.h>\n' >"$work/all.c"
 # One declaration a line, attributes and the C library's own left out.
 "$CC" -E -P -I "$include" "$work/all.c" | tr '\n\t' '  ' |
 	sed -e 's/__attribute__ *((\([^()]*\|([^()]*)\)*)) *//g' -e 's/  */ /g' -e 's/( /(/g' \
@@ -37,6 +37,7 @@ printf '#include <msg/msg.h>\n#include <msg/stats.h>\n#include <msg/broker.h>\n'
 	echo '#include <msg/msg.h>'
 	echo '#include <msg/stats.h>'
 	echo '#include <msg/broker.h>'
+	echo '#include <msg/type.h>'
 	echo 'int main(void) {'
 	# A struct or enum may be spread over several of those lines.
 	tr '\n' ' ' <"$work/flat" | grep -oE '(struct|enum) msg_[a-z_]+ \{[^}]*\}' |

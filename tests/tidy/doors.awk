@@ -8,10 +8,11 @@
 # of libmsg/README.md as a machine reads it.
 
 BEGIN {
-	may["api"] = "topic engine pool protocol link link/shm base"
+	may["api"] = "topic engine pool protocol link link/shm schema base"
 	may["topic"] = "engine pool protocol link link/shm base"
 	may["engine"] = "protocol pool link base"
 	may["pool"] = "base"
+	may["schema"] = "base"
 	may["link"] = "base"
 	may["link/fabric"] = "link base"
 	may["link/shm"] = "link base"
@@ -24,6 +25,7 @@ BEGIN {
 	also["topic"] = "control.pb-c.h"
 	also["link/shm"] = "broker.pb-c.h"
 	also["link/fabric"] = "udmc.h fi_ext_udmc.h"
+	also["examples"] = "quote.pb-c.h" # Made from quote.proto.
 	also["base"] = "msg/msg.h" # The types of the log call-back.
 
 	# Rooms without a floor plan: their own headers, and what is named here.
@@ -62,8 +64,8 @@ function of_system(room, header) {
 		return holds("link/fabric provider", room) ? "" : \
 			"only link/fabric/ and provider/ speak to the fabric"
 	if (header ~ /^(google|protobuf-c)\//)
-		return holds("topic link/shm", room) ? "" : \
-			"only topic/ and link/shm/ speak protobuf"
+		return holds("topic link/shm schema", room) ? "" : \
+			"only topic/, link/shm/ and schema/ speak protobuf"
 	if (room == "protocol" && !holds(pure, header))
 		return "protocol/ is pure; of libc only " pure
 	return ""

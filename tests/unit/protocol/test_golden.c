@@ -20,6 +20,7 @@
 #include "protocol/frame.h"
 #include "protocol/large.h"
 #include "protocol/pack.h"
+#include "protocol/question.h"
 #include "protocol/report.h"
 #include "topic/announce.h"
 
@@ -80,7 +81,7 @@ static const char *type_name(unsigned type)
 {
 	static const char *const names[] = {
 		"", "single", "packed", "fragment", "announce", "", "probe",
-		"report", "large"};
+		"report", "large", "", "", "", "question", "answer"};
 
 	return names[type];
 }
@@ -262,12 +263,44 @@ static int large_body(struct golden *golden, const struct msg_frame *frame,
 	return MSG_LARGE_BYTES;
 }
 
+static int question_body(struct golden *golden, const struct msg_frame *frame,
+	const uint8_t *body, uint32_t bytes, uint8_t *again)
+{
+	struct msg_question q;
+
+	(void)bytes;
+	if (!msg_question_read(&q, frame, body))
+		return -1;
+	say_header(golden, frame);
+	say(golden, "token 0x%016" PRIx64 "\n", q.token);
+	say_reach(golden, &q.reach);
+	msg_question_write(again - MSG_FRAME_HEADER_BYTES, &q);
+	return (int)(q.frame_bytes - MSG_FRAME_HEADER_BYTES);
+}
+
+static int answer_body(struct golden *golden, const struct msg_frame *frame,
+	const uint8_t *body, uint32_t bytes, uint8_t *again)
+{
+	struct msg_answer a;
+
+	(void)bytes;
+	if (!msg_answer_read(&a, frame, body))
+		return -1;
+	say_header(golden, frame);
+	say(golden, "token 0x%016" PRIx64 "\n", a.token);
+	say(golden, "total %" PRIu32 "\n", a.total);
+	say(golden, "part %.*s\n", (int)a.bytes, (const char *)a.part);
+	return (int)(msg_answer_write(again - MSG_FRAME_HEADER_BYTES, &a) -
+		     MSG_FRAME_HEADER_BYTES);
+}
+
 static void decode(struct golden *golden)
 {
 	static int (*const readers[])(struct golden *, const struct msg_frame *,
 		const uint8_t *, uint32_t, uint8_t *) = {
 		NULL, single_body, packed_body, fragment_body, announce_body,
-		NULL, probe_body, report_body, large_body};
+		NULL, probe_body, report_body, large_body, NULL, NULL, NULL,
+		question_body, answer_body};
 	const uint8_t *body = golden->data + MSG_FRAME_HEADER_BYTES;
 	struct msg_frame frame;
 	enum msg_frame_fault fault =

@@ -517,12 +517,59 @@ START_TEST(many_small_fields_run_out_of_arena)
 }
 END_TEST
 
+/* A type: all four fields, or none. */
+static void put_type(unsigned but)
+{
+	if (but != 20)
+		put_bytes(20, "md.Quote", 8);
+	if (but != 21)
+		put_number(21, 1);
+	if (but != 22) {
+		put_varint(22u << 3 | FIXED64);
+		for (int i = 0; i < 8; i++)
+			put((uint8_t)(i + 1));
+	}
+	if (but != 23)
+		put_bytes(23, "\x7f\0\0\1\x12\x34", 6);
+}
+
+START_TEST(a_type_is_whole_or_malformed)
+{
+	struct msg_announcement again;
+	uint8_t packed[MSG_ANNOUNCE_BYTES_MAX];
+
+	put_all_but(UNKNOWN);
+	put_type(0);
+	ck_assert(unpack());
+	ck_assert_str_eq(found.type.name, "md.Quote");
+	ck_assert_uint_eq(found.type.encoding, 1);
+	ck_assert_uint_eq(found.type.hash, 0x0807060504030201);
+	ck_assert_uint_eq(found.type.reach.bytes, 6);
+	ck_assert(msg_announce_unpack(
+		&again, packed, msg_announce_pack(&found, packed)));
+	ck_assert_mem_eq(&again.type, &found.type, sizeof again.type);
+	for (unsigned but = 20; but <= 23; but++) {
+		put_all_but(UNKNOWN);
+		put_type(but);
+		refused();
+	}
+	put_all_but(UNKNOWN);
+	put_type(21);
+	put_number(21, 256);
+	refused();
+	put_all_but(UNKNOWN);
+	put_type(20);
+	put_bytes(20, "a\x1b", 2);
+	refused();
+}
+END_TEST
+
 START_TEST(some_thirty_fields_more_than_now_are_no_trouble)
 {
 	put_all_but(UNKNOWN);
 	put_text(HOST, "host");
 	for (unsigned i = 0; i < 30; i++)
-		put_number(UNKNOWN + i, i);
+		put_number(100 + i, i);
 	ck_assert(unpack());
 }
 END_TEST
@@ -635,6 +682,7 @@ int main(void)
 	tcase_add_test(hostile, many_small_fields_run_out_of_arena);
 	tcase_add_test(
 		hostile, some_thirty_fields_more_than_now_are_no_trouble);
+	tcase_add_test(hostile, a_type_is_whole_or_malformed);
 	tcase_add_test(hostile, a_topic_said_often_runs_out_of_arena);
 	tcase_add_test(hostile, lengths_that_lie_are_refused);
 	tcase_add_test(hostile, wrong_wire_types_and_groups_are_refused);

@@ -33,9 +33,21 @@ const struct example examples[] = {
 	{MSG_CONTROL_LISTING, "Listing", PART(listing), 0},
 	{MSG_CONTROL_STATS_SEGMENT, "StatsSegment", PART(stats_segment), 1},
 	{MSG_CONTROL_STARTED, "Started", 0, 0},
+	{MSG_CONTROL_SCHEMA, "Schema", PART(schema), 0},
+	{MSG_CONTROL_DESCRIBE, "Describe", PART(describe), 0},
+	{MSG_CONTROL_DESCRIBED, "Described", PART(described), 0},
+	{MSG_CONTROL_TYPED, "Typed", PART(typed), 0},
 };
 _Static_assert(sizeof examples / sizeof *examples == EXAMPLES,
 	"all of them");
+
+/* The most there may be, of no text. */
+static void fill_part(struct msg_control_part *part)
+{
+	part->bytes = MSG_CONTROL_PART_BYTES_MAX;
+	for (uint32_t i = 0; i < part->bytes; i++)
+		part->data[i] = (uint8_t)(i * 7);
+}
 
 static void fill_from_client(struct msg_control *c)
 {
@@ -55,6 +67,7 @@ static void fill_from_client(struct msg_control *c)
 		c->subscribe.tagged = true;
 		c->subscribe.give_up_ms = 60000;
 		c->subscribe.resumes = true;
+		c->subscribe.type_hash = 0x1122334455667788;
 		break;
 	case MSG_CONTROL_PUBLISH:
 		strcpy(c->publish.topic, "md.acme.prüf");
@@ -72,9 +85,23 @@ static void fill_from_client(struct msg_control *c)
 		c->publish.linger_ms = 1;
 		c->publish.next_frame = 1ull << 48;
 		c->publish.session = UINT32_MAX;
+		strcpy(c->publish.type_name, "md.Quote");
+		c->publish.type_encoding = 255;
+		c->publish.type_hash = 0x1122334455667788;
 		break;
 	case MSG_CONTROL_WATCH:
 		strcpy(c->watch.pattern, ">");
+		break;
+	case MSG_CONTROL_SCHEMA:
+		c->schema.hash = 0x1122334455667788;
+		c->schema.bytes = 65536;
+		c->schema.offset = 65536 - MSG_CONTROL_PART_BYTES_MAX;
+		fill_part(&c->schema.part);
+		break;
+	case MSG_CONTROL_DESCRIBE:
+		c->describe.publisher = UINT32_MAX;
+		c->describe.hash = 0x1122334455667788;
+		c->describe.offset = 3072;
 		break;
 	default:
 		c->bye.next_sequence = 1234567890123;
@@ -96,6 +123,9 @@ void fill_topic(struct msg_control_topic *t, unsigned number)
 	t->frame_bytes = 1472;
 	t->local = number & 1;
 	t->reliability = MSG_RELIABILITY_RELIABLE;
+	strcpy(t->type_name, "md.Quote");
+	t->type_encoding = 1;
+	t->type_hash = UINT64_MAX;
 }
 
 static void fill_welcome(struct msg_control_welcome *w)
@@ -116,6 +146,7 @@ static void fill_welcome(struct msg_control_welcome *w)
 	w->publish_period_ms = 1000;
 	w->reliable = true;
 	w->wishes = true;
+	w->types = true;
 }
 
 static void fill_ring(struct msg_control_ring *r)
@@ -173,6 +204,19 @@ static void fill_from_broker(struct msg_control *c)
 		break;
 	case MSG_CONTROL_STATS_SEGMENT:
 		c->stats_segment.bytes = 4096;
+		break;
+	case MSG_CONTROL_DESCRIBED:
+		c->described.publisher = 0x89abcdef;
+		c->described.hash = 0x1122334455667788;
+		c->described.offset = 1;
+		c->described.state = MSG_CONTROL_HERE;
+		c->described.bytes = 65536;
+		fill_part(&c->described.part);
+		break;
+	case MSG_CONTROL_TYPED:
+		strcpy(c->typed.topic, "md.acme.bid");
+		c->typed.publisher = 0x89abcdef;
+		strcpy(c->typed.type_name, "md.Other");
 		break;
 	default:
 		break;

@@ -305,6 +305,30 @@ END_TEST
 
 /* ---- between fields ---------------------------------------------------- */
 
+START_TEST(parts_lie_in_their_schema)
+{
+	static const uint8_t part[MSG_CONTROL_PART_BYTES_MAX + 1];
+
+	pack_example(about_kind(MSG_CONTROL_SCHEMA));
+	put_number(2, VARINT, 65535);
+	refused(MSG_CONTROL_SCHEMA, "are not in a schema of 65535");
+	pack_example(about_kind(MSG_CONTROL_SCHEMA));
+	put_number(3, VARINT, 65536);
+	refused(MSG_CONTROL_SCHEMA, "are not in a schema of 65536");
+	pack_example(about_kind(MSG_CONTROL_DESCRIBE));
+	put_number(3, VARINT, 65537);
+	refused(MSG_CONTROL_DESCRIBE, "offset is 65537, not 0 to 65536");
+	pack_example(about_kind(MSG_CONTROL_DESCRIBED));
+	put_bytes(6, part, 1);
+	put_number(3, VARINT, 65536);
+	refused_from(MSG_CONTROL_BROKER, MSG_CONTROL_DESCRIBED,
+		"are not in a schema of 65536");
+	pack_example(about_kind(MSG_CONTROL_SCHEMA));
+	put_bytes(4, part, 0);
+	refused(MSG_CONTROL_SCHEMA, "part is 0, not 1 to 3072");
+}
+END_TEST
+
 START_TEST(a_pool_too_large_is_refused)
 {
 	pack_example(about_kind(MSG_CONTROL_PUBLISHING));
@@ -369,6 +393,7 @@ int main(void)
 		whole, packing_a_topic_that_is_no_text_aborts, SIGABRT);
 	tcase_add_test(whole, unknown_kinds_are_refused_by_number);
 	tcase_add_test(whole, a_pool_too_large_is_refused);
+	tcase_add_test(whole, parts_lie_in_their_schema);
 	tcase_add_test(whole, a_frame_closes_what_was_not_taken_out);
 	tcase_add_test(
 		amplify, many_empty_elements_cost_neither_memory_nor_time);
