@@ -25,7 +25,7 @@ while [ $# -gt 0 ]; do
 	esac
 done
 [ "$runs" -ge 0 ] || [ "$seconds" -gt 0 ] || seconds=60
-[ $# -gt 0 ] || set -- frame report recover announce control ring broker mcap
+[ $# -gt 0 ] || set -- frame report recover announce control ring schema broker mcap
 
 compiler=${CC:-}
 for candidate in clang clang-14 clang-15 clang-16 clang-19; do

@@ -202,6 +202,7 @@ class CPublisherOptions(Structure):
         ("flow_count", c_uint32),
         ("give_up_ms", c_uint32),
         ("linger_ms", c_uint32),
+        ("type", c_void_p),
     ]
 
 
@@ -233,7 +234,8 @@ class CSubscriberOptions(Structure):
         ("give_up_ms", c_uint32),
         ("tagged", c_uint32),
         ("events", c_uint32),
-        ("reserved", c_uint32),
+        ("type_policy", c_uint32),
+        ("type", c_void_p),
     ]
 
 
@@ -276,7 +278,9 @@ class CTopicInfo(Structure):
         ("message_bytes_max", c_uint32),
         ("frame_bytes", c_uint32),
         ("reliability", c_uint32),
-        ("reserved", c_uint32),
+        ("encoding", c_uint32),
+        ("type_name", c_char_p),
+        ("type_hash", c_uint64),
     ]
 
 

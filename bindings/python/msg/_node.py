@@ -69,6 +69,10 @@ class TopicInfo(NamedTuple):
     message_bytes_max: int
     frame_bytes: int
     reliability: Reliability
+    #: Of the type that it names: enum msg_encoding, its name, its hash; 0, "", 0.
+    encoding: int
+    type_name: str
+    type_hash: int
 
 
 def _text(value: Optional[bytes]) -> str:
@@ -236,6 +240,9 @@ def _topic_info(i: Any) -> TopicInfo:
         i.message_bytes_max,
         i.frame_bytes,
         Reliability(i.reliability),
+        i.encoding,
+        _text(i.type_name),
+        i.type_hash,
     )
 
 

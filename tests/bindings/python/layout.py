@@ -22,7 +22,7 @@ FAILED = []
 
 # Of broker.h, which the package leaves to the program `msg`, and this: a Python
 # program waits in Python, where signals are handled.
-NOT_BOUND = re.compile(r"msg_broker_|msg_subscriber_wait$")
+NOT_BOUND = re.compile(r"msg_broker_|msg_type_|msg_filter_|msg_subscriber_wait$")
 ELSEWHERE = re.compile(r"MSG_BROKER_(STATE|ROLE|READER)_|MSG_COUNTER_|MSG_NODE_")
 SCALARS = {
     "int": ctypes.c_int,
