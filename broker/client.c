@@ -351,6 +351,7 @@ static void welcome(struct client *c, const struct msg_control_hello *hello)
 	w->publish_period_ms = 1000;
 	w->reliable = true;
 	w->types = true;
+	w->connected = true;
 	w->wishes = true;
 	if (n->domain) {
 		w->lane = n->domain->lane;

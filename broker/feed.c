@@ -12,14 +12,19 @@
 #include "broker/client.h"
 #include "broker/log.h"
 #include "broker/network.h"
+#include "broker/server_internal.h"
 #include "broker/stream.h"
 
 #include "base/clock.h"
 #include "base/trail.h"
+#include "link/module.h"
 #include "pool/ring_reader.h"
+#include "protocol/greeting.h"
 #include "protocol/pack.h"
 
 #define PUBLISHERS_MAX 4096u
+/* For connected topics: 8 MiB, so that messages up to 7 MiB find room. */
+#define CONNECTED_SLOTS 512u
 #define REORDER_NS (200 * MSG_NS_PER_US)
 #define REORDER_SOFTWARE_NS (5 * MSG_NS_PER_MS)
 /* Of reliable topics: a gap is asked for after so long, and lost after … */
@@ -39,6 +44,29 @@ static int draw_name(uint64_t *name)
 	return 0;
 }
 
+/* The first connected topic was heard of. */
+static int open_session(void *context)
+{
+	struct feed *f = context;
+	const struct msg_channel_module *module;
+	struct msg_session_options options;
+	char text[MSG_LINK_TEXT_BYTES] = "";
+	int result = msg_link_module_channels(&module);
+
+	if (result == 0)
+		result = msg_receiver_session_options(&f->receiver, &options);
+	if (result < 0)
+		return result;
+	result = msg_session_open(
+		f->network->domain, module, &options, &f->session, text);
+	if (result < 0)
+		return msg_fail(-result, "%s", text);
+	result = msg_receiver_start_session(&f->receiver, f->session);
+	return result < 0 ? result
+			  : server_watch_lane(f->server,
+				    msg_session_side(f->session)->fd);
+}
+
 static int open_receiver(struct feed *f)
 {
 	struct network *n = f->network;
@@ -54,12 +82,15 @@ static int open_receiver(struct feed *f)
 		.ask_ns = ASK_NS,
 		.give_up_ns = GIVE_UP_NS,
 		.revoke = true,
+		.connected_count = CONNECTED_SLOTS,
+		.connected_bytes = MSG_CONNECTED_FRAME_BYTES,
+		.connect = open_session,
+		.connect_context = f,
 		.announce = msg_follow_announced,
 		.announce_context = &f->follow,
 	};
-	size_t bytes = msg_receive_bytes(
-		f->slots + msg_receiver_side_buffers(&options),
-		MSG_LINK_HEADROOM + options.frame_bytes);
+	struct msg_receive_shape shape = msg_receiver_shape(&options);
+	size_t bytes = msg_receive_shape_bytes(&shape);
 	int result = draw_name(&options.name);
 
 	if (result == 0)
@@ -91,7 +122,7 @@ static int open_link(struct feed *f)
 	struct network *n = f->network;
 	struct msg_link_options options = {
 		.memory = f->pool.base,
-		.memory_bytes = f->pool.bytes,
+		.memory_bytes = msg_receive_narrow_bytes(&f->receiver.pool),
 		.receive_count = f->slots,
 		.port = n->port,
 	};
@@ -110,13 +141,15 @@ static int open_link(struct feed *f)
 				    &f->pool, MSG_SHM_SEAL_READ_ONLY);
 }
 
-int feed_open(struct feed **out, struct network *network, uint32_t slots)
+int feed_open(struct feed **out, struct server *server, uint32_t slots)
 {
+	struct network *network = &server->network;
 	struct feed *f = calloc(1, sizeof *f);
 	int result;
 
 	if (!f)
 		return msg_fail(MSG_ERROR_MEMORY, "no memory for a feed");
+	f->server = server;
 	f->network = network;
 	f->slots = slots;
 	f->log = (struct msg_log){log_library, NULL};
@@ -142,6 +175,8 @@ void feed_close(struct feed *f)
 	msg_receiver_leave(&f->receiver);
 	if (f->follow.topics)
 		msg_follow_close(&f->follow);
+	if (f->session)
+		msg_session_close(f->session);
 	if (f->side)
 		f->side->ops->close(f->side);
 	if (f->link)
@@ -215,7 +250,7 @@ int feed_add(struct feed *f, struct stream *stream, uint64_t epoch,
 	struct msg_ring_writer_options options = {
 		.header = (struct msg_ring_header *)stream->ring.base,
 		.entry_count = stream->entry_count,
-		.pin_max = f->receiver.pool.count,
+		.pin_max = msg_receive_slots(&f->receiver.pool),
 		.epoch = epoch,
 		.shared = true,
 		.free = msg_receiver_free,

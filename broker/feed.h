@@ -14,6 +14,9 @@
  * not taken is taken from them; when all is in somebody's hands, whoever holds
  * most loses his ring.  The receive path waits for nobody.
  *
+ * Topics that are had by connections come by one to each publisher, into wide
+ * slots of the same pool; what that takes is opened with the first of them.
+ *
  * To publishers of reliable topics the feed is one receiver, however many
  * subscribers it has: it asks once for what is missing, on a link of its own,
  * and repairs come into slots of the same pool.  The position it reports is its
@@ -42,6 +45,7 @@
 #define FEED_TOPICS_MAX 1024u
 
 struct network;
+struct server;
 struct stream;
 
 struct feed {
@@ -49,6 +53,8 @@ struct feed {
 	struct msg_shm_segment pool;
 	struct msg_link *link;
 	struct msg_link *side; /* For reliable topics. */
+	struct msg_session *session; /* For connected ones, once one was heard. */
+	struct server *server; /* It watches what the feed opens. */
 	struct msg_receiver receiver;
 	struct msg_follow follow;
 	struct msg_log log;
@@ -60,7 +66,7 @@ struct feed {
 	bool unmarked; /* Some stream is, and wants a turn. */
 };
 
-int feed_open(struct feed **feed, struct network *network, uint32_t slots);
+int feed_open(struct feed **feed, struct server *server, uint32_t slots);
 void feed_close(struct feed *feed);
 
 /* Receive a topic into a stream that was just opened, as `wish` says until it has

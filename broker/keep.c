@@ -172,7 +172,7 @@ static int open_repairer(
 		.incarnation = wish->incarnation,
 		.tag = msg_name_tag(wish->topic),
 		.publisher = (uint32_t)wish->incarnation,
-		.frame_bytes = n->domain->frame_bytes,
+		.frame_bytes = p->body_max + MSG_FRAME_HEADER_BYTES,
 		.receive_bytes = network_receive_bytes(n),
 		.history = k->limits.frames,
 		.first_frame = wish->next_frame,
@@ -186,6 +186,10 @@ static int open_repairer(
 		.give_up_ns = k->give_up_ns,
 		.counters = k->counters,
 	};
+
+	/* Behind the headers of what is new: a session takes but one piece. */
+	if (p->connected)
+		options.memory = p->aside;
 
 	return msg_repairer_open(&k->repairer, &options);
 }
@@ -216,7 +220,7 @@ int keep_open(struct publisher *p, const struct msg_control_publish *wish)
 			"(history_bytes)",
 			k->limits.frames);
 	result = open_repairer(p, wish);
-	return result < 0 ? result : open_side(p);
+	return result < 0 || p->connected ? result : open_side(p);
 }
 
 void keep_close(struct publisher *p)

@@ -14,9 +14,11 @@
 
 #include "base/clock.h"
 #include "base/trail.h"
+#include "link/module.h"
 #include "pool/transmit.h"
 #include "protocol/fragment.h"
 #include "protocol/frame.h"
+#include "protocol/greeting.h"
 #include "protocol/pack.h"
 #include "topic/name.h"
 
@@ -31,12 +33,17 @@
 #define DRAIN_NS MSG_NS_PER_S
 /* Turns in which one that is replaced sends what is there. */
 #define REST_TURNS 256u
+/* Hosts that are connected to a publisher. */
+#define CONNECTIONS_MAX 128u
+/* One that is connected to is announced so often, at least. */
+#define CONNECTED_MS 100u
 /* And for that long its frames may come back to us. */
 #define ECHO_NS MSG_NS_PER_S
 
 static bool is_reliable(const struct msg_control_publish *wish)
 {
-	return wish->reliability == MSG_RELIABILITY_RELIABLE;
+	return wish->reliability == MSG_RELIABILITY_RELIABLE ||
+	       wish->reliability == MSG_RELIABILITY_RC;
 }
 
 /* What is of reliable topics only, and what must go together. */
@@ -82,6 +89,8 @@ static void shape_memory(
 	uint32_t entries = ENTRIES_MIN;
 	uint32_t payload;
 
+	if (p->connected)
+		frame = MSG_CONNECTED_FRAME_BYTES;
 	p->body_max = frame - MSG_FRAME_HEADER_BYTES;
 	p->part_max = (p->body_max - MSG_FRAGMENT_HEADER_BYTES) & ~63u;
 	payload = wish->message_bytes_max > p->body_max
@@ -140,6 +149,9 @@ static void describe(
 	text->period_ms = wish->period_ms;
 	text->reliable = is_reliable(wish);
 	take_type(p, wish);
+	/* Nobody can connect before he has heard it. */
+	if (p->connected && text->period_ms > CONNECTED_MS)
+		text->period_ms = CONNECTED_MS;
 	p->source.sent = &p->sent;
 	if (server->network.domain)
 		p->source.group = msg_name_group(
@@ -207,6 +219,47 @@ static int make_memory(struct publisher *p, const char *topic)
 	return 0;
 }
 
+static void limit_flight(struct publisher *p)
+{
+	if (p->lane->send_count < FLIGHT)
+		p->flight_mask = p->lane->send_count - 1;
+	while (p->flight_mask & (p->flight_mask + 1))
+		p->flight_mask &= p->flight_mask - 1;
+}
+
+static int open_session(struct publisher *p)
+{
+	struct msg_repairer *repairer = &p->keep->repairer;
+	const struct msg_channel_module *module;
+	struct msg_session_options options = {
+		.memory = p->pool.base,
+		.memory_bytes = p->pool.bytes,
+		.stream_count = FLIGHT,
+		.connection_max = CONNECTIONS_MAX,
+	};
+	char text[MSG_LINK_TEXT_BYTES] = "";
+	int result = msg_link_module_channels(&module);
+
+	if (result < 0)
+		return result;
+	msg_repairer_session_options(repairer, &options);
+	options.headers = p->headers.base;
+	options.headers_bytes = p->headers.bytes;
+	result = msg_session_open(p->server->network.domain, module, &options,
+		&p->session, text);
+	if (result < 0)
+		return msg_fail(-result,
+			"the broker has no connections for it: %s", text);
+	p->lane = msg_session_stream(p->session);
+	p->keep->side = msg_session_side(p->session);
+	p->group = MSG_SESSION_ALL;
+	limit_flight(p);
+	result = msg_repairer_start_session(repairer, p->session);
+	p->source.text.connect = repairer->reach;
+	return result < 0 ? result
+			  : server_watch_lane(p->server, p->keep->side->fd);
+}
+
 static int open_lane(struct publisher *p)
 {
 	struct network *n = &p->server->network;
@@ -216,7 +269,11 @@ static int open_lane(struct publisher *p)
 		.send_count = FLIGHT,
 	};
 	char text[MSG_LINK_TEXT_BYTES] = "";
-	int result = msg_region_open(&p->headers, FLIGHT * HEADER_STRIDE);
+	size_t aside = p->connected
+			       ? msg_repairer_bytes(network_receive_bytes(n))
+			       : 0;
+	int result = msg_region_open(
+		&p->headers, FLIGHT * HEADER_STRIDE + aside);
 
 	if (result < 0)
 		return result;
@@ -224,6 +281,10 @@ static int open_lane(struct publisher *p)
 	if (!p->flight)
 		return msg_fail(MSG_ERROR_MEMORY, "no memory for a publisher");
 	p->flight_mask = FLIGHT - 1;
+	p->aside = p->headers.base + FLIGHT * HEADER_STRIDE;
+	/* What is kept opens what it is sent by. */
+	if (p->connected)
+		return 0;
 	options.headers = p->headers.base;
 	options.headers_bytes = p->headers.bytes;
 	result = n->domain->ops->link_open(n->domain, &options, &p->lane, text);
@@ -231,10 +292,7 @@ static int open_lane(struct publisher *p)
 	if (result < 0)
 		return msg_fail(-result, "the broker has no lane for it: %s",
 			text);
-	if (p->lane->send_count < FLIGHT)
-		p->flight_mask = p->lane->send_count - 1;
-	while (p->flight_mask & (p->flight_mask + 1))
-		p->flight_mask &= p->flight_mask - 1;
+	limit_flight(p);
 	return msg_groups_join(&n->groups, p->lane, p->source.group,
 		MSG_LINK_JOIN_SEND, p->source.text.topic, &p->group);
 }
@@ -268,6 +326,8 @@ int publisher_open(struct client *client,
 	if (p->next)
 		p->next->link = &p->next;
 	server->publishers = p;
+	p->connected = wish->reliability == MSG_RELIABILITY_RC &&
+		       server->network.domain;
 	shape_memory(p, wish);
 	describe(p, wish);
 	result = make_memory(p, wish->topic);
@@ -275,6 +335,8 @@ int publisher_open(struct client *client,
 		result = open_lane(p);
 	if (result == 0 && p->limits.slots > 0)
 		result = keep_open(p, wish);
+	if (result == 0 && p->connected)
+		result = open_session(p);
 	if (result < 0) {
 		publisher_close(p);
 		return result;
@@ -356,6 +418,10 @@ void publisher_close(struct publisher *p)
 	if (p->announced)
 		msg_announcer_remove(
 			&server->network.announcer, &p->source, 1);
+	if (p->session) {
+		msg_session_close(p->session);
+		p->lane = p->keep->side = NULL;
+	}
 	keep_close(p);
 	if (p->lane)
 		p->lane->ops->close(p->lane);

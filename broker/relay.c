@@ -289,6 +289,8 @@ int publisher_turn(struct publisher *p)
 			break;
 		result = send_entry(p);
 	}
+	p->clogged = p->session && (result == -MSG_ERROR_AGAIN ||
+					   in_flight(p) > p->flight_mask);
 	if (n > 0 || p->unflushed)
 		flushed = p->lane->ops->flush(p->lane) == 0;
 	p->unflushed = !flushed;
@@ -328,7 +330,8 @@ bool publisher_ready(struct publisher *p)
 {
 	if (p->reader_index < 0)
 		return false;
-	if (in_flight(p) > 0 || p->unflushed)
+	/* What is on connections says by itself when it is done. */
+	if ((in_flight(p) > 0 && !p->session) || p->unflushed)
 		return true;
 	if (!p->keep)
 		return p->claimed || msg_ring_ready(&p->reader);
@@ -336,7 +339,7 @@ bool publisher_ready(struct publisher *p)
 		return true;
 	/* Else whatever lets it go on wakes us, or is due. */
 	return p->keep->stopped_ns == 0 && !p->keep->repairer.waiting &&
-	       (p->claimed || msg_ring_ready(&p->reader));
+	       !p->clogged && (p->claimed || msg_ring_ready(&p->reader));
 }
 
 uint64_t publisher_due(const struct publisher *p)

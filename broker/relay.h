@@ -24,7 +24,7 @@
 
 #include "broker/keep.h"
 
-#include "link/link.h"
+#include "link/session.h"
 #include "link/shm/control.h"
 #include "link/shm/segment.h"
 #include "pool/region.h"
@@ -53,6 +53,11 @@ struct publisher {
 	                      whether it is over is looked at (again). */
 	/* To the network, unless there is none. */
 	struct msg_link *lane;
+	struct msg_session *session; /* Of a connected topic: what `lane` and
+	                                keep->side belong to. */
+	bool connected;
+	uint8_t *aside; /* Of `headers`, the part of what is kept. */
+	bool clogged; /* Connections took no more: they wake us. */
 	uint32_t group;
 	uint32_t body_max;
 	uint32_t part_max;

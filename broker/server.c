@@ -504,7 +504,7 @@ static int open_feeds(struct server *server)
 		return msg_fail(MSG_ERROR_MEMORY, "no memory for the feeds");
 	for (uint32_t i = 0; i < classes && result == 0; i++) {
 		result = feed_open(
-			&server->feeds[i], &server->network, server->slots);
+			&server->feeds[i], server, server->slots);
 		if (result == 0) {
 			server->feed_count++;
 			result = server_watch_lane(

@@ -22,12 +22,12 @@
 
 static int check_reliability(uint32_t reliability, enum msg_delivery_way way)
 {
-	if (reliability == MSG_RELIABILITY_RC && way != MSG_DELIVERY_LANE)
+	if (reliability == MSG_RELIABILITY_RC &&
+		(way == MSG_DELIVERY_NO_RC || way == MSG_DELIVERY_BEST_EFFORT))
 		return msg_fail(MSG_ERROR_ARGUMENT,
-			"reliability is MSG_RELIABILITY_RC, which this libmsg "
-			"(%s) cannot do through a broker; open the node with "
-			"MSG_BROKER_NEVER, or use MSG_RELIABILITY_RELIABLE",
-			msg_version());
+			"reliability is MSG_RELIABILITY_RC, and the broker takes "
+			"no such topics; start a newer one, or open the node "
+			"with MSG_BROKER_NEVER");
 	if (reliability > MSG_RELIABILITY_RC)
 		return msg_fail(MSG_ERROR_ARGUMENT,
 			"reliability is %u; use enum msg_reliability",

@@ -15,7 +15,8 @@
 enum msg_delivery_way {
 	MSG_DELIVERY_LANE,
 	MSG_DELIVERY_BROKER,
-	MSG_DELIVERY_BEST_EFFORT, /* A broker that knows of no reliable topics. */
+	MSG_DELIVERY_NO_RC,       /* A broker that knows of no rc topics, … */
+	MSG_DELIVERY_BEST_EFFORT, /* … or of no reliable ones either. */
 };
 
 /* Complete the options from `reliability` on.  0, or -MSG_ERROR_ARGUMENT with

@@ -48,6 +48,8 @@ static inline enum msg_delivery_way msg_node_delivery(
 {
 	if (!msg_node_is_brokered(node))
 		return MSG_DELIVERY_LANE;
+	if (node->broker.reliable && !node->broker.connected)
+		return MSG_DELIVERY_NO_RC;
 	return node->broker.reliable ? MSG_DELIVERY_BROKER
 				     : MSG_DELIVERY_BEST_EFFORT;
 }

@@ -377,7 +377,7 @@ static int open_on_broker(struct msg_publisher *p,
 	};
 	int result;
 
-	if (o->reliability == MSG_RELIABILITY_RELIABLE)
+	if (o->reliability >= MSG_RELIABILITY_RELIABLE)
 		keep_at_broker(p, o, &options);
 	if (p->type) {
 		options.type_name = p->type->name;

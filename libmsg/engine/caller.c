@@ -110,7 +110,7 @@ static void call(struct msg_receiver *r, struct msg_stream *s,
 	};
 	uint8_t said[MSG_GREETING_BYTES];
 
-	if (r->options.tagged)
+	if (receive_wish(r, s).tagged)
 		greeting.flags |= MSG_GREETING_TAGGED;
 	if (s->kind == MSG_STREAM_RELIABLE && s->recover.started)
 		greeting.flags |= MSG_GREETING_RESUMES;
@@ -124,7 +124,7 @@ static void call(struct msg_receiver *r, struct msg_stream *s,
 static void begin(struct msg_receiver *r, struct msg_stream *s,
 	const struct msg_receive_offer *offer)
 {
-	uint64_t history = r->options.history;
+	uint64_t history = receive_wish(r, s).history;
 
 	if (s->kind != MSG_STREAM_UNKNOWN) {
 		count(r, MSG_COUNTER_UNBELIEVED, 1);
@@ -151,15 +151,19 @@ static bool has_session(struct msg_receiver *r)
 int msg_receiver_offered(struct msg_receiver *r, const struct msg_frame *frame,
 	const struct msg_receive_offer *offer)
 {
-	struct msg_stream *s;
+	struct msg_stream *s =
+		msg_stream_find(&r->streams, frame->publisher, frame->tag);
 
+	/* Of this host: its messages come another way. */
+	if (s && s->foreign)
+		return 0;
 	if (!r->side.link || !has_session(r)) {
 		if (!msg_receiver_knows(r, frame, offer->incarnation))
 			count(r, MSG_COUNTER_TOPICS_REFUSED, 1);
 		return -MSG_ERROR_FABRIC;
 	}
 	s = receive_find_stream(r, frame);
-	if (!s || s->ignored)
+	if (!s)
 		return 0;
 	if (!s->calls)
 		begin(r, s, offer);

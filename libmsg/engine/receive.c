@@ -388,7 +388,11 @@ void msg_receiver_free(void *receiver, uint32_t slot)
 
 static bool is_short(const struct msg_receiver *r, uint32_t part)
 {
-	return r->pool.free_count + r->posted < r->pool.narrow / part;
+	const struct msg_receive_pool *pool = &r->pool;
+
+	return pool->free_count + r->posted < pool->narrow / part ||
+	       (r->session && pool->wide_free_count + r->calls.posted <
+				      pool->wide_count / part);
 }
 
 /* Slots that the rings hold and nobody needs; what they retain for who comes

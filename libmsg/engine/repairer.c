@@ -49,6 +49,17 @@ static uint32_t most(uint32_t a, uint32_t b)
 	return a > b ? a : b;
 }
 
+static uint32_t stride_of(uint32_t receive_bytes)
+{
+	return (uint32_t)msg_region_stride(MSG_LINK_HEADROOM + receive_bytes);
+}
+
+size_t msg_repairer_bytes(uint32_t receive_bytes)
+{
+	return (size_t)stride_of(receive_bytes) * MSG_REPAIRER_BUFFERS +
+	       MSG_REPAIRER_PLACES * MSG_REPAIRER_HEADER;
+}
+
 static int open_tables(struct msg_repairer *r)
 {
 	const struct msg_repairer_options *o = &r->options;
@@ -61,11 +72,13 @@ static int open_tables(struct msg_repairer *r)
 			"no memory to repair %u frames; ask for less "
 			"(history_bytes)",
 			o->history);
-	r->buffer_stride = (uint32_t)msg_region_stride(
-		MSG_LINK_HEADROOM + o->receive_bytes);
-	return msg_region_open(&r->region,
-		(size_t)r->buffer_stride * MSG_REPAIRER_BUFFERS +
-			MSG_REPAIRER_PLACES * MSG_REPAIRER_HEADER);
+	r->buffer_stride = stride_of(o->receive_bytes);
+	if (!o->memory)
+		return msg_region_open(
+			&r->region, msg_repairer_bytes(o->receive_bytes));
+	msg_region_borrow(
+		&r->region, o->memory, msg_repairer_bytes(o->receive_bytes));
+	return 0;
 }
 
 int msg_repairer_open(

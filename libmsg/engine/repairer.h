@@ -95,6 +95,8 @@ struct msg_repairer_options {
 	uint32_t flow_count;
 	uint64_t give_up_ns;
 	msg_counter_t *counters; /* MSG_COUNTER_COUNT, of the publisher. */
+	void *memory; /* Or NULL: its own.  For buffers and headers,
+	                 msg_repairer_bytes of it. */
 };
 
 /* Somebody who reported. */
@@ -145,6 +147,8 @@ struct msg_repairer {
 	uint64_t told_cut, told_refused, told_unbelieved;
 	struct msg_session_counts told_session;
 };
+
+size_t msg_repairer_bytes(uint32_t receive_bytes);
 
 /* 0, or -MSG_ERROR_MEMORY with the reason on the trail. */
 int msg_repairer_open(struct msg_repairer *repairer,

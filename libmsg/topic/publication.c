@@ -227,6 +227,12 @@ static int ask(void *context)
 			"the broker at %s takes no reliable topics; start a "
 			"newer one, or open the node with MSG_BROKER_NEVER",
 			p->client.path);
+	if (p->said.reliability == MSG_RELIABILITY_RC &&
+		!p->client.welcome.connected)
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"the broker at %s takes no rc topics; start a newer one, "
+			"or open the node with MSG_BROKER_NEVER",
+			p->client.path);
 	if (from) {
 		p->said.next_sequence = msg_lender_next(&from->outbox.lender);
 		p->said.next_frame = from->first_frame + from->outbox.frames +

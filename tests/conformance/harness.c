@@ -143,7 +143,8 @@ void meet_publishers(struct msg_subscriber *subscriber, uint64_t count)
 	int64_t limit = now_ns() + (int64_t)(5e9 * lane.patience);
 	struct msg_view view;
 
-	while (lane.rc && counted(subscriber, MSG_COUNTER_PROBES) < count) {
+	while (lane.rc && !lane.broker &&
+		counted(subscriber, MSG_COUNTER_PROBES) < count) {
 		ck_assert_int_eq(msg_subscriber_take(subscriber, &view, 1), 0);
 		ck_assert_msg(now_ns() < limit, "nobody answers");
 	}
@@ -161,6 +162,9 @@ uint32_t body_bytes(const struct msg_node *node)
 {
 	struct msg_node_info info;
 
+	/* No path bounds those of connections. */
+	if (lane.rc)
+		return 16384 - 24;
 	msg_node_describe(node, &info);
 	return info.frame_bytes - 24;
 }

@@ -108,7 +108,7 @@ static const struct field publish[] = {
 	NUMBER(publish, message_bytes_max, 1, MSG_MESSAGE_BYTES_MAX),
 	NUMBER(publish, loan_count_max, 2, LOANS_MAX),
 	NUMBER(publish, period_ms, PERIOD_MS_MIN, PERIOD_MS_MAX),
-	NUMBER(publish, reliability, 0, MSG_RELIABILITY_RELIABLE),
+	NUMBER(publish, reliability, 0, MSG_RELIABILITY_RC),
 	NUMBER(publish, flow, 0, MSG_FLOW_K_OF_N),
 	NUMBER(publish, flow_count, 0, FLOW_COUNT_MAX),
 	NUMBER(publish, history_bytes, 0, HISTORY_BYTES_MAX),
@@ -161,6 +161,7 @@ static const struct field welcome[] = {
 	NUMBER(welcome, publish_period_ms, PERIOD_MS_MIN, PERIOD_MS_MAX),
 	FLAG(welcome, reliable),
 	FLAG(welcome, wishes),
+	FLAG(welcome, connected),
 	FLAG(welcome, types),
 };
 

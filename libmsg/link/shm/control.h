@@ -221,6 +221,7 @@ struct msg_control_welcome {
 	uint32_t publish_loan_count_max;    /* 2 to 65536. */
 	uint32_t publish_period_ms;         /* 10 to 60000. */
 	bool reliable; /* It takes reliable topics, and repairs them. */
+	bool connected; /* And those that are had by connections. */
 	bool wishes;   /* It knows history_count, tagged and give_up_ms. */
 	bool types; /* It takes SCHEMA and DESCRIBE. */
 };

@@ -107,7 +107,7 @@ START_TEST(what_cannot_be_had_is_refused_in_words)
 	struct msg_publisher_options good = reliable(), o;
 
 	o = good, o.reliability = MSG_RELIABILITY_RC;
-	refused_publisher(o, MSG_DELIVERY_BROKER, "MSG_BROKER_NEVER");
+	refused_publisher(o, MSG_DELIVERY_NO_RC, "MSG_BROKER_NEVER");
 	refused_publisher(o, MSG_DELIVERY_BEST_EFFORT, "MSG_BROKER_NEVER");
 	o = good, o.reliability = 4;
 	refused_publisher(o, MSG_DELIVERY_LANE, "enum msg_reliability");
@@ -163,7 +163,7 @@ START_TEST(a_subscriber_is_not_promised_what_it_cannot_have)
 	struct msg_subscriber_options good = MSG_SUBSCRIBER_OPTIONS, o;
 
 	o = good, o.reliability = MSG_RELIABILITY_RC;
-	refused_subscriber(o, MSG_DELIVERY_BROKER, "MSG_BROKER_NEVER");
+	refused_subscriber(o, MSG_DELIVERY_NO_RC, "MSG_BROKER_NEVER");
 	o = good, o.reliability = 77;
 	refused_subscriber(o, MSG_DELIVERY_LANE, "77");
 	o = good, o.reliability = MSG_RELIABILITY_BEST_EFFORT;
