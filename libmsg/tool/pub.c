@@ -89,6 +89,11 @@ static const struct option_spec options[] = {
 	OPTION_END,
 };
 
+/* For patterns to follow, and for subscribers of an rc topic to connect. */
+#define WAIT_MS 100u
+#define CONNECT_MS 500u
+#define WAIT_DEFAULT UINT64_MAX
+
 struct pub {
 	const char *topic;
 	struct lane_choice lane;
@@ -382,6 +387,10 @@ static int publish(struct pub *pub, struct msg_node *node)
 	if (code != TOOL_EXIT_OK)
 		return code;
 	say("publishing %s", pub->topic);
+	if (pub->wait_ms == WAIT_DEFAULT)
+		pub->wait_ms = pub->wanted.reliability == MSG_RELIABILITY_RC
+				       ? CONNECT_MS
+				       : WAIT_MS;
 	stop_sleep(clock_ns() + pub->wait_ms * 1000000u);
 	begin = clock_ns();
 	code = send_all(pub);
@@ -397,7 +406,7 @@ static int run(const struct command *command, int argc, char **argv)
 {
 	struct pub pub = {.lane = LANE_CHOICE,
 		.batch = 1,
-		.wait_ms = 100,
+		.wait_ms = WAIT_DEFAULT,
 		.wanted = MSG_PUBLISHER_OPTIONS};
 	struct msg_node *node;
 	int id, code = TOOL_EXIT_OK;
