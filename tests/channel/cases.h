@@ -12,5 +12,6 @@ void add_break(Suite *suite);
 void add_hostile(Suite *suite);
 void add_sleep(Suite *suite);
 void add_session(Suite *suite);
+void add_caller(Suite *suite);
 
 #endif

@@ -43,5 +43,6 @@ int main(int argc, char **argv)
 	add_hostile(suite);
 	add_sleep(suite);
 	add_session(suite);
+	add_caller(suite);
 	return check_main(suite, NULL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * rc.c - what channels cost above libfabric's own calls, as ratios of one run.
+ * rc.c - what channels cost above libfabric's own calls, and topics above channels,
+ * as ratios of one run.
  *
  *	perf_rc [--device NAME] [--rounds N] [--pings N] [--mib N] [--fifo 1]
  *
@@ -29,9 +30,9 @@
 
 #define ROUNDS_MAX 99u
 #define PINGS_MAX 100000u
-#define WAYS 2
+#define WAYS 3
 
-static const struct rc_way *const ways[WAYS] = {&rc_raw, &rc_channel};
+static const struct rc_way *const ways[WAYS] = {&rc_raw, &rc_channel, &rc_topic};
 
 struct shared {
 	struct rc_address addresses[WAYS];
@@ -201,21 +202,38 @@ static double median(double *values)
 
 static double results[MEASURES][WAYS][ROUNDS_MAX];
 
+/* Of one way above the one before, in the same rounds. */
+static void print_ratio(size_t m, int way, int before)
+{
+	double ratios[ROUNDS_MAX];
+	double middle;
+
+	for (uint32_t r = 0; r < plan.rounds; r++)
+		ratios[r] = results[m][way][r] / results[m][before][r];
+	middle = median(ratios);
+	printf(" %7.3f (%.3f, %.3f)", middle, ratios[0],
+		ratios[plan.rounds - 1]);
+}
+
 static void print(void)
 {
-	printf("%-24s %10s %10s %7s %s\n", "what", "raw", "channel", "ratio",
-		"(lowest, highest)");
+	printf("%-24s %9s %9s %9s %s\n", "what", "raw", "channel", "topic",
+		"channel/raw, topic/channel (lowest, highest)");
 	for (size_t m = 0; m < MEASURES; m++) {
-		double ratios[ROUNDS_MAX];
-		double middle;
+		double middles[WAYS];
 
-		for (uint32_t r = 0; r < plan.rounds; r++)
-			ratios[r] = results[m][1][r] / results[m][0][r];
-		middle = median(ratios);
-		printf("%-24s %10.0f %10.0f %7.3f (%.3f, %.3f)\n",
-			measures[m].name, median(results[m][0]),
-			median(results[m][1]), middle, ratios[0],
-			ratios[plan.rounds - 1]);
+		printf("%-24s", measures[m].name);
+		/* Before they are put in order. */
+		for (int w = 0; w < WAYS; w++) {
+			double copy[ROUNDS_MAX];
+
+			memcpy(copy, results[m][w], sizeof copy);
+			middles[w] = median(copy);
+			printf(" %9.0f", middles[w]);
+		}
+		print_ratio(m, 1, 0);
+		print_ratio(m, 2, 1);
+		printf("\n");
 	}
 }
 

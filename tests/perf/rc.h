@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * rc.h - one connection, driven two ways: by libfabric's calls and by channels.
+ * rc.h - one connection, driven three ways: by libfabric's calls, by channels, and
+ * as a pair of rc topics.
  *
  * Both ways have the same endpoint type, provider, buffers and window, and
- * every send is reported.  Neighbours: rc.c measures, rc_raw.c and rc_channel.c
- * are the ways.
+ * every send is reported; topics have their own.  Neighbours: rc.c measures,
+ * rc_raw.c, rc_channel.c and rc_topic.c are the ways.
  */
 #ifndef PERF_RC_H
 #define PERF_RC_H
@@ -38,7 +39,7 @@ struct rc_way {
 	void (*close)(void);
 };
 
-extern const struct rc_way rc_raw, rc_channel;
+extern const struct rc_way rc_raw, rc_channel, rc_topic;
 
 /* Ends the program, when `failed`. */
 void rc_check(bool failed, const char *what, int error);
