@@ -21,7 +21,8 @@
  * hold a gap open for ever, after so many turns that found something: more
  * than any backlog of a stall lasts. */
 #define CROWDED_TURNS_MAX 4096u
-#define CALLS_TURNS_MAX 16u
+#define CALLS_TURNS 16u
+#define CALLS_HOT 64u
 
 /* Frames of a reliable stream that may wait for an earlier one: a power of two,
  * and no more than leaves it buffers. */
@@ -479,16 +480,21 @@ static APART int look_after(struct msg_receiver *r, int n, uint64_t before)
 }
 
 /* While frames come by connections, who else may have something is asked now and
- * then only: a look at each link costs as much as a message.  0: go on. */
-static APART int turn_calls(struct msg_receiver *r, uint64_t before)
+ * then only: a look at each link costs as much as a message.  That goes on for some
+ * turns in which nothing came.  True: this turn is over, with *n. */
+static APART bool turn_calls(struct msg_receiver *r, uint64_t before, int *n)
 {
-	int n = caller_turn(r);
-
-	if (n == 0 || ++r->calls_turns > CALLS_TURNS_MAX) {
-		r->calls_turns = 0;
-		return n < 0 ? n : 0;
-	}
-	return n < 0 ? n : look_after(r, n, before);
+	*n = caller_turn(r);
+	if (*n > 0)
+		r->calls_hot = CALLS_HOT;
+	if (r->calls_hot == 0)
+		return *n != 0;
+	r->calls_hot -= *n == 0;
+	if (++r->calls_turns % CALLS_TURNS == 0 && *n >= 0)
+		return false;
+	if (*n > 0)
+		*n = look_after(r, *n, before);
+	return true;
 }
 
 int msg_receiver_turn(struct msg_receiver *r)
@@ -507,11 +513,8 @@ int msg_receiver_turn(struct msg_receiver *r)
 	/* A gap runs out by the time the link was last seen empty: after a
 	 * stall the frame that fills it may still lie there unread. */
 	before = r->deadline == UINT64_MAX ? 0 : turn_now(r);
-	if (r->session) {
-		n = turn_calls(r, before);
-		if (n != 0)
-			return n;
-	}
+	if (r->session && turn_calls(r, before, &n))
+		return n;
 	n = r->link->ops->poll(r->link, events, RECEIVE_TURN_EVENTS);
 	for (int i = 0; i < n; i++)
 		event(r, &events[i]);

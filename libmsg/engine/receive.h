@@ -124,7 +124,8 @@ struct msg_receiver {
 	struct msg_receive_side side;
 	struct msg_receive_side calls; /* Of `session`. */
 	struct msg_session *session;   /* NULL: none was needed so far. */
-	uint32_t calls_turns; /* Turns in a row that brought frames by it. */
+	uint32_t calls_turns; /* While they bring something, … */
+	uint32_t calls_hot;   /* … and for so many turns behind that. */
 	bool calls_failed;    /* It cannot be opened. */
 	struct msg_session_counts told_session;
 	struct msg_fetch *fetch; /* NULL: no large messages. */
