@@ -332,10 +332,29 @@ static int take_memory(struct msg_receiver *r, struct msg_fetch_item *it)
 	return result;
 }
 
+/* Who sleeps comes back so often; what is longer nobody looked. */
+static uint64_t stride(const struct msg_fetch *f)
+{
+	return f->give_up_ns / 8;
+}
+
+/* The time in which nobody looked counts for no message. */
+static void stop_clocks(struct msg_fetch *f, uint64_t now)
+{
+	uint64_t most = f->turned_ns + 2 * stride(f);
+
+	for (uint32_t i = 0; now > most && i < MSG_FETCH_ITEMS; i++)
+		if (f->items[i].reading)
+			f->items[i].moved_ns += now - most;
+	f->turned_ns = now;
+}
+
 /* One step; when the next is due. */
 static uint64_t step(
 	struct msg_receiver *r, struct msg_fetch_item *it, uint64_t now)
 {
+	uint64_t at;
+
 	if (it->failed != 0)
 		return UINT64_MAX; /* CLOSED follows. */
 	if (it->buffer == MSG_LARGE_NONE) {
@@ -359,9 +378,10 @@ static uint64_t step(
 		call(r, it, now);
 	if (it->line == MSG_FETCH_CONNECTED)
 		read_on(r->fetch, it);
-	return it->line == MSG_FETCH_UNCONNECTED
+	at = now + stride(r->fetch);
+	return it->line == MSG_FETCH_UNCONNECTED && it->again_ns < at
 		       ? it->again_ns
-		       : it->moved_ns + r->fetch->give_up_ns;
+		       : at;
 }
 
 /* A connection that nobody reads by; when it is due. */
@@ -384,6 +404,7 @@ int fetch_turn(struct msg_receiver *r)
 	if (f->reading == 0 && !f->look && now < f->deadline)
 		return 0;
 	f->look = f->waits = false;
+	stop_clocks(f, now);
 	n = f->channels->ops->poll(f->channels, events, EVENTS);
 	for (int i = 0; i < n; i++)
 		event(r, &events[i]);
@@ -448,6 +469,8 @@ static bool begin(struct msg_receiver *r, struct msg_stream *s,
 	it->asked = it->have = 0;
 	it->here = it->seals = it->tries = 0;
 	it->moved_ns = it->told_ns = turn_now(r);
+	if (f->reading == 0)
+		f->turned_ns = it->moved_ns;
 	it->again_ns = 0;
 	f->reading++;
 	r->side.attention += MSG_RECEIVE_EXPECT;

@@ -13,7 +13,7 @@
  * Lost is, and told in line: a message larger than we take; one whose seal is void,
  * for its publisher had it no more; one of which nothing more came for give_up_ns.
  * That time does not run while memory is short because the application holds
- * views.
+ * views, nor while it makes no calls: then nothing is read.
  *
  * Hostile input.  A publisher decides what we connect to, on this lane's interface,
  * and what we read; how much is checked before anything is asked for, and memory
@@ -75,6 +75,7 @@ struct msg_fetch {
 	bool waits;          /* For memory that readers have. */
 	bool look;           /* Something may have come though none is. */
 	uint64_t deadline;   /* When something is to be done without that. */
+	uint64_t turned_ns;  /* When we were here last. */
 	struct msg_fetch_item items[MSG_FETCH_ITEMS];
 };
 

@@ -443,6 +443,30 @@ START_TEST(what_cannot_be_read_is_given_up)
 }
 END_TEST
 
+/* A reader that seldom looks loses nothing for that: time in which it makes no
+ * call does not count. */
+START_TEST(who_looks_seldom_is_not_given_up)
+{
+	const struct timespec pause = {.tv_nsec = 300 * MS};
+	struct trial t;
+
+	open_with(&t, 200, 0);
+	publish_kind(&t, false);
+	meet(&t);
+	memory_channel_options.later = 980;
+	publish_surely(&t, LARGE_MAX);
+	for (int i = 0; i < 2; i++) {
+		nanosleep(&pause, NULL);
+		take_all(&t);
+	}
+	memory_channel_options.later = 0;
+	settle(&t);
+	ck_assert_uint_eq(t.readers[0].lost, 0);
+	ck_assert_uint_eq(t.readers[0].taken, 2);
+	close_trial(&t);
+}
+END_TEST
+
 /* A reader that does not look for long finds the memory another's: whatever it
  * reads there, it takes none of it. */
 START_TEST(what_the_publisher_needs_again_is_gone)
@@ -571,6 +595,7 @@ int main(void)
 
 	tcase_add_test(fetch, all_arrives_over_bad_wires_and_bad_connections);
 	tcase_add_test(fetch, what_cannot_be_read_is_given_up);
+	tcase_add_test(fetch, who_looks_seldom_is_not_given_up);
 	tcase_add_test(fetch, what_the_publisher_needs_again_is_gone);
 	tcase_add_test(fetch, a_reader_may_close_while_it_reads);
 	tcase_add_test(fetch, lies_cost_the_message_and_nothing_else);
