@@ -50,7 +50,7 @@ struct msg_subscriber {
 	struct msg_session *session; /* For connected ones, or NULL. */
 	struct msg_channels *channels; /* For large messages, or NULL. */
 	struct msg_region channel_memory;
-	struct msg_fetch *fetch;
+	struct msg_pull *pull;
 	struct msg_wake wake;
 	struct msg_direct direct;
 	struct msg_follow follow;
@@ -206,55 +206,55 @@ static int open_session(void *subscriber)
 }
 
 /* What reads large messages. */
-static int open_fetch(
+static int open_pull(
 	struct msg_subscriber *s, const struct msg_subscriber_options *o)
 {
 	struct msg_channels_options options = {
-		.memory_bytes = MSG_FETCH_MEMORY_BYTES,
+		.memory_bytes = MSG_PULL_MEMORY_BYTES,
 		.receive_count = 1,
-		.send_count = MSG_FETCH_READS,
-		.connection_max = MSG_FETCH_ITEMS,
+		.send_count = MSG_PULL_READS,
+		.connection_max = MSG_PULL_ITEMS,
 	};
-	struct msg_fetch_options fetch = {
+	struct msg_pull_options pull = {
 		.bytes_max = o->large_bytes_max,
 		.memory_bytes = o->large_memory_bytes,
 		.give_up_ns = o->give_up_ms * MSG_NS_PER_MS,
 	};
-	int result = msg_region_open(&s->channel_memory, MSG_FETCH_MEMORY_BYTES);
+	int result = msg_region_open(&s->channel_memory, MSG_PULL_MEMORY_BYTES);
 
 	if (result < 0)
 		return result;
-	s->fetch = calloc(1, sizeof *s->fetch);
-	if (!s->fetch)
+	s->pull = calloc(1, sizeof *s->pull);
+	if (!s->pull)
 		return msg_fail(
 			MSG_ERROR_MEMORY, "no memory for large messages");
-	fetch.memory = options.memory = s->channel_memory.base;
+	pull.memory = options.memory = s->channel_memory.base;
 	result = msg_node_channels_open(s->node, &options, &s->channels);
 	if (result < 0)
 		return result;
-	fetch.channels = s->channels;
-	msg_fetch_open(s->fetch, &fetch);
-	msg_direct_fetch(&s->direct, s->fetch);
+	pull.channels = s->channels;
+	msg_pull_open(s->pull, &pull);
+	msg_direct_pull(&s->direct, s->pull);
 	return 0;
 }
 
-static void close_fetch(struct msg_subscriber *s)
+static void close_pull(struct msg_subscriber *s)
 {
-	s->direct.receiver.fetch = NULL;
+	s->direct.receiver.pull = NULL;
 	if (s->channels) {
-		msg_fetch_close(s->fetch);
+		msg_pull_close(s->pull);
 		msg_node_channels_close(s->node, s->channels);
 	}
 	msg_region_close(&s->channel_memory);
-	free(s->fetch);
-	s->fetch = NULL;
+	free(s->pull);
+	s->pull = NULL;
 	s->channels = NULL;
 }
 
 static void disconnect(struct msg_subscriber *s)
 {
 	msg_receiver_leave(&s->direct.receiver);
-	close_fetch(s);
+	close_pull(s);
 	msg_follow_close(&s->follow);
 	msg_wake_close(&s->wake);
 	if (s->session)
@@ -283,7 +283,7 @@ static int connect_link(
 	if (result == 0 && s->direct.receiver.options.reliable)
 		result = connect_side(s);
 	if (result == 0 && o->large_bytes_max > 0)
-		result = open_fetch(s, o);
+		result = open_pull(s, o);
 	if (result == 0)
 		result = msg_wake_open(&s->wake, &s->direct.receiver);
 	if (result == 0 && s->connects)

@@ -225,7 +225,7 @@ static __attribute__((noinline)) void deliver(struct msg_receiver *r,
 	if (frame->type == MSG_FRAME_FRAGMENT)
 		deliver_fragment(r, s, frame, slot);
 	else if (frame->type == MSG_FRAME_LARGE)
-		fetch_begin(r, s, frame, slot);
+		pull_begin(r, s, frame, slot);
 	else
 		deliver_whole(r, s, frame, slot, skip);
 }
@@ -311,8 +311,8 @@ uint64_t msg_receiver_look_ahead(struct msg_receiver *r)
 {
 	uint64_t deadline = r->unsaid ? 0 : r->silence;
 
-	if (r->fetch && r->fetch->deadline < deadline)
-		deadline = r->fetch->deadline;
+	if (r->pull && r->pull->deadline < deadline)
+		deadline = r->pull->deadline;
 	for (uint32_t i = 0; i < r->streams.count; i++) {
 		const struct msg_stream *s = &r->streams.streams[i];
 
@@ -338,7 +338,7 @@ void msg_receiver_evict(void *receiver, struct msg_stream *s)
 	uint32_t slot;
 
 	drop_assembly(r, s);
-	fetch_stop(r, s);
+	pull_stop(r, s);
 	if (s->kind == MSG_STREAM_RELIABLE)
 		recovery_stop(r, s);
 	if (s->calls)

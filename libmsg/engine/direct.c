@@ -108,16 +108,16 @@ void msg_direct_close(struct msg_direct *d)
 	d->ledger = NULL;
 }
 
-void msg_direct_fetch(struct msg_direct *d, struct msg_fetch *fetch)
+void msg_direct_pull(struct msg_direct *d, struct msg_pull *pull)
 {
-	d->receiver.fetch = fetch;
-	d->inbox.rings[0]->large = &fetch->pool;
+	d->receiver.pull = pull;
+	d->inbox.rings[0]->large = &pull->pool;
 }
 
 /* See what came back, as far as somebody waits for it. */
 static void settle(struct msg_direct *d)
 {
-	if (d->receiver.fetch && d->receiver.fetch->waits)
+	if (d->receiver.pull && d->receiver.pull->waits)
 		msg_inbox_part(&d->inbox);
 	else
 		msg_inbox_settle(&d->inbox);
@@ -133,7 +133,7 @@ int msg_direct_take(struct msg_direct *d, struct msg_view *views, int count)
 		 * message and its reader. */
 		if (n > 0)
 			return n;
-		if (d->receiver.fetch && d->receiver.fetch->waits)
+		if (d->receiver.pull && d->receiver.pull->waits)
 			settle(d);
 		n = msg_receiver_turn(&d->receiver);
 		if (n < 0)

@@ -31,8 +31,8 @@ void msg_direct_close(struct msg_direct *direct);
 int msg_direct_take(
 	struct msg_direct *direct, struct msg_view *views, int count);
 
-/* Large messages are read by `fetch`, which is the caller's, from now on. */
-void msg_direct_fetch(struct msg_direct *direct, struct msg_fetch *fetch);
+/* Large messages are read by `pull`, which is the caller's, from now on. */
+void msg_direct_pull(struct msg_direct *direct, struct msg_pull *pull);
 
 /* Whether messages are ready, after one turn; or a negated error. */
 int msg_direct_progress(struct msg_direct *direct);

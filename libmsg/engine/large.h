@@ -12,7 +12,7 @@
  * kernel gives them.  It is not faulted in: who claims that a gigabyte follows,
  * and sends none, costs address space.
  *
- * One thread at a time, as the set's.  Neighbours: show.h (a publisher's), fetch.h
+ * One thread at a time, as the set's.  Neighbours: show.h (a publisher's), pull.h
  * (a receiver's).  Test: tests/unit/engine/test_large.c.
  */
 #ifndef MSG_ENGINE_LARGE_H

@@ -382,7 +382,7 @@ void msg_receiver_free(void *receiver, uint32_t slot)
 	struct msg_receiver *r = receiver;
 
 	if (slot >= r->pool.count)
-		fetch_free(r, slot - r->pool.count);
+		pull_free(r, slot - r->pool.count);
 	else
 		msg_receive_put(&r->pool, slot);
 }
@@ -461,7 +461,7 @@ static int turn_side(struct msg_receiver *r, int n)
 /* The rest of a turn in which something is waited for. */
 static APART int look_after(struct msg_receiver *r, int n, uint64_t before)
 {
-	int fetched = 0;
+	int pulled = 0;
 
 	if (r->side.attention >= MSG_RECEIVE_EXPECT ||
 		(n == 0 && r->side.attention != 0))
@@ -470,13 +470,13 @@ static APART int look_after(struct msg_receiver *r, int n, uint64_t before)
 		return n;
 	if (n == 0 || ++r->crowded_turns >= CROWDED_TURNS_MAX)
 		emptied(r, before);
-	if (r->fetch)
-		fetched = fetch_turn(r);
-	if (r->fetch && r->fetch->deadline < r->deadline)
-		r->deadline = r->fetch->deadline;
+	if (r->pull)
+		pulled = pull_turn(r);
+	if (r->pull && r->pull->deadline < r->deadline)
+		r->deadline = r->pull->deadline;
 	if (r->side.link && r->deadline != UINT64_MAX)
 		recovery_report_all(r);
-	return fetched < 0 ? fetched : n + fetched;
+	return pulled < 0 ? pulled : n + pulled;
 }
 
 /* While frames come by connections, who else may have something is asked now and
@@ -538,9 +538,9 @@ int msg_receiver_arm(struct msg_receiver *r)
 	}
 	if (result == 0 && r->session)
 		result = r->calls.link->ops->arm(r->calls.link);
-	if (result == 0 && r->fetch) {
-		r->fetch->look = true;
-		result = r->fetch->channels->ops->arm(r->fetch->channels);
+	if (result == 0 && r->pull) {
+		r->pull->look = true;
+		result = r->pull->channels->ops->arm(r->pull->channels);
 	}
 	return result;
 }

@@ -25,7 +25,7 @@
  * is not believed.
  *
  * Large messages of a reliable stream are not brought by the link, but read from
- * where they stand (fetch.h), if that is wanted; else they are lost.
+ * where they stand (pull.h), if that is wanted; else they are lost.
  *
  * Events.  For who asks, an entry without a slot says what happened: a loss at
  * once, a publisher that came, left, fell silent, or was started again.
@@ -46,7 +46,7 @@
 #include <msg/stats.h>
 
 #include "base/counter.h"
-#include "engine/fetch.h"
+#include "engine/pull.h"
 #include "engine/stream.h"
 #include "link/session.h"
 #include "pool/receive.h"
@@ -128,7 +128,7 @@ struct msg_receiver {
 	uint32_t calls_hot;   /* … and for so many turns behind that. */
 	bool calls_failed;    /* It cannot be opened. */
 	struct msg_session_counts told_session;
-	struct msg_fetch *fetch; /* NULL: no large messages. */
+	struct msg_pull *pull; /* NULL: no large messages. */
 	struct msg_receive_pool pool;
 	struct msg_stream_table streams;
 	struct msg_receive_options options;

@@ -2,7 +2,7 @@
 /*
  * receive_internal.h - what receive.c (arrival), receive_topics.c (whose streams),
  * deliver.c (order, assembly), recovery.c (reliable streams), caller.c (connected
- * ones), fetch.c (large messages) and happen.c (events) say to each other.
+ * ones), pull.c (large messages) and happen.c (events) say to each other.
  */
 #ifndef MSG_ENGINE_RECEIVE_INTERNAL_H
 #define MSG_ENGINE_RECEIVE_INTERNAL_H
@@ -129,17 +129,17 @@ void caller_leave(struct msg_receiver *r);
 /* The stream loses its place. */
 void caller_stop(struct msg_receiver *r, struct msg_stream *s);
 
-/* ---- fetch.c ----------------------------------------------------------- */
+/* ---- pull.c ----------------------------------------------------------- */
 
 /* A LARGE frame's turn, in `slot`, which is taken over: read its message. */
-void fetch_begin(struct msg_receiver *r, struct msg_stream *s,
+void pull_begin(struct msg_receiver *r, struct msg_stream *s,
 	const struct msg_frame *frame, uint32_t slot);
 /* The stream loses its place. */
-void fetch_stop(struct msg_receiver *r, struct msg_stream *s);
+void pull_stop(struct msg_receiver *r, struct msg_stream *s);
 /* One turn; how many events, or FABRIC. */
-int fetch_turn(struct msg_receiver *r);
+int pull_turn(struct msg_receiver *r);
 /* No view needs it any more. */
-void fetch_free(struct msg_receiver *r, uint32_t buffer);
+void pull_free(struct msg_receiver *r, uint32_t buffer);
 
 /* ---- happen.c ---------------------------------------------------------- */
 

@@ -20,7 +20,7 @@
  * he cannot send anything, and holds nothing but one of the connections.
  *
  * Inside the repairer's gate, which guards all of it.  Neighbours: transmit_large.c
- * lends and sends, repairer.c polls.  Test: tests/unit/engine/test_fetch.c,
+ * lends and sends, repairer.c polls.  Test: tests/unit/engine/test_pull.c,
  * tests/conformance.
  */
 #ifndef MSG_ENGINE_SHOW_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fetch.h - large messages, read from their publishers.
+ * pull.h - large messages, read from their publishers.
  *
  *     LARGE's turn ─> the stream pauses ─> memory ─> connection ─> seal, pieces,
  *     seal again ─> an entry of the ring: one view, in one piece ─> the stream goes on
@@ -21,32 +21,32 @@
  * anything: no buffer is posted.
  *
  * Of the receiver's thread.  Neighbours: deliver.c begins, receive.c turns it.
- * Test: tests/unit/engine/test_fetch.c, tests/conformance.
+ * Test: tests/unit/engine/test_pull.c, tests/conformance.
  */
-#ifndef MSG_ENGINE_FETCH_H
-#define MSG_ENGINE_FETCH_H
+#ifndef MSG_ENGINE_PULL_H
+#define MSG_ENGINE_PULL_H
 
 #include "engine/large.h"
 #include "engine/stream.h"
 #include "protocol/large.h"
 
-#define MSG_FETCH_ITEMS 64u /* Publishers read from at the same time. */
-#define MSG_FETCH_READS 16u /* Under way, of a message. */
+#define MSG_PULL_ITEMS 64u /* Publishers read from at the same time. */
+#define MSG_PULL_READS 16u /* Under way, of a message. */
 /* What the set is opened with beside: where seals are read into. */
-#define MSG_FETCH_MEMORY_BYTES (MSG_FETCH_ITEMS * 64u)
+#define MSG_PULL_MEMORY_BYTES (MSG_PULL_ITEMS * 64u)
 
-enum msg_fetch_line {
-	MSG_FETCH_UNCONNECTED,
-	MSG_FETCH_ASKING,
-	MSG_FETCH_CONNECTED,
-	MSG_FETCH_ENDING, /* Hung up. */
+enum msg_pull_line {
+	MSG_PULL_UNCONNECTED,
+	MSG_PULL_ASKING,
+	MSG_PULL_CONNECTED,
+	MSG_PULL_ENDING, /* Hung up. */
 };
 
 /* A message being read, or what is left of one: its connection. */
-struct msg_fetch_item {
+struct msg_pull_item {
 	struct msg_stream *stream; /* NULL: nobody's. */
 	bool reading;
-	uint8_t line;        /* enum msg_fetch_line */
+	uint8_t line;        /* enum msg_pull_line */
 	uint32_t handle;     /* The connection's, … */
 	struct msg_reach reach; /* … and where it leads. */
 	struct msg_large large;
@@ -64,7 +64,7 @@ struct msg_fetch_item {
 	uint64_t again_ns;   /* Connect, or hang up, not before. */
 };
 
-struct msg_fetch {
+struct msg_pull {
 	struct msg_channels *channels; /* The caller's; outlives us. */
 	struct msg_large_pool pool;
 	size_t bytes_max;    /* Of a message. */
@@ -76,19 +76,19 @@ struct msg_fetch {
 	bool look;           /* Something may have come though none is. */
 	uint64_t deadline;   /* When something is to be done without that. */
 	uint64_t turned_ns;  /* When we were here last. */
-	struct msg_fetch_item items[MSG_FETCH_ITEMS];
+	struct msg_pull_item items[MSG_PULL_ITEMS];
 };
 
-struct msg_fetch_options {
+struct msg_pull_options {
 	struct msg_channels *channels;
 	size_t bytes_max;
 	size_t memory_bytes;
 	uint64_t give_up_ns;
-	void *memory; /* The set was opened with it: MSG_FETCH_MEMORY_BYTES. */
+	void *memory; /* The set was opened with it: MSG_PULL_MEMORY_BYTES. */
 };
 
-void msg_fetch_open(
-	struct msg_fetch *fetch, const struct msg_fetch_options *options);
-void msg_fetch_close(struct msg_fetch *fetch);
+void msg_pull_open(
+	struct msg_pull *pull, const struct msg_pull_options *options);
+void msg_pull_close(struct msg_pull *pull);
 
 #endif

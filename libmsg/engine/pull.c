@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* fetch.c - large messages, read from their publishers; see fetch.h. */
+/* pull.c - large messages, read from their publishers; see pull.h. */
 #include "engine/receive_internal.h"
 
 #include <assert.h>
@@ -22,7 +22,7 @@
 /* How often memory that was short is looked for. */
 #define MEMORY_NS MSG_NS_PER_MS
 
-void msg_fetch_open(struct msg_fetch *f, const struct msg_fetch_options *o)
+void msg_pull_open(struct msg_pull *f, const struct msg_pull_options *o)
 {
 	memset(f, 0, sizeof *f);
 	f->channels = o->channels;
@@ -37,36 +37,36 @@ void msg_fetch_open(struct msg_fetch *f, const struct msg_fetch_options *o)
 		&f->pool, o->channels, MSG_CHANNEL_LOCAL, o->memory_bytes);
 }
 
-void msg_fetch_close(struct msg_fetch *f)
+void msg_pull_close(struct msg_pull *f)
 {
-	for (uint32_t i = 0; i < MSG_FETCH_ITEMS; i++)
-		if (f->items[i].line == MSG_FETCH_ASKING ||
-			f->items[i].line == MSG_FETCH_CONNECTED)
+	for (uint32_t i = 0; i < MSG_PULL_ITEMS; i++)
+		if (f->items[i].line == MSG_PULL_ASKING ||
+			f->items[i].line == MSG_PULL_CONNECTED)
 			f->channels->ops->hang_up(
 				f->channels, f->items[i].handle);
 	msg_large_close(&f->pool);
 }
 
 static uint32_t number_of(
-	const struct msg_fetch *f, const struct msg_fetch_item *it)
+	const struct msg_pull *f, const struct msg_pull_item *it)
 {
 	return (uint32_t)(it - f->items);
 }
 
-static void hang_up(struct msg_fetch *f, struct msg_fetch_item *it)
+static void hang_up(struct msg_pull *f, struct msg_pull_item *it)
 {
-	if (it->line != MSG_FETCH_ASKING && it->line != MSG_FETCH_CONNECTED)
+	if (it->line != MSG_PULL_ASKING && it->line != MSG_PULL_CONNECTED)
 		return;
 	f->channels->ops->hang_up(f->channels, it->handle);
-	it->line = MSG_FETCH_ENDING;
+	it->line = MSG_PULL_ENDING;
 }
 
 /* ---- the end of a message ----------------------------------------------- */
 
 /* Nothing is out; the buffer is somebody else's by now, or of no use. */
-static void end_reading(struct msg_receiver *r, struct msg_fetch_item *it)
+static void end_reading(struct msg_receiver *r, struct msg_pull_item *it)
 {
-	struct msg_fetch *f = r->fetch;
+	struct msg_pull *f = r->pull;
 	struct msg_stream *s = it->stream;
 
 	it->reading = false;
@@ -78,7 +78,7 @@ static void end_reading(struct msg_receiver *r, struct msg_fetch_item *it)
 	recovery_drain(r, s);
 }
 
-static void put_buffer(struct msg_fetch *f, struct msg_fetch_item *it)
+static void put_buffer(struct msg_pull *f, struct msg_pull_item *it)
 {
 	if (it->buffer != MSG_LARGE_NONE)
 		msg_large_put(&f->pool, it->buffer);
@@ -98,21 +98,21 @@ static void note_lost(
 }
 
 /* It will not come.  What is under way may still be written to its buffer. */
-static void lose(struct msg_receiver *r, struct msg_fetch_item *it,
+static void lose(struct msg_receiver *r, struct msg_pull_item *it,
 	enum msg_loss reason)
 {
 	it->failed = reason + 1u;
 	if (it->out > 0) {
-		hang_up(r->fetch, it);
+		hang_up(r->pull, it);
 		return;
 	}
-	put_buffer(r->fetch, it);
+	put_buffer(r->pull, it);
 	note_lost(r, it->stream, reason);
 	end_reading(r, it);
 }
 
 /* All of it is here: a view's worth. */
-static void finish(struct msg_receiver *r, struct msg_fetch_item *it)
+static void finish(struct msg_receiver *r, struct msg_pull_item *it)
 {
 	struct msg_stream *s = it->stream;
 	struct msg_ring_writer *ring = receive_ring(r, s);
@@ -142,7 +142,7 @@ static void finish(struct msg_receiver *r, struct msg_fetch_item *it)
 
 /* ---- reading ------------------------------------------------------------ */
 
-static int read_from(struct msg_fetch *f, const struct msg_fetch_item *it,
+static int read_from(struct msg_pull *f, const struct msg_pull_item *it,
 	struct msg_channel_read *read)
 {
 	read->handle = it->handle;
@@ -152,12 +152,12 @@ static int read_from(struct msg_fetch *f, const struct msg_fetch_item *it,
 }
 
 static uint8_t *seal_place(
-	const struct msg_fetch *f, const struct msg_fetch_item *it)
+	const struct msg_pull *f, const struct msg_pull_item *it)
 {
 	return f->seals + (size_t)number_of(f, it) * SEAL_STRIDE;
 }
 
-static void read_seal(struct msg_fetch *f, struct msg_fetch_item *it)
+static void read_seal(struct msg_pull *f, struct msg_pull_item *it)
 {
 	struct msg_channel_read read = {
 		.into = seal_place(f, it),
@@ -173,7 +173,7 @@ static void read_seal(struct msg_fetch *f, struct msg_fetch_item *it)
 }
 
 /* The next piece; false: not now. */
-static bool read_piece(struct msg_fetch *f, struct msg_fetch_item *it)
+static bool read_piece(struct msg_pull *f, struct msg_pull_item *it)
 {
 	uint64_t left = it->large.total - it->asked;
 	struct msg_channel_read read = {
@@ -193,18 +193,18 @@ static bool read_piece(struct msg_fetch *f, struct msg_fetch_item *it)
 
 /* The first seal goes ahead of the pieces, so that what is gone is not read for
  * nothing; the second when they are all here. */
-static void read_on(struct msg_fetch *f, struct msg_fetch_item *it)
+static void read_on(struct msg_pull *f, struct msg_pull_item *it)
 {
 	if (it->seals == 0)
 		read_seal(f, it);
 	while (it->seals > 0 && it->asked < it->large.total &&
-		it->out < MSG_FETCH_READS && read_piece(f, it))
+		it->out < MSG_PULL_READS && read_piece(f, it))
 		;
 	if (it->seals == 1 && it->out == 0 && it->have == it->large.total)
 		read_seal(f, it);
 }
 
-static void tell(struct msg_receiver *r, struct msg_fetch_item *it)
+static void tell(struct msg_receiver *r, struct msg_pull_item *it)
 {
 	struct msg_recover *recover = &it->stream->recover;
 
@@ -215,9 +215,9 @@ static void tell(struct msg_receiver *r, struct msg_fetch_item *it)
 }
 
 static void piece_done(
-	struct msg_receiver *r, struct msg_fetch_item *it, uint32_t token)
+	struct msg_receiver *r, struct msg_pull_item *it, uint32_t token)
 {
-	size_t bytes = r->fetch->piece_bytes;
+	size_t bytes = r->pull->piece_bytes;
 	uint32_t first = (uint32_t)(it->have / bytes);
 
 	it->here |= 1u << ((token - first) & TOKEN_PIECE & 31);
@@ -232,9 +232,9 @@ static void piece_done(
 		tell(r, it);
 }
 
-static void seal_done(struct msg_receiver *r, struct msg_fetch_item *it)
+static void seal_done(struct msg_receiver *r, struct msg_pull_item *it)
 {
-	if (msg_load64(seal_place(r->fetch, it)) != it->large.serial)
+	if (msg_load64(seal_place(r->pull, it)) != it->large.serial)
 		lose(r, it, MSG_LOSS_HISTORY);
 	else if (it->seals == 2)
 		finish(r, it);
@@ -243,9 +243,9 @@ static void seal_done(struct msg_receiver *r, struct msg_fetch_item *it)
 /* ---- connections -------------------------------------------------------- */
 
 static void call(
-	struct msg_receiver *r, struct msg_fetch_item *it, uint64_t now)
+	struct msg_receiver *r, struct msg_pull_item *it, uint64_t now)
 {
-	struct msg_fetch *f = r->fetch;
+	struct msg_pull *f = r->pull;
 	uint8_t greeting[MSG_LARGE_GREETING_BYTES];
 	uint32_t doubled =
 		it->tries < AGAIN_DOUBLED_MAX ? it->tries : AGAIN_DOUBLED_MAX;
@@ -259,27 +259,27 @@ static void call(
 	if (f->channels->ops->connect(f->channels, it->reach.data,
 		    it->reach.bytes, greeting, sizeof greeting,
 		    &it->handle) == 0)
-		it->line = MSG_FETCH_ASKING;
+		it->line = MSG_PULL_ASKING;
 }
 
 /* What was under way has come back before. */
-static void closed(struct msg_receiver *r, struct msg_fetch_item *it)
+static void closed(struct msg_receiver *r, struct msg_pull_item *it)
 {
-	it->line = MSG_FETCH_UNCONNECTED;
+	it->line = MSG_PULL_UNCONNECTED;
 	it->out = 0;
 	it->seals = 0;
 	it->here = 0;
 	it->asked = it->have;
 	if (!it->stream)
-		put_buffer(r->fetch, it);
+		put_buffer(r->pull, it);
 	else if (it->failed != 0)
 		lose(r, it, (enum msg_loss)(it->failed - 1));
 }
 
-static struct msg_fetch_item *item_of(struct msg_fetch *f, uint32_t handle)
+static struct msg_pull_item *item_of(struct msg_pull *f, uint32_t handle)
 {
-	for (uint32_t i = 0; i < MSG_FETCH_ITEMS; i++)
-		if (f->items[i].line != MSG_FETCH_UNCONNECTED &&
+	for (uint32_t i = 0; i < MSG_PULL_ITEMS; i++)
+		if (f->items[i].line != MSG_PULL_UNCONNECTED &&
 			f->items[i].handle == handle)
 			return &f->items[i];
 	return NULL;
@@ -287,14 +287,14 @@ static struct msg_fetch_item *item_of(struct msg_fetch *f, uint32_t handle)
 
 static void event(struct msg_receiver *r, const struct msg_channel_event *e)
 {
-	struct msg_fetch_item *it = item_of(r->fetch, e->handle);
+	struct msg_pull_item *it = item_of(r->pull, e->handle);
 
 	if (!it)
 		return;
 	switch (e->type) {
 	case MSG_CHANNEL_CONNECTED:
-		if (it->line == MSG_FETCH_ASKING)
-			it->line = MSG_FETCH_CONNECTED;
+		if (it->line == MSG_PULL_ASKING)
+			it->line = MSG_PULL_CONNECTED;
 		it->tries = 0;
 		break;
 	case MSG_CHANNEL_READ_DONE:
@@ -320,9 +320,9 @@ static void event(struct msg_receiver *r, const struct msg_channel_event *e)
 /* ---- turns -------------------------------------------------------------- */
 
 /* Memory for all of it; what readers gave back is seen when it is short. */
-static int take_memory(struct msg_receiver *r, struct msg_fetch_item *it)
+static int take_memory(struct msg_receiver *r, struct msg_pull_item *it)
 {
-	struct msg_fetch *f = r->fetch;
+	struct msg_pull *f = r->pull;
 	int result = msg_large_take(&f->pool, it->large.total, &it->buffer);
 
 	if (result == -MSG_ERROR_AGAIN) {
@@ -333,17 +333,17 @@ static int take_memory(struct msg_receiver *r, struct msg_fetch_item *it)
 }
 
 /* Who sleeps comes back so often; what is longer nobody looked. */
-static uint64_t stride(const struct msg_fetch *f)
+static uint64_t stride(const struct msg_pull *f)
 {
 	return f->give_up_ns / 8;
 }
 
 /* The time in which nobody looked counts for no message. */
-static void stop_clocks(struct msg_fetch *f, uint64_t now)
+static void stop_clocks(struct msg_pull *f, uint64_t now)
 {
 	uint64_t most = f->turned_ns + 2 * stride(f);
 
-	for (uint32_t i = 0; now > most && i < MSG_FETCH_ITEMS; i++)
+	for (uint32_t i = 0; now > most && i < MSG_PULL_ITEMS; i++)
 		if (f->items[i].reading)
 			f->items[i].moved_ns += now - most;
 	f->turned_ns = now;
@@ -351,7 +351,7 @@ static void stop_clocks(struct msg_fetch *f, uint64_t now)
 
 /* One step; when the next is due. */
 static uint64_t step(
-	struct msg_receiver *r, struct msg_fetch_item *it, uint64_t now)
+	struct msg_receiver *r, struct msg_pull_item *it, uint64_t now)
 {
 	uint64_t at;
 
@@ -361,7 +361,7 @@ static uint64_t step(
 		int result = take_memory(r, it);
 
 		if (result == -MSG_ERROR_AGAIN) {
-			r->fetch->waits = true;
+			r->pull->waits = true;
 			return now + MEMORY_NS;
 		}
 		if (result < 0) {
@@ -370,34 +370,34 @@ static uint64_t step(
 		}
 		it->moved_ns = now;
 	}
-	if (now - it->moved_ns >= r->fetch->give_up_ns) {
+	if (now - it->moved_ns >= r->pull->give_up_ns) {
 		lose(r, it, MSG_LOSS_GAVE_UP);
 		return now;
 	}
-	if (it->line == MSG_FETCH_UNCONNECTED)
+	if (it->line == MSG_PULL_UNCONNECTED)
 		call(r, it, now);
-	if (it->line == MSG_FETCH_CONNECTED)
-		read_on(r->fetch, it);
-	at = now + stride(r->fetch);
-	return it->line == MSG_FETCH_UNCONNECTED && it->again_ns < at
+	if (it->line == MSG_PULL_CONNECTED)
+		read_on(r->pull, it);
+	at = now + stride(r->pull);
+	return it->line == MSG_PULL_UNCONNECTED && it->again_ns < at
 		       ? it->again_ns
 		       : at;
 }
 
 /* A connection that nobody reads by; when it is due. */
-static uint64_t rest(struct msg_fetch *f, struct msg_fetch_item *it, uint64_t now)
+static uint64_t rest(struct msg_pull *f, struct msg_pull_item *it, uint64_t now)
 {
-	if (it->line != MSG_FETCH_CONNECTED)
+	if (it->line != MSG_PULL_CONNECTED)
 		return UINT64_MAX;
 	if (now >= it->again_ns)
 		hang_up(f, it);
 	return it->again_ns;
 }
 
-int fetch_turn(struct msg_receiver *r)
+int pull_turn(struct msg_receiver *r)
 {
 	struct msg_channel_event events[EVENTS];
-	struct msg_fetch *f = r->fetch;
+	struct msg_pull *f = r->pull;
 	uint64_t now = turn_now(r);
 	int n;
 
@@ -409,8 +409,8 @@ int fetch_turn(struct msg_receiver *r)
 	for (int i = 0; i < n; i++)
 		event(r, &events[i]);
 	f->deadline = UINT64_MAX;
-	for (uint32_t i = 0; i < MSG_FETCH_ITEMS; i++) {
-		struct msg_fetch_item *it = &f->items[i];
+	for (uint32_t i = 0; i < MSG_PULL_ITEMS; i++) {
+		struct msg_pull_item *it = &f->items[i];
 		uint64_t at = it->reading ? step(r, it, now) : rest(f, it, now);
 
 		if (at < f->deadline)
@@ -422,13 +422,13 @@ int fetch_turn(struct msg_receiver *r)
 /* ---- beginning and stopping --------------------------------------------- */
 
 /* The stream's own, one of nobody, or the one that was not used for longest. */
-static struct msg_fetch_item *find_item(
-	struct msg_fetch *f, const struct msg_stream *s)
+static struct msg_pull_item *find_item(
+	struct msg_pull *f, const struct msg_stream *s)
 {
-	struct msg_fetch_item *found = NULL;
+	struct msg_pull_item *found = NULL;
 
-	for (uint32_t i = 0; i < MSG_FETCH_ITEMS; i++) {
-		struct msg_fetch_item *it = &f->items[i];
+	for (uint32_t i = 0; i < MSG_PULL_ITEMS; i++) {
+		struct msg_pull_item *it = &f->items[i];
 
 		if (it->stream == s)
 			return it;
@@ -451,8 +451,8 @@ static bool same_reach(const struct msg_reach *a, const struct msg_reach *b)
 static bool begin(struct msg_receiver *r, struct msg_stream *s,
 	const struct msg_large *large, uint64_t sequence)
 {
-	struct msg_fetch *f = r->fetch;
-	struct msg_fetch_item *it;
+	struct msg_pull *f = r->pull;
+	struct msg_pull_item *it;
 
 	if (!f || s->kind != MSG_STREAM_RELIABLE || large->total > f->bytes_max)
 		return false;
@@ -478,7 +478,7 @@ static bool begin(struct msg_receiver *r, struct msg_stream *s,
 	return true;
 }
 
-void fetch_begin(struct msg_receiver *r, struct msg_stream *s,
+void pull_begin(struct msg_receiver *r, struct msg_stream *s,
 	const struct msg_frame *frame, uint32_t slot)
 {
 	const uint8_t *body = receive_frame(r, slot) + MSG_FRAME_HEADER_BYTES;
@@ -492,12 +492,12 @@ void fetch_begin(struct msg_receiver *r, struct msg_stream *s,
 		note_lost(r, s, MSG_LOSS_TOO_LARGE);
 }
 
-void fetch_stop(struct msg_receiver *r, struct msg_stream *s)
+void pull_stop(struct msg_receiver *r, struct msg_stream *s)
 {
-	struct msg_fetch *f = r->fetch;
+	struct msg_pull *f = r->pull;
 
-	for (uint32_t i = 0; f && i < MSG_FETCH_ITEMS; i++) {
-		struct msg_fetch_item *it = &f->items[i];
+	for (uint32_t i = 0; f && i < MSG_PULL_ITEMS; i++) {
+		struct msg_pull_item *it = &f->items[i];
 
 		if (it->stream != s)
 			continue;
@@ -517,7 +517,7 @@ void fetch_stop(struct msg_receiver *r, struct msg_stream *s)
 	}
 }
 
-void fetch_free(struct msg_receiver *r, uint32_t buffer)
+void pull_free(struct msg_receiver *r, uint32_t buffer)
 {
-	msg_large_put(&r->fetch->pool, buffer);
+	msg_large_put(&r->pull->pool, buffer);
 }

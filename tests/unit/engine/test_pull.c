@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * test_fetch.c - large messages through the public API, over a wire and connections
- * in memory that are bad by seed; see engine/fetch.h and engine/show.h.
+ * test_pull.c - large messages through the public API, over a wire and connections
+ * in memory that are bad by seed; see engine/pull.h and engine/show.h.
  *
  * What was published is known by number, and so are its size and bytes.  Every
  * reader sees each message, or is told of its loss, in order; and what each of them
@@ -224,7 +224,7 @@ static struct reader *add_reader(
 	struct msg_subscriber_options o = *options;
 	struct reader *r = &t->readers[t->reader_count++];
 
-	o.topic = "fetch";
+	o.topic = "pull";
 	o.message_bytes_max = SMALL_MAX;
 	o.events = 1;
 	r->large_max = o.large_bytes_max;
@@ -246,7 +246,7 @@ static void open_trial(struct trial *t, uint64_t seed,
 	n.broker = MSG_BROKER_NEVER;
 	n.announce_ms = 20;
 	ck_assert_int_eq(msg_node_open(&n, &t->node), 0);
-	o.topic = "fetch";
+	o.topic = "pull";
 	o.message_bytes_max = SMALL_MAX;
 	o.large_bytes_max = LARGE_MAX;
 	o.reliability = MSG_RELIABILITY_RELIABLE;
@@ -590,14 +590,14 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("fetch");
-	TCase *fetch = check_case(suite, "fetch", 120);
+	Suite *suite = suite_create("pull");
+	TCase *pull = check_case(suite, "pull", 120);
 
-	tcase_add_test(fetch, all_arrives_over_bad_wires_and_bad_connections);
-	tcase_add_test(fetch, what_cannot_be_read_is_given_up);
-	tcase_add_test(fetch, who_looks_seldom_is_not_given_up);
-	tcase_add_test(fetch, what_the_publisher_needs_again_is_gone);
-	tcase_add_test(fetch, a_reader_may_close_while_it_reads);
-	tcase_add_test(fetch, lies_cost_the_message_and_nothing_else);
+	tcase_add_test(pull, all_arrives_over_bad_wires_and_bad_connections);
+	tcase_add_test(pull, what_cannot_be_read_is_given_up);
+	tcase_add_test(pull, who_looks_seldom_is_not_given_up);
+	tcase_add_test(pull, what_the_publisher_needs_again_is_gone);
+	tcase_add_test(pull, a_reader_may_close_while_it_reads);
+	tcase_add_test(pull, lies_cost_the_message_and_nothing_else);
 	return check_main(suite, NULL);
 }
