@@ -237,6 +237,9 @@ static int call(const char *device, const char *address, uint32_t count)
 		while (sent < count && send_one(handle, sent, bytes_of(sent)))
 			sent++;
 		event = next();
+		if (event.type != MSG_CHANNEL_SENT)
+			printf("of %u sent, %u done: event %u: %s\n", sent,
+				done, event.type, strerror(event.error));
 		check(event.type == MSG_CHANNEL_SENT, "a send failed");
 		done = event.token + 1;
 	}

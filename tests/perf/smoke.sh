@@ -34,6 +34,17 @@ for style in lone connected gso; do
 done
 line perf_msg rate --seconds 0.1 --block --bytes 100000 --batch 1 --window 4
 line perf_msg rate --seconds 0.1 --block --frame-bytes 1048 --buffers 256
+for style in reliable thread; do
+	line perf_msg rate --seconds 0.1 --block --style $style --history 1000000
+done
+line perf_msg latency --count 200 --rate 2000 --idle --block --style thread \
+	--trace "$programs/smoke.trace"
+[ "$(wc -l <"$programs/smoke.trace")" = 200 ] || fail "perf_msg --trace"
+rm -f "$programs/smoke.trace"
+"$programs/perf_ping" - 127.0.0.1 - 127.0.0.1 100 2000 64 |
+	awk '{ exit $1 < 90 || $3 < 1 }' || fail "perf_ping"
+MSG_PORT=$port MSG_GROUPS=$group+8 timeout 60 "$programs/perf_late" --count 2000 \
+	--rounds 1 | awk '{ exit !($5 > 0 && $5 >= $6) }' || fail "perf_late"
 "$programs/perf_msg" nonsense 2>/dev/null && fail "nonsense was taken"
 "$programs/perf_raw_verbs" latency --device none --count 1 >/dev/null 2>&1 &&
 	fail "a device that is not there was taken"

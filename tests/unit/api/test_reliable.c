@@ -548,7 +548,7 @@ static void run_late(uint64_t seed)
 
 START_TEST(a_late_reader_gets_exactly_the_last_it_asked_for)
 {
-	for (int i = 0; i < 40; i++)
+	for (int i = 0; i < 400 / MSG_TEST_FEWER; i++)
 		run_late(check_seed() + (uint64_t)i);
 }
 END_TEST
@@ -561,7 +561,7 @@ START_TEST(a_late_reader_sees_no_seam)
 
 	s.give_up_ms = 30000;
 	s.history_count = 50;
-	for (int i = 0; i < 20; i++) {
+	for (int i = 0; i < 200 / MSG_TEST_FEWER; i++) {
 		struct memory_wire_options bad = {
 			.seed = check_seed() + (uint64_t)i, .lose = 50};
 		struct trial t;
