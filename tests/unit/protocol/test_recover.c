@@ -519,6 +519,24 @@ START_TEST(the_newest_probe_says_where_the_stream_ends)
 }
 END_TEST
 
+/* It comes late, by another way; of the tail only the newer one says how many
+ * messages it is. */
+START_TEST(an_older_probe_does_not_say_where_the_stream_ends)
+{
+	struct msg_probe p = probe_of(10);
+
+	one(1, 0);
+	p.stamp = 3;
+	p.next_sequence = 100;
+	probe_with(p, 0);
+	p = probe_of(5);
+	p.stamp = 2;
+	probe_with(p, 0);
+	tick(UINT64_MAX);
+	EXPECT_LOST(98);
+}
+END_TEST
+
 START_TEST(what_a_probe_says_is_gone_stays_gone)
 {
 	struct msg_probe p = probe_of(100);
@@ -701,6 +719,8 @@ static void add_belief_tests(Suite *suite)
 	tcase_add_test(belief, a_report_does_not_speak_of_a_forged_frame);
 	tcase_add_test(belief, an_older_probe_makes_nothing_forgotten);
 	tcase_add_test(belief, the_newest_probe_says_where_the_stream_ends);
+	tcase_add_test(belief,
+		an_older_probe_does_not_say_where_the_stream_ends);
 	tcase_add_test(belief, what_a_probe_says_is_gone_stays_gone);
 	tcase_add_test(belief, a_probe_behind_what_is_held_keeps_it);
 	tcase_add_test(belief, a_probe_of_another_incarnation_is_not_believed);
