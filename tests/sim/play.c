@@ -181,10 +181,22 @@ static void fail_waiting(struct play *play)
 			receiver->options.node, node);
 }
 
+/* Messages that publishers have sent, each in its own time. */
+static uint64_t published(const struct play *play)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < play->publisher_count; i++)
+		sum += play->publishers[i]->truth.next_sequence -
+		       play->publishers[i]->truth.first_sequence;
+	return sum;
+}
+
 static void run(struct play *play)
 {
 	struct world *world = &play->world;
 	uint64_t limit = world->now + 2000 * SECOND, quiet = 0, end;
+	uint64_t sent = 0;
 	const struct receiver *receiver;
 	uint32_t node;
 	bool complete = false;
@@ -195,10 +207,11 @@ static void run(struct play *play)
 				break;
 		complete = play->troubles == 0 &&
 			   !waits(play, &node, &receiver);
-		if (play->troubles > 0)
+		if (play->troubles > 0 || sent != published(play))
 			quiet = 0;
 		else if (quiet == 0)
 			quiet = world->now;
+		sent = published(play);
 		if (!complete && (world->now >= limit ||
 				  (quiet != 0 && world->now - quiet >
 					      PATIENCE + play->scenario

@@ -392,8 +392,9 @@ static void defaults(
 	r->tag = p->tag;
 	r->window = 16u << dice(world, 0, 5);
 	r->posted = 4096;
+	/* The engine has room for eight repairs at least. */
 	if (coin(world))
-		r->ask_max = (uint32_t)dice(world, 1, 2 * r->window);
+		r->ask_max = (uint32_t)dice(world, 8, 2 * r->window);
 	r->give_up_ns = 300 * SECOND;
 	r->lossless = true;
 }
