@@ -569,6 +569,25 @@ START_TEST(joining_begins_where_the_publisher_says_without_a_seam)
 }
 END_TEST
 
+START_TEST(no_more_is_asked_for_than_there_is_room)
+{
+	struct msg_recover_options options = story_options();
+
+	options.ask_max = 2;
+	story_begin_with(options);
+	one(1, 0);
+	probe(9, 0);
+	EXPECT_ASKED("?2 ?3", REORDER);
+	EXPECT_ASKED("", REORDER + 1);
+	repair(3, 1, REORDER + 2);
+	EXPECT_ASKED("?4", REORDER + 2);
+	repair(2, 2, REORDER + 3);
+	repair(4, 3, REORDER + 3);
+	EXPECT_ASKED("?5 ?6", REORDER + 3);
+	EXPECT("1 2 3 4 ");
+}
+END_TEST
+
 /* Of an announcement: nothing was heard of the stream itself. */
 START_TEST(an_address_is_enough_to_join)
 {
@@ -858,6 +877,7 @@ static void add_join_tests(Suite *suite)
 		join, joining_begins_where_the_publisher_says_without_a_seam);
 	tcase_add_test(
 		join, a_join_without_an_answer_is_sent_again_and_given_up);
+	tcase_add_test(nak, no_more_is_asked_for_than_there_is_room);
 	tcase_add_test(join, an_address_is_enough_to_join);
 	tcase_add_test(join, a_probe_knows_better_than_an_announcement);
 	tcase_add_test(join, a_join_asked_twice_measures_nothing);

@@ -519,6 +519,23 @@ START_TEST(the_newest_probe_says_where_the_stream_ends)
 }
 END_TEST
 
+START_TEST(each_loss_has_a_reason_of_its_own)
+{
+	struct msg_probe p = probe_of(6);
+
+	one(1, 0);
+	keep_from(&p, 5);
+	probe_with(p, 0);
+	one(5, 0);
+	EXPECT_COUNT(gone, 3);
+	one(7, 10);
+	tick(UINT64_MAX);
+	EXPECT_COUNT(gone, 3);
+	EXPECT_COUNT(given_up, 1);
+	EXPECT_LOST(4);
+}
+END_TEST
+
 /* It comes late, by another way; of the tail only the newer one says how many
  * messages it is. */
 START_TEST(an_older_probe_does_not_say_where_the_stream_ends)
@@ -721,6 +738,7 @@ static void add_belief_tests(Suite *suite)
 	tcase_add_test(belief, the_newest_probe_says_where_the_stream_ends);
 	tcase_add_test(belief,
 		an_older_probe_does_not_say_where_the_stream_ends);
+	tcase_add_test(belief, each_loss_has_a_reason_of_its_own);
 	tcase_add_test(belief, what_a_probe_says_is_gone_stays_gone);
 	tcase_add_test(belief, a_probe_behind_what_is_held_keeps_it);
 	tcase_add_test(belief, a_probe_of_another_incarnation_is_not_believed);
