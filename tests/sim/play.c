@@ -8,6 +8,7 @@
 
 /* From the end of all troubles on, whatever they were. */
 #define PATIENCE (30 * SECOND)
+#define PATIENCE_EACH (6 * MILLISECOND)
 #define AFTERWARDS (SECOND / 2)
 
 static void *zeroed(size_t bytes)
@@ -181,6 +182,16 @@ static void fail_waiting(struct play *play)
 			receiver->options.node, node);
 }
 
+/* How long it may take when nothing stands in the way any more but what the
+ * links lose all the time: of that more is to be repaired the more was sent. */
+static uint64_t patience_ns(const struct play *play)
+{
+	const struct scenario *s = &play->scenario;
+
+	return PATIENCE + s->duration_ns +
+	       s->publisher.traffic.messages * PATIENCE_EACH;
+}
+
 /* Messages that publishers have sent, each in its own time. */
 static uint64_t published(const struct play *play)
 {
@@ -213,9 +224,9 @@ static void run(struct play *play)
 			quiet = world->now;
 		sent = published(play);
 		if (!complete && (world->now >= limit ||
-				  (quiet != 0 && world->now - quiet >
-					      PATIENCE + play->scenario
-								 .duration_ns)))
+				  (quiet != 0 &&
+					  world->now - quiet >
+						  patience_ns(play))))
 			fail_waiting(play);
 	}
 	play->done_ns = world->now;
