@@ -11,6 +11,7 @@
  *
  * An owner that meets a helper inside waits for it, asleep.  So helpers come
  * only where the owner has long been out.
+ * Where they come often, an exchange on both sides costs less (the repairer's).
  *
  * Called by topic/.  Test: tests/unit/base/test_gate.c, under the thread
  * sanitizer too.

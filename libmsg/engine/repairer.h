@@ -14,7 +14,8 @@
  * for idle publishers the node's progress thread or msg_node_progress.  The gate
  * keeps them apart: whoever sends enters it for each frame, uncontended, and
  * others only try.  What it guards: all of this struct, and what the source's
- * calls look at.
+ * calls look at.  It is not base/gate.h's: there a try runs a fence on all
+ * processors, some times a second, and here it comes behind each repair.
  *
  * Hostile input.  Reports are checked (protocol/report.h) and believed as far as
  * msg_repair and msg_flow do.  Receivers' addresses are kept in a table of fixed
