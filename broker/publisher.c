@@ -27,6 +27,8 @@
 #define HEADER_STRIDE 64u
 /* A ring takes messages that need no slot as well, so it has more entries. */
 #define ENTRIES_MIN 4096u
+/* Entries that a publisher retains where there is no network. */
+#define RETAIN_MAX (MSG_CONTROL_ENTRIES_MAX / 4)
 /* Without a network: as on loopback. */
 #define FRAME_BYTES_LOCAL 16384u
 /* What it has published is sent that long after it is gone. */
@@ -73,9 +75,26 @@ static void shape_history(
 	p->limits = keep_limits(wish->history_bytes, shape->slot_bytes,
 		wish->loan_count_max, parts);
 	/* One is taken before the oldest is given back. */
-	shape->slot_count += p->limits.slots + 1;
+	p->history_slots = p->limits.slots + 1;
+	shape->slot_count += p->history_slots;
 	shape->keep_max = p->limits.entries + FLIGHT + 1;
 	while (shape->entry_count < 2 * shape->keep_max)
+		shape->entry_count *= 2;
+}
+
+/* Without a network there is no relay that keeps anything: its own process does,
+ * for who comes late. */
+static void shape_retained(
+	struct publisher *p, const struct msg_control_publish *wish)
+{
+	struct msg_control_publishing *shape = &p->shape;
+	struct keep_limits limits = keep_limits(wish->history_bytes,
+		shape->slot_bytes, wish->loan_count_max, 1);
+
+	shape->retain = limits.slots < RETAIN_MAX ? limits.slots : RETAIN_MAX;
+	p->history_slots = shape->retain + 1;
+	shape->slot_count += p->history_slots;
+	while (shape->entry_count / 4 < shape->retain)
 		shape->entry_count *= 2;
 }
 
@@ -107,9 +126,12 @@ static void shape_memory(
 	p->shape.slot_bytes = (uint32_t)msg_region_stride(
 		MSG_TRANSMIT_PAYLOAD + p->shape.payload_bytes +
 		MSG_PACK_TABLE_BYTES_MAX);
-	/* On this host alone nobody asks for anything again. */
-	if (is_reliable(wish) && p->server->network.domain)
+	if (!is_reliable(wish))
+		return;
+	if (p->server->network.domain)
 		shape_history(p, wish);
+	else
+		shape_retained(p, wish);
 }
 
 /* The schema that was said is the publisher's from here on, and its charge. */

@@ -304,9 +304,13 @@ int publisher_turn(struct publisher *p)
 	return result < 0 && result != -MSG_ERROR_AGAIN ? result : n;
 }
 
-uint64_t publisher_oldest(const struct publisher *p)
+uint64_t publisher_oldest(const struct publisher *p, uint64_t head)
 {
-	return p && p->keep ? p->reader.low : UINT64_MAX;
+	if (!p || (!p->keep && p->shape.retain == 0))
+		return UINT64_MAX;
+	if (p->keep)
+		return p->reader.low;
+	return head > p->shape.retain ? head - p->shape.retain : 0;
 }
 
 void publisher_sleep(struct publisher *p)

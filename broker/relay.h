@@ -46,6 +46,7 @@ struct publisher {
 	struct msg_control_publishing shape; /* Of its memory. */
 	struct keep_limits limits; /* Of what is kept in it; 0 slots: nothing. */
 	struct keep *keep; /* Of a reliable topic on the network, or NULL. */
+	uint32_t history_slots; /* Not for loans. */
 	uint64_t bytes_charged;
 	uint32_t uid; /* To whom. */
 	uint64_t gone_ns;  /* When it went; 0: it is there. */
@@ -91,8 +92,7 @@ int publisher_open(struct client *client,
 /* Slots that are not for what is kept. */
 static inline uint32_t publisher_loans(const struct publisher *publisher)
 {
-	return publisher->shape.slot_count -
-	       (publisher->limits.slots > 0 ? publisher->limits.slots + 1 : 0);
+	return publisher->shape.slot_count - publisher->history_slots;
 }
 
 /* It has mapped its memory and may begin: seal, announce, offer the stream. */
@@ -109,9 +109,9 @@ int publisher_turn(struct publisher *publisher);
 /* Messages published, by its ring, where we do not read that ourselves. */
 uint64_t publisher_sequence(const struct publisher *publisher);
 
-/* The first entry of its ring that we keep in hand; UINT64_MAX: nothing is kept
- * of what was sent. */
-uint64_t publisher_oldest(const struct publisher *publisher);
+/* The first entry of its ring that is kept: in our hand, or, where there is no
+ * network, by its own, which has come to `head`; UINT64_MAX: nothing is. */
+uint64_t publisher_oldest(const struct publisher *publisher, uint64_t head);
 
 /* Get ready to sleep: then a fence, then publisher_ready. */
 void publisher_sleep(struct publisher *publisher);

@@ -169,10 +169,11 @@ void stream_remove_reader(struct stream *s, uint32_t index)
 /* ---- telling ----------------------------------------------------------- */
 
 /* "late" (pool/ring.h): the relay holds what there is until the writer, which may
- * make no call for long, has heard of the reader. */
+ * make no call for long, has heard of the reader; where there is none, the writer
+ * takes none of it back. */
 static void begin_late(struct stream *s, struct stream_reader *r)
 {
-	uint64_t oldest = publisher_oldest(s->owner->publisher);
+	uint64_t oldest = publisher_oldest(s->owner->publisher, r->start);
 
 	if (oldest >= r->start || r->start - oldest > s->entry_count)
 		return;

@@ -79,6 +79,8 @@ int msg_outbox_open(
 		options->payload_bytes);
 	if (result == 0)
 		result = msg_ring_writer_open(&o->ring, &ring);
+	o->ring.retain = options->retain;
+	o->ring.strict = options->retain > 0;
 	if (result < 0)
 		msg_transmit_close(&l->pool);
 	return result;

@@ -40,6 +40,8 @@ struct msg_outbox_options {
 	uint32_t slot_count;
 	uint32_t loan_max;          /* Of them, at once (0: all); the rest is
 	                               for what a reader keeps by agreement. */
+	uint32_t retain;            /* Newest entries that stay, whoever came
+	                               and went; their slots are not for loans. */
 	uint32_t slot_bytes;        /* A multiple of 8. */
 	uint32_t payload_bytes;     /* Of a slot, from its first byte. */
 	uint32_t frame_body_max;    /* Of a PACKED entry. */

@@ -39,7 +39,10 @@
  *            a full fence; the writer looks for announcements behind a full
  *            fence, then reclaims: it sees the reader, or the reader its head.
  *   late     one that begins before that head needs another reader that holds
- *            those entries until `changes` says that the writer knows it.
+ *            those entries until `changes` says that the writer knows it; or a
+ *            writer that never takes the newest back: who looked before it was
+ *            announced took nothing that is as near to a head which was no
+ *            higher then.
  *
  * Neighbours: ring_writer.h (engine, broker, publishers), ring_reader.h (the
  * inbox).  Tests: tests/unit/pool/test_ring.c, tests/explore, tests/model.

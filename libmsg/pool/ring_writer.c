@@ -315,11 +315,12 @@ static uint64_t retained(const struct msg_ring_writer *w)
 
 uint32_t msg_ring_reclaim(struct msg_ring_writer *w, uint64_t index)
 {
+	uint64_t most = w->head - (w->strict ? retained(w) : 0);
 	uint32_t count = 0;
 	struct survey s;
 
-	if (index > w->head)
-		index = w->head;
+	if (index > most)
+		index = most;
 	if (index > w->tail)
 		index = revocable(w, index);
 	if (index > w->tail)
@@ -328,7 +329,8 @@ uint32_t msg_ring_reclaim(struct msg_ring_writer *w, uint64_t index)
 	 * before an entry was published is seen before that entry goes. */
 	msg_fence(seq_cst);
 	look(w, &s);
-	if (index <= w->tail && s.untaken > w->head - retained(w))
+	if ((index <= w->tail || w->strict) &&
+		s.untaken > w->head - retained(w))
 		s.untaken = w->head - retained(w);
 	if (s.held || w->pin_count > 0 || index > w->tail) {
 		pin_up_to(w, s.untaken);

@@ -66,7 +66,11 @@ struct msg_ring_writer {
 	uint32_t reader_top; /* Places beyond were never used. */
 	bool shared;         /* Readers may sleep. */
 	uint32_t retain;     /* Newest entries that stay though nobody needs
-	                        them, for who comes late, until there is need. */
+	                        them, for who comes late, until there is need;
+	                        or, if it is `strict`, whatever is needed: who
+	                        comes from elsewhere may begin there, without
+	                        our knowing.  At most a quarter of the ring. */
+	bool strict;
 	uint64_t changes;    /* As in the header. */
 	uint64_t revoked;    /* Revocations, for statistics. */
 	uint64_t evicted;

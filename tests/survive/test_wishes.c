@@ -258,15 +258,71 @@ START_TEST(who_comes_in_between_finds_no_seam)
 }
 END_TEST
 
+/* ---- this host alone ----------------------------------------------------- */
+
+static void setup_alone(void)
+{
+	host_open(&host, NULL);
+	host_start(&host);
+	ck_assert_msg(host_node(&host, &node) == 0, "%s", msg_error_text());
+	other = node;
+}
+
+static void teardown_alone(void)
+{
+	ck_assert_int_eq(msg_node_close(node), 0);
+	host_close(&host);
+}
+
+/* Where there is no network a publisher keeps its history itself: as much as was
+ * asked for, over many rounds of its ring, whether it makes calls or not. */
+START_TEST(a_publisher_of_this_host_has_its_history)
+{
+	struct random_stream random = {check_seed()};
+	struct msg_publisher *p = publish_as(MSG_FLOW_NONE);
+	struct msg_subscriber *early = subscribe(0, false, 0, false);
+	uint64_t sent = 0, kept = 0;
+
+	for (int i = 0; i < 60; i++) {
+		uint32_t history = 1 + (uint32_t)random_below(&random, 200);
+		uint64_t more = random_below(&random, 3000);
+		uint64_t before;
+		struct msg_subscriber *s;
+
+		for (uint64_t k = 0; k < more; k += 100) {
+			uint64_t upto = more - k < 100 ? more : k + 100;
+
+			put_all(p, sent + k, sent + upto);
+			expect(early, kept, sent + upto);
+			kept = sent + upto;
+		}
+		sent += more;
+		before = sent;
+		s = subscribe(history, false, 0, false);
+		if (i % 2)
+			put_all(p, sent, sent + 20), sent += 20;
+		expect(s, before > history ? before - history : 0, sent);
+		nothing_more(s);
+		ck_assert_int_eq(msg_subscriber_close(s), 0);
+		expect(early, kept, sent);
+		kept = sent;
+	}
+	ck_assert_uint_eq(msg_subscriber_counter(early, MSG_COUNTER_LOST), 0);
+	ck_assert_int_eq(msg_subscriber_close(early), 0);
+	ck_assert_int_eq(msg_publisher_close(p), 0);
+}
+END_TEST
+
 /* ---- tagged -------------------------------------------------------------- */
 
-/* Messages that leave while the broker stands still, 20,000 at most. */
+/* Messages that leave while the broker stands still, 5,000 at most; and for less
+ * time than the publisher waits for anybody. */
 static uint64_t put_to_a_stopped_broker(struct msg_publisher *p, uint64_t *next)
 {
-	uint64_t end = now_ns() + S_NS / 4, before = *next;
+	uint64_t end = now_ns() + 700 * MS_NS, before = *next;
 
 	ck_assert_int_eq(kill(host.broker, SIGSTOP), 0);
-	while (*next - before < 20000 && now_ns() < end)
+	while (*next - before < 5000 && now_ns() < end)
 		if (put(p, *next, false))
 			++*next;
 	ck_assert_int_eq(kill(host.broker, SIGCONT), 0);
@@ -424,7 +480,10 @@ int main(void)
 {
 	Suite *suite = suite_create("wishes");
 	TCase *tcase = check_case(suite, "wishes", 60);
+	TCase *alone = check_case(suite, "alone", 60);
 
+	tcase_add_checked_fixture(alone, setup_alone, teardown_alone);
+	tcase_add_test(alone, a_publisher_of_this_host_has_its_history);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, who_is_the_first_gets_what_the_publisher_has);
 	tcase_add_test(tcase, who_comes_later_gets_what_the_ring_has);

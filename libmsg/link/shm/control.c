@@ -177,6 +177,7 @@ static const struct field publishing[] = {
 	NUMBER(publishing, entry_count, 2, MSG_CONTROL_ENTRIES_MAX),
 	NUMBER(publishing, frame_body_max, 1, FRAME_BYTES_MAX),
 	NUMBER(publishing, keep_max, 0, MSG_CONTROL_ENTRIES_MAX),
+	NUMBER(publishing, retain, 0, MSG_CONTROL_ENTRIES_MAX / 4),
 };
 
 static const struct field ring[] = {
@@ -346,6 +347,11 @@ static int check_publishing(const struct msg_control_publishing *p)
 			"Publishing: keep_max is %u, no less than entry_count "
 			"%u",
 			p->keep_max, p->entry_count);
+	if (p->retain > p->entry_count / 4)
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"Publishing: retain is %u, more than a quarter of "
+			"entry_count %u",
+			p->retain, p->entry_count);
 	return 0;
 }
 

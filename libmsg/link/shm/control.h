@@ -240,6 +240,8 @@ struct msg_control_publishing {
 	                            65507. */
 	uint32_t keep_max;       /* Entries that the broker keeps in hand for
 	                            repair; below entry_count. */
+	uint32_t retain;         /* Newest ones that are never taken back, for
+	                            who comes late; up to entry_count / 4. */
 };
 
 struct msg_control_ring {

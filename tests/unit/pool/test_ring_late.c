@@ -110,6 +110,31 @@ START_TEST(the_newest_stay_for_who_comes_late_until_there_is_need)
 }
 END_TEST
 
+/* Where who comes may begin without the writer's knowing, the newest stay whatever
+ * is needed, and whoever else loses for it. */
+START_TEST(what_is_promised_to_strangers_is_never_taken_back)
+{
+	struct msg_ring_reader late;
+
+	writer.retain = 4;
+	writer.strict = true;
+	msg_ring_writer_add(&writer, 0, ledgers[0], HELD, MSG_RING_LAP);
+	(void)open_at(0, 0);
+	for (uint32_t i = 0; i < 100; i++) {
+		put_some(1);
+		if (i % 3 == 0)
+			msg_ring_reclaim(&writer, writer.head);
+		ck_assert_uint_ge(writer.head - writer.tail, i < 4 ? i + 1 : 4);
+		ck_assert_uint_ge(out_count, i < 4 ? i + 1 : 4);
+	}
+	ck_assert_uint_gt(writer.revoked, 0);
+	late = open_at(1, writer.head - 4);
+	msg_ring_writer_add(&writer, 1, ledgers[1], HELD, MSG_RING_LAP);
+	take(&late, writer.head);
+	ck_assert_uint_eq(late.lapped, 0);
+}
+END_TEST
+
 START_TEST(the_header_says_of_whom_the_writer_knows)
 {
 	ck_assert_uint_eq(atomic_load(&header->changes), 0);
@@ -168,6 +193,8 @@ int main(void)
 	tcase_add_checked_fixture(late, setup, teardown);
 	tcase_add_test(
 		late, the_newest_stay_for_who_comes_late_until_there_is_need);
+	tcase_add_test(
+		late, what_is_promised_to_strangers_is_never_taken_back);
 	tcase_add_test(late, the_header_says_of_whom_the_writer_knows);
 	tcase_add_test(
 		late, who_is_removed_and_reads_on_finds_what_it_was_lapped_by);

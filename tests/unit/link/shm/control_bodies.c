@@ -176,7 +176,7 @@ static void fill_from_broker(struct msg_control *c)
 		break;
 	case MSG_CONTROL_PUBLISHING:
 		c->publishing = (struct msg_control_publishing){
-			1024, 1600, 1448, 2048, 1448, 1};
+			1024, 1600, 1448, 2048, 1448, 1, 512};
 		break;
 	case MSG_CONTROL_RING:
 		fill_ring(&c->ring);
