@@ -276,8 +276,9 @@ START_TEST(who_waits_reads_from_the_first_message_on)
 }
 END_TEST
 
-/* On this host alone nothing is lost on the way: nothing is kept for that. */
-START_TEST(a_reliable_topic_needs_nothing_more_without_a_network)
+/* On this host alone nothing is lost on the way: nothing is kept for that, and what
+ * is for who comes late its publisher retains. */
+START_TEST(a_reliable_topic_retains_its_history_without_a_network)
 {
 	struct msg_control m = {.kind = MSG_CONTROL_PUBLISH};
 	struct broker_peer peer;
@@ -294,8 +295,11 @@ START_TEST(a_reliable_topic_needs_nothing_more_without_a_network)
 	broker_peer_say(&peer, &m);
 	ck_assert(broker_peer_hear(&peer));
 	ck_assert_int_eq(peer.got.kind, MSG_CONTROL_PUBLISHING);
-	ck_assert_uint_eq(peer.got.publishing.slot_count, 16);
 	ck_assert_uint_eq(peer.got.publishing.keep_max, 0);
+	ck_assert_uint_eq(peer.got.publishing.retain,
+		(16u << 20) / peer.got.publishing.slot_bytes);
+	ck_assert_uint_eq(peer.got.publishing.slot_count,
+		16 + peer.got.publishing.retain + 1);
 	broker_peer_close(&peer);
 }
 END_TEST
@@ -569,7 +573,7 @@ int main(void)
 	tcase_add_test(attach, a_publisher_is_read_without_the_broker);
 	tcase_add_test(attach, who_waits_reads_from_the_first_message_on);
 	tcase_add_test(
-		attach, a_reliable_topic_needs_nothing_more_without_a_network);
+		attach, a_reliable_topic_retains_its_history_without_a_network);
 	tcase_add_test(attach, patterns_get_what_matches_now_and_later);
 	tcase_add_test(attach, who_goes_leaves_nothing);
 	tcase_add_test(attach, a_reader_that_came_and_went_was_never_there);
