@@ -71,16 +71,24 @@ static enum msg_ring_slow slow_of(uint32_t policy)
 	}
 }
 
-/* Whether nobody has this place; nor one whose going its writer has yet to be told
- * of, or to hear of if he was lapped there or evicted: the next one would
- * find that. */
-static bool is_free(const struct stream *s, uint32_t index)
+/* A place that nobody has, nor one whose going its writer has yet to be told of.
+ * Rather none where it has yet to hear of one who was lapped or evicted: the
+ * next one would find that.  But a writer that lies keeps nobody out. */
+static uint32_t find_place(const struct stream *s)
 {
 	const struct msg_ring_header *header =
 		(const struct msg_ring_header *)s->ring.base;
+	uint32_t found = MSG_RING_READERS_MAX;
 
-	return !s->readers[index].used && !s->readers[index].writer_knows &&
-	       msg_load(&header->floor[index], acquire) == 0;
+	for (uint32_t i = 0; i < MSG_RING_READERS_MAX; i++) {
+		if (s->readers[i].used || s->readers[i].writer_knows)
+			continue;
+		if (msg_load(&header->floor[i], acquire) == 0)
+			return i;
+		if (found == MSG_RING_READERS_MAX)
+			found = i;
+	}
+	return found;
 }
 
 static bool wants_history(const struct stream_reader *r)
@@ -103,11 +111,9 @@ int stream_add_reader(struct stream *s, struct client *client,
 	uint32_t hold_max, enum msg_control_policy policy, uint32_t number)
 {
 	struct stream_reader *r;
-	uint32_t index = 0;
+	uint32_t index = find_place(s);
 	int result;
 
-	while (index < MSG_RING_READERS_MAX && !is_free(s, index))
-		index++;
 	if (index == MSG_RING_READERS_MAX)
 		return msg_fail(MSG_ERROR_BUSY,
 			"topic '%s' has %u subscribers of this host, the most "

@@ -304,6 +304,33 @@ START_TEST(a_reliable_topic_retains_its_history_without_a_network)
 }
 END_TEST
 
+/* A place where the last reader was evicted is not given to the next one before
+ * the publisher has heard of both; and one that says so of all of them keeps
+ * nobody out. */
+START_TEST(a_place_is_as_if_nobody_had_been_there)
+{
+	struct source source;
+	struct broker_peer reader;
+	struct msg_ring_header *header;
+
+	publish(&source, "a.b", 7);
+	header = (struct msg_ring_header *)source.ring.base;
+	atomic_store(&header->floor[0], MSG_RING_EVICTED);
+	subscribe(&reader, "a.b");
+	ck_assert(broker_peer_hear(&reader));
+	ck_assert_int_eq(reader.got.kind, MSG_CONTROL_RING);
+	ck_assert_uint_eq(reader.got.ring.reader, 1);
+	broker_peer_close(&reader);
+	for (uint32_t i = 0; i < MSG_RING_READERS_MAX; i++)
+		atomic_store(&header->floor[i], 5);
+	subscribe(&reader, "a.*");
+	ck_assert(broker_peer_hear(&reader));
+	ck_assert_int_eq(reader.got.kind, MSG_CONTROL_RING);
+	broker_peer_close(&reader);
+	leave(&source);
+}
+END_TEST
+
 START_TEST(patterns_get_what_matches_now_and_later)
 {
 	struct source one, two, other;
@@ -574,6 +601,7 @@ int main(void)
 	tcase_add_test(attach, who_waits_reads_from_the_first_message_on);
 	tcase_add_test(
 		attach, a_reliable_topic_retains_its_history_without_a_network);
+	tcase_add_test(attach, a_place_is_as_if_nobody_had_been_there);
 	tcase_add_test(attach, patterns_get_what_matches_now_and_later);
 	tcase_add_test(attach, who_goes_leaves_nothing);
 	tcase_add_test(attach, a_reader_that_came_and_went_was_never_there);
