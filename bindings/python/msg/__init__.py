@@ -30,6 +30,7 @@ from ._errors import (
 from ._library import (
     VERSION,
     Broker,
+    Encoding,
     ErrorCode,
     Event,
     Flow,
@@ -56,6 +57,7 @@ __all__ = [
     "Denied",
     "DeviceError",
     "Directory",
+    "Encoding",
     "Error",
     "ErrorCode",
     "Event",

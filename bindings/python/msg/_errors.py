@@ -80,6 +80,7 @@ _CLASSES: Dict[int, Type[Error]] = {
 }
 
 AGAIN = -int(ErrorCode.AGAIN)
+SIZE_MAX = 2**64 - 1
 
 
 def error_of(result: int, text: str) -> Error:

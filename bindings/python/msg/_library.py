@@ -118,6 +118,14 @@ class Slow(enum.IntEnum):
     BLOCK = 3
 
 
+class Encoding(enum.IntEnum):
+    """How the messages of a type are written: enum msg_encoding."""
+
+    NONE = 0
+    PROTOBUF = 1
+    CSTRUCT = 2
+
+
 class LogLevel(enum.IntEnum):
     """enum msg_log_level."""
 
@@ -140,6 +148,7 @@ ENUMS: Dict[str, Any] = {
     "MSG_BROKER_": Broker,
     "MSG_SLOW_": Slow,
     "MSG_LOG_": LogLevel,
+    "MSG_ENCODING_": Encoding,
 }
 
 
@@ -202,6 +211,8 @@ class CPublisherOptions(Structure):
         ("flow_count", c_uint32),
         ("give_up_ms", c_uint32),
         ("linger_ms", c_uint32),
+        ("large_bytes_max", c_size_t),
+        ("large_memory_bytes", c_size_t),
         ("type", c_void_p),
     ]
 
@@ -235,6 +246,8 @@ class CSubscriberOptions(Structure):
         ("tagged", c_uint32),
         ("events", c_uint32),
         ("type_policy", c_uint32),
+        ("large_bytes_max", c_size_t),
+        ("large_memory_bytes", c_size_t),
         ("type", c_void_p),
     ]
 

@@ -14,6 +14,7 @@ from ._library import (
     CNodeInfo,
     CNodeOptions,
     CTopicInfo,
+    Encoding,
     Lane,
     LogFunction,
     LogLevel,
@@ -69,9 +70,11 @@ class TopicInfo(NamedTuple):
     message_bytes_max: int
     frame_bytes: int
     reliability: Reliability
-    #: Of the type that it names: enum msg_encoding, its name, its hash; 0, "", 0.
-    encoding: int
+    #: How its messages are written; NONE: it names no type.
+    encoding: Encoding
+    #: "" if it names none.
     type_name: str
+    #: 0 if it names none.
     type_hash: int
 
 
@@ -240,10 +243,15 @@ def _topic_info(i: Any) -> TopicInfo:
         i.message_bytes_max,
         i.frame_bytes,
         Reliability(i.reliability),
-        i.encoding,
+        _encoding(i.encoding),
         _text(i.type_name),
         i.type_hash,
     )
+
+
+def _encoding(value: int) -> Encoding:
+    # What others say of themselves may be of a later version.
+    return Encoding(value) if value in set(Encoding) else Encoding.NONE
 
 
 def topic_match(pattern: str, topic: str) -> bool:

@@ -9,7 +9,7 @@ import functools
 import time
 from typing import TYPE_CHECKING, Any, Callable, Optional, Tuple
 
-from ._errors import AGAIN, fail_steady, number, text
+from ._errors import AGAIN, SIZE_MAX, fail_steady, number, text
 from ._library import (
     CLoan,
     CPublisherOptions,
@@ -111,7 +111,8 @@ class Publisher(Counted):
 
     message_bytes_max  largest message; what one frame holds by default
     loan_count_max     buffers
-    reliability, flow, history_bytes, history_ms, flow_count, give_up_ms, linger_ms
+    reliability, flow, history_bytes, history_ms, flow_count, give_up_ms, linger_ms,
+    large_bytes_max, large_memory_bytes
                        of a reliable topic, as msg.h says
     encode             called with what publish gets, returns bytes
 
@@ -137,6 +138,8 @@ class Publisher(Counted):
         flow_count: int = 0,
         give_up_ms: int = 0,
         linger_ms: int = 0,
+        large_bytes_max: int = 0,
+        large_memory_bytes: int = 0,
         encode: Optional[Callable[[Any], Any]] = None,
     ) -> None:
         super().__init__()
@@ -149,11 +152,15 @@ class Publisher(Counted):
         o.loan_count_max = number("loan_count_max", loan_count_max)
         o.reliability = number("reliability", reliability)
         o.flow = number("flow", flow)
-        o.history_bytes = number("history_bytes", history_bytes, 2**64 - 1)
+        o.history_bytes = number("history_bytes", history_bytes, SIZE_MAX)
         o.history_ms = number("history_ms", history_ms)
         o.flow_count = number("flow_count", flow_count)
         o.give_up_ms = number("give_up_ms", give_up_ms)
         o.linger_ms = number("linger_ms", linger_ms)
+        o.large_bytes_max = number("large_bytes_max", large_bytes_max, SIZE_MAX)
+        o.large_memory_bytes = number(
+            "large_memory_bytes", large_memory_bytes, SIZE_MAX
+        )
         with node._lock:
             self._opened(blocking.msg_publisher_open(node._need(), o, self._c))
         node._children.add(self)
@@ -216,7 +223,7 @@ class Publisher(Counted):
     def _try_loan(self, size: int) -> Tuple[int, Optional[Loan]]:
         c = self._need()
         raw = CLoan()
-        result = steady.msg_publisher_loan(c, number("size", size, 2**63), raw)
+        result = steady.msg_publisher_loan(c, number("size", size, SIZE_MAX), raw)
         return result, Loan(self, raw, size) if result == 0 else None
 
     def _bytes(self, data: Any) -> Any:

@@ -18,7 +18,7 @@ from typing import (
     Optional,
 )
 
-from ._errors import AGAIN, fail_steady, number, text
+from ._errors import AGAIN, SIZE_MAX, fail_steady, number, text
 from ._library import (
     CSegment,
     CSubscriberOptions,
@@ -208,7 +208,8 @@ class Subscriber(Counted):
     """One topic or pattern, incoming.  One thread at a time, but for its views.
 
     message_bytes_max, buffer_count, publisher_count_max, reorder_us, slow, spin_us,
-    reliability, history_count, give_up_ms, tagged
+    reliability, history_count, give_up_ms, tagged, large_bytes_max,
+    large_memory_bytes
             as msg.h says
     events  views of what happens come, too: see View.event
     decode  what View.value calls
@@ -238,6 +239,8 @@ class Subscriber(Counted):
         give_up_ms: int = 0,
         tagged: bool = False,
         events: bool = False,
+        large_bytes_max: int = 0,
+        large_memory_bytes: int = 0,
         decode: Optional[Callable[[Any], Any]] = None,
     ) -> None:
         super().__init__()
@@ -261,6 +264,10 @@ class Subscriber(Counted):
         o.give_up_ms = number("give_up_ms", give_up_ms)
         o.tagged = bool(tagged)
         o.events = bool(events)
+        o.large_bytes_max = number("large_bytes_max", large_bytes_max, SIZE_MAX)
+        o.large_memory_bytes = number(
+            "large_memory_bytes", large_memory_bytes, SIZE_MAX
+        )
         with node._lock:
             self._opened(blocking.msg_subscriber_open(node._need(), o, self._c))
         self._poll = select.poll()

@@ -20,9 +20,9 @@ from msg import _library as library
 SOURCE, VERSION = sys.argv[1], sys.argv[2]
 FAILED = []
 
-# Of broker.h, which the package leaves to the program `msg`, and this: a Python
-# program waits in Python, where signals are handled.
-NOT_BOUND = re.compile(r"msg_broker_|msg_type_|msg_filter_|msg_subscriber_wait$")
+# Of broker.h and type.h, which the package leaves to the program `msg`, and this: a
+# Python program waits in Python, where signals are handled.
+NOT_BOUND = re.compile(r"msg_(broker|type|filter)_|msg_subscriber_wait$")
 ELSEWHERE = re.compile(r"MSG_BROKER_(STATE|ROLE|READER)_|MSG_COUNTER_|MSG_NODE_")
 SCALARS = {
     "int": ctypes.c_int,
