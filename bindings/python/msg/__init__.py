@@ -39,11 +39,13 @@ from ._library import (
     Loss,
     Reliability,
     Slow,
+    TypePolicy,
 )
 from ._node import Directory, Node, NodeInfo, TopicInfo, topic_match, version
 from ._object import COUNTERS, Counter
 from ._publisher import Loan, Publisher
 from ._subscriber import Subscriber, View
+from ._type import Type
 
 __version__ = VERSION
 
@@ -78,6 +80,8 @@ __all__ = [
     "Timeout",
     "TooLarge",
     "TopicInfo",
+    "Type",
+    "TypePolicy",
     "View",
     "topic_match",
     "version",

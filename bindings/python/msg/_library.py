@@ -126,6 +126,14 @@ class Encoding(enum.IntEnum):
     CSTRUCT = 2
 
 
+class TypePolicy(enum.IntEnum):
+    """What becomes of publishers of another type: enum msg_type_policy."""
+
+    DEFAULT = 0
+    WARN = 1
+    REFUSE = 2
+
+
 class LogLevel(enum.IntEnum):
     """enum msg_log_level."""
 
@@ -149,6 +157,7 @@ ENUMS: Dict[str, Any] = {
     "MSG_SLOW_": Slow,
     "MSG_LOG_": LogLevel,
     "MSG_ENCODING_": Encoding,
+    "MSG_TYPE_": TypePolicy,
 }
 
 
@@ -351,6 +360,16 @@ STEADY: Dict[str, Tuple[Any, List[Any]]] = {
     "msg_subscriber_topic": (c_char_p, [_HANDLE, POINTER(CView)]),
     "msg_subscriber_counter": (c_uint64, [_HANDLE, c_int]),
     "msg_counter_describe": (POINTER(CCounter), [c_int]),
+    "msg_type_name": (c_char_p, [_HANDLE]),
+    "msg_type_encoding": (c_int, [_HANDLE]),
+    "msg_type_hash": (c_uint64, [_HANDLE]),
+    "msg_type_print": (c_int, [_HANDLE, c_char_p, c_size_t]),
+    "msg_type_json": (c_int, [_HANDLE, c_void_p, c_size_t, c_char_p, c_size_t]),
+    "msg_type_of_schema": (
+        c_int,
+        [c_int, c_char_p, c_void_p, c_size_t, POINTER(_HANDLE)],
+    ),
+    "msg_type_close": (None, [_HANDLE]),
 }
 
 BLOCKING: Dict[str, Tuple[Any, List[Any]]] = {
@@ -373,6 +392,10 @@ BLOCKING: Dict[str, Tuple[Any, List[Any]]] = {
         [_HANDLE, c_int64, POINTER(CTopicInfo), c_int],
     ),
     "msg_directory_close": (c_int, [_HANDLE]),
+    "msg_type_fetch": (
+        c_int,
+        [_HANDLE, c_char_p, c_uint64, c_int64, POINTER(_HANDLE)],
+    ),
 }
 
 

@@ -7,7 +7,7 @@ import ctypes
 import weakref
 from typing import Any, Callable, List, NamedTuple, Optional
 
-from ._errors import fail_setup, fail_steady, number, text
+from ._errors import SIZE_MAX, fail_setup, fail_steady, number, text
 from ._library import (
     NODE_PROGRESS_THREAD,
     Broker,
@@ -25,6 +25,7 @@ from ._library import (
 from ._object import Object
 from ._publisher import Publisher
 from ._subscriber import Subscriber
+from ._type import Type, fetch
 
 #: Called with level, stable id and one line of text.
 Log = Callable[[LogLevel, str, str], None]
@@ -227,6 +228,16 @@ class Directory(Object):
                     return [_topic_info(i) for i in self._infos[:known]]
                 self._infos = (CTopicInfo * (2 * known))()
                 wait = 0
+
+    def type(self, topic: str, of_hash: int = 0, timeout: float = 5.0) -> Type:
+        """Fetch the type that a publisher of `topic` names.
+
+        That of `of_hash` (TopicInfo.type_hash), or of the first that is heard.
+        Raises Timeout if none comes within `timeout` seconds.
+        """
+        with self._lock:
+            of_hash = number("of_hash", of_hash, SIZE_MAX)
+            return fetch(self, topic, of_hash, to_ns(timeout))
 
 
 def _topic_info(i: Any) -> TopicInfo:

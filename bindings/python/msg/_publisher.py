@@ -20,6 +20,7 @@ from ._library import (
 )
 from ._memory import Memory
 from ._object import Counted
+from ._type import Type, handle_of
 
 if TYPE_CHECKING:
     from ._node import Node
@@ -114,6 +115,7 @@ class Publisher(Counted):
     reliability, flow, history_bytes, history_ms, flow_count, give_up_ms, linger_ms,
     large_bytes_max, large_memory_bytes
                        of a reliable topic, as msg.h says
+    type               what its messages are, for those who ask: a Type
     encode             called with what publish gets, returns bytes
 
     Back-pressure is msg.Again: nothing was sent, and the same call may succeed
@@ -140,6 +142,7 @@ class Publisher(Counted):
         linger_ms: int = 0,
         large_bytes_max: int = 0,
         large_memory_bytes: int = 0,
+        type: Optional[Type] = None,
         encode: Optional[Callable[[Any], Any]] = None,
     ) -> None:
         super().__init__()
@@ -161,6 +164,7 @@ class Publisher(Counted):
         o.large_memory_bytes = number(
             "large_memory_bytes", large_memory_bytes, SIZE_MAX
         )
+        o.type = handle_of(type)
         with node._lock:
             self._opened(blocking.msg_publisher_open(node._need(), o, self._c))
         node._children.add(self)

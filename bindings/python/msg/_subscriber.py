@@ -27,11 +27,13 @@ from ._library import (
     Loss,
     Reliability,
     Slow,
+    TypePolicy,
     blocking,
     steady,
 )
 from ._memory import Memory
 from ._object import Counted
+from ._type import Type, handle_of
 
 if TYPE_CHECKING:
     from ._node import Node
@@ -211,6 +213,7 @@ class Subscriber(Counted):
     reliability, history_count, give_up_ms, tagged, large_bytes_max,
     large_memory_bytes
             as msg.h says
+    type    what it expects, as a Type; type_policy: what becomes of others
     events  views of what happens come, too: see View.event
     decode  what View.value calls
 
@@ -241,6 +244,8 @@ class Subscriber(Counted):
         events: bool = False,
         large_bytes_max: int = 0,
         large_memory_bytes: int = 0,
+        type: Optional[Type] = None,
+        type_policy: TypePolicy = TypePolicy.DEFAULT,
         decode: Optional[Callable[[Any], Any]] = None,
     ) -> None:
         super().__init__()
@@ -268,6 +273,8 @@ class Subscriber(Counted):
         o.large_memory_bytes = number(
             "large_memory_bytes", large_memory_bytes, SIZE_MAX
         )
+        o.type = handle_of(type)
+        o.type_policy = number("type_policy", type_policy)
         with node._lock:
             self._opened(blocking.msg_subscriber_open(node._need(), o, self._c))
         self._poll = select.poll()

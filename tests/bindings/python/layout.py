@@ -20,9 +20,12 @@ from msg import _library as library
 SOURCE, VERSION = sys.argv[1], sys.argv[2]
 FAILED = []
 
-# Of broker.h and type.h, which the package leaves to the program `msg`, and this: a
-# Python program waits in Python, where signals are handled.
-NOT_BOUND = re.compile(r"msg_(broker|type|filter)_|msg_subscriber_wait$")
+# Of broker.h, which the package leaves to the program `msg`; what of type.h needs C;
+# and a Python program waits in Python, where signals are handled.
+NOT_BOUND = re.compile(
+    r"msg_(broker|filter)_|msg_subscriber_wait$|"
+    r"msg_type_(of_protobuf|of_cstruct|schema|descriptor|walk)$"
+)
 ELSEWHERE = re.compile(r"MSG_BROKER_(STATE|ROLE|READER)_|MSG_COUNTER_|MSG_NODE_")
 SCALARS = {
     "int": ctypes.c_int,
@@ -93,7 +96,7 @@ def matches(kind, text):
     text = text.strip()
     if "*" not in text:
         word = re.sub(r"^(const )?(enum \w+|\w+).*", r"\2", text)
-        return kind is SCALARS[word]
+        return kind is (ctypes.c_int if word.startswith("enum ") else SCALARS[word])
     if re.match(r"(const )?char \*", text) and "**" not in text:
         return kind is ctypes.c_char_p
     struct = re.match(r"(const )?struct (\w+) \*(\*)?", text)
