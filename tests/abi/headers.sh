@@ -41,7 +41,7 @@ compile() {
 }
 
 failed=0 count=0
-for header in msg.h stats.h broker.h; do
+for header in msg.h stats.h broker.h type.h; do
 	for standard in c99 c11 c++17; do
 		for place in alone before after; do
 			compile $standard $header $place
