@@ -73,6 +73,19 @@ bool record_take_gaps(struct record_take *take)
 	return true;
 }
 
+/* Whether anything may be put into the queue: not before all gaps are told, and
+ * that not before a quarter of it is free, lest each message that is dropped at
+ * its brim becomes a gap of its own. */
+static bool resume(struct record_take *take)
+{
+	size_t brim = take->queue.capacity - take->queue.capacity / 4;
+
+	if (!record_gaps_any(&take->gaps))
+		return true;
+	return record_queue_level(&take->queue) <= brim &&
+	       record_take_gaps(take);
+}
+
 static void lose(struct record_take *take, const char *topic,
 	const struct msg_view *view, enum msg_loss reason)
 {
@@ -87,7 +100,7 @@ static void lose(struct record_take *take, const char *topic,
 	};
 
 	take->lost += view->lost_before;
-	if (!record_take_gaps(take) || !tell(take, topic, &head))
+	if (!resume(take) || !tell(take, topic, &head))
 		record_gaps_lose(&take->gaps, topic, view->publisher,
 			view->sequence, view->lost_before, reason);
 }
@@ -104,7 +117,7 @@ static void take_event(struct record_take *take, const char *topic,
 
 	if (view->event == MSG_EVENT_LOST)
 		return; /* Told by lose(). */
-	if (!record_take_gaps(take) || !tell(take, topic, &head))
+	if (!resume(take) || !tell(take, topic, &head))
 		take->untold++;
 }
 
@@ -121,7 +134,7 @@ static bool take_message(struct record_take *take,
 	};
 	struct record_entry *entry;
 
-	if (!record_take_gaps(take))
+	if (!resume(take))
 		return false;
 	entry = entry_for(take, topic, &head);
 	if (!entry || msg_subscriber_copy(subscriber, view,
@@ -188,7 +201,7 @@ void record_take_evicted(
 		.event = MSG_EVENT_EVICTED,
 	};
 
-	if (!record_take_gaps(take) || !tell(take, source->pattern, &head))
+	if (!resume(take) || !tell(take, source->pattern, &head))
 		take->untold++;
 	record_queue_push(&take->queue);
 }

@@ -4,6 +4,8 @@
 # record_lib.sh - what the scripts about recordings share.  Sourced, not run.
 #
 #   recording NAME FILE OPTION...   start `msg record` and wait until it listens
+#   slow_recording NAME MS FILE OPTION...   the same with a disk that takes so many
+#                                   ms for each sync; $SLOW
 #   stop_recording NAME             SIGINT, and wait; its exit code in $code
 #   info FILE EXPRESSION            a value of `msg file info --json`, by python3:
 #                                   the object is f
@@ -19,6 +21,16 @@ recording() {
 	local name=$1 file=$2
 	shift 2
 	start "$name" "$MSG" record -o "$file" "$@"
+	listening "$name"
+}
+
+slow_recording() {
+	local name=$1 ms=$2 file=$3
+	shift 3
+	# A sanitizer wants to be the first that is loaded, unless told.
+	start "$name" env LD_PRELOAD="$SLOW" SLOW_MS="$ms" \
+		ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0" \
+		"$MSG" record -o "$file" "$@"
 	listening "$name"
 }
 

@@ -89,10 +89,8 @@ done
 
 # ---- losses ------------------------------------------------------------------
 
-start record env LD_PRELOAD="$SLOW" SLOW_MS=200 "$MSG" record \
-	-o "$work/slow.mcap" 'lossy' --sync=group:5ms --queue-bytes 256Ki \
-	--max-bytes 64Ki --compression none
-listening record
+slow_recording record 200 "$work/slow.mcap" 'lossy' --sync=group:5ms \
+	--queue-bytes 256Ki --max-bytes 64Ki --compression none
 "$MSG" pub -q lossy --size 2000 --rate 4000 --count 4000 --wait-ms 300 ||
 	fail "pub: exit $?"
 stop_recording record
