@@ -18,6 +18,7 @@
 #ifndef TOOL_MCAP_H
 #define TOOL_MCAP_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -135,22 +136,18 @@ struct mcap_data_end {
 
 /* ---- numbers ------------------------------------------------------------- */
 
-static inline uint64_t mcap_load(const void *from, unsigned bytes)
+static inline uint64_t mcap_load(const void *from, size_t bytes)
 {
-	const uint8_t *at = from;
 	uint64_t value = 0;
 
-	for (unsigned i = 0; i < bytes; i++)
-		value |= (uint64_t)at[i] << (8 * i);
-	return value;
+	memcpy(&value, from, bytes);
+	return le64toh(value);
 }
 
-static inline void mcap_store(void *to, uint64_t value, unsigned bytes)
+static inline void mcap_store(void *to, uint64_t value, size_t bytes)
 {
-	uint8_t *at = to;
-
-	for (unsigned i = 0; i < bytes; i++)
-		at[i] = (uint8_t)(value >> (8 * i));
+	value = htole64(value);
+	memcpy(to, &value, bytes);
 }
 
 /* ---- texts and maps ------------------------------------------------------ */

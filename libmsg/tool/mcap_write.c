@@ -11,6 +11,8 @@
 /* The fastest that is still worth its while: a recorder has to keep up. */
 #define ZSTD_LEVEL 1
 #define ID_MAX 65535u
+/* Of a message, in front of its payload. */
+#define HEADS_BYTES (MCAP_RECORD_HEAD_BYTES + MCAP_MESSAGE_HEAD_BYTES)
 
 struct mcap_written_channel {
 	struct mcap_bytes index; /* Times and places in the chunk in hand. */
@@ -283,7 +285,8 @@ int mcap_write_message(
 {
 	struct mcap_bytes *chunk = &writer->chunk;
 	struct mcap_written_channel *channel;
-	size_t begin;
+	uint8_t *index, *at;
+	uint64_t begin;
 
 	if (writer->error)
 		return writer->error;
@@ -297,20 +300,24 @@ int mcap_write_message(
 		mcap_writer_flush(writer) < 0)
 		return writer->error;
 
+	begin = chunk->bytes;
 	channel = &writer->channels[message->channel_id - 1];
 	if (channel->index.bytes == 0)
 		writer->touched[writer->touched_count++] = message->channel_id;
-	mcap_put_number(&channel->index, message->log_ns, 8);
-	mcap_put_number(&channel->index, chunk->bytes, 8);
-	begin = begin_record(chunk, MCAP_MESSAGE);
-	mcap_put_number(chunk, message->channel_id, 2);
-	mcap_put_number(chunk, message->sequence, 4);
-	mcap_put_number(chunk, message->log_ns, 8);
-	mcap_put_number(chunk, message->publish_ns, 8);
-	mcap_put(chunk, message->data, message->bytes);
-	end_record(chunk, begin);
-	if (chunk->failed || channel->index.failed)
+	index = grow(&channel->index, 16);
+	at = grow(chunk, HEADS_BYTES + message->bytes);
+	if (!index || !at)
 		return fail(writer, -ENOMEM);
+	mcap_store(index, message->log_ns, 8);
+	mcap_store(index + 8, begin, 8);
+	*at = MCAP_MESSAGE;
+	mcap_store(at + 1, MCAP_MESSAGE_HEAD_BYTES + message->bytes, 8);
+	mcap_store(at + 9, message->channel_id, 2);
+	mcap_store(at + 11, message->sequence, 4);
+	mcap_store(at + 15, message->log_ns, 8);
+	mcap_store(at + 23, message->publish_ns, 8);
+	if (message->bytes > 0)
+		memcpy(at + HEADS_BYTES, message->data, message->bytes);
 	note_time(writer->chunk_messages++, message->log_ns, message->log_ns,
 		&writer->start_ns, &writer->end_ns);
 	channel->messages++;

@@ -10,11 +10,17 @@
 
 #define TAKE_MAX 64
 
+static void read_clock(struct record_take *take)
+{
+	take->log_ns = clock_ns() + take->real_minus_clock;
+}
+
 bool record_take_open(struct record_take *take, size_t queue_bytes)
 {
 	uint64_t real_ns = clock_read_ns(CLOCK_REALTIME);
 
 	take->real_minus_clock = real_ns - clock_ns();
+	read_clock(take);
 	return record_queue_open(&take->queue, queue_bytes) &&
 	       record_gaps_open(&take->gaps);
 }
@@ -37,7 +43,7 @@ static struct record_entry *entry_for(struct record_take *take,
 		return NULL;
 	*entry = *head;
 	entry->topic_bytes = (uint32_t)topic_bytes;
-	entry->log_ns = clock_ns() + take->real_minus_clock;
+	entry->log_ns = take->log_ns;
 	memcpy(record_entry_topic(entry), topic, topic_bytes);
 	return entry;
 }
@@ -186,6 +192,7 @@ int record_take(
 
 	if (count <= 0)
 		return count;
+	read_clock(take);
 	for (int i = 0; i < count; i++)
 		take_view(take, source, &views[i]);
 	msg_subscriber_release(source->subscriber, views, count);
@@ -201,6 +208,7 @@ void record_take_evicted(
 		.event = MSG_EVENT_EVICTED,
 	};
 
+	read_clock(take);
 	if (!resume(take) || !tell(take, source->pattern, &head))
 		take->untold++;
 	record_queue_push(&take->queue);

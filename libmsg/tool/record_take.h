@@ -26,6 +26,7 @@ struct record_take {
 	struct record_queue queue;
 	struct record_gaps gaps;
 	uint64_t real_minus_clock; /* So that recorded time cannot jump. */
+	uint64_t log_ns;           /* Of what is taken now. */
 
 	uint64_t messages; /* In the queue, or behind it. */
 	uint64_t bytes;    /* Of their payloads. */
