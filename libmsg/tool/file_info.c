@@ -65,7 +65,18 @@ static double rate_of(const struct file_channel *channel)
 
 /* ---- text ---------------------------------------------------------------- */
 
-static void add_row(struct table *table, const struct mcap_known_channel *known)
+/* The name of its type; "" without one. */
+static void type_text(const struct file_scan *scan,
+	const struct mcap_known_channel *known, char *text, size_t bytes)
+{
+	const struct mcap_known_schema *schema =
+		mcap_table_schema(&scan->table, known->told.schema_id);
+
+	file_copy_text(text, bytes, schema ? schema->told.name : mcap_text(""));
+}
+
+static void add_row(struct table *table, const struct file_scan *scan,
+	const struct mcap_known_channel *known)
 {
 	const struct file_channel *channel = known->user;
 	const struct recording_channel *about = &channel->about;
@@ -83,6 +94,8 @@ static void add_row(struct table *table, const struct mcap_known_channel *known)
 	table_safe(table, who);
 	file_copy_text(text, sizeof text, known->told.encoding);
 	table_safe(table, text);
+	type_text(scan, known, text, sizeof text);
+	table_safe(table, text[0] ? text : "-");
 	table_count(table, channel->messages);
 	text_scaled((double)channel->bytes, volume, sizeof volume);
 	table_add(table, "%sB", volume);
@@ -95,7 +108,8 @@ static void add_row(struct table *table, const struct mcap_known_channel *known)
 static void print_channels(const struct file_scan *scan)
 {
 	static const char *const titles[] = {"TOPIC", "PUBLISHER", "ENCODING",
-		">MESSAGES", ">BYTES", ">RATE/S", ">LOST", ">UNTOLD", NULL};
+		"TYPE", ">MESSAGES", ">BYTES", ">RATE/S", ">LOST", ">UNTOLD",
+		NULL};
 	struct mcap_known_channel *known;
 	struct table table;
 	uint32_t id = 0;
@@ -105,7 +119,7 @@ static void print_channels(const struct file_scan *scan)
 		const struct file_channel *channel = known->user;
 
 		if (channel && !channel->about.events)
-			add_row(&table, known);
+			add_row(&table, scan, known);
 	}
 	if (table_rows(&table) > 0) {
 		putchar('\n');
@@ -168,15 +182,19 @@ static void text_of(struct json *json, const char *key, struct mcap_text text)
 	json_text(json, key, copy);
 }
 
-static void json_channel(
-	struct json *json, const struct mcap_known_channel *known)
+static void json_channel(struct json *json, const struct file_scan *scan,
+	const struct mcap_known_channel *known)
 {
+	char type[256];
 	const struct file_channel *channel = known->user;
 	const struct recording_channel *about = &channel->about;
 
 	json_open(json, NULL, '{');
 	text_of(json, "topic", known->told.topic);
 	text_of(json, "encoding", known->told.encoding);
+	type_text(scan, known, type, sizeof type);
+	if (type[0])
+		json_text(json, "type", type);
 	json_flag(json, "playable", channel->of_topic);
 	if (about->publisher)
 		json_id(json, "publisher", about->publisher);
@@ -209,7 +227,7 @@ static void json_channels(struct json *json, const struct file_scan *scan)
 		const struct file_channel *channel = known->user;
 
 		if (channel && !channel->about.events)
-			json_channel(json, known);
+			json_channel(json, scan, known);
 	}
 	json_close(json, ']');
 }

@@ -22,6 +22,7 @@ struct play_stream {
 	struct recording_channel about;
 	char topic[RECORDING_TOPIC_BYTES]; /* As it is published. */
 	uint32_t message_bytes_max;        /* 0: what was said has to do. */
+	struct msg_type *type;             /* NULL: none that we know. */
 	struct msg_publisher *publisher;
 };
 
@@ -65,7 +66,8 @@ void play_complain(
 /* The stream of a channel; NULL: it is not played.  One is made when there is
  * none yet; false in *made when it cannot be, and it was said why. */
 struct play_stream *play_stream_of(struct play_streams *streams,
-	const struct mcap_channel *channel, bool *made);
+	const struct mcap_channel *channel,
+	const struct mcap_known_schema *schema, bool *made);
 
 /* Open the publishers of all. */
 int play_streams_open(struct play_streams *streams, struct msg_node *node);

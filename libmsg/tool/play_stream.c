@@ -58,7 +58,8 @@ static bool name_topic(
 }
 
 struct play_stream *play_stream_of(struct play_streams *streams,
-	const struct mcap_channel *channel, bool *made)
+	const struct mcap_channel *channel,
+	const struct mcap_known_schema *schema, bool *made)
 {
 	struct recording_channel about;
 	struct play_stream *stream;
@@ -87,6 +88,8 @@ struct play_stream *play_stream_of(struct play_streams *streams,
 	}
 	streams->all[streams->count++] = stream;
 	stream->about = about;
+	if (schema)
+		stream->type = recording_type_read(&schema->told);
 	*made = name_topic(streams, stream);
 	return *made ? stream : NULL;
 }
@@ -109,6 +112,7 @@ static int open_one(struct play_streams *streams, struct play_stream *stream,
 	uint32_t largest = stream->message_bytes_max;
 
 	wanted.topic = stream->topic;
+	wanted.type = stream->type;
 	wanted.loan_count_max = loans_each(streams);
 	if (largest == 0)
 		largest = stream->about.message_bytes_max;
@@ -140,6 +144,7 @@ void play_streams_close(struct play_streams *streams)
 {
 	for (int i = 0; i < streams->count; i++) {
 		msg_publisher_close(streams->all[i]->publisher);
+		msg_type_close(streams->all[i]->type);
 		free(streams->all[i]);
 	}
 	free(streams->all);

@@ -32,13 +32,16 @@ void play_complain(
 			mcap_result_text(result), offset);
 }
 
-static bool note_channel(
-	struct play_streams *streams, struct mcap_known_channel *known)
+static bool note_channel(struct play_file *file, struct play_streams *streams,
+	struct mcap_known_channel *known)
 {
+	const struct mcap_known_schema *schema =
+		mcap_table_schema(&file->table, known->told.schema_id);
 	bool made = true;
 
 	if (!known->user)
-		known->user = play_stream_of(streams, &known->told, &made);
+		known->user =
+			play_stream_of(streams, &known->told, schema, &made);
 	return made;
 }
 
@@ -123,9 +126,9 @@ static bool read_all(struct play_file *file, struct play_streams *streams)
 			continue;
 		result = mcap_table_note(&file->table, &record);
 		if (result == MCAP_GOT && record.opcode == MCAP_CHANNEL)
-			going = note_channel(
-				streams, mcap_table_channel(&file->table,
-						 record.channel.id));
+			going = note_channel(file, streams,
+				mcap_table_channel(
+					&file->table, record.channel.id));
 		else if (result == MCAP_GOT && record.opcode == MCAP_MESSAGE)
 			note_message(file, &record.message);
 		else if (result == MCAP_MEMORY || result == MCAP_LARGE)
@@ -147,7 +150,7 @@ static bool note_channels(struct play_file *file, struct play_streams *streams)
 	uint32_t id = 0;
 
 	while ((known = mcap_table_next(&file->table, &id)))
-		if (!note_channel(streams, known))
+		if (!note_channel(file, streams, known))
 			return false;
 	return true;
 }

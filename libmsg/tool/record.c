@@ -307,6 +307,8 @@ static int run_on(struct record *record)
 	error = record_names_open(&record->names, record->node);
 	if (error < 0)
 		return lane_fail("cannot listen to announcements", error);
+	record->write.types = types_open(record->node, record->pattern_list,
+		record->take.source_count, NULL);
 	if (!record_take_open(&record->take, record->queue_bytes)) {
 		complain("no memory for a queue of %zu bytes",
 			record->queue_bytes);
@@ -343,6 +345,7 @@ static bool note_patterns(struct record *record, char **patterns, int count)
 	record->take.sources =
 		calloc((size_t)count, sizeof *record->take.sources);
 	record->take.source_count = count;
+	record->pattern_list = patterns;
 	record->fds =
 		calloc((size_t)count + STOP_POLL_EXTRA, sizeof *record->fds);
 	record->patterns = calloc(1, bytes);
@@ -373,6 +376,7 @@ static int run(const struct command *command, int argc, char **argv)
 		code = run_on(&record);
 		record_take_close(&record.take);
 		record_names_close(&record.names);
+		types_close(record.write.types);
 		msg_node_close(record.node);
 	}
 	free(record.take.sources);
@@ -385,9 +389,12 @@ const struct command command_record = {
 	"record",
 	"[OPTION...] -o FILE PATTERN...",
 	"Record the messages of topics to an MCAP file.",
-	"Each topic and publisher is a channel.  What is lost or dropped stands "
-	"in the\nfile where it is missing, in the channel '.msg.events'.  A slow "
-	"disk slows nobody:\nwhat finds no room in the queue is dropped, counted "
+	"Each topic and publisher is a channel.  What is lost or dropped "
+	"stands "
+	"in the\nfile where it is missing, in the channel '.msg.events'.  A "
+	"slow "
+	"disk slows nobody:\nwhat finds no room in the queue is dropped, "
+	"counted "
 	"and told.  SIGINT and SIGTERM\nfinish the file; one that was not "
 	"finished is readable up to its last group.\nSee 'msg play', 'msg file "
 	"info' and msg-record(1).",

@@ -34,6 +34,7 @@ struct record {
 	struct record_writer writer;
 	struct record_names names;
 	struct pollfd *fds;
+	char **pattern_list;
 	char *patterns; /* All of them, for the file. */
 	size_t queue_bytes;
 	uint64_t count; /* 0: no limit. */

@@ -9,15 +9,20 @@
 #include "record_write.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "delivery.h"
+#include "pace.h"
 
 /* Files number their channels with 16 bits. */
 #define CHANNELS_MAX 60000u
 #define PLACES 131072u /* A power of two. */
 #define SCHEMAS_MAX 1024u
+/* A type that was named is waited for that long, and none for ten times that
+ * after one that did not come. */
+#define TYPE_WAIT_NS 2000000000u
 
 bool record_channels_open(struct record_writer *writer)
 {
@@ -83,8 +88,9 @@ static bool note_origin(
 	return restarted;
 }
 
-static void name(struct record_writer *writer, struct recording_channel *about)
+static void name(struct record_writer *writer, struct record_channel *channel)
 {
+	struct recording_channel *about = &channel->about;
 	const struct msg_topic_info *info =
 		record_names_find(writer->options.names, about->publisher);
 
@@ -95,8 +101,40 @@ static void name(struct record_writer *writer, struct recording_channel *about)
 	about->uid = info->uid;
 	about->message_bytes_max = info->message_bytes_max;
 	about->reliability = info->reliability;
+	channel->type_hash = info->type_hash;
 	snprintf(about->host, sizeof about->host, "%s", info->host);
 	snprintf(about->program, sizeof about->program, "%s", info->program);
+}
+
+/* The type that it names; NULL: none, or it cannot be had in time.  Who names
+ * types that nobody has must not keep us waiting again and again. */
+static const struct msg_type *type_of(
+	struct record_writer *writer, const struct record_channel *channel)
+{
+	struct types *types = writer->options.types;
+	const struct types_entry *entry;
+	enum types_answer answer;
+	uint64_t begin = clock_ns(), until = begin + TYPE_WAIT_NS;
+
+	if (channel->type_hash == 0 || !types)
+		return NULL;
+	if (writer->untyped_ns != 0 &&
+		begin - writer->untyped_ns < 10 * (uint64_t)TYPE_WAIT_NS)
+		until = begin;
+	for (;;) {
+		struct pollfd fd = {.fd = types_fd(types), .events = POLLIN};
+
+		types_hear(types);
+		answer = types_find(types, channel->about.topic,
+			channel->about.publisher, &entry);
+		if (answer != TYPES_UNKNOWN || clock_ns() >= until)
+			break;
+		poll(&fd, 1, 50);
+	}
+	if (answer == TYPES_FOUND)
+		return entry->type;
+	writer->untyped_ns = clock_ns();
+	return NULL;
 }
 
 /* The channel of an entry; NULL when there are too many, or no memory. */
@@ -256,7 +294,7 @@ static int begin_channel(struct record_writer *writer,
 
 	about->first_sequence = entry->sequence;
 	if (!about->named)
-		name(writer, about);
+		name(writer, channel);
 	if (channel->part == 0 && about->named && note_origin(writer, about) &&
 		!channel->restarted) {
 		struct recording_event event = {.event = "restarted",
@@ -269,7 +307,7 @@ static int begin_channel(struct record_writer *writer,
 			return error;
 		channel->restarted = true;
 	}
-	recording_type_of(about->topic, about->publisher, &type);
+	recording_type_of(type_of(writer, channel), &type);
 	error = tell_channel(writer, about, &type, &channel->id);
 	if (error == 0)
 		channel->part = writer->part;

@@ -12,12 +12,15 @@
 #define READ_NS 1000000u
 /* A name is waited for that long, and not again within ten times that. */
 #define WAIT_NS 20000000u
+/* Who was there before us says so within a second, and is waited for. */
+#define FIRST_NS 1500000000u
 
 int record_names_open(struct record_names *names, struct msg_node *node)
 {
 	*names = (struct record_names){
 		.infos = calloc(INFOS_BEGIN, sizeof *names->infos),
 		.capacity = INFOS_BEGIN,
+		.first_ns = clock_ns() + FIRST_NS,
 	};
 	if (!names->infos)
 		return -MSG_ERROR_MEMORY;
@@ -67,17 +70,21 @@ const struct msg_topic_info *record_names_find(
 {
 	const struct msg_topic_info *info = find(names, publisher);
 	uint64_t now = clock_ns();
+	uint64_t until = now + WAIT_NS;
 
 	if (!info && now - names->read_ns >= READ_NS) {
 		listen_for(names, 0);
 		info = find(names, publisher);
 	}
-	if (info || now - names->asked_ns < 10 * (uint64_t)WAIT_NS)
+	if (info || (now >= names->first_ns &&
+			    now - names->asked_ns < 10 * (uint64_t)WAIT_NS))
 		return info;
+	if (until < names->first_ns)
+		until = names->first_ns;
 	do {
-		listen_for(names, WAIT_NS / 10);
+		listen_for(names, WAIT_NS / 4);
 		info = find(names, publisher);
-	} while (!info && clock_ns() - now < WAIT_NS);
+	} while (!info && clock_ns() < until);
 	if (!info)
 		names->asked_ns = clock_ns();
 	return info;

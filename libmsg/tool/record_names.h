@@ -3,8 +3,9 @@
  * record_names.h - who a publisher is, for the channels of a recording.
  *
  * Announcements and messages come on two ways, so a name may be some
- * milliseconds behind its first message.  It is waited for, but not often: who
- * sends for publishers that do not exist must not keep the writer waiting.
+ * milliseconds behind its first message, and one that published before we came
+ * a second.  It is waited for, but not often: who sends for publishers that do
+ * not exist must not keep the writer waiting.
  */
 #ifndef TOOL_RECORD_NAMES_H
 #define TOOL_RECORD_NAMES_H
@@ -18,6 +19,7 @@ struct record_names {
 	int count, capacity;
 	uint64_t read_ns;
 	uint64_t asked_ns;
+	uint64_t first_ns; /* Until then all are waited for. */
 };
 
 /* 0, or an error of the library. */

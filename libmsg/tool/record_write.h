@@ -21,6 +21,7 @@
 #include "record_names.h"
 #include "record_queue.h"
 #include "recording.h"
+#include "types.h"
 
 /* What stands in the queue, followed by the topic and the payload. */
 enum record_kind {
@@ -63,6 +64,7 @@ struct record_write_options {
 	uint64_t rotate_ns;         /* 0: no limit. */
 	const char *patterns;       /* For the file: what is recorded, … */
 	const char *lane;           /* … and how. */
+	struct types *types;        /* Open; NULL: all is raw. */
 	struct record_names *names; /* Open; the thread's from the start on. */
 };
 
@@ -82,6 +84,7 @@ struct record_channel {
 	struct recording_channel about;
 	uint32_t part; /* Of the file where `id` means it; 0: of none yet. */
 	uint16_t id;
+	uint64_t type_hash; /* 0: it names no type. */
 	bool restarted; /* It was said that it is one that was here before. */
 };
 
@@ -118,6 +121,7 @@ struct record_writer {
 	uint64_t due_ns;       /* When it is to be. */
 	uint64_t began_ns;     /* The file in hand. */
 	uint64_t bytes_before; /* In the files before. */
+	uint64_t untyped_ns;   /* When a type was waited for in vain. */
 	uint16_t events_id;    /* Its channel of events; 0: not told. */
 	uint32_t event_count;  /* In it. */
 	uint64_t totals[RECORD_TOTAL_COUNT]; /* Of the file. */

@@ -10,15 +10,49 @@
 
 /* ---- the type of a topic ------------------------------------------------- */
 
+static const char *const encodings[] = {
+	[MSG_ENCODING_PROTOBUF] = "protobuf",
+	[MSG_ENCODING_CSTRUCT] = "cstruct",
+};
+#define ENCODING_COUNT (sizeof encodings / sizeof *encodings)
+
 void recording_type_of(
-	const char *topic, uint64_t publisher, struct recording_type *type)
+	const struct msg_type *type, struct recording_type *recorded)
 {
-	(void)topic;
-	(void)publisher;
-	*type = (struct recording_type){
+	size_t encoding = type ? (size_t)msg_type_encoding(type) : 0;
+	struct mcap_text data;
+
+	*recorded = (struct recording_type){
 		.message_encoding = mcap_text("raw"),
 		.schema = {0, mcap_text(""), mcap_text(""), mcap_text("")},
 	};
+	if (encoding >= ENCODING_COUNT || !encodings[encoding])
+		return;
+	data.data = msg_type_schema(type, &data.bytes);
+	recorded->message_encoding = mcap_text(encodings[encoding]);
+	recorded->schema.name = mcap_text(msg_type_name(type));
+	recorded->schema.encoding = mcap_text(encodings[encoding]);
+	recorded->schema.data = data;
+}
+
+struct msg_type *recording_type_read(const struct mcap_schema *schema)
+{
+	char name[MSG_TYPE_NAME_BYTES_MAX + 1];
+	struct msg_type *type;
+
+	if (schema->name.bytes >= sizeof name ||
+		memchr(schema->name.data, '\0', schema->name.bytes))
+		return NULL;
+	memcpy(name, schema->name.data, schema->name.bytes);
+	name[schema->name.bytes] = '\0';
+	for (size_t i = 1; i < ENCODING_COUNT; i++)
+		if (mcap_text_is(schema->encoding, encodings[i]))
+			return msg_type_of_schema((enum msg_encoding)i, name,
+				       schema->data.data, schema->data.bytes,
+				       &type) == 0
+				       ? type
+				       : NULL;
+	return NULL;
 }
 
 /* ---- channels ------------------------------------------------------------ */

@@ -12,7 +12,7 @@
 #ifndef TOOL_RECORDING_H
 #define TOOL_RECORDING_H
 
-#include <msg/msg.h>
+#include <msg/type.h>
 
 #include "mcap.h"
 #include "mcap_write.h"
@@ -32,9 +32,13 @@ struct recording_type {
 	struct mcap_schema schema; /* `id` is not used. */
 };
 
-/* The one place that knows: bytes without a type are "raw". */
+/* The one place that knows: "protobuf" with a FileDescriptorSet, "cstruct", or
+ * "raw" for bytes without a type (NULL).  Points into `type`. */
 void recording_type_of(
-	const char *topic, uint64_t publisher, struct recording_type *type);
+	const struct msg_type *type, struct recording_type *recorded);
+
+/* The type that a schema says, to be closed; NULL: none that we know. */
+struct msg_type *recording_type_read(const struct mcap_schema *schema);
 
 /* ---- channels ------------------------------------------------------------ */
 

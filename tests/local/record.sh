@@ -51,7 +51,7 @@ is "programs" "{'msg'}" \
 is "numbers" "[(0, 120), (0, 500), (0, 500), (0, 600)]" \
 	"$(info "$work/a.mcap" 'sorted((c["first_sequence"], c["next_sequence"])
 		for c in f["channels"])')"
-check "text of info" grep -q 'rec.files .*:msg\[[0-9]*\] *raw *120 ' \
+check "text of info" grep -q 'rec.files .*:msg\[[0-9]*\] *raw *- *120 ' \
 	<("$MSG" file info "$work/a.mcap")
 "$MSG" record -q -o "$work/a.mcap" x 2>"$work/again.err"
 is "exit when the file is there" 1 $?

@@ -36,7 +36,8 @@ class Books {
 			this.events.push(JSON.parse(new TextDecoder().decode(message.data)));
 			return;
 		}
-		if (channel.messageEncoding !== "raw" || channel.schemaId !== 0)
+		if (channel.messageEncoding === "raw" ? channel.schemaId !== 0 :
+			schema?.encoding !== channel.messageEncoding || !schema.name)
 			throw new Error(`encoding ${channel.messageEncoding}`);
 		if (message.publishTime !== message.logTime)
 			throw new Error("a time of publishing that nobody knows");

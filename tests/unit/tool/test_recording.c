@@ -209,6 +209,55 @@ START_TEST(numbers_that_are_none_are_not_said)
 }
 END_TEST
 
+/* ---- types --------------------------------------------------------------- */
+
+struct oven {
+	char name[8];
+	double celsius;
+};
+
+START_TEST(bytes_without_a_type_are_raw)
+{
+	struct recording_type recorded;
+
+	recording_type_of(NULL, &recorded);
+	ck_assert(mcap_text_is(recorded.message_encoding, "raw"));
+	ck_assert_uint_eq(recorded.schema.encoding.bytes, 0);
+	ck_assert_ptr_null(recording_type_read(&recorded.schema));
+}
+END_TEST
+
+START_TEST(a_type_is_read_back_from_its_schema)
+{
+	static const struct msg_cstruct_field fields[] = {
+		MSG_CSTRUCT_FIELD(struct oven, name, MSG_FIELD_CHAR),
+		MSG_CSTRUCT_FIELD(struct oven, celsius, MSG_FIELD_DOUBLE)};
+	static const struct msg_cstruct table = {
+		"oven", sizeof(struct oven), fields, 2};
+	struct recording_type recorded;
+	struct msg_type *type, *second;
+
+	ck_assert_int_eq(msg_type_of_cstruct(&table, &type), 0);
+	recording_type_of(type, &recorded);
+	ck_assert(mcap_text_is(recorded.message_encoding, "cstruct"));
+	ck_assert(mcap_text_is(recorded.schema.name, "oven"));
+	second = recording_type_read(&recorded.schema);
+	ck_assert_ptr_nonnull(second);
+	ck_assert_uint_eq(msg_type_hash(second), msg_type_hash(type));
+	msg_type_close(second);
+
+	/* Of another name, of an encoding that we do not know, or no schema. */
+	recorded.schema.name = mcap_text("stove");
+	ck_assert_ptr_null(recording_type_read(&recorded.schema));
+	recorded.schema.name = mcap_text("oven");
+	recorded.schema.encoding = mcap_text("ros2msg");
+	ck_assert_ptr_null(recording_type_read(&recorded.schema));
+	recorded.schema.encoding = mcap_text("protobuf");
+	ck_assert_ptr_null(recording_type_read(&recorded.schema));
+	msg_type_close(type);
+}
+END_TEST
+
 /* ---- numbers and times --------------------------------------------------- */
 
 START_TEST(low_halves_of_sequences_go_on)
@@ -253,6 +302,8 @@ int main(void)
 	tcase_add_test(channels, events_are_no_topic);
 	tcase_add_test(channels, names_of_other_writers_may_be_none_of_ours);
 	tcase_add_test(channels, numbers_that_are_none_are_not_said);
+	tcase_add_test(channels, bytes_without_a_type_are_raw);
+	tcase_add_test(channels, a_type_is_read_back_from_its_schema);
 	tcase_add_test(channels, low_halves_of_sequences_go_on);
 	tcase_add_test(channels, a_time_is_utc);
 	return check_main(suite, NULL);
