@@ -11,9 +11,9 @@
 #   exporter   msg-exporter    counters for a monitoring system
 #   python     python3-msg     the Python binding
 #
-# A component that nothing is installed into makes no package: whoever installs
-# with COMPONENT python has made python3-msg.  It is included last, when all
-# have been named, and only does something in a build for /usr (debian.cmake).
+# A component that nothing is installed into makes no package.  This is included
+# last, when all have been named, and only does something in a build for /usr
+# (debian.cmake).
 if(NOT CMAKE_INSTALL_PREFIX STREQUAL "/usr")
 	return()
 endif()
@@ -104,6 +104,14 @@ set(CPACK_DEBIAN_PYTHON_PACKAGE_DEPENDS
 	"${libmsg_package} (>= ${PROJECT_VERSION}), python3")
 set(CPACK_DEBIAN_PYTHON_PACKAGE_ARCHITECTURE all)
 set(CPACK_DEBIAN_PYTHON_PACKAGE_SHLIBDEPS OFF)
+set(CPACK_DEBIAN_PYTHON_PACKAGE_CONTROL_EXTRA
+	"${msg_here}/python/postinst;${msg_here}/python/prerm")
+set(CPACK_DEBIAN_PYTHON_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+
+# Elsewhere pip installs it from its folder.
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/bindings/python/msg
+	DESTINATION lib/python3/dist-packages COMPONENT python
+	PATTERN __pycache__ EXCLUDE)
 
 # What each package says of itself.
 get_cmake_property(msg_components COMPONENTS)

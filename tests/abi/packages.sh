@@ -80,6 +80,12 @@ inside() { # inside HOW: dpkg or apt; the packages are in /packages
 		fail "the broker: $(cat /broker.log)"
 	rm -r /run/msg
 
+	if [ -e /usr/lib/python3/dist-packages/msg ] && command -v /usr/bin/python3 >/dev/null; then
+		(cd / && /usr/bin/python3 -c 'import msg; print(msg.__file__)') |
+			grep -q dist-packages || fail "python3 cannot import msg"
+		echo "ok: python3-msg"
+	fi
+
 	if command -v systemd-analyze >/dev/null; then
 		systemd-analyze verify --man=no msgbrokerd.service \
 			msgbrokerd.socket >/said 2>&1 ||
@@ -144,7 +150,7 @@ debs=("$build"/packages/*.deb)
 field() { # field PACKAGE FIELD
 	dpkg-deb -f "$build"/packages/"$1"_*.deb "$2"
 }
-for package in libmsg0 libmsg-dev msg-tools msgbrokerd libfabric-udmc; do
+for package in libmsg0 libmsg-dev msg-tools msgbrokerd libfabric-udmc python3-msg; do
 	compgen -G "$build/packages/${package}_*.deb" >/dev/null ||
 		fail "no package $package"
 done
@@ -156,7 +162,7 @@ for library in libfabric1 libibverbs1 librdmacm1 libprotobuf-c1 libc6; do
 	[[ $(field libmsg0 Depends) == *"$library"* ]] ||
 		fail "libmsg0 does not depend on $library: $(field libmsg0 Depends)"
 done
-for package in msg-tools libmsg-dev msgbrokerd; do
+for package in msg-tools libmsg-dev msgbrokerd python3-msg; do
 	[[ $(field $package Depends) == *libmsg0* ]] ||
 		fail "$package does not depend on libmsg0: $(field $package Depends)"
 done

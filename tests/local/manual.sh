@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # manual.sh - msg(1), msgbrokerd(8) and msg-exporter(8) tell all that --help does:
-# each subcommand has its section, or a page of its own, each option stands there, and they tell of
-# none that is not.
+# each subcommand has its section, or a page of its own, each option stands there,
+# and they tell of none that is not.
 . "${BASH_SOURCE%/*}/lib.sh"
 : "${MSGBROKERD:?is not set: the path of the program msgbrokerd}"
 source=$(cd "${BASH_SOURCE%/*}/../.." && pwd)
