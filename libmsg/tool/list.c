@@ -240,6 +240,10 @@ static void print_json(const struct msg_topic_info *info)
 	json_number(&json, "age_seconds", (double)info->age_ns / 1e9);
 	json_count(&json, "message_bytes_max", info->message_bytes_max);
 	json_count(&json, "frame_bytes", info->frame_bytes);
+	if (info->type_hash) {
+		json_text(&json, "type", info->type_name);
+		json_id(&json, "type_hash", info->type_hash);
+	}
 	json_close(&json, '}');
 	putchar('\n');
 }

@@ -55,7 +55,7 @@ only_static() {
 quietly 'install' "$CMAKE" --install "$BUILD" --prefix "$prefix"
 
 libdir=$(dirname "$(find "$prefix" -name libmsg.a)")
-for file in include/msg/msg.h include/msg/stats.h include/msg/broker.h \
+for file in include/msg/msg.h include/msg/stats.h include/msg/broker.h include/msg/type.h \
 	include/msg/msg.hpp bin/msg \
 	"${libdir#"$prefix/"}/msg/libmsg-fabric.so" \
 	"${libdir#"$prefix/"}/libfabric/libudmc-fi.so"; do

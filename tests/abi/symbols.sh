@@ -27,7 +27,7 @@ include=$SOURCE/libmsg/include
 # a comment cannot pass for a declaration.
 sed 's/^#define MSG_API .*/#define MSG_API @api/' "$include/msg/msg.h" \
 	>"$work/both.c"
-for header in stats broker; do
+for header in stats broker type; do
 	sed '/#include <msg\//d' "$include/msg/$header.h" >>"$work/both.c"
 done
 "$CC" -E -P "$work/both.c" | tr '\n' ' ' |
