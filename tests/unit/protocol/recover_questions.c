@@ -842,6 +842,7 @@ static void add_nak_tests(Suite *suite)
 	tcase_add_test(nak, no_round_trip_is_measured_otherwise);
 	tcase_add_test(nak, a_round_trip_that_was_measured_ends_all_patience);
 	tcase_add_test(nak, what_is_gone_is_not_asked_for_at_first);
+	tcase_add_test(nak, no_more_is_asked_for_than_there_is_room);
 	tcase_add_test(nak, a_report_has_bits_for_so_many_frames);
 	tcase_add_test(nak, old_and_new_gaps_share_a_report);
 	tcase_add_test(nak, what_is_gone_is_not_asked_for);
@@ -877,7 +878,6 @@ static void add_join_tests(Suite *suite)
 		join, joining_begins_where_the_publisher_says_without_a_seam);
 	tcase_add_test(
 		join, a_join_without_an_answer_is_sent_again_and_given_up);
-	tcase_add_test(nak, no_more_is_asked_for_than_there_is_room);
 	tcase_add_test(join, an_address_is_enough_to_join);
 	tcase_add_test(join, a_probe_knows_better_than_an_announcement);
 	tcase_add_test(join, a_join_asked_twice_measures_nothing);
