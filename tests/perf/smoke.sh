@@ -51,6 +51,9 @@ MSG_PORT=$port MSG_GROUPS=$group+8 timeout 60 "$programs/perf_late" --count 2000
 [ "$(MSG_MODULE_DIR=$programs/../../libmsg/msg timeout 60 "$programs/perf_rc" \
 	--rounds 1 --pings 50 --mib 2 | grep -c '[0-9]\.[0-9]* (')" = 3 ] ||
 	fail "perf_rc"
+[ "$(MSG_MODULE_DIR=$programs/../../libmsg/msg timeout 60 \
+	"$programs/perf_large" --rounds 1 --mib 4 |
+	grep -c '4 MiB .*[0-9]\.[0-9]* (')" = 1 ] || fail "perf_large"
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -335,7 +335,8 @@ struct msg_publisher_options {
 	                               (MSG_LARGE_BYTES_MAX at most), stay in
 	                               memory of their own, and receivers read
 	                               them from there (RDMA READ) when their
-	                               turn comes.  0: there are none.  Needs
+	                               turn comes, 256 receivers at a time.  0:
+	                               there are none.  Needs
 	                               RELIABLE, and no broker. */
 	size_t large_memory_bytes;  /* Memory for them, in all: lent out, and kept
 	                               as history and for who is reading; at
