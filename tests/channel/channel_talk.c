@@ -125,9 +125,14 @@ static int serve(const char *device, uint32_t count)
 		uint32_t number;
 
 		event = next();
+		if (event.type != MSG_CHANNEL_RECEIVED)
+			printf("behind %u messages: event %u: %s\n", i,
+				event.type, strerror(event.error));
 		check(event.type == MSG_CHANNEL_RECEIVED, "no message");
 		got = memory + event.token * BUFFER_BYTES;
 		memcpy(&number, got, sizeof number);
+		if (number != i)
+			printf("message %u came where %u was due\n", number, i);
 		check(number == i && event.bytes == bytes_of(i),
 			"another message than is due");
 		post(event.token);

@@ -12,7 +12,11 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 if [ "$SOFTROCE_SIDE" = left ]; then
-	"$talk" rxe0 serve "$count" >"$work/out" &
+	serve() {
+		"$talk" rxe0 serve "$count" >"$work/out" 2>&1 ||
+			echo "the server failed: $(cat "$work/out")"
+	}
+	serve &
 	server=$!
 	until grep -q serving "$work/out"; do
 		kill -0 $server || { cat "$work/out"; fail "the server"; }
