@@ -13,7 +13,8 @@
 #
 # ring, with three slots and two subscribers, to the end: by default 15.4 million
 # states (35 s, 1.2 GB), EPOCH 11.8 (29 s), MESSAGES_5 12.6 (46 s), WIDE 50.0
-# (237 s, 2.5 GB), all beside other work on two cores.
+# (237 s, 2.5 GB), all beside other work on two cores.  repair, WIDE: 1.11 million
+# for safety (109 s), 2.23 for circles (362 s, 0.8 GB), at nice 19.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
