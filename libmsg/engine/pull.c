@@ -7,6 +7,7 @@
 
 #define EVENTS 32
 #define PIECE_BYTES_MAX ((size_t)1 << 20)
+#define PIECE_BYTES_MIN ((size_t)1 << 16)
 #define PAGE_BYTES 4096u
 #define SEAL_STRIDE 64u
 /* Tokens: item 16 | 1 seal, or piece 15. */
@@ -30,9 +31,9 @@ void msg_pull_open(struct msg_pull *f, const struct msg_pull_options *o)
 	f->give_up_ns = o->give_up_ns;
 	f->seals = o->memory;
 	f->deadline = UINT64_MAX;
-	f->piece_bytes = o->channels->message_bytes_max < PIECE_BYTES_MAX
-				 ? o->channels->message_bytes_max
-				 : PIECE_BYTES_MAX;
+	f->piece_max = o->channels->message_bytes_max < PIECE_BYTES_MAX
+			       ? o->channels->message_bytes_max
+			       : PIECE_BYTES_MAX;
 	msg_large_open(
 		&f->pool, o->channels, MSG_CHANNEL_LOCAL, o->memory_bytes);
 }
@@ -178,9 +179,9 @@ static bool read_piece(struct msg_pull *f, struct msg_pull_item *it)
 	uint64_t left = it->large.total - it->asked;
 	struct msg_channel_read read = {
 		.into = msg_large_data(&f->pool, it->buffer) + it->asked,
-		.bytes = left < f->piece_bytes ? left : f->piece_bytes,
+		.bytes = left < it->piece ? left : it->piece,
 		.address = it->large.address + it->asked,
-		.token = (uint32_t)(it->asked / f->piece_bytes) & TOKEN_PIECE,
+		.token = (uint32_t)(it->asked / it->piece) & TOKEN_PIECE,
 		.region = &f->pool.buffers[it->buffer].region,
 	};
 
@@ -217,13 +218,12 @@ static void tell(struct msg_receiver *r, struct msg_pull_item *it)
 static void piece_done(
 	struct msg_receiver *r, struct msg_pull_item *it, uint32_t token)
 {
-	size_t bytes = r->pull->piece_bytes;
-	uint32_t first = (uint32_t)(it->have / bytes);
+	uint32_t first = (uint32_t)(it->have / it->piece);
 
 	it->here |= 1u << ((token - first) & TOKEN_PIECE & 31);
 	while (it->here & 1) {
 		it->here >>= 1;
-		it->have += bytes;
+		it->have += it->piece;
 	}
 	if (it->have > it->large.total)
 		it->have = it->large.total;
@@ -442,6 +442,17 @@ static struct msg_pull_item *find_item(
 	return found;
 }
 
+/* So many that all reads are under way, and none takes long on a slow path: who
+ * gets on is seen by the pieces that are done. */
+static size_t piece_of(const struct msg_pull *f, uint64_t total)
+{
+	size_t piece = PIECE_BYTES_MIN;
+
+	while (piece < f->piece_max && piece * 2 * MSG_PULL_READS <= total)
+		piece *= 2;
+	return piece < f->piece_max ? piece : f->piece_max;
+}
+
 static bool same_reach(const struct msg_reach *a, const struct msg_reach *b)
 {
 	return a->bytes == b->bytes && memcmp(a->data, b->data, a->bytes) == 0;
@@ -464,6 +475,7 @@ static bool begin(struct msg_receiver *r, struct msg_stream *s,
 	it->stream = s;
 	it->reading = true;
 	it->large = *large;
+	it->piece = piece_of(f, large->total);
 	it->sequence = sequence;
 	it->buffer = MSG_LARGE_NONE;
 	it->asked = it->have = 0;

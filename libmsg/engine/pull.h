@@ -52,6 +52,7 @@ struct msg_pull_item {
 	struct msg_large large;
 	uint64_t sequence;
 	uint32_t buffer;     /* Or MSG_LARGE_NONE. */
+	size_t piece;        /* Bytes of a read. */
 	uint64_t asked;      /* Bytes below are under way, or … */
 	uint64_t have;       /* … here: all of these. */
 	uint32_t here;       /* Bits: pieces from there on. */
@@ -69,7 +70,7 @@ struct msg_pull {
 	struct msg_large_pool pool;
 	size_t bytes_max;    /* Of a message. */
 	uint64_t give_up_ns;
-	size_t piece_bytes;
+	size_t piece_max;
 	uint8_t *seals;      /* The set's memory: 64 bytes an item. */
 	uint32_t reading;    /* Items that are. */
 	bool waits;          /* For memory that readers have. */

@@ -8,14 +8,14 @@ need_built "$msg"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# The same on both machines: 1.5 MB, and one that fits no buffer either.
-seq 1 200000 >"$work/a"
-seq 1 40000 >"$work/b"
+# The same on both machines: some 230 KB, and half of that.
+seq 1 40000 >"$work/a"
+seq 1 20000 >"$work/b"
 
 if [ "$SOFTROCE_SIDE" = left ]; then
 	barrier.sh listening
 	direct pub --reliability reliable --large 4Mi --give-up-ms 60000 \
-		--linger 20 --file "$work/a" pair.large "$work/b"
+		--linger 60 --file "$work/a" pair.large "$work/b"
 	barrier.sh finished 300
 	exit 0
 fi
