@@ -29,10 +29,7 @@ msg::publisher open_one(msg::node &node)
 #if __cplusplus >= 202002L
 	return {node, msg_publisher_options{
 		.struct_bytes = sizeof(msg_publisher_options),
-		.topic = "md.acme", .message_bytes_max = 5000,
-		.loan_count_max = 0, .reliability = 0, .flow = 0,
-		.history_bytes = 0, .history_ms = 0, .flow_count = 0,
-		.give_up_ms = 0, .linger_ms = 0}};
+		.topic = "md.acme", .message_bytes_max = 5000}};
 #else
 	return {node, "md.acme"};
 #endif
@@ -97,7 +94,8 @@ for compiler in g++ clang++; do
 	must $compiler c++17 "$work/alone.cpp"
 	must $compiler c++17 "$work/alone.cpp" -DNDEBUG
 	must $compiler c++17 "$work/after.cpp"
-	must $compiler c++20 "$work/designated.cpp"
+	# Leaving fields out is what they are for; -Wextra would have all named.
+	must $compiler c++20 "$work/designated.cpp" -Wno-missing-field-initializers
 	must $compiler c++17 "$SOURCE/tests/bindings/cxx/conformance.cpp"
 	must $compiler c++17 "$work/right.cpp"
 	for file in "$work"/wrong_*.cpp; do

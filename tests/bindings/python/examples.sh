@@ -29,8 +29,8 @@ grep -q '^usage:' "$work/said" || fail 'plot does not say how'
 "$PYTHON" -X dev -W error "$examples/plot.py" --demo --text --for 2 \
 	>"$work/said" 2>&1 || fail plot
 for wave in saw sine; do
-	# Both ends of the scale were drawn, from values within it.
-	grep -E "^demo\.$wave +-[0-9.]+ \.\. .* got 0 lost .*█" "$work/said" |
+	# Both ends of the scale were drawn.
+	grep -E "^demo\.$wave +-?[0-9.e-]+ \.\. .* got 0 lost .*█" "$work/said" |
 		grep -q '▁' || fail "plot: no $wave"
 done
 
