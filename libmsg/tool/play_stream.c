@@ -119,8 +119,10 @@ static int open_one(struct play_streams *streams, struct play_stream *stream,
 	/* What surely fits one frame needs no fragments: leave the default. */
 	if (largest + 128 > frame_bytes)
 		wanted.message_bytes_max = largest;
+	/* What was had by connections is repaired here: that any receiver can
+	 * have. */
 	if (wanted.reliability == MSG_RELIABILITY_DEFAULT &&
-		stream->about.reliability == MSG_RELIABILITY_RELIABLE)
+		stream->about.reliability >= MSG_RELIABILITY_RELIABLE)
 		wanted.reliability = MSG_RELIABILITY_RELIABLE;
 	return msg_publisher_open(node, &wanted, &stream->publisher);
 }
