@@ -91,8 +91,8 @@ static bool note_origin(
 static void name(struct record_writer *writer, struct record_channel *channel)
 {
 	struct recording_channel *about = &channel->about;
-	const struct msg_topic_info *info =
-		record_names_find(writer->options.names, about->publisher);
+	const struct msg_topic_info *info = record_names_find(
+		writer->options.names, about->publisher, writer->queue);
 
 	if (!info)
 		return;
@@ -127,7 +127,8 @@ static const struct msg_type *type_of(
 		types_hear(types);
 		answer = types_find(types, channel->about.topic,
 			channel->about.publisher, &entry);
-		if (answer != TYPES_UNKNOWN || clock_ns() >= until)
+		if (answer != TYPES_UNKNOWN || clock_ns() >= until ||
+			record_queue_presses(writer->queue))
 			break;
 		poll(&fd, 1, 50);
 	}

@@ -65,8 +65,8 @@ static const struct msg_topic_info *find(
 	return NULL;
 }
 
-const struct msg_topic_info *record_names_find(
-	struct record_names *names, uint64_t publisher)
+const struct msg_topic_info *record_names_find(struct record_names *names,
+	uint64_t publisher, struct record_queue *queue)
 {
 	const struct msg_topic_info *info = find(names, publisher);
 	uint64_t now = clock_ns();
@@ -84,7 +84,7 @@ const struct msg_topic_info *record_names_find(
 	do {
 		listen_for(names, WAIT_NS / 4);
 		info = find(names, publisher);
-	} while (!info && clock_ns() < until);
+	} while (!info && clock_ns() < until && !record_queue_presses(queue));
 	if (!info)
 		names->asked_ns = clock_ns();
 	return info;

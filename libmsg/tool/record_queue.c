@@ -156,3 +156,13 @@ void record_queue_drop(struct record_queue *queue)
 	queue->head = queue->returned = queue->done;
 	pthread_mutex_unlock(&queue->lock);
 }
+
+bool record_queue_presses(struct record_queue *queue)
+{
+	bool presses;
+
+	pthread_mutex_lock(&queue->lock);
+	presses = queue->tail - queue->done >= queue->capacity / 2;
+	pthread_mutex_unlock(&queue->lock);
+	return presses;
+}

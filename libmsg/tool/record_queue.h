@@ -60,6 +60,10 @@ const void *record_queue_get(
 /* Done with it. */
 void record_queue_drop(struct record_queue *queue);
 
+/* Of the writer: whether half of it waits already, so that nothing but writing
+ * will do. */
+bool record_queue_presses(struct record_queue *queue);
+
 /* How many bytes wait now, as the taker knows. */
 uint64_t record_queue_level(struct record_queue *queue);
 

@@ -103,6 +103,21 @@ START_TEST(room_that_was_not_filled_is_nothing)
 }
 END_TEST
 
+START_TEST(a_queue_presses_from_half_on)
+{
+	while (record_queue_level(&queue) + 108 < CAPACITY / 2) {
+		ck_assert(put(1, 100));
+		record_queue_push(&queue);
+		ck_assert(!record_queue_presses(&queue));
+	}
+	ck_assert(put(1, 100));
+	record_queue_push(&queue);
+	ck_assert(record_queue_presses(&queue));
+	get();
+	ck_assert(!record_queue_presses(&queue));
+}
+END_TEST
+
 START_TEST(the_end_comes_behind_the_last)
 {
 	ck_assert(put(1, 8));
@@ -175,6 +190,7 @@ int main(void)
 	tcase_add_test(one, no_room_is_an_answer);
 	tcase_add_test(one, half_of_it_is_the_most);
 	tcase_add_test(one, room_that_was_not_filled_is_nothing);
+	tcase_add_test(one, a_queue_presses_from_half_on);
 	tcase_add_test(one, the_end_comes_behind_the_last);
 	tcase_add_test(two, everything_arrives_in_order);
 	return check_main(suite, NULL);
