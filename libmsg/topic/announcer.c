@@ -48,15 +48,16 @@ static int start_thread(struct msg_announcer *a)
 	/* The application's signals are not for this thread. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
+	a->threaded = true; /* Which the thread itself reads. */
 	failed = pthread_create(&a->thread, NULL, thread_main, a);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (failed)
-		return msg_fail(MSG_ERROR_MEMORY,
-			"cannot start the progress thread: %s; leave out "
-			"MSG_NODE_PROGRESS_THREAD or raise the process limit",
-			strerror(failed));
-	a->threaded = true;
-	return 0;
+	if (!failed)
+		return 0;
+	a->threaded = false;
+	return msg_fail(MSG_ERROR_MEMORY,
+		"cannot start the progress thread: %s; leave out "
+		"MSG_NODE_PROGRESS_THREAD or raise the process limit",
+		strerror(failed));
 }
 
 int msg_announcer_open(struct msg_announcer *a,
