@@ -15,6 +15,7 @@ local msg = Proto("msg", "libmsg")
 local types = {
 	[1] = "SINGLE", [2] = "PACKED", [3] = "FRAGMENT", [4] = "ANNOUNCE",
 	[6] = "PROBE", [7] = "REPORT", [8] = "LARGE",
+	[12] = "QUESTION", [13] = "ANSWER",
 }
 local HEADER = 24
 local FRAGMENT_HEADER = 8
@@ -22,6 +23,8 @@ local PROBE_BODY, REPORT_BODY, LARGE_BODY = 72, 72, 72
 local PACK_MAX = 1024
 local MESSAGE_MAX = 16 * 1024 * 1024
 local LARGE_MAX = 2 ^ 30
+local QUESTION_MIN, QUESTION_MAX = 256, 1024
+local SCHEMA_MAX = 65536
 local SHOWN_MAX = 64 -- Messages of a pack that are lines of their own.
 
 local f = {
@@ -78,8 +81,19 @@ local f = {
 		base.HEX),
 	large_serial = ProtoField.uint64("msg.large.serial",
 		"Serial of the message"),
+	token = ProtoField.uint64("msg.token", "Token of who asks", base.HEX),
+	schema_total = ProtoField.uint32("msg.answer.total",
+		"Bytes of the schema"),
+	schema_part = ProtoField.bytes("msg.answer.data", "Part of it"),
 	connect = ProtoField.bytes("msg.announce.connect", "Where to connect to"),
 	reach = ProtoField.bytes("msg.announce.reach", "Where reports go"),
+	type_name = ProtoField.string("msg.announce.type_name", "Type"),
+	encoding = ProtoField.uint32("msg.announce.type_encoding", "Encoding",
+		base.DEC, { [1] = "protobuf", [2] = "cstruct" }),
+	type_hash = ProtoField.uint64("msg.announce.type_hash", "Hash of the type",
+		base.HEX),
+	type_reach = ProtoField.bytes("msg.announce.type_reach",
+		"Whom to ask for the schema"),
 	address = ProtoField.bytes("msg.address", "Address"),
 }
 msg.fields = {}
@@ -171,9 +185,12 @@ local announced = {
 	[1] = f.topic, [2] = f.incarnation, [3] = f.next, [4] = f.bytes_max,
 	[5] = f.frame_bytes, [6] = f.period, [7] = f.host, [8] = f.program,
 	[9] = f.pid, [10] = f.uid, [11] = f.closing, [12] = f.offers,
-	[13] = f.connect, [14] = f.reach,
+	[13] = f.connect, [14] = f.reach, [20] = f.type_name, [21] = f.encoding,
+	[22] = f.type_hash, [23] = f.type_reach,
 }
-local of_bytes = { [1] = true, [7] = true, [8] = true, [13] = true, [14] = true }
+local of_bytes = { [1] = true, [7] = true, [8] = true, [13] = true, [14] = true,
+	[20] = true, [23] = true }
+local of_fixed64 = { [2] = true, [22] = true }
 local wide = { [3] = true }
 
 -- The numbers that are required, and what they may be.
@@ -201,7 +218,8 @@ local function announced_field(body, tree, at, seen)
 			tree:add(field, body(at, bytes), value)
 		elseif field == f.closing or field == f.offers then
 			tree:add(field, body(at, bytes), value:tonumber() ~= 0)
-		elseif field and number >= 4 and not of_bytes[number] then
+		elseif field and number >= 4 and not of_bytes[number] and
+			not of_fixed64[number] then
 			tree:add(field, body(at, bytes), value:lower())
 		end
 		seen[number] = value:tonumber()
@@ -211,9 +229,9 @@ local function announced_field(body, tree, at, seen)
 		if at + bytes > body:len() then
 			return nil
 		end
-		if number == 2 and kind == 1 then
+		if of_fixed64[number] and kind == 1 then
 			tree:add_le(field, body(at, bytes))
-			seen[2] = body(at, 4):le_uint()
+			seen[number] = body(at, 4):le_uint()
 		end
 		return at + bytes
 	elseif kind == 2 then
@@ -388,6 +406,44 @@ bodies[8] = function(body, tree)
 		body(24, 8):le_uint64() == UInt64(0) or
 		body(33, 3):le_uint() ~= 0 or body(36, 4):le_uint() ~= 0 then
 		return words, "a number out of its range"
+	end
+	return words
+end
+
+bodies[12] = function(body, tree)
+	local length = HEADER + body:len()
+	if length < QUESTION_MIN or length > QUESTION_MAX then
+		return "", "not the size of a question"
+	end
+	local bytes = body(8, 1):uint()
+	tree:add_le(f.token, body(0, 8))
+	if bytes == 0 or bytes > 32 or body(9, 3):le_uint() ~= 0 or
+		body(12, 4):le_uint() ~= 0 then
+		return "", "an address that cannot be"
+	end
+	tree:add(f.address, body(16, bytes))
+	for i = 16 + bytes, body:len() - 1 do
+		if body(i, 1):uint() ~= 0 then
+			return "", "not zero to its end"
+		end
+	end
+	return "for a schema"
+end
+
+bodies[13] = function(body, tree, header)
+	if body:len() <= 16 or HEADER + body:len() > QUESTION_MAX then
+		return "", "not the size of an answer"
+	end
+	local total, offset = body(8, 4):le_uint(), header(12, 4):le_uint()
+	local part = body:len() - 16
+	local words = string.format("%d to %d of %d bytes of a schema",
+		offset, offset + part, total)
+	tree:add_le(f.token, body(0, 8))
+	tree:add_le(f.schema_total, body(8, 4))
+	tree:add(f.schema_part, body(16, part))
+	if total == 0 or total > SCHEMA_MAX or offset + part > total or
+		body(12, 4):le_uint() ~= 0 then
+		return words, "a part that cannot be"
 	end
 	return words
 end

@@ -65,9 +65,9 @@ names = {"bytes": "msg.length", "tag": "msg.tag", "publisher": "msg.publisher",
     "window": "msg.report.window", "base": "msg.report.base",
     "count": "msg.report.bits", "history": "msg.report.history",
     "rtt_ns": "msg.report.rtt_ns", "heard": "msg.transmission",
-    "address": "msg.large.address", "key": "msg.large.key"}
+    "token": "msg.token", "address": "msg.large.address", "key": "msg.large.key"}
 kinds = {"1": "single", "2": "packed", "3": "fragment", "4": "announce",
-    "6": "probe", "7": "report", "8": "large"}
+    "6": "probe", "7": "report", "8": "large", "12": "question", "13": "answer"}
 checked = 0
 for packet, file in zip(packets, files):
     layers = packet["_source"]["layers"]
@@ -91,6 +91,8 @@ for packet, file in zip(packets, files):
         field = names[name]
         if said["type"] == "large" and name == "total":
             field = "msg.large.total"
+        if said["type"] == "answer" and name == "total":
+            field = "msg.answer.total"
         if name == "sequence" and "msg.sequence_low" in ours:
             field = "msg.sequence_low"
         got = ours[field]
