@@ -11,7 +11,8 @@
  * is not asked for again for a while.
  *
  * Subscribers that expect a type are told of publishers of another, up to a
- * number of them.  Test: tests/conformance (types.c), tests/local/types.sh.
+ * number of them.  Test: tests/conformance (types.c),
+ * examples/typed_test.sh.
  */
 #ifndef BROKER_TYPES_H
 #define BROKER_TYPES_H

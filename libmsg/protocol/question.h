@@ -9,7 +9,7 @@
  * longer than its question, which is padded for that: who forges the sender of a
  * question gains nothing.  The asker's token comes back, so that nobody answers
  * who has not seen the question.  Layouts: proto/README.md.
- * Test: tests/unit/protocol/test_question.c, fuzz: tests/fuzz/fuzz_question.c.
+ * Test: tests/unit/protocol/test_question.c, fuzz: tests/fuzz/fuzz_schema.c.
  */
 #ifndef MSG_PROTOCOL_QUESTION_H
 #define MSG_PROTOCOL_QUESTION_H
