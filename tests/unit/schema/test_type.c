@@ -331,13 +331,14 @@ START_TEST(numbers_have_a_point_in_every_locale)
 {
 	static const char *const locales[] = {
 		"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8"};
-	struct msg_type *type = types_read("old.v1.Order");
+	struct msg_type *type;
 	bool found = false;
 
 	for (size_t i = 0; i < 3 && !found; i++)
 		found = setlocale(LC_ALL, locales[i]) != NULL;
 	if (!found)
 		CHECK_SKIP("no locale with a comma here");
+	type = types_read("old.v1.Order");
 	ck_assert_str_eq(json(type, pack_order()), order_json);
 	msg_type_close(type);
 }
