@@ -138,6 +138,9 @@ static int publish(struct msg_node *node, char **argv)
 	o.message_bytes_max = BYTES_MAX;
 	o.reliability = getenv("SIDES_RC") ? MSG_RELIABILITY_RC
 					   : MSG_RELIABILITY_RELIABLE;
+	/* By connections it has to outlast a cable that is cut. */
+	if (getenv("SIDES_RC"))
+		o.history_bytes = 16u << 20;
 	o.flow = (uint32_t)atoi(argv[5]);
 	o.linger_ms = 5000;
 	must(msg_publisher_open(node, &o, &p), "publisher");
