@@ -336,8 +336,8 @@ struct msg_publisher_options {
 	                               memory of their own, and receivers read
 	                               them from there (RDMA READ) when their
 	                               turn comes, 256 receivers at a time.  0:
-	                               there are none.  Needs
-	                               RELIABLE, and no broker. */
+	                               there are none.  Not BEST_EFFORT, and
+	                               without a broker. */
 	size_t large_memory_bytes;  /* Memory for them, in all: lent out, and kept
 	                               as history and for who is reading; at
 	                               least large_bytes_max; twice that, 64 MiB
