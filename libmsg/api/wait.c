@@ -91,24 +91,20 @@ int msg_direct_wait(struct msg_direct *d, uint64_t deadline, uint32_t spin_us)
 		uint64_t gap = msg_receiver_deadline(r);
 		int result = msg_direct_arm_link(d);
 
-		if (result == -MSG_ERROR_AGAIN)
-			return 0;
-		if (result < 0)
+		if (result < 0 && result != -MSG_ERROR_AGAIN)
 			return result;
-		if (msg_receiver_starved(r))
-			gap = earlier(gap, msg_clock_ns() + STARVED_NS);
-		result = sleep_until(r, earlier(gap, deadline));
-		if (result > 0 || (result < 0 && errno == EINTR))
-			return 0;
-		if (result < 0)
-			return -MSG_ERROR_FABRIC;
-		/* Time is over: the gap's, or the caller's. */
-		if (gap <= deadline && gap != UINT64_MAX) {
-			result = msg_direct_progress(d);
-			if (result != 0)
-				return result < 0 ? result : 0;
-		} else {
-			return -MSG_ERROR_TIMEOUT;
+		if (result == 0) {
+			if (msg_receiver_starved(r))
+				gap = earlier(gap, msg_clock_ns() + STARVED_NS);
+			result = sleep_until(r, earlier(gap, deadline));
+			if (result < 0)
+				return errno == EINTR ? 0 : -MSG_ERROR_FABRIC;
 		}
+		/* What woke us may be no message: heartbeats, announcements. */
+		result = msg_direct_progress(d);
+		if (result != 0)
+			return result < 0 ? result : 0;
+		if (msg_clock_ns() >= deadline)
+			return -MSG_ERROR_TIMEOUT;
 	}
 }

@@ -146,11 +146,18 @@ int msg_direct_take(struct msg_direct *d, struct msg_view *views, int count)
 
 int msg_direct_progress(struct msg_direct *d)
 {
-	int n;
-
 	settle(d);
-	n = msg_receiver_turn(&d->receiver);
-	return n < 0 ? n : msg_inbox_ready(&d->inbox);
+	for (int i = 0; i < IDLE_TURNS_MAX; i++) {
+		int n = msg_receiver_turn(&d->receiver);
+
+		if (n < 0)
+			return n;
+		if (msg_inbox_ready(&d->inbox))
+			return 1;
+		if (n == 0)
+			break;
+	}
+	return 0;
 }
 
 int msg_direct_arm_link(struct msg_direct *d)

@@ -132,6 +132,32 @@ START_TEST(a_wait_ends_in_time)
 }
 END_TEST
 
+/* What a publisher says of itself, 20 ms apart, and a reliable one's heartbeats
+ * are no messages. */
+START_TEST(a_wait_sleeps_on_when_no_message_comes)
+{
+	struct msg_node_options o = node_options();
+	struct msg_node *node;
+	struct msg_subscriber *s;
+	struct msg_publisher *p;
+	struct msg_view view;
+	int64_t begin;
+
+	o.flags |= MSG_NODE_PROGRESS_THREAD;
+	node = open_node_as(&o);
+	s = open_subscriber(node, "wait");
+	p = open_publisher(node, "wait", 0);
+	publish_filled(p, 8, 1, 0, false);
+	view = take_one(s, 5 * S);
+	msg_subscriber_release(s, &view, 1);
+	begin = now_ns();
+	ck_assert_int_eq(
+		msg_subscriber_wait(s, 500 * MS), -MSG_ERROR_TIMEOUT);
+	ck_assert_int_ge(now_ns() - begin, 500 * MS);
+	close_all(node, p, s);
+}
+END_TEST
+
 START_TEST(a_wait_ends_when_something_comes)
 {
 	struct msg_node *node = open_node();
@@ -266,6 +292,7 @@ void add_wake(Suite *suite)
 	tcase_add_test(wake, no_wake_up_is_lost);
 	tcase_add_test(wake, the_descriptor_is_one_and_works_in_epoll);
 	tcase_add_test(wake, a_wait_ends_in_time);
+	tcase_add_test(wake, a_wait_sleeps_on_when_no_message_comes);
 	tcase_add_test(wake, a_wait_ends_when_something_comes);
 	tcase_add_test(wake, a_wait_ends_with_a_signal);
 	tcase_add_test(wake, a_starved_wait_ends_when_buffers_return);

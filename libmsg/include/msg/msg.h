@@ -580,7 +580,7 @@ MSG_API MSG_MUST_CHECK int msg_subscriber_arm(
 	struct msg_subscriber *subscriber);
 
 /* Arm and sleep until messages wait or `timeout_ns` is over (negative: no
- * limit).  Returns 0 (take now; rarely there is nothing after all); TIMEOUT,
+ * limit).  Returns 0 (take now; after a signal there may be nothing); TIMEOUT,
  * FABRIC.  Threads one.  Path: sleeps. */
 MSG_API MSG_MUST_CHECK int msg_subscriber_wait(
 	struct msg_subscriber *subscriber, int64_t timeout_ns);
