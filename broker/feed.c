@@ -23,7 +23,7 @@
 #include "protocol/pack.h"
 
 #define PUBLISHERS_MAX 4096u
-/* For connected topics: 8 MiB, so that messages up to 7 MiB find room. */
+/* For connected topics: 8 MiB, so that messages up to 6.9 MiB find room. */
 #define CONNECTED_SLOTS 512u
 #define REORDER_NS (200 * MSG_NS_PER_US)
 #define REORDER_SOFTWARE_NS (5 * MSG_NS_PER_MS)

@@ -122,11 +122,12 @@ enum msg_reliability {
 	MSG_RELIABILITY_BEST_EFFORT = 1, /* Of a subscriber: never ask. */
 	MSG_RELIABILITY_RELIABLE = 2,    /* Multicast, and repair. */
 	MSG_RELIABILITY_RC = 3,          /* A connection to each receiver, up
-	                                    to 128; not through a broker in
-	                                    this version: ARGUMENT.  Of a
-	                                    subscriber: as offered, and what
-	                                    connections need is opened at
-	                                    once, not with the first. */
+	                                    to 128, where a broker is one for
+	                                    its host; ARGUMENT through a broker
+	                                    too old for it.  Of a subscriber:
+	                                    as offered, and what connections
+	                                    need is opened at once, not with
+	                                    the first. */
 };
 
 /* Whom a reliable publisher waits for, once as much as fits a receiver's
