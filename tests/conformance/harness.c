@@ -158,15 +158,18 @@ void close_all(struct msg_node *node, struct msg_publisher *publisher,
 	ck_assert_int_eq(msg_node_close(node), 0);
 }
 
-uint32_t body_bytes(const struct msg_node *node)
+uint32_t datagram_bytes(const struct msg_node *node)
 {
 	struct msg_node_info info;
 
-	/* No path bounds those of connections. */
-	if (lane.rc)
-		return 16384 - 24;
 	msg_node_describe(node, &info);
 	return info.frame_bytes - 24;
+}
+
+uint32_t body_bytes(const struct msg_node *node)
+{
+	/* No path bounds those of connections. */
+	return lane.rc ? 16384 - 24 : datagram_bytes(node);
 }
 
 bool on_verbs(const struct msg_node *node)

@@ -58,6 +58,8 @@ void close_all(struct msg_node *node, struct msg_publisher *publisher,
 	struct msg_subscriber *subscriber);
 /* Payload bytes of one frame. */
 uint32_t body_bytes(const struct msg_node *node);
+/* Of one datagram, whatever topics are had by. */
+uint32_t datagram_bytes(const struct msg_node *node);
 bool on_verbs(const struct msg_node *node);
 
 /* The bytes of message `sequence` of stream `key`, whatever its length. */

@@ -45,7 +45,7 @@ static struct msg_subscriber *open_small(struct msg_node *node, uint32_t history
 /* More than a small socket holds, and less than the history. */
 static uint64_t flood_count(const struct msg_node *node)
 {
-	return (32u << 20) / (body_bytes(node) + 4096);
+	return (32u << 20) / (datagram_bytes(node) + 4096);
 }
 
 static void check_next(struct msg_subscriber *s, const struct msg_view *view,
@@ -67,7 +67,7 @@ START_TEST(what_a_full_socket_lost_comes_again)
 	struct msg_subscriber *s = open_small(node, 0);
 	struct msg_publisher *p = open_reliable(theirs, MSG_FLOW_NONE);
 	uint64_t count = flood_count(theirs);
-	size_t bytes = body_bytes(theirs);
+	size_t bytes = datagram_bytes(theirs);
 
 	for (uint64_t i = 0; i < count; i++)
 		publish_filled(p, bytes, KEY, i, false);
@@ -94,7 +94,7 @@ START_TEST(repairs_wake_who_sleeps)
 	struct msg_publisher *p = open_reliable(theirs, MSG_FLOW_NONE);
 	uint64_t count = flood_count(theirs);
 	uint64_t expected = 0;
-	size_t bytes = body_bytes(theirs);
+	size_t bytes = datagram_bytes(theirs);
 	struct pollfd wake = {.fd = msg_subscriber_fd(s), .events = POLLIN};
 	int64_t limit = now_ns() + 30 * S;
 
