@@ -5,8 +5,8 @@
  *
  * Records are written anew, so that the new file is whole whatever the old one
  * was.  What is missing because it could not be read is told as every other
- * loss: a stream whose numbers jump behind a broken place lost what lies
- * between.
+ * loss: the index behind a broken chunk says how many it had of each stream, and
+ * one whose numbers jump further lost what lies between.
  */
 #include "file.h"
 
@@ -45,7 +45,9 @@ struct recovery {
 	uint64_t damages; /* Broken places. */
 	uint64_t lost;    /* Known to be missing because of them. */
 	uint64_t last_ns;
-	bool finished; /* The old file had an end. */
+	bool chunk_read; /* Something of the last one was copied. */
+	bool chunk_lost; /* Nothing of it could be read. */
+	bool finished;   /* The old file had an end. */
 };
 
 /* ---- events -------------------------------------------------------------- */
@@ -199,6 +201,23 @@ static int copy_message(
 	return mcap_write_message(&recovery->writer, &out);
 }
 
+/* The index behind a chunk that could not be read says what was in it. */
+static int note_index(
+	struct recovery *recovery, const struct mcap_message_index *index)
+{
+	struct mcap_known_channel *known =
+		mcap_table_channel(&recovery->table, index->channel_id);
+	struct copy_channel *copy = known ? known->user : NULL;
+
+	if (!recovery->chunk_lost || !copy || index->count == 0 ||
+		copy->about.publisher == 0)
+		return 0;
+	copy->next += copy->told + index->count;
+	copy->told = 0;
+	return tell_lost(recovery, &copy->about, copy->next, index->count,
+		recovery->last_ns);
+}
+
 static int copy_record(
 	struct recovery *recovery, const struct mcap_record *record)
 {
@@ -210,7 +229,14 @@ static int copy_record(
 	case MCAP_CHANNEL:
 		return copy_channel(recovery, &record->channel);
 	case MCAP_MESSAGE:
+		recovery->chunk_read = true;
 		return copy_message(recovery, &record->message);
+	case MCAP_CHUNK:
+		recovery->chunk_read = recovery->chunk_lost = false;
+		recovery->last_ns = record->chunk.end_ns;
+		return 0;
+	case MCAP_MESSAGE_INDEX:
+		return note_index(recovery, &record->message_index);
 	case MCAP_METADATA:
 		return mcap_write_metadata(&recovery->writer,
 			record->metadata.name, record->metadata.map);
@@ -230,6 +256,7 @@ static void say_damage(struct recovery *recovery, enum mcap_result result)
 		recovery->reader.offset);
 	if (result != MCAP_CUT)
 		recovery->damages++;
+	recovery->chunk_lost = result != MCAP_CUT && !recovery->chunk_read;
 }
 
 static int copy_all(struct recovery *recovery)

@@ -107,6 +107,12 @@ struct mcap_chunk {
 	uint64_t packed_bytes;
 };
 
+/* How many messages of a channel the chunk in front of it has. */
+struct mcap_message_index {
+	uint16_t channel_id;
+	uint32_t count;
+};
+
 struct mcap_chunk_index {
 	uint64_t start_ns;
 	uint64_t end_ns;

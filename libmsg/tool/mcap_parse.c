@@ -175,6 +175,12 @@ bool mcap_parse(struct mcap_record *record, const uint8_t *body, size_t bytes)
 	case MCAP_MESSAGE:
 		parse_message(&record->message, &cursor);
 		break;
+	case MCAP_MESSAGE_INDEX:
+		record->message_index.channel_id =
+			(uint16_t)get_number(&cursor, 2);
+		record->message_index.count =
+			(uint32_t)(get_text(&cursor).bytes / 16);
+		break;
 	case MCAP_CHUNK_INDEX:
 		parse_chunk_index(&record->chunk_index, &cursor);
 		break;

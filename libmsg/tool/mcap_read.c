@@ -390,6 +390,7 @@ static bool of_interest(uint8_t opcode)
 	case MCAP_CHANNEL:
 	case MCAP_MESSAGE:
 	case MCAP_CHUNK:
+	case MCAP_MESSAGE_INDEX:
 	case MCAP_CHUNK_INDEX:
 	case MCAP_STATISTICS:
 	case MCAP_METADATA:

@@ -61,6 +61,7 @@ struct mcap_record {
 		struct mcap_channel channel;
 		struct mcap_message message;
 		struct mcap_chunk chunk;
+		struct mcap_message_index message_index;
 		struct mcap_chunk_index chunk_index;
 		struct mcap_statistics statistics;
 		struct mcap_metadata metadata;

@@ -136,9 +136,14 @@ refused "no topic there matches --topic" "$work/a.mcap" --topic other
 refused "longer than 255 bytes" "$work/a.mcap" \
 	--prefix "$(printf 'a%.0s' {1..250})"
 cp "$work/a.mcap" "$work/bad.mcap"
-size=$(stat -c %s "$work/bad.mcap")
-printf 'XXXX' | dd of="$work/bad.mcap" bs=1 seek=$((size / 3)) conv=notrunc \
-	2>/dev/null
+# In the middle of the largest message, whose random bytes pack to themselves.
+python3 - "$work/bad.mcap" "$work"/data/* <<'PYTHON' || fail "no place to break"
+import sys
+largest = max((open(f, "rb").read() for f in sys.argv[2:]), key=len)
+with open(sys.argv[1], "r+b") as f:
+    f.seek(f.read().index(largest[1000:1032]))
+    f.write(b"XXXX")
+PYTHON
 refused "wrong CRC" "$work/bad.mcap" -q --speed 0 --prefix bad --wait-ms 0
 "$MSG" file info "$work/bad.mcap" >"$work/bad.out"
 is "exit of info on a broken file" 1 $?
