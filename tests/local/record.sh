@@ -79,6 +79,7 @@ compare fast "${reliable[@]}" --speed 0
 compare batches "${reliable[@]}" --speed 0 --batch 32
 span=$(info "$work/a.mcap" 'f["seconds"]')
 (
+	trap 'kill "${pids[@]}" 2>/dev/null' EXIT # A failure leaves nobody behind.
 	unset MSG_LANE MSG_INTERFACE MSG_PORT MSG_GROUPS
 	export MSG_BROKER_POLICY=require MSG_BROKER=$place/fresh.sock
 	broker fresh
