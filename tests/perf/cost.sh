@@ -17,12 +17,12 @@ set -euo pipefail
 
 # LANE.PATH.BATCH as measured, gcc 12 -O2 and LTO.
 declare -A budget=(
-	[lane.publish.1]=193 [lane.publish.32]=46
-	[lane.receive.1]=504 [lane.receive.32]=60
-	[reliable.publish.1]=330 [reliable.publish.32]=50
-	[reliable.receive.1]=565 [reliable.receive.32]=62
-	[broker.publish.1]=136 [broker.publish.32]=21
-	[broker.receive.1]=205 [broker.receive.32]=45)
+	[lane.publish.1]=384 [lane.publish.32]=148
+	[lane.receive.1]=845 [lane.receive.32]=101
+	[reliable.publish.1]=667 [reliable.publish.32]=159
+	[reliable.receive.1]=930 [reliable.receive.32]=104
+	[broker.publish.1]=367 [broker.publish.32]=136
+	[broker.receive.1]=368 [broker.receive.32]=77)
 count=3200
 check='' top=0 broker=''
 usage='usage: cost.sh [--check] [--top N] [--broker MSGBROKERD] PROGRAMS'
