@@ -66,7 +66,7 @@ static const struct option_spec options[] = {
 		"(best-effort)"},
 	{OPTION_HISTORY, "history", "BYTES",
 		"reliable: memory for what was sent "
-		"(16Mi)"},
+		"(4Mi)"},
 	{OPTION_HISTORY_MS, "history-ms", "N",
 		"reliable: keep nothing that is older "
 		"(no limit)"},
