@@ -24,6 +24,8 @@
  * round trip is what it costs him to wait. */
 #define LOOK_CALM_NS (50 * MSG_NS_PER_US)
 #define LOOK_BUSY_NS (5 * MSG_NS_PER_US)
+/* Between questions of a publisher that is short of slots. */
+#define ASK_PAUSE_NS (200 * MSG_NS_PER_US)
 
 /* Repairs: as much as a fast network, and at once what the socket buffer of a
  * receiver holds by default (net.core.rmem_max): what is not sent now is asked
@@ -702,6 +704,14 @@ static void ask_all(struct msg_repairer *r)
 
 	repairer_send_probe(r, r->group, &action, NULL);
 	flush(r);
+}
+
+void msg_repairer_ask(struct msg_repairer *r, uint64_t now)
+{
+	if (now < r->ask_ns)
+		return;
+	r->ask_ns = now + ASK_PAUSE_NS;
+	ask_all(r);
 }
 
 /* Somebody whom nothing was heard of yet may still lack the last frames, so a

@@ -124,6 +124,7 @@ struct msg_repairer {
 	bool waiting;     /* Frame repair.next waits for receivers. */
 	bool closing;
 	uint64_t flow_ns; /* When msg_flow_expire has work. */
+	uint64_t ask_ns;  /* Not asked for what is short before. */
 	uint64_t reading_ns; /* When somebody said that he reads. */
 	struct msg_show *show; /* Large messages, or NULL. */
 	struct msg_repair repair;
@@ -253,6 +254,10 @@ static inline bool msg_repairer_is_due(
 	       now >= atomic_load_explicit(
 			      &repairer->look_ns, memory_order_relaxed);
 }
+
+/* What is kept is short, and receivers may need less of it than they have said:
+ * ask all of them, once in a while.  Inside the gate. */
+void msg_repairer_ask(struct msg_repairer *repairer, uint64_t now);
 
 /* One turn if nobody else is inside; how many events. */
 int msg_repairer_progress(struct msg_repairer *repairer, uint64_t now);

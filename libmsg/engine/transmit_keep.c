@@ -365,6 +365,10 @@ int transmit_take_kept(struct msg_transmitter *t, uint32_t *slot)
 		*slot = msg_transmit_get(pool);
 		if (*slot != MSG_TRANSMIT_NONE)
 			return 0;
+		/* Few slots are fewer frames than receivers report after. */
+		msg_repairer_enter(t->repairer);
+		msg_repairer_ask(t->repairer, msg_clock_ns());
+		msg_repairer_leave(t->repairer);
 	}
 	transmit_count(t, MSG_COUNTER_LOAN_REFUSED, 1);
 	MSG_PROBE2(refused, t->options.publisher, t->lender.pool.loan_count);
