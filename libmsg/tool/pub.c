@@ -202,6 +202,12 @@ static void read_operands(struct pub *pub, int argc, char **argv)
 			   "(quote it, or use --message or --file)");
 	while (optind < argc)
 		add_item(pub, SOURCE_FILES, argv[optind++]);
+	if (pub->source.kind == SOURCE_SYNTHETIC &&
+		pub->source.size > MSG_MESSAGE_BYTES_MAX &&
+		pub->source.size > pub->wanted.large_bytes_max)
+		usage_fail("--size %zu is above %u; give --large too, with "
+			   "--reliability reliable or rc",
+			(size_t)pub->source.size, MSG_MESSAGE_BYTES_MAX);
 	if (pub->source.kind == SOURCE_LINES && isatty(STDIN_FILENO))
 		say("sending lines from the terminal; end with Ctrl-D");
 }

@@ -110,7 +110,7 @@ static void check_from_client(const struct msg_control *control)
 		MUST(control->publish.message_bytes_max - 1 < 16u << 20);
 		MUST(control->publish.loan_count_max >= 2);
 		MUST(control->publish.period_ms >= 10);
-		MUST(control->publish.reliability <= 2);
+		MUST(control->publish.reliability <= 3);
 		MUST(control->publish.flow <= 3);
 		MUST(control->publish.flow_count <= 1024);
 		MUST(control->publish.history_bytes <= 4ull << 30);

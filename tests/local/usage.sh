@@ -32,7 +32,8 @@ refused "--count '0x10' is not a whole number" pub t --count 0x10
 refused "--count '-3' is not a whole number" pub t --count -3
 refused "--count '1.5' is not a whole number" pub t --count 1.5
 refused "--count 0 is out of range: 1 to" pub t --count 0
-refused "--size 17Mi is out of range: 0 to 16777216" pub t --size 17Mi
+refused "--size 17825792 is above 16777216; give --large too" pub t --size 17Mi
+refused "--size 2Gi is out of range: 0 to 1073741824" pub t --size 2Gi
 refused "--rate 'fast' is not a rate" pub t --size 8 --rate fast
 refused "--rate 'inf' is not a rate" pub t --size 8 --rate inf
 refused "exclude each other" pub t --size 8 --message x
