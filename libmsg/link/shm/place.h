@@ -14,7 +14,7 @@
  * A relative XDG_RUNTIME_DIR counts as none, as its specification says; so does
  * any in a set-uid program.
  *
- * Used by broker/ and api/.  Test: tests/unit/link/shm/test_place.c.
+ * Used by broker/, topic/ and api/.  Test: tests/unit/link/shm/test_place.c.
  */
 #ifndef MSG_LINK_SHM_PLACE_H
 #define MSG_LINK_SHM_PLACE_H

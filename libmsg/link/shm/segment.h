@@ -11,7 +11,7 @@
  *
  * What is in a segment that its peer can write is hostile; see pool/ring.h.
  *
- * Used by the broker (makes them) and by api/ (maps them).
+ * Used by the broker (makes them) and by topic/ (maps them).
  * Test: tests/unit/link/shm/test_segment.c.
  */
 #ifndef MSG_LINK_SHM_SEGMENT_H

@@ -17,7 +17,7 @@
  * can no longer send may still have something to receive: the peer may have
  * said why before it hung up.  One thread at a time.
  *
- * Used by broker/ and api/.  Test: tests/unit/link/shm/test_socket.c.
+ * Used by broker/, topic/ and api/.  Test: tests/unit/link/shm/test_socket.c.
  */
 #ifndef MSG_LINK_SHM_SOCKET_H
 #define MSG_LINK_SHM_SOCKET_H
