@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* large_message.c - a file as one message: large_message > copy & then FILE. */
+/* large_message.c - a file as one rc message: large_message > copy & then FILE. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@ static void send_file(struct msg_node *node, int fd, size_t bytes)
 	struct msg_loan loan;
 
 	options.topic = "large.file";
-	options.reliability = MSG_RELIABILITY_RELIABLE;
+	options.reliability = MSG_RELIABILITY_RC;
 	options.large_bytes_max = MSG_LARGE_BYTES_MAX;
 	check(msg_publisher_open(node, &options, &publisher));
 	check(msg_publisher_loan(publisher, bytes, &loan));

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# large_test.sh LARGE_MESSAGE MSG - a file of 40 MB as one message: by the example,
+# large_test.sh LARGE_MESSAGE MSG - a file of 100 MB as one message: by the example,
 # and by msg pub and msg echo.  Both copies are the file.
 set -euo pipefail
 
@@ -9,7 +9,7 @@ work=$(mktemp -d)
 reader=''
 trap '[ -z "$reader" ] || kill "$reader" 2>/dev/null || true
 	rm -rf "$work"' EXIT
-head -c 40000001 /dev/urandom >"$work/file"
+head -c 100000001 /dev/urandom >"$work/file"
 
 # Start a reader, and wait until it has joined: its socket is in the kernel's list.
 start() {
@@ -30,8 +30,8 @@ wait "$reader"
 reader=''
 cmp "$work/file" "$work/copy"
 
-start "$2" echo -q --raw --count 1 --timeout 50 --large 64Mi large.tool
-"$2" pub -q --reliability reliable --large 64Mi --file "$work/file" large.tool
+start "$2" echo -q --raw --count 1 --timeout 50 --large 128Mi large.tool
+"$2" pub -q --reliability reliable --large 128Mi --file "$work/file" large.tool
 wait "$reader"
 reader=''
 cmp "$work/file" "$work/copy"
