@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* large_message.c - a file as one rc message: large_message > copy & then FILE. */
+/* large_message.c - a file as an rc message: large_message > copy & then FILE. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
