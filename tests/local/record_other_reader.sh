@@ -16,7 +16,7 @@ mkdir -p "$READER_BUILD"
 if ! cmp -s "$READER/package.json" "$READER_BUILD/package.json" ||
 	[ ! -d "$READER_BUILD/node_modules/@mcap/core" ]; then
 	cp "$READER/package.json" "$READER_BUILD"
-	if ! timeout 60 npm install --prefix "$READER_BUILD" --ignore-scripts \
+	if ! timeout 30 npm install --prefix "$READER_BUILD" --ignore-scripts \
 		--no-audit --no-fund --no-package-lock --omit=dev \
 		>"$work/npm.log" 2>&1; then
 		rm -f "$READER_BUILD/package.json"
