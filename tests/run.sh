@@ -6,7 +6,8 @@
 #   phase       build folder   what runs there
 #   gcc         build/gcc      every label but softroce and long
 #   clang       build/clang    nothing: it has to compile without a warning
-#   address     build/asan     the labels of $address_labels, with leaks found
+#   address     build/asan     the labels of $address_labels, with leaks found;
+#                              with --long also local
 #   thread      build/tsan     the labels of $thread_labels
 #   softroce    build/gcc      the label softroce: emulated RDMA machines
 #   long        build/gcc      the label long and tests/fuzz/run.sh, with --long
@@ -21,7 +22,7 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-address_labels='unit sim fuzz conformance contract bindings local provider channel fault'
+address_labels='unit sim fuzz conformance contract bindings provider channel fault'
 thread_labels='unit conformance contract'
 
 usage() {
@@ -98,7 +99,7 @@ count_failure() {
 jobs=$(nproc)
 # Tests of processes wait more than they compute; the quick tier has nothing
 # that minds company.
-tests_at_once=$jobs
+tests_at_once=$((jobs + 1))
 [ "$tier" != quick ] || tests_at_once=$((jobs * 2))
 
 # build FOLDER [CMAKE ARGUMENT...]; its output is shown when it fails.
@@ -180,6 +181,7 @@ phase_clang() {
 phase_address() {
 	build asan -C "$root/libmsg/cmake/asan.cmake" || return 0
 	# Check's time limits are made for a build that is not watched.
+	[ "$tier" != long ] || address_labels+=' local'
 	CK_TIMEOUT_MULTIPLIER=5 run address asan -L "$(labels "$address_labels")" -LE '^long$'
 }
 
