@@ -37,6 +37,7 @@ int msg_ring_writer_open(struct msg_ring_writer *w,
 	w->pin_max = o->pin_max + o->entry_count;
 	w->shared = o->shared;
 	w->free = o->free;
+	w->free_all = o->free_all;
 	w->wake = o->wake;
 	w->context = w->wake_context = o->context;
 	w->tokens = calloc(o->entry_count, sizeof *w->tokens);
@@ -190,19 +191,37 @@ static void look(struct msg_ring_writer *w, struct survey *s)
 	}
 }
 
+/* Those of a run that does not pass the end of the array. */
+static uint32_t free_run(
+	struct msg_ring_writer *w, const uint32_t *tokens, uint64_t count)
+{
+	uint32_t freed = 0;
+
+	if (w->free_all)
+		return w->free_all(w->context, tokens, count);
+	for (uint64_t i = 0; i < count; i++) {
+		if (tokens[i] == MSG_RING_NO_TOKEN)
+			continue;
+		w->free(w->context, tokens[i]);
+		freed++;
+	}
+	return freed;
+}
+
 static uint32_t free_up_to(struct msg_ring_writer *w, uint64_t index)
 {
-	uint32_t count = 0;
+	uint64_t from = w->tail & w->mask;
+	uint64_t count = index > w->tail ? index - w->tail : 0;
+	uint64_t first = w->mask + 1 - from;
+	uint32_t freed;
 
-	for (; w->tail < index; w->tail++) {
-		uint32_t token = w->tokens[w->tail & w->mask];
-
-		if (token == MSG_RING_NO_TOKEN)
-			continue;
-		w->free(w->context, token);
-		count++;
-	}
-	return count;
+	if (count <= first)
+		first = count;
+	freed = free_run(w, w->tokens + from, first);
+	if (count > first)
+		freed += free_run(w, w->tokens, count - first);
+	w->tail += count;
+	return freed;
 }
 
 /* The first pin at or above `index`. */
@@ -431,5 +450,6 @@ void msg_ring_wake(struct msg_ring_writer *w)
 {
 	/* "sleep"; partner: msg_ring_sleep. */
 	msg_fence(seq_cst);
-	msg_ring_wake_behind(w);
+	if (msg_ring_has_sleeper(w))
+		msg_ring_wake_behind(w);
 }

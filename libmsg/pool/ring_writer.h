@@ -33,6 +33,10 @@ enum msg_ring_slow {
 };
 
 typedef void msg_ring_free_fn(void *context, uint32_t token);
+/* The same of several; returns how many, without those that are
+ * MSG_RING_NO_TOKEN. */
+typedef uint32_t msg_ring_free_all_fn(
+	void *context, const uint32_t *tokens, uint64_t count);
 /* Wake a reader that sleeps on a descriptor. */
 typedef void msg_ring_wake_fn(void *context, uint32_t reader);
 
@@ -75,6 +79,7 @@ struct msg_ring_writer {
 	uint64_t revoked;    /* Revocations, for statistics. */
 	uint64_t evicted;
 	msg_ring_free_fn *free;
+	msg_ring_free_all_fn *free_all; /* Or NULL: one by one. */
 	msg_ring_wake_fn *wake;
 	void *context;      /* Of free. */
 	void *wake_context; /* The same, unless set. */
@@ -89,6 +94,7 @@ struct msg_ring_writer_options {
 	uint64_t first; /* Index to begin with: 0 but in tests. */
 	bool shared;
 	msg_ring_free_fn *free;
+	msg_ring_free_all_fn *free_all; /* Or NULL. */
 	msg_ring_wake_fn *wake; /* Or NULL: none sleeps on a descriptor. */
 	void *context;
 };
@@ -188,6 +194,26 @@ static inline void msg_ring_advance(
 	writer->head += count;
 	/* Release; partner: msg_ring_reader_open. */
 	msg_store(&writer->header->head, writer->head, release);
+}
+
+/* Whether anybody sleeps whom nobody has woken yet; behind the fence that
+ * msg_ring_wake_behind wants, too. */
+static inline bool msg_ring_has_sleeper(const struct msg_ring_writer *writer)
+{
+	const struct msg_ring_writer_reader *r = writer->readers;
+	const struct msg_ring_writer_reader *end = r + writer->reader_top;
+
+	for (; r < end; r++) {
+		uint32_t sleeping;
+
+		if (!r->ledger)
+			continue;
+		sleeping = msg_load(&r->ledger->sleeping, relaxed);
+		if (sleeping % MSG_RING_SLEEP_STEP != MSG_RING_AWAKE &&
+			sleeping != r->woken)
+			return true;
+	}
+	return false;
 }
 
 /* Wake who sleeps, once a sleep; behind the caller's own seq_cst fence, which is

@@ -107,6 +107,11 @@ static inline void msg_transmit_drop(
 		pool->free[pool->free_count++] = slot;
 }
 
+/* The same of each of several, but those that are MSG_TRANSMIT_NONE.  How many
+ * they were. */
+uint32_t msg_transmit_drop_all(struct msg_transmit_pool *pool,
+	const uint32_t *slots, uint64_t count);
+
 /* Lend out part of a slot of which the caller knows offset and capacity for as
  * long as the loan is out, or until it notes them: what every message of a batch
  * stores is what a batch costs. */
@@ -138,8 +143,10 @@ static inline void msg_transmit_lend(struct msg_transmit_pool *pool,
 	uint32_t slot, uint32_t offset, uint32_t capacity,
 	struct msg_loan *loan)
 {
+	pool->slots[slot].loan_offset = offset;
+	pool->slots[slot].loan_capacity = capacity;
+	pool->loan_count++;
 	msg_transmit_lend_behind(pool, slot, offset, capacity, loan);
-	msg_transmit_note(pool, slot, offset, capacity);
 }
 
 /* The slot of a loan that is out, else MSG_TRANSMIT_NONE. */
@@ -153,6 +160,13 @@ static inline uint32_t msg_transmit_find(
 		pool->slots[slot].generation != loan->opaque >> 32)
 		return MSG_TRANSMIT_NONE;
 	return slot;
+}
+
+/* Whether the noted loan of a slot has it to itself, from its first byte on. */
+static inline bool msg_transmit_is_whole(
+	const struct msg_transmit_pool *pool, uint32_t slot)
+{
+	return (pool->slots[slot].refs | pool->slots[slot].loan_offset) == 0;
 }
 
 /* A loan that was not noted comes home. */
