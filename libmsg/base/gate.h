@@ -34,13 +34,19 @@ struct msg_gate {
 /* Owner: wait until the helper is out. */
 void msg_gate_wait(struct msg_gate *gate);
 
-static inline void msg_gate_enter(struct msg_gate *gate)
+/* Owner: be in, or false: not before msg_gate_enter returned. */
+static inline bool msg_gate_slip_in(struct msg_gate *gate)
 {
 	msg_store(&gate->owner, 1, relaxed);
 	/* For the compiler; the processor's half is msg_gate_try's. */
 	atomic_signal_fence(memory_order_seq_cst);
 	/* Acquire; partner: msg_gate_help_done. */
-	if (__builtin_expect(msg_load(&gate->helper, acquire) != 0, 0))
+	return __builtin_expect(msg_load(&gate->helper, acquire) == 0, 1);
+}
+
+static inline void msg_gate_enter(struct msg_gate *gate)
+{
+	if (!msg_gate_slip_in(gate))
 		msg_gate_wait(gate);
 }
 

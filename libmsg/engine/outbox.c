@@ -30,6 +30,12 @@ static void free_slot(void *lender, uint32_t token)
 	msg_transmit_drop(&((struct msg_lender *)lender)->pool, token);
 }
 
+static uint32_t free_slots(void *lender, const uint32_t *tokens, uint64_t count)
+{
+	return msg_transmit_drop_all(
+		&((struct msg_lender *)lender)->pool, tokens, count);
+}
+
 /* As the relay cuts what no frame holds. */
 static uint32_t part_of(uint32_t body_max)
 {
@@ -50,6 +56,7 @@ int msg_outbox_open(
 		.epoch = options->epoch,
 		.shared = true,
 		.free = free_slot,
+		.free_all = free_slots,
 		.wake = options->wake,
 		.context = o,
 	};
@@ -94,34 +101,14 @@ void msg_outbox_close(struct msg_outbox *o)
 
 /* ---- entries ----------------------------------------------------------- */
 
-/* One message; places in the ring were admitted. */
-static inline void put_one(struct msg_outbox *o, uint32_t slot, uint32_t offset,
+/* One message of a slot that others need, too. */
+static void put_one(struct msg_outbox *o, uint32_t slot, uint32_t offset,
 	uint32_t bytes, uint64_t sequence)
 {
-	const struct msg_transmit_pool *pool = &o->lender.pool;
-	struct msg_ring_item item = {
-		.sequence = sequence,
-		.publisher = o->publisher,
-		.bytes = bytes,
-	};
-	uint32_t token = slot;
-
-	if (bytes <= MSG_RING_INLINE_BYTES) {
-		item.kind = MSG_RING_INLINE;
-		memcpy(item.data, msg_transmit_payload(pool, slot) + offset,
-			bytes);
-		token = MSG_RING_NO_TOKEN;
-	} else {
-		item.kind = MSG_RING_SINGLE;
-		item.place = (uint32_t)((slot * pool->stride + offset) /
-					MSG_RING_PLACE_UNIT);
-		msg_transmit_hold(&o->lender.pool, slot);
-	}
-	msg_ring_put(&o->ring, 0, &item, token);
-	msg_ring_advance(&o->ring, 1);
-	o->frames += bytes > o->lender.body_max
-			     ? msg_fragment_count(bytes, o->part_max)
-			     : 1;
+	msg_transmit_hold(&o->lender.pool, slot);
+	msg_outbox_put(o, slot, offset, bytes, sequence);
+	if (bytes > o->lender.body_max)
+		o->parts += msg_fragment_count(bytes, o->part_max) - 1;
 	msg_lender_count(&o->lender, MSG_COUNTER_FRAMES, 1);
 }
 
@@ -141,7 +128,6 @@ static void put_packed(struct msg_outbox *o, uint32_t slot)
 	msg_transmit_hold(&l->pool, slot);
 	msg_ring_put(&o->ring, 0, &item, slot);
 	msg_ring_advance(&o->ring, 1);
-	o->frames++;
 	msg_lender_count(l, MSG_COUNTER_FRAMES, 1);
 }
 
@@ -166,14 +152,20 @@ static inline bool has_slots(const struct msg_outbox *o)
 	return o->lender.pool.free_count > 0;
 }
 
-/* The roster of readers, behind a fence, before slots are taken from any. */
+/* Behind the fence. */
+static void hear(struct msg_outbox *o)
+{
+	if (msg_load(o->news, acquire) != o->news_seen)
+		o->look(o->context);
+}
+
+/* The roster of readers, before slots are taken from any. */
 static void look(struct msg_outbox *o)
 {
 	/* Partner: the subscriber's attaching, which the broker told us of
 	 * first: either we see that, or it sees what we published. */
 	msg_fence(seq_cst);
-	if (msg_load(o->news, acquire) != o->news_seen)
-		o->look(o->context);
+	hear(o);
 }
 
 /* Until `enough`, or there is nothing more to be had. */
@@ -348,11 +340,13 @@ void msg_outbox_flush(struct msg_outbox *o)
 		close_frame(&o->lender, false);
 	if (o->ring.head == o->flushed)
 		return;
-	o->flushed = o->ring.head;
-	/* Release: whoever tells others of this number tells of nothing that is
-	 * not published. */
-	msg_store(&o->lender.sent, o->lender.sequence, release);
-	look(o);
+	if (!msg_outbox_is_quiet(o))
+		msg_outbox_tell(o);
+}
+
+void msg_outbox_tell(struct msg_outbox *o)
+{
+	hear(o);
 	msg_ring_wake_behind(&o->ring);
 }
 

@@ -66,7 +66,7 @@ struct msg_outbox {
 	uint32_t publisher;
 	uint32_t loan_max;
 	uint32_t part_max; /* Of a message that the relay cuts. */
-	uint64_t frames;   /* That the relay makes of all this, at most. */
+	uint64_t parts; /* That the relay cuts entries into, beyond one each. */
 	uint32_t news_seen;
 	const _Atomic uint32_t *news;
 	void (*look)(void *context);
@@ -78,6 +78,12 @@ struct msg_outbox {
 int msg_outbox_open(
 	struct msg_outbox *outbox, const struct msg_outbox_options *options);
 void msg_outbox_close(struct msg_outbox *outbox);
+
+/* Frames that the relay makes of all that was published, at most. */
+static inline uint64_t msg_outbox_frames(const struct msg_outbox *o)
+{
+	return o->ring.head + o->parts;
+}
 
 /* Places in the ring for all that may have to be published: each loan, what
  * stands in the frame should it have to leave one by one, and one more. */
@@ -103,6 +109,112 @@ static inline bool msg_outbox_queue_behind(
 {
 	return msg_lender_give_behind(&o->lender, loan, bytes);
 }
+
+/* As the words of an entry: behind the last byte of a message its slot has at
+ * least what fills the word. */
+static inline uint64_t msg_outbox_word(
+	const uint8_t *data, uint32_t bytes, uint32_t at)
+{
+	uint64_t word = 0;
+
+	if (at < bytes)
+		memcpy(&word, data + at, sizeof word);
+	return word;
+}
+
+/* One message becomes an entry; places in the ring were admitted.  The caller's
+ * reference to the slot goes to the entry, or ends when that holds the message.
+ * What the relay makes of it is the caller's to count. */
+MSG_LENDER_INLINE void msg_outbox_put(
+	struct msg_outbox *o, uint32_t slot, uint32_t offset, uint32_t bytes,
+	uint64_t sequence)
+{
+	struct msg_transmit_pool *pool = &o->lender.pool;
+	struct msg_ring_item item = {
+		.sequence = sequence,
+		.publisher = o->publisher,
+		.bytes = bytes,
+	};
+
+	if (bytes <= MSG_RING_INLINE_BYTES) {
+		const uint8_t *data = msg_transmit_payload(pool, slot) + offset;
+
+		item.kind = MSG_RING_INLINE;
+		item.data[0] = msg_outbox_word(data, bytes, 0);
+		item.data[1] = msg_outbox_word(data, bytes, 8);
+		item.data[2] = msg_outbox_word(data, bytes, 16);
+		item.data[3] = msg_outbox_word(data, bytes, 24);
+		msg_ring_put(&o->ring, 0, &item, MSG_RING_NO_TOKEN);
+		msg_transmit_drop(pool, slot);
+	} else {
+		item.kind = MSG_RING_SINGLE;
+		item.place = (uint32_t)((slot * pool->stride + offset) /
+					MSG_RING_PLACE_UNIT);
+		msg_ring_put(&o->ring, 0, &item, slot);
+	}
+	msg_ring_advance(&o->ring, 1);
+}
+
+/* The usual lone message, inline: a whole slot, of which there is one, in a ring
+ * with room, and no frame is being filled.  False, and nothing done, when lend
+ * must do it. */
+MSG_LENDER_INLINE bool msg_outbox_lend_alone(
+	struct msg_outbox *o, size_t bytes, struct msg_loan *loan)
+{
+	struct msg_lender *l = &o->lender;
+
+	if (l->open != MSG_TRANSMIT_NONE || bytes > l->message_bytes_max ||
+		l->pool.free_count == 0 ||
+		l->pool.loan_count >= o->loan_max ||
+		msg_ring_backlog(&o->ring) + l->pool.loan_count > o->ring.mask)
+		return false;
+	msg_transmit_lend(&l->pool, msg_transmit_get(&l->pool), 0,
+		l->message_bytes_max, loan);
+	return true;
+}
+
+/* Its other half: published, and nobody was told.  False, and nothing done, when
+ * send must do it; else unless msg_outbox_is_quiet, call msg_outbox_tell. */
+MSG_LENDER_INLINE bool msg_outbox_send_alone(
+	struct msg_outbox *o, struct msg_loan *loan, size_t bytes)
+{
+	struct msg_lender *l = &o->lender;
+	uint32_t slot = msg_transmit_find(&l->pool, loan);
+	msg_counter_t *counters;
+
+	if (slot == MSG_TRANSMIT_NONE || l->open != MSG_TRANSMIT_NONE ||
+		!msg_transmit_is_whole(&l->pool, slot) ||
+		bytes > l->pool.slots[slot].loan_capacity ||
+		bytes > l->body_max)
+		return false;
+	msg_transmit_return(&l->pool, slot);
+	memset(loan, 0, sizeof *loan);
+	msg_outbox_put(o, slot, 0, (uint32_t)bytes, l->sequence);
+	l->sequence++;
+	counters = l->counters;
+	msg_counter_add(&counters[MSG_COUNTER_FRAMES], 1);
+	msg_counter_add(&counters[MSG_COUNTER_MESSAGES], 1);
+	msg_counter_add(&counters[MSG_COUNTER_BYTES], bytes);
+	return true;
+}
+
+/* All is published that was sent: whether nobody need be told. */
+MSG_LENDER_INLINE bool msg_outbox_is_quiet(struct msg_outbox *o)
+{
+	o->flushed = o->ring.head;
+	/* Release: whoever tells others of this number tells of nothing that is
+	 * not published. */
+	msg_store(&o->lender.sent, o->lender.sequence, release);
+	/* Partners: the subscriber's attaching, which the broker told us of
+	 * first, and msg_ring_sleep. */
+	msg_fence(seq_cst);
+	return msg_load(o->news, acquire) == o->news_seen &&
+	       !msg_ring_has_sleeper(&o->ring);
+}
+
+/* Right behind msg_outbox_is_quiet: hear who reads, if there is news, and wake
+ * who sleeps. */
+void msg_outbox_tell(struct msg_outbox *outbox);
 
 /* As the calls of msg.h of these names.  Only lend can fail for want of room:
  * what is sent is published. */

@@ -2,6 +2,7 @@
 /* publication.c - outlets, their readers, and moving; see publication.h. */
 #include "topic/publication.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -17,6 +18,8 @@
 /* A broker that threw us out may go on for a second with what is in the old
  * ring; the next one's frames have other numbers. */
 #define FRAMES_BETWEEN 4096u
+/* Sends that do not look at the clock, behind one that does, at most. */
+#define UNLOOKED_MAX 15
 /* The rare way, apart: what is usual saves no registers for it. */
 #define APART __attribute__((noinline))
 
@@ -236,7 +239,8 @@ static int ask(void *context)
 			p->client.path);
 	if (from) {
 		p->said.next_sequence = msg_lender_next(&from->outbox.lender);
-		p->said.next_frame = from->first_frame + from->outbox.frames +
+		p->said.next_frame = from->first_frame +
+				     msg_outbox_frames(&from->outbox) +
 				     from->outbox.lender.pack.count +
 				     FRAMES_BETWEEN;
 	}
@@ -488,7 +492,25 @@ static void leave(struct msg_publication *p)
 		msg_gate_leave(&p->attended.gate);
 }
 
-APART int msg_publication_lend(
+/* Whether it is time for a turn.  While sends come faster than the clock ticks
+ * fewer and fewer look at it; when they become slow, those that are not to look
+ * pass once, and each looks from there on. */
+static bool is_due(struct msg_publication *p)
+{
+	uint64_t now;
+
+	if (--p->unlooked >= 0)
+		return false;
+	now = msg_clock_coarse_ns();
+	p->unlooked_of = now == p->looked_ns
+				 ? (2 * p->unlooked_of + 1) & UNLOOKED_MAX
+				 : 0;
+	p->unlooked = p->unlooked_of;
+	p->looked_ns = now;
+	return now >= msg_load(&p->client.due, relaxed);
+}
+
+static APART int lend_slowly(
 	struct msg_publication *p, size_t bytes, struct msg_loan *loan)
 {
 	int result;
@@ -509,6 +531,17 @@ APART int msg_publication_lend(
 	return result;
 }
 
+/* Nothing is being filled behind what goes alone: the owner leaves. */
+APART int msg_publication_lend(
+	struct msg_publication *p, size_t bytes, struct msg_loan *loan)
+{
+	if (!msg_gate_slip_in(&p->attended.gate) || p->next ||
+		!msg_outbox_lend_alone(&p->current->outbox, bytes, loan))
+		return lend_slowly(p, bytes, loan);
+	msg_gate_leave(&p->attended.gate);
+	return 0;
+}
+
 APART int msg_publication_queue(
 	struct msg_publication *p, struct msg_loan *loan, size_t bytes)
 {
@@ -520,24 +553,68 @@ APART int msg_publication_queue(
 	return result;
 }
 
-int msg_publication_send(
+/* Somebody sleeps, there is news, or it may be time for the broker. */
+static APART int tell(struct msg_publication *p)
+{
+	msg_outbox_tell(&p->current->outbox);
+	if (is_due(p))
+		attend(p);
+	leave(p);
+	return 0;
+}
+
+static APART int send_slowly(
 	struct msg_publication *p, struct msg_loan *loan, size_t bytes)
 {
 	int result;
 
 	msg_gate_enter(&p->attended.gate);
 	result = msg_outbox_send(&p->current->outbox, loan, bytes);
-	if (msg_client_is_due(&p->client))
+	if (is_due(p))
 		attend(p);
 	leave(p);
 	return result;
+}
+
+/* The usual lone message; else the slow way, which the gate lets in again. */
+MSG_LENDER_INLINE int send_quickly(
+	struct msg_publication *p, struct msg_loan *loan, size_t bytes)
+{
+	struct msg_outbox *o;
+
+	if (!msg_gate_slip_in(&p->attended.gate))
+		return send_slowly(p, loan, bytes);
+	o = &p->current->outbox;
+	if (!msg_outbox_send_alone(o, loan, bytes))
+		return send_slowly(p, loan, bytes);
+	if (!msg_outbox_is_quiet(o) || --p->unlooked < 0)
+		return tell(p);
+	msg_gate_leave(&p->attended.gate);
+	return 0;
+}
+
+/* One that its entry holds, apart: its words take registers, which the others
+ * need not save then. */
+static APART int send_small(
+	struct msg_publication *p, struct msg_loan *loan, size_t bytes)
+{
+	assert(bytes <= MSG_RING_INLINE_BYTES);
+	return send_quickly(p, loan, bytes);
+}
+
+APART int msg_publication_send(
+	struct msg_publication *p, struct msg_loan *loan, size_t bytes)
+{
+	if (bytes <= MSG_RING_INLINE_BYTES)
+		return send_small(p, loan, bytes);
+	return send_quickly(p, loan, bytes);
 }
 
 void msg_publication_flush(struct msg_publication *p)
 {
 	msg_gate_enter(&p->attended.gate);
 	msg_outbox_flush(&p->current->outbox);
-	if (msg_client_is_due(&p->client))
+	if (is_due(p))
 		attend(p);
 	leave(p);
 }

@@ -73,6 +73,9 @@ struct msg_publication {
 	struct msg_outlet *current; /* Where we publish. */
 	struct msg_outlet *next;    /* Where we shall; NULL mostly. */
 	uint64_t move_by; /* At the latest, whoever has not followed; coarse. */
+	int32_t unlooked;    /* Sends until one looks at the clock again, */
+	int32_t unlooked_of; /* of that many, */
+	uint64_t looked_ns; /* and what that said last; coarse. */
 	struct msg_outlet *coming;  /* The ring of this session; NULL: none. */
 	struct msg_client client;
 	struct msg_control_publish said;
@@ -96,7 +99,7 @@ void msg_publication_close(
 static inline bool msg_publication_lend_behind(
 	struct msg_publication *p, size_t bytes, struct msg_loan *loan)
 {
-	return !p->next && p->current->outbox.lender.pack.count > 0 &&
+	return p->current->outbox.lender.pack.count > 0 && !p->next &&
 	       msg_outbox_lend_behind(&p->current->outbox, bytes, loan);
 }
 
