@@ -175,8 +175,8 @@ static uint8_t *header_place(const struct msg_transmitter *t)
 }
 
 /* Post one frame of `slot`; takes a reference for as long as it flies. */
-static int post(struct msg_transmitter *t, struct msg_link_send *send,
-	uint32_t slot, bool more)
+MSG_LENDER_INLINE int post_here(struct msg_transmitter *t,
+	struct msg_link_send *send, uint32_t slot, bool more)
 {
 	uint64_t deadline = 0;
 	int result = await_place(t);
@@ -212,7 +212,14 @@ fail:
 	return 0;
 }
 
-static void write_header(struct msg_transmitter *t, uint8_t *header,
+/* The same by a call, for all but what leaves alone. */
+static APART int post(struct msg_transmitter *t, struct msg_link_send *send,
+	uint32_t slot, bool more)
+{
+	return post_here(t, send, slot, more);
+}
+
+MSG_LENDER_INLINE void write_header(struct msg_transmitter *t, uint8_t *header,
 	enum msg_frame_type type, uint32_t body_bytes, uint64_t sequence)
 {
 	struct msg_frame frame = {
@@ -328,7 +335,7 @@ static int post_single(struct msg_transmitter *t, uint32_t slot, uint32_t bytes,
 		remember_single(t, header, slot, 0, bytes, more);
 	send.iov[0].iov_base = header;
 	send.iov[0].iov_len = MSG_FRAME_HEADER_BYTES + bytes;
-	return post(t, &send, slot, more);
+	return post_here(t, &send, slot, more);
 }
 
 /* Repaired like any frame, but never without a repairer. */
@@ -561,13 +568,31 @@ APART int msg_transmitter_queue(
 	return msg_lender_give(&t->lender, &to_link, loan, bytes, true);
 }
 
+/* Release, by way of being an atomic store after the send: whoever announces
+ * this number announces nothing that has not left. */
+static inline void say_sent(struct msg_transmitter *t)
+{
+	atomic_store_explicit(
+		&t->lender.sent, t->lender.sequence, memory_order_release);
+}
+
+/* As msg_transmitter_flush: behind a lone message there is nothing to do. */
+static inline int flush_sent(struct msg_transmitter *t)
+{
+	if (t->lender.open != MSG_TRANSMIT_NONE || t->unflushed > 0 ||
+		t->repairer)
+		return msg_transmitter_flush(t);
+	say_sent(t);
+	return 0;
+}
+
 int msg_transmitter_send(
 	struct msg_transmitter *t, struct msg_loan *loan, size_t bytes)
 {
 	int result = msg_lender_give(&t->lender, &to_link, loan, bytes, false);
 	/* Also when that failed: its number is taken, and announcements must
 	 * tell that it is lost. */
-	int flushed = msg_transmitter_flush(t);
+	int flushed = flush_sent(t);
 
 	if (result < 0)
 		return result;
@@ -587,10 +612,7 @@ int msg_transmitter_flush(struct msg_transmitter *t)
 	if (flushed == -MSG_ERROR_AGAIN)
 		return result < 0 ? result : flushed;
 	t->unflushed = 0;
-	/* Release, by way of being an atomic store after the send: whoever
-	 * announces this number announces nothing that has not left. */
-	atomic_store_explicit(
-		&t->lender.sent, t->lender.sequence, memory_order_release);
+	say_sent(t);
 	if (result == 0)
 		result = flushed;
 	return __builtin_expect(t->repairer != NULL, 0)
