@@ -553,14 +553,20 @@ APART int msg_publication_queue(
 	return result;
 }
 
-/* Somebody sleeps, there is news, or it may be time for the broker. */
-static APART int tell(struct msg_publication *p)
+/* Behind a send: it may be time for the broker. */
+static APART int attend_if_due(struct msg_publication *p)
 {
-	msg_outbox_tell(&p->current->outbox);
 	if (is_due(p))
 		attend(p);
 	leave(p);
 	return 0;
+}
+
+/* Somebody sleeps, or there is news. */
+static APART int tell(struct msg_publication *p)
+{
+	msg_outbox_tell(&p->current->outbox);
+	return attend_if_due(p);
 }
 
 static APART int send_slowly(
@@ -587,8 +593,10 @@ MSG_LENDER_INLINE int send_quickly(
 	o = &p->current->outbox;
 	if (!msg_outbox_send_alone(o, loan, bytes))
 		return send_slowly(p, loan, bytes);
-	if (!msg_outbox_is_quiet(o) || --p->unlooked < 0)
+	if (!msg_outbox_is_quiet(o))
 		return tell(p);
+	if (--p->unlooked < 0)
+		return attend_if_due(p);
 	msg_gate_leave(&p->attended.gate);
 	return 0;
 }
