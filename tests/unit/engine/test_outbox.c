@@ -183,11 +183,39 @@ static uint32_t draw_bytes(struct trial *t)
 	return bytes < most ? bytes : most;
 }
 
+/* Loans and messages that went the short way, of all trials. */
+static uint64_t lent_alone;
+static uint64_t sent_alone;
+
+static int lend(struct trial *t, uint32_t bytes, struct msg_loan *loan)
+{
+	if (random_chance(&t->random, 500) &&
+		msg_outbox_lend_alone(&t->outbox, bytes, loan)) {
+		lent_alone++;
+		return 0;
+	}
+	return msg_outbox_lend(&t->outbox, bytes, loan);
+}
+
+static int give(struct trial *t, struct msg_loan *loan, uint32_t bytes)
+{
+	if (random_chance(&t->random, 500) &&
+		msg_outbox_send_alone(&t->outbox, loan, bytes)) {
+		sent_alone++;
+		if (!msg_outbox_is_quiet(&t->outbox))
+			msg_outbox_tell(&t->outbox);
+		return 0;
+	}
+	return random_chance(&t->random, 300)
+		       ? msg_outbox_send(&t->outbox, loan, bytes)
+		       : msg_outbox_queue(&t->outbox, loan, bytes);
+}
+
 static bool borrow(struct trial *t)
 {
 	uint32_t bytes = draw_bytes(t);
 	struct msg_loan *loan = &t->out[t->out_count].loan;
-	int result = msg_outbox_lend(&t->outbox, bytes, loan);
+	int result = lend(t, bytes, loan);
 
 	if (result == -MSG_ERROR_AGAIN)
 		return false;
@@ -213,9 +241,7 @@ static void hand_in(struct trial *t)
 	}
 	t->lengths[sequence] = bytes;
 	fill(loan.data, bytes, sequence);
-	result = random_chance(&t->random, 300)
-			 ? msg_outbox_send(&t->outbox, &loan, bytes)
-			 : msg_outbox_queue(&t->outbox, &loan, bytes);
+	result = give(t, &loan, bytes);
 	MUST(t, result == 0 && loan.data == NULL);
 	MUST(t, msg_lender_next(&t->outbox.lender) == sequence + 1);
 }
@@ -347,6 +373,7 @@ static void run_trials(enum msg_ring_slow slow)
 {
 	for (unsigned i = 0; i < 120 / MSG_TEST_FEWER; i++)
 		run_trial(check_seed() + i, slow);
+	ck_assert(lent_alone > 0 && sent_alone > 0);
 }
 
 START_TEST(readers_that_may_be_lapped_know_what_they_lost)
@@ -490,6 +517,62 @@ START_TEST(who_holds_all_for_too_long_is_evicted)
 }
 END_TEST
 
+static uint64_t refused(void)
+{
+	return msg_counter_get(&lone.outbox.lender
+					.counters[MSG_COUNTER_RELEASE_REFUSED]);
+}
+
+static void must_be_refused(struct msg_loan loan, size_t bytes)
+{
+	uint64_t head = lone.outbox.ring.head;
+
+	ck_assert(!msg_outbox_send_alone(&lone.outbox, &loan, bytes));
+	ck_assert_int_eq(msg_outbox_send(&lone.outbox, &loan, bytes),
+		-MSG_ERROR_ARGUMENT);
+	ck_assert_uint_eq(lone.outbox.ring.head, head);
+}
+
+START_TEST(the_short_way_takes_a_loan_once_and_no_other)
+{
+	struct msg_loan loan;
+	struct msg_loan other;
+	uint64_t before;
+
+	open_trial(&lone, 4, MSG_RING_BLOCK);
+	before = refused();
+	ck_assert(msg_outbox_lend_alone(&lone.outbox, 40, &loan));
+	other = loan;
+	other.opaque += 1ull << 32; /* Not lent yet. */
+	must_be_refused(other, 40);
+	other = loan;
+	other.opaque |= UINT32_MAX; /* No slot. */
+	must_be_refused(other, 40);
+	other = loan;
+	lone.lengths[0] = 40;
+	fill(loan.data, 40, 0);
+	ck_assert(msg_outbox_send_alone(&lone.outbox, &loan, 40));
+	ck_assert_ptr_null(loan.data);
+	must_be_refused(loan, 40);
+	must_be_refused(other, 40);
+	ck_assert_uint_eq(refused() - before, 4);
+	/* Longer than it is: the loan is spent, and nothing published. */
+	ck_assert(msg_outbox_lend_alone(&lone.outbox, 40, &loan));
+	must_be_refused(loan, loan.capacity + 1);
+	ck_assert_uint_eq(msg_lender_loans(&lone.outbox.lender), 0);
+	ck_assert(!msg_outbox_lend_alone(&lone.outbox,
+		lone.options.message_bytes_max + 1u, &loan));
+	/* Not past what stands in a frame. */
+	loan = lend_one(40);
+	other = lend_one(40);
+	msg_outbox_queue(&lone.outbox, &loan, 40);
+	ck_assert(!msg_outbox_send_alone(&lone.outbox, &other, 40));
+	ck_assert(!msg_outbox_lend_alone(&lone.outbox, 40, &loan));
+	msg_outbox_abandon(&lone.outbox, &other);
+	close_trial(&lone);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("outbox");
@@ -501,6 +584,8 @@ int main(void)
 	tcase_add_test(
 		entries, who_gives_back_at_the_last_moment_is_not_evicted);
 	tcase_add_test(entries, who_holds_all_for_too_long_is_evicted);
+	tcase_add_test(
+		entries, the_short_way_takes_a_loan_once_and_no_other);
 	tcase_add_test(trials, readers_that_may_be_lapped_know_what_they_lost);
 	tcase_add_test(trials, readers_that_may_not_be_lapped_lose_nothing);
 	tcase_add_test(trials, readers_that_lag_are_evicted_and_others_go_on);
