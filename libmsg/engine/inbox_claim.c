@@ -8,6 +8,41 @@
 
 #include <string.h>
 
+bool inbox_believe(
+	const struct msg_inbox_ring *ring, const struct msg_ring_item *item)
+{
+	if (item->kind == MSG_RING_SINGLE || item->kind == MSG_RING_INLINE)
+		return inbox_believe_whole(ring, item);
+	if (ring->publisher != 0 && item->publisher != ring->publisher)
+		return false;
+	switch (item->kind) {
+	case MSG_RING_PART:
+		if (item->segments < 1 ||
+			item->segments > ring->reader.mask + 1 ||
+			item->total > MSG_MESSAGE_BYTES_MAX)
+			return false;
+		break;
+	case MSG_RING_PACKED:
+		if (item->total >= MSG_PACK_COUNT_MAX)
+			return false;
+		break;
+	case MSG_RING_LARGE:
+		return ring->large && item->bytes == 0 &&
+		       item->place < ring->large->top &&
+		       ring->large->buffers[item->place].memory &&
+		       item->total <= msg_large_capacity(ring->large, item->place);
+	case MSG_RING_EVENT:
+		return item->bytes == 0 && item->place >= MSG_EVENT_LOST &&
+		       item->place <= MSG_EVENT_EVICTED &&
+		       item->total <= MSG_LOSS_TOO_LARGE;
+	default:
+		return false;
+	}
+	/* Of 35 and 29 bits, as above. */
+	return (uint64_t)item->place * MSG_RING_PLACE_UNIT + item->bytes <=
+	       ring->pool_bytes;
+}
+
 static void fill_record(struct msg_inbox_ring *ring,
 	struct msg_inbox_record *r, uint64_t index,
 	const struct msg_ring_item *item)

@@ -10,7 +10,7 @@
 
 #include "engine/inbox.h"
 
-static inline void inbox_count(
+static inline __attribute__((always_inline)) void inbox_count(
 	struct msg_inbox *inbox, enum msg_counter_index index, uint64_t n)
 {
 	msg_counter_add(&inbox->counters[index], n);
@@ -32,7 +32,8 @@ static inline uint64_t inbox_new_life(struct msg_inbox_record *record)
 }
 
 /* The record goes out as one view; its handle. */
-static inline uint64_t inbox_set_bit(struct msg_inbox *inbox, uint32_t record)
+static inline __attribute__((always_inline)) uint64_t inbox_set_bit(
+	struct msg_inbox *inbox, uint32_t record)
 {
 	struct msg_inbox_record *r = &inbox->records[record];
 	uint64_t tag = inbox_new_life(r);
@@ -49,7 +50,7 @@ uint64_t inbox_missing_slow(struct msg_inbox *inbox, uint32_t publisher,
 
 /* Messages missing before these, and note what comes next.  `lost`: what the
  * ring's writer knows of. */
-static inline uint64_t inbox_missing(struct msg_inbox *inbox,
+static inline __attribute__((always_inline)) uint64_t inbox_missing(struct msg_inbox *inbox,
 	uint32_t publisher, uint32_t topic, uint64_t sequence,
 	uint32_t messages, uint64_t lost)
 {
@@ -120,44 +121,24 @@ static inline void inbox_note_lapped(struct msg_inbox *inbox, struct msg_inbox_r
 		ring->lost += lapped;
 }
 
-/* Whether an item can be what it says; what it points at is in the pool. */
-static inline bool inbox_believe(
+/* inbox_claim.c: whether an item can be what it says; what it points at is in
+ * the pool. */
+bool inbox_believe(
+	const struct msg_inbox_ring *ring, const struct msg_ring_item *item);
+
+/* The same, and that its message is whole, in it or in the pool.  Of 35 and 29
+ * bits: the sum cannot overflow. */
+static inline __attribute__((always_inline)) bool inbox_believe_whole(
 	const struct msg_inbox_ring *ring, const struct msg_ring_item *item)
 {
-	uint64_t place = (uint64_t)item->place * MSG_RING_PLACE_UNIT;
-
 	if (ring->publisher != 0 && item->publisher != ring->publisher)
 		return false;
-	if (item->kind == MSG_RING_SINGLE)
-		return item->bytes <= MSG_MESSAGE_BYTES_MAX &&
-		       place + item->bytes <= ring->pool_bytes;
-	switch (item->kind) {
-	case MSG_RING_INLINE:
+	if (item->kind == MSG_RING_INLINE)
 		return item->bytes <= MSG_RING_INLINE_BYTES;
-	case MSG_RING_PART:
-		if (item->segments < 1 ||
-			item->segments > ring->reader.mask + 1 ||
-			item->total > MSG_MESSAGE_BYTES_MAX)
-			return false;
-		break;
-	case MSG_RING_PACKED:
-		if (item->total >= MSG_PACK_COUNT_MAX)
-			return false;
-		break;
-	case MSG_RING_LARGE:
-		return ring->large && item->bytes == 0 &&
-		       item->place < ring->large->top &&
-		       ring->large->buffers[item->place].memory &&
-		       item->total <= msg_large_capacity(ring->large, item->place);
-	case MSG_RING_EVENT:
-		return item->bytes == 0 && item->place >= MSG_EVENT_LOST &&
-		       item->place <= MSG_EVENT_EVICTED &&
-		       item->total <= MSG_LOSS_TOO_LARGE;
-	default:
-		return false;
-	}
-	/* Of 35 and 29 bits: the sum cannot overflow. */
-	return place + item->bytes <= ring->pool_bytes;
+	return item->kind == MSG_RING_SINGLE &&
+	       item->bytes <= MSG_MESSAGE_BYTES_MAX &&
+	       (uint64_t)item->place * MSG_RING_PLACE_UNIT + item->bytes <=
+		       ring->pool_bytes;
 }
 
 /* Entries that may be claimed: not more in hand than allowed, and no wider a

@@ -86,7 +86,7 @@ static int take_whole(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 		uint32_t record;
 
 		if (msg_ring_peek(&ring->reader, at, &item) != MSG_RING_ENTRY ||
-			item.kind > MSG_RING_INLINE || !inbox_believe(ring, &item) ||
+			!inbox_believe_whole(ring, &item) ||
 			item.bytes > inbox->message_bytes_max)
 			break;
 		record = inbox->free[--inbox->free_count];
@@ -130,64 +130,152 @@ static int take_whole(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 	return n;
 }
 
-/* The usual case of one at a time: a single record, all of it back. */
-static INLINE void settle_lone(
-	struct msg_inbox *inbox, struct msg_inbox_ring *ring)
+/* Whether the queue is a single record, of one entry, and all of it is back. */
+static INLINE bool is_lone_back(
+	const struct msg_inbox *inbox, const struct msg_inbox_ring *ring)
 {
 	uint32_t only = ring->oldest;
 	const struct msg_inbox_record *r = &inbox->records[only];
 
 	/* Acquire; partner: take_back. */
-	if (only != ring->newest || r->words != 1 || r->segments != 1 ||
-		(uint32_t)msg_load(inbox_word(inbox, only, 0), acquire) != 0) {
-		inbox_settle_ring(inbox, ring);
-		return;
-	}
-	inbox->free[inbox->free_count++] = only;
+	return only == ring->newest && r->words == 1 && r->segments == 1 &&
+	       (uint32_t)msg_load(inbox_word(inbox, only, 0), acquire) == 0;
+}
+
+/* Then it is free, and the window empty. */
+static INLINE void free_lone(
+	struct msg_inbox *inbox, struct msg_inbox_ring *ring)
+{
+	inbox->free[inbox->free_count++] = ring->oldest;
 	ring->oldest = ring->newest = MSG_INBOX_NONE;
 	ring->in_hand--;
 	msg_ring_settle(&ring->reader, ring->reader.next);
 }
 
-/* The next message, if it is whole in its entry and nothing is in the way: as
- * take_whole of one, with nothing to undo.  False: it is for the others. */
-static INLINE bool take_one(struct msg_inbox *inbox,
-	struct msg_inbox_ring *ring, struct msg_view *view)
+/* The next message, if it is whole in its entry and nothing is in the way, into
+ * a record that nobody holds.  `again`: it is the only one in the queue, and
+ * stays there.  False: it is for the others, who also see what was lapped. */
+static INLINE bool take_into(struct msg_inbox *inbox,
+	struct msg_inbox_ring *ring, const struct msg_ring_entry *e,
+	uint64_t at, uint32_t record, bool again, struct msg_view *view)
 {
-	uint64_t at = ring->reader.next;
+	struct msg_inbox_record *r = &inbox->records[record];
+	_Atomic uint64_t *word = inbox_word(inbox, record, 0);
+	struct msg_inbox_stream *s = inbox->latest;
 	struct msg_ring_item item;
-	uint32_t record;
+	uint32_t topic = ring->topic;
+	uint64_t tag;
 
-	if (msg_ring_peek(&ring->reader, at, &item) != MSG_RING_ENTRY ||
-		item.kind > MSG_RING_INLINE || !inbox_believe(ring, &item) ||
-		item.bytes > inbox->message_bytes_max ||
-		inbox->free_count == 0 || inbox_claim_room(ring) == 0 ||
-		ring->lost != 0)
+	if (!msg_ring_copy(e, at, &item, r->inline_data) ||
+		!inbox_believe_whole(ring, &item) ||
+		item.bytes > inbox->message_bytes_max || ring->lost != 0)
 		return false;
+	if (topic == MSG_INBOX_NONE)
+		topic = item.topic;
+	if (!s || s->expected != item.sequence ||
+		s->publisher != item.publisher || s->topic != topic)
+		return false;
+	/* Told at once, so that little is kept in registers; nobody looks at it
+	 * unless we say true. */
+	view->data = item.kind == MSG_RING_INLINE
+			     ? (const uint8_t *)r->inline_data
+			     : ring->pool + (size_t)item.place *
+						   MSG_RING_PLACE_UNIT;
+	view->bytes = item.bytes;
+	view->publisher = item.publisher;
+	view->sequence = item.sequence;
+	view->lost_before = 0;
+	view->segment_count = 1;
+	view->topic = topic;
+	view->event = MSG_EVENT_MESSAGE;
+	view->reason = MSG_LOSS_UNKNOWN;
+	if (again)
+		msg_ring_settle(&ring->reader, at);
 	if (msg_ring_hold(&ring->reader, at + 1,
-		    item.kind == MSG_RING_SINGLE) != at) {
-		inbox_note_lapped(inbox, ring);
+		    item.kind == MSG_RING_SINGLE) != at)
 		return false;
-	}
-	record = inbox->free[--inbox->free_count];
-	take_plain(inbox, ring, &item, record, view);
-	inbox->records[record].index = at;
-	inbox->records[record].younger = MSG_INBOX_NONE;
-	view->lost_before = inbox_missing(inbox, item.publisher, view->topic,
-		item.sequence, 1, item.lost);
+	s->expected++;
+	r->index = at;
+	r->total = item.bytes;
+	r->kind = (uint8_t)item.kind;
+	/* As inbox_set_bit, but for what is known here. */
+	tag = inbox_new_life(r);
+	msg_store(word, tag | 1, relaxed);
+	view->opaque = tag | record;
+	inbox_count(inbox, MSG_COUNTER_BYTES, item.bytes);
+	return true;
+}
+
+/* A record that take_into filled comes from the free ones into the queue. */
+static INLINE void enqueue(
+	struct msg_inbox *inbox, struct msg_inbox_ring *ring, uint32_t record)
+{
+	struct msg_inbox_record *r = &inbox->records[record];
+
+	inbox->free_count--;
+	r->words = 1;
+	r->segments = 1;
+	r->next = MSG_INBOX_NONE;
+	r->place = MSG_INBOX_NONE;
+	r->younger = MSG_INBOX_NONE;
 	if (ring->oldest == MSG_INBOX_NONE)
 		ring->oldest = record;
 	else
 		inbox->records[ring->newest].younger = record;
 	ring->newest = record;
 	ring->in_hand++;
-	inbox_count(inbox, MSG_COUNTER_BYTES, item.bytes);
+}
+
+/* The usual case of one at a time: the one before is back, or was seen to be,
+ * and nothing else is in hand. */
+static INLINE bool take_one(struct msg_inbox *inbox,
+	struct msg_inbox_ring *ring, const struct msg_ring_entry *e,
+	uint64_t at, struct msg_view *view)
+{
+	uint32_t record = ring->oldest;
+	bool again = record != MSG_INBOX_NONE;
+
+	if (ring->deliver != MSG_INBOX_NONE || ring->kept != MSG_INBOX_NONE)
+		return false;
+	if (again) {
+		/* Behind a pack comes a pack, most likely. */
+		if (inbox->records[record].kind > MSG_RING_INLINE ||
+			!is_lone_back(inbox, ring))
+			return false;
+	} else {
+		if (inbox->free_count == 0 || inbox_claim_room(ring) == 0)
+			return false;
+		record = inbox->free[inbox->free_count - 1];
+	}
+	if (!take_into(inbox, ring, e, at, record, again, view))
+		return false;
+	if (!again)
+		enqueue(inbox, ring, record);
 	return true;
 }
 
-/* Whatever is there of one ring, behind the `n` views already taken. */
+/* The same behind others that are still out. */
+static APART bool take_another(struct msg_inbox *inbox,
+	struct msg_inbox_ring *ring, struct msg_view *view)
+{
+	uint64_t at = ring->reader.next;
+	const struct msg_ring_entry *e = msg_ring_entry_at(&ring->reader, at);
+	uint32_t record;
+
+	if (inbox->free_count == 0 || inbox_claim_room(ring) == 0 ||
+		msg_ring_turn(e) != at + 1)
+		return false;
+	record = inbox->free[inbox->free_count - 1];
+	if (!take_into(inbox, ring, e, at, record, false, view))
+		return false;
+	enqueue(inbox, ring, record);
+	return true;
+}
+
+/* Whatever is there of one ring, behind the `n` views already taken.  `other`:
+ * the next entry most likely is none that take_whole wants. */
 static APART int take_rest(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
-	struct msg_view *views, int count, int n)
+	struct msg_view *views, int count, int n, bool other)
 {
 	for (;;) {
 		uint32_t want;
@@ -197,7 +285,9 @@ static APART int take_rest(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 			n += inbox_deliver(inbox, ring, views + n, count - n);
 		if (n == count || !msg_ring_ready(&ring->reader))
 			break;
-		whole = take_whole(inbox, ring, views + n, count - n);
+		whole = other ? 0
+			      : take_whole(inbox, ring, views + n, count - n);
+		other = false;
 		n += whole;
 		want = (uint32_t)(count - n);
 		if (whole == 0 && !inbox_claim(inbox, ring,
@@ -255,25 +345,32 @@ static INLINE int counted(struct msg_inbox *inbox, int n)
 	return n;
 }
 
-static INLINE int take_ring(struct msg_inbox *inbox,
-	struct msg_inbox_ring *ring, struct msg_view *views, int count)
+/* `tried`: take_one was, and did not want what is next, if it was there. */
+static INLINE int take_ring(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
+	struct msg_view *views, int count, bool tried)
 {
+	/* By take_one: to be told even if nothing follows. */
+	bool lapped = ring->reader.lapped != ring->lapped_told;
 	int n = 0;
 
-	if (ring->kept != MSG_INBOX_NONE)
+	if (lapped)
+		inbox_note_lapped(inbox, ring);
+	if (ring->kept == MSG_INBOX_NONE && ring->oldest != ring->deliver &&
+		is_lone_back(inbox, ring))
+		free_lone(inbox, ring);
+	else if (ring->kept != MSG_INBOX_NONE || ring->oldest != ring->deliver)
 		inbox_settle_ring(inbox, ring);
-	else if (ring->oldest != ring->deliver)
-		settle_lone(inbox, ring);
 	if (ring->deliver == MSG_INBOX_NONE) {
-		if (!msg_ring_ready(&ring->reader) && !ring->owes)
+		if (!msg_ring_ready(&ring->reader) && !ring->owes && !lapped)
 			return 0;
-		if (take_one(inbox, ring, views)) {
+		tried = tried && ring->oldest == MSG_INBOX_NONE;
+		if (!tried && take_another(inbox, ring, views)) {
 			n = 1;
 			if (n == count || !msg_ring_ready(&ring->reader))
 				return n;
 		}
 	}
-	return take_rest(inbox, ring, views, count, n);
+	return take_rest(inbox, ring, views, count, n, tried);
 }
 
 /* What is not usual: events before, and behind, what there is to take. */
@@ -288,7 +385,7 @@ static APART int take_apart(struct msg_inbox *inbox, struct msg_inbox_ring *ring
 	if (ring->reader.next < ring->late_end)
 		n += take_late(inbox, ring, views + n, count - n);
 	else
-		n += take_ring(inbox, ring, views + n, count - n);
+		n += take_ring(inbox, ring, views + n, count - n, false);
 	if (n < count && ring->deliver == MSG_INBOX_NONE &&
 		!msg_ring_ready(&ring->reader) && !ring->owes)
 		n += inbox_tell_owed(inbox, ring, MSG_EVENT_LEFT,
@@ -356,7 +453,7 @@ static APART int take_many(
 					   ? take_apart(inbox, ring, views + n,
 						     count - n)
 					   : take_ring(inbox, ring, views + n,
-						     count - n);
+						     count - n, false);
 
 			if (some > 0)
 				tell(inbox, ring, some);
@@ -369,16 +466,63 @@ static APART int take_many(
 	return counted(inbox, n);
 }
 
+/* Of the only ring, when take_one took `n`. */
+static APART int take_lone_ring(
+	struct msg_inbox *inbox, struct msg_view *views, int count, int n)
+{
+	struct msg_inbox_ring *ring = inbox->rings[0];
+
+	n = n > 0 ? take_rest(inbox, ring, views, count, n, false)
+		  : take_ring(inbox, ring, views, count,
+			    ring->kept == MSG_INBOX_NONE &&
+				    ring->oldest == ring->newest);
+	if (n > 0)
+		tell(inbox, ring, n);
+	return counted(inbox, n);
+}
+
+/* Of the only ring, in which there was nothing: most looks of who spins. */
+static APART int take_none(
+	struct msg_inbox *inbox, struct msg_view *views, int count)
+{
+	struct msg_inbox_ring *ring = inbox->rings[0];
+
+	if (ring->deliver != MSG_INBOX_NONE || ring->kept != MSG_INBOX_NONE ||
+		ring->owes || ring->reader.lapped != ring->lapped_told)
+		return take_lone_ring(inbox, views, count, 0);
+	if (ring->oldest != MSG_INBOX_NONE) {
+		if (!is_lone_back(inbox, ring))
+			return take_lone_ring(inbox, views, count, 0);
+		free_lone(inbox, ring);
+	}
+	inbox->events = 0;
+	MSG_PROBE2(take, inbox, 0);
+	return 0;
+}
+
 int msg_inbox_take(struct msg_inbox *inbox, struct msg_view *views, int count)
 {
-	int n;
+	const struct msg_ring_entry *e;
+	struct msg_inbox_ring *ring;
+	uint64_t turn;
+	uint64_t at;
 
 	if (inbox->ring_count != 1 || inbox->rings[0]->apart)
 		return take_many(inbox, views, count);
-	n = take_ring(inbox, inbox->rings[0], views, count);
-	if (n > 0)
-		tell(inbox, inbox->rings[0], n);
-	return counted(inbox, n);
+	ring = inbox->rings[0];
+	at = ring->reader.next;
+	e = msg_ring_entry_at(&ring->reader, at);
+	turn = msg_ring_turn(e);
+	if (turn <= at)
+		return take_none(inbox, views, count);
+	if (turn != at + 1 || !take_one(inbox, ring, e, at, views))
+		return take_lone_ring(inbox, views, count, 0);
+	if (count > 1 && msg_ring_ready(&ring->reader))
+		return take_lone_ring(inbox, views, count, 1);
+	tell(inbox, ring, 1);
+	inbox_count(inbox, MSG_COUNTER_MESSAGES, 1);
+	MSG_PROBE2(take, inbox, 1);
+	return 1;
 }
 
 bool msg_inbox_ready(const struct msg_inbox *inbox)

@@ -434,15 +434,16 @@ static void release_many(
 void msg_inbox_release(
 	struct msg_inbox *inbox, const struct msg_view *views, int count)
 {
+	uint64_t handle;
 	_Atomic uint64_t *word;
 
 	if (count != 1) {
 		release_many(inbox, views, count);
 		return;
 	}
-	word = handle_word(inbox, views->opaque);
-	if (!word || take_back(word, views->opaque >> 32,
-			     handle_bit(views->opaque)) == 0)
+	handle = views->opaque;
+	word = handle_word(inbox, handle);
+	if (!word || take_back(word, handle >> 32, handle_bit(handle)) == 0)
 		refuse(inbox, 1);
 }
 

@@ -70,19 +70,31 @@ static inline void msg_ring_reader_open(struct msg_ring_reader *reader,
 	msg_store(&ledger->next, reader->next, release);
 }
 
-/* Look at the entry of index `at`, next or later. */
-static inline enum msg_ring_peek msg_ring_peek(
-	const struct msg_ring_reader *reader, uint64_t at,
-	struct msg_ring_item *item)
+static inline const struct msg_ring_entry *msg_ring_entry_at(
+	const struct msg_ring_reader *reader, uint64_t at)
 {
-	const struct msg_ring_entry *e = &reader->entries[at & reader->mask];
+	return &reader->entries[at & reader->mask];
+}
+
+/* The entry of index `at` is there if this says at + 1: not yet below, gone
+ * above. */
+static inline __attribute__((always_inline)) uint64_t msg_ring_turn(
+	const struct msg_ring_entry *e)
+{
 	/* "publish"; partner: msg_ring_put. */
-	uint64_t turn = msg_load(&e->turn, acquire);
+	return msg_load(&e->turn, acquire);
+}
+
+/* Copy the entry of index `at`, whose turn msg_ring_turn said is at + 1.  What
+ * it holds of a message goes to `data`, so that the rest of an item may live in
+ * registers.  False: torn. */
+static inline __attribute__((always_inline)) bool msg_ring_copy(
+	const struct msg_ring_entry *e, uint64_t at,
+	struct msg_ring_item *item, uint64_t *data)
+{
 	uint64_t from;
 	uint64_t what;
 
-	if (turn != at + 1)
-		return turn > at + 1 ? MSG_RING_GONE : MSG_RING_EMPTY;
 	item->sequence = msg_load(&e->sequence, relaxed);
 	from = msg_load(&e->from, relaxed);
 	what = msg_load(&e->what, relaxed);
@@ -96,7 +108,7 @@ static inline enum msg_ring_peek msg_ring_peek(
 		item->place = 0;
 		item->lost = (uint32_t)what;
 		for (unsigned i = 0; i < MSG_RING_INLINE_BYTES / 8; i++)
-			item->data[i] = msg_load(&e->more[i], relaxed);
+			data[i] = msg_load(&e->more[i], relaxed);
 	} else {
 		item->place = (uint32_t)what;
 		item->lost = (uint32_t)msg_load(&e->more[0], relaxed);
@@ -112,12 +124,26 @@ static inline enum msg_ring_peek msg_ring_peek(
 	 * nothing yet: the floor that goes with it may not be visible to us
 	 * before the entry that comes there is. */
 	msg_fence(acquire);
-	return msg_load(&e->turn, relaxed) == at + 1 ? MSG_RING_ENTRY
-						     : MSG_RING_EMPTY;
+	return msg_load(&e->turn, relaxed) == at + 1;
+}
+
+/* Look at the entry of index `at`, next or later. */
+static inline enum msg_ring_peek msg_ring_peek(
+	const struct msg_ring_reader *reader, uint64_t at,
+	struct msg_ring_item *item)
+{
+	const struct msg_ring_entry *e = msg_ring_entry_at(reader, at);
+	uint64_t turn = msg_ring_turn(e);
+
+	if (turn != at + 1)
+		return turn > at + 1 ? MSG_RING_GONE : MSG_RING_EMPTY;
+	return msg_ring_copy(e, at, item, item->data) ? MSG_RING_ENTRY
+						      : MSG_RING_EMPTY;
 }
 
 /* Whether the next entry is there, without a copy of it. */
-static inline bool msg_ring_ready(const struct msg_ring_reader *reader)
+static inline __attribute__((always_inline)) bool msg_ring_ready(
+	const struct msg_ring_reader *reader)
 {
 	const struct msg_ring_entry *e =
 		&reader->entries[reader->next & reader->mask];
@@ -128,7 +154,7 @@ static inline bool msg_ring_ready(const struct msg_ring_reader *reader)
 /* Claim all below `upto`, which was peeked.  `pinned`: some of it stands in the
  * pool.  Returns where the claim begins: what was peeked below that is void.
  * The rest is claimed, so `next` never goes back. */
-static inline uint64_t msg_ring_hold(
+static inline __attribute__((always_inline)) uint64_t msg_ring_hold(
 	struct msg_ring_reader *reader, uint64_t upto, bool pinned)
 {
 	uint64_t from = reader->next;
@@ -151,7 +177,8 @@ static inline uint64_t msg_ring_hold(
 }
 
 /* All entries below `low` are returned, or kept. */
-static inline void msg_ring_settle(struct msg_ring_reader *reader, uint64_t low)
+static inline __attribute__((always_inline)) void msg_ring_settle(
+	struct msg_ring_reader *reader, uint64_t low)
 {
 	reader->low = low;
 	/* "return"; partner: read_claim. */

@@ -469,7 +469,7 @@ static void wake_up(struct msg_subscription *s)
 
 /* Nothing was there, or what was may be void.  `slept`: something woke us, and
  * if it was no message it was the socket. */
-static int take_less(
+static __attribute__((noinline)) int take_less(
 	struct msg_subscription *s, struct msg_view *views, int n, bool slept)
 {
 	if (s->evicted || msg_inbox_evicted(&s->inbox)) {
@@ -491,19 +491,30 @@ static int take_less(
 	return 0;
 }
 
-static int take(struct msg_subscription *s, struct msg_view *views, int count)
+/* It slept, or it is time to look what the broker says. */
+static __attribute__((noinline)) int take_apart(
+	struct msg_subscription *s, struct msg_view *views, int count)
 {
 	bool slept = s->armed;
 	int n;
 
-	if (msg_client_has_news(&s->client) ||
-		(++s->takes % TAKES_PER_LOOK == 0 &&
-			msg_client_is_due(&s->client)))
+	if (msg_client_has_news(&s->client) || msg_client_is_due(&s->client))
 		subscription_turn(s);
 	if (slept)
 		wake_up(s);
 	n = msg_inbox_take(&s->inbox, views, count);
 	return n > 0 && !s->evictable ? n : take_less(s, views, n, slept);
+}
+
+static int take(struct msg_subscription *s, struct msg_view *views, int count)
+{
+	int n;
+
+	if (s->armed || msg_client_has_news(&s->client) ||
+		++s->takes % TAKES_PER_LOOK == 0)
+		return take_apart(s, views, count);
+	n = msg_inbox_take(&s->inbox, views, count);
+	return n > 0 && !s->evictable ? n : take_less(s, views, n, false);
 }
 
 int msg_subscription_take(

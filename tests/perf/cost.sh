@@ -76,8 +76,8 @@ measure() { # measure LANE PATH BATCH
 		failed=1
 	fi
 	printf '%-7s %-8s %5d %8s %8s %s\n' "$1" "$2" "$3" "$each" "$limit" "$verdict"
-	[ "$top" = 0 ] || sort -rn "$work/ours" | head -"$top" |
-		awk -v n=$count '{ name = $2; sub(".*:", "", name)
+	[ "$top" = 0 ] || sort -rn "$work/ours" |
+		awk -v n=$count -v top="$top" 'NR <= top { name = $2; sub(".*:", "", name)
 			printf "    %8.1f  %s\n", $1 / n, name }'
 }
 

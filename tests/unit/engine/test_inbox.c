@@ -850,6 +850,37 @@ START_TEST(a_lap_with_nothing_behind_it_is_told_to_who_asked)
 }
 END_TEST
 
+/* The short way of a lone message: into the record of the one before, or into a
+ * fresh one. */
+START_TEST(a_lone_one_that_was_revoked_is_told_though_nothing_follows)
+{
+	for (int fresh = 0; fresh < 2; fresh++) {
+		struct msg_view view;
+
+		open_all();
+		inbox.tells_events = true;
+		sources[0].ring->publisher = 7;
+		sources[0].ring->topic = 3;
+		publish(&sources[0], 0);
+		expect_message(0, 0);
+		if (fresh)
+			ck_assert_int_eq(take(&view, 1), 0);
+		publish(&sources[0], 1);
+		msg_ring_reclaim(&sources[0].writer, sources[0].writer.head);
+		expect_event(MSG_EVENT_LOST, 1, MSG_LOSS_LAPPED);
+		publish(&sources[0], 2);
+		expect_message(2, 0);
+		ck_assert_uint_eq(
+			msg_counter_get(&counters[MSG_COUNTER_LAPPED]), 1);
+		ck_assert_uint_eq(
+			msg_counter_get(&counters[MSG_COUNTER_LOST]), 1);
+		ck_assert_int_eq(take(&view, 1), 0);
+		all_home();
+		close_all();
+	}
+}
+END_TEST
+
 START_TEST(rings_take_turns)
 {
 	struct msg_view views[4];
@@ -1136,6 +1167,8 @@ int main(void)
 	tcase_add_test(hand, events_are_for_who_asked);
 	tcase_add_test(
 		hand, a_lap_with_nothing_behind_it_is_told_to_who_asked);
+	tcase_add_test(hand,
+		a_lone_one_that_was_revoked_is_told_though_nothing_follows);
 	tcase_add_test(large_ones, a_large_one_is_a_view_of_its_buffer);
 	tcase_add_test(
 		large_ones, a_large_one_comes_home_past_one_that_is_kept);
