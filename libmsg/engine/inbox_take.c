@@ -160,18 +160,17 @@ static INLINE bool take_into(struct msg_inbox *inbox,
 	uint64_t at, uint32_t record, bool again, struct msg_view *view)
 {
 	struct msg_inbox_record *r = &inbox->records[record];
-	_Atomic uint64_t *word = inbox_word(inbox, record, 0);
-	struct msg_inbox_stream *s = inbox->latest;
+	struct msg_inbox_stream *s;
 	struct msg_ring_item item;
-	uint32_t topic = ring->topic;
+	uint32_t topic;
 	uint64_t tag;
 
 	if (!msg_ring_copy(e, at, &item, r->inline_data) ||
 		!inbox_believe_whole(ring, &item) ||
 		item.bytes > inbox->message_bytes_max || ring->lost != 0)
 		return false;
-	if (topic == MSG_INBOX_NONE)
-		topic = item.topic;
+	topic = ring->topic == MSG_INBOX_NONE ? item.topic : ring->topic;
+	s = inbox->latest;
 	if (!s || s->expected != item.sequence ||
 		s->publisher != item.publisher || s->topic != topic)
 		return false;
@@ -200,7 +199,7 @@ static INLINE bool take_into(struct msg_inbox *inbox,
 	r->kind = (uint8_t)item.kind;
 	/* As inbox_set_bit, but for what is known here. */
 	tag = inbox_new_life(r);
-	msg_store(word, tag | 1, relaxed);
+	msg_store(inbox_word(inbox, record, 0), tag | 1, relaxed);
 	view->opaque = tag | record;
 	inbox_count(inbox, MSG_COUNTER_BYTES, item.bytes);
 	return true;
