@@ -264,6 +264,14 @@ void publish_filled(struct msg_publisher *publisher, size_t bytes,
 	ck_assert_ptr_null(loan.data);
 }
 
+/* Never negative: that would be no limit. */
+static int64_t left_until(int64_t deadline)
+{
+	int64_t left = deadline - now_ns();
+
+	return left > 0 ? left : 0;
+}
+
 struct msg_view take_one(struct msg_subscriber *subscriber, int64_t limit)
 {
 	int64_t deadline = now_ns() + (int64_t)((double)limit * lane.patience);
@@ -276,7 +284,7 @@ struct msg_view take_one(struct msg_subscriber *subscriber, int64_t limit)
 		if (n == 1)
 			return view;
 		ck_assert_msg(now_ns() < deadline, "nothing came");
-		n = msg_subscriber_wait(subscriber, deadline - now_ns());
+		n = msg_subscriber_wait(subscriber, left_until(deadline));
 		ck_assert(n == 0 || n == -MSG_ERROR_TIMEOUT);
 	}
 }
@@ -292,7 +300,7 @@ bool stays_silent(struct msg_subscriber *subscriber, int64_t limit)
 		ck_assert_int_ge(n, 0);
 		if (n > 0)
 			return false;
-		n = msg_subscriber_wait(subscriber, deadline - now_ns());
+		n = msg_subscriber_wait(subscriber, left_until(deadline));
 		ck_assert(n == 0 || n == -MSG_ERROR_TIMEOUT);
 	}
 	return true;
