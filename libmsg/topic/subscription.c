@@ -231,8 +231,10 @@ static void clear_out(struct msg_subscription *s)
 		if ((source->ended || source->ring->finished ||
 			    source->ring->stopped ||
 			    (source->give_up != 0 && now > source->give_up)) &&
-			msg_inbox_remove(&s->inbox, source->ring))
+			msg_inbox_remove(&s->inbox, source->ring)) {
 			unmap(source);
+			subscription_left(s, source->session);
+		}
 	}
 }
 
@@ -282,8 +284,10 @@ static int subscribed(
 	if (result < 0)
 		return result;
 	frame->fds[0] = -1;
-	if (s->session++ > 0)
+	if (s->session++ > 0) {
 		msg_counter_add(&s->counters[MSG_COUNTER_REATTACHED], 1);
+		subscription_left(s, s->session - 1);
+	}
 	/* What was sent before is not to come twice. */
 	s->said.resumes = true;
 	s->client.phase = MSG_CLIENT_SERVED;
@@ -384,7 +388,9 @@ static int open_inbox(
 		return result;
 	s->sources = calloc(MSG_SUBSCRIPTION_RINGS_MAX, sizeof *s->sources);
 	s->topics = calloc(MSG_SUBSCRIPTION_TOPICS_MAX, sizeof *s->topics);
-	if (!s->sources || !s->topics)
+	s->doorbells =
+		calloc(MSG_SUBSCRIPTION_DOORBELLS_MAX, sizeof *s->doorbells);
+	if (!s->sources || !s->topics || !s->doorbells)
 		return msg_fail(
 			MSG_ERROR_MEMORY, "no memory for a subscription");
 	return 0;
@@ -436,6 +442,8 @@ void msg_subscription_close(struct msg_subscription *s)
 	subscription_close_descriptors(s);
 	free(s->sources);
 	free(s->topics);
+	free(s->doorbells);
+	s->doorbells = NULL;
 	s->sources = NULL;
 	s->topics = NULL;
 }

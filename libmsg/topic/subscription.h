@@ -28,6 +28,8 @@
 #include "topic/name.h"
 
 #define MSG_SUBSCRIPTION_RINGS_MAX 256u
+/* Of each session that a ring is left of, and of this one. */
+#define MSG_SUBSCRIPTION_DOORBELLS_MAX (MSG_SUBSCRIPTION_RINGS_MAX + 1)
 /* As many topics as a pattern follows without a broker. */
 #define MSG_SUBSCRIPTION_TOPICS_MAX 1024u
 /* Local publishers that went and are remembered, in case they come back. */
@@ -70,6 +72,13 @@ struct msg_source {
 	uint64_t give_up; /* Of an orphan, coarse clock; 0: not yet said. */
 };
 
+/* What publishers ring; one that nobody holds any more tells them that its
+ * reader is dead, so it is held as long as a ring of its session is read. */
+struct msg_doorbell {
+	int fd; /* -1: its last publisher is gone. */
+	uint32_t session;
+};
+
 struct msg_subscription {
 	struct msg_attended attended;
 	struct msg_inbox inbox;
@@ -86,8 +95,9 @@ struct msg_subscription {
 	uint32_t spin_us;
 	uint64_t spin_ns; /* What a wait spins at present. */
 	int epoll_fd;
-	int timer_fd;     /* Looks for a broker that is away. */
-	int doorbells[2]; /* This session's, the last one's; -1. */
+	int timer_fd; /* Looks for a broker that is away. */
+	struct msg_doorbell *doorbells; /* MSG_SUBSCRIPTION_DOORBELLS_MAX */
+	uint32_t doorbell_count;
 	struct msg_control_subscribe said;
 	void (*typed)(void *context, const struct msg_control_typed *said);
 	void *typed_context;
@@ -142,6 +152,9 @@ void subscription_close_descriptors(struct msg_subscription *subscription);
 /* Watch the socket of a session that begins, and its doorbell, which is kept. */
 int subscription_watch_socket(struct msg_subscription *subscription);
 int subscription_watch_doorbell(struct msg_subscription *subscription, int fd);
+/* That session is over, or a ring of it no longer read: the doorbell is let go
+ * if nothing of it is left. */
+void subscription_left(struct msg_subscription *subscription, uint32_t session);
 /* Be woken to look for the broker, or no more. */
 void subscription_set_timer(struct msg_subscription *subscription);
 /* Whether the descriptor is readable; make it so, until it is armed again, by

@@ -54,7 +54,6 @@ static int watch(struct msg_subscription *s, int fd)
 
 int subscription_open_descriptors(struct msg_subscription *s)
 {
-	s->doorbells[0] = s->doorbells[1] = -1;
 	s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	s->timer_fd =
 		timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -77,8 +76,8 @@ void subscription_close_descriptors(struct msg_subscription *s)
 {
 	close_fd(&s->epoll_fd);
 	close_fd(&s->timer_fd);
-	close_fd(&s->doorbells[0]);
-	close_fd(&s->doorbells[1]);
+	while (s->doorbell_count > 0)
+		close_fd(&s->doorbells[--s->doorbell_count].fd);
 }
 
 int subscription_watch_socket(struct msg_subscription *s)
@@ -86,17 +85,31 @@ int subscription_watch_socket(struct msg_subscription *s)
 	return watch(s, msg_socket_fd(s->client.socket));
 }
 
-/* Publishers that do not know of the broker's return ring the old one. */
 int subscription_watch_doorbell(struct msg_subscription *s, int fd)
 {
 	int result = watch(s, fd);
 
 	if (result < 0)
 		return result;
-	close_fd(&s->doorbells[1]);
-	s->doorbells[1] = s->doorbells[0];
-	s->doorbells[0] = fd;
+	s->doorbells[s->doorbell_count++] = (struct msg_doorbell){
+		.fd = fd, .session = s->session + 1};
 	return 0;
+}
+
+void subscription_left(struct msg_subscription *s, uint32_t session)
+{
+	uint32_t at = 0;
+
+	for (uint32_t i = 0; i < s->source_count; i++)
+		if (s->sources[i].ring && s->sources[i].session == session)
+			return;
+	while (at < s->doorbell_count && s->doorbells[at].session != session)
+		at++;
+	/* That of the present session stays even so: rings may come. */
+	if (at == s->doorbell_count || session == s->session)
+		return;
+	close_fd(&s->doorbells[at].fd);
+	s->doorbells[at] = s->doorbells[--s->doorbell_count];
 }
 
 void subscription_set_timer(struct msg_subscription *s)
@@ -152,8 +165,8 @@ static int arm(struct msg_subscription *s)
 	msg_inbox_settle(&s->inbox);
 	if (has_something(s) || subscription_is_starved(s))
 		return -MSG_ERROR_AGAIN;
-	drain(&s->doorbells[0]);
-	drain(&s->doorbells[1]);
+	for (uint32_t i = 0; i < s->doorbell_count; i++)
+		drain(&s->doorbells[i].fd);
 	if (s->client.phase != MSG_CLIENT_SERVED || s->rung)
 		subscription_set_timer(s);
 	s->rung = false;

@@ -395,6 +395,47 @@ START_TEST(a_dead_broker_is_noticed_and_found_again)
 }
 END_TEST
 
+/* A publisher may be slow to follow: it has a loan out, and brokers come and go
+ * meanwhile.  A doorbell that nobody holds would tell it that we are dead. */
+START_TEST(a_doorbell_is_held_as_long_as_its_ring_is_read)
+{
+	struct fake_client later[4] = {0};
+	int bell;
+
+	setup();
+	bell = dup(broker.bell[0]);
+	fake_ring_open(&first, &broker, 7, "a.b", 11, 0);
+	fake_publish(&first, 64);
+	expect(0, 0, "a.b");
+	fake_hang_up(&broker);
+	for (uint32_t i = 0; i < 4; i++) {
+		fake_serve(&later[i], NULL);
+		ck_assert_int_eq(msg_subscription_wait(&s, deadline(400)),
+			-MSG_ERROR_TIMEOUT);
+		fake_served(&later[i]);
+		ck_assert_uint_eq(s.session, i + 2);
+		ck_assert_int_eq(send(bell, "", 1, MSG_NOSIGNAL), 1);
+		fake_publish(&first, 64);
+		expect(i + 1, 0, "a.b");
+		if (i < 3)
+			fake_hang_up(&later[i]);
+	}
+	/* Theirs are not held: none had a ring. */
+	ck_assert_uint_eq(s.doorbell_count, 2);
+	fake_ring_open(&second, &later[3], 1, "a.b", 11, 5);
+	fake_publish(&second, 64);
+	expect(5, 0, "a.b");
+	subscription_turn(&s);
+	ck_assert_uint_eq(rings(), 1);
+	ck_assert_uint_eq(s.doorbell_count, 1);
+	ck_assert_int_lt(send(bell, "", 1, MSG_NOSIGNAL), 0);
+	close(bell);
+	msg_subscription_close(&s);
+	fake_hang_up(&later[3]);
+	fake_close();
+}
+END_TEST
+
 START_TEST(who_sleeps_on_the_descriptor_finds_the_broker_again)
 {
 	struct msg_view view;
@@ -504,6 +545,8 @@ int main(void)
 	tcase_add_test(sleep_case, a_wait_sleeps_on_all_bells_and_the_news);
 	tcase_add_test(sleep_case, a_descriptor_wakes_once_for_each_arming);
 	tcase_add_test(broker_case, a_dead_broker_is_noticed_and_found_again);
+	tcase_add_test(
+		broker_case, a_doorbell_is_held_as_long_as_its_ring_is_read);
 	tcase_add_test(broker_case,
 		who_sleeps_on_the_descriptor_finds_the_broker_again);
 	tcase_add_test(broker_case, who_is_armed_and_attended_still_wakes);
