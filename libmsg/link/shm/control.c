@@ -400,13 +400,15 @@ static void build_text(const struct field *field, const char *from,
 
 	assert(bytes < field->size && bytes >= field->min);
 	to->data = must_take(arena, field->size);
-	if (field->label)
+	if (field->label) {
 		to->len = msg_text_clean((char *)to->data, from, field->max);
-	else
-		to->len =
-			msg_text_take((char *)to->data, field->max, from, bytes)
-				? bytes
-				: 0;
+	} else {
+		bool taken = msg_text_take(
+			(char *)to->data, field->max, from, bytes);
+
+		assert(taken);
+		to->len = bytes;
+	}
 	assert(to->len == bytes);
 }
 

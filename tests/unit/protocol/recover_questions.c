@@ -523,6 +523,23 @@ START_TEST(a_tagged_receiver_says_so)
 }
 END_TEST
 
+START_TEST(a_receiver_that_is_tagged_by_now_says_so)
+{
+	struct msg_recover *r = &reader.recover;
+
+	msg_recover_wish(r, GIVE_UP, true);
+	EXPECT_DEADLINE(UINT64_MAX);
+	probe_flow(1, 0);
+	asked(0);
+	ck_assert_uint_eq(last_report.flags, MSG_REPORT_TAGGED);
+	msg_recover_wish(r, GIVE_UP / 2, true);
+	EXPECT_ASKED("", 10);
+	msg_recover_wish(r, GIVE_UP / 2, false);
+	EXPECT_ASKED("at 1", 20);
+	ck_assert_uint_eq(last_report.flags, 0);
+}
+END_TEST
+
 /* ---- joining ----------------------------------------------------------- */
 
 static void wish_for_history(void)
@@ -867,6 +884,7 @@ static void add_position_tests(Suite *suite)
 	tcase_add_test(position, flow_waits_for_an_address);
 	tcase_add_test(position, a_report_may_come_before_next);
 	tcase_add_test(position, a_tagged_receiver_says_so);
+	tcase_add_test(position, a_receiver_that_is_tagged_by_now_says_so);
 }
 
 static void add_join_tests(Suite *suite)

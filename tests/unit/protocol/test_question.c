@@ -148,6 +148,9 @@ START_TEST(odd_answers_are_malformed)
 	header.bytes = MSG_FRAME_HEADER_BYTES + MSG_ANSWER_BYTES;
 	ck_assert(!msg_answer_read(&(struct msg_answer){0}, &header,
 		frame + MSG_FRAME_HEADER_BYTES));
+	header.bytes = MSG_QUESTION_FRAME_MAX + 1;
+	ck_assert(!msg_answer_read(&(struct msg_answer){0}, &header,
+		frame + MSG_FRAME_HEADER_BYTES));
 }
 END_TEST
 

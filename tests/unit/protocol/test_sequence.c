@@ -111,6 +111,33 @@ START_TEST(frames_whose_turn_has_come_are_due_at_once)
 }
 END_TEST
 
+/* What comes while the head of those held is taken and another is due is no
+ * older than those. */
+START_TEST(a_frame_that_comes_half_way_waits_its_own_time)
+{
+	struct msg_sequence *s = &receiver.sequence;
+	struct msg_span spans[] = {msg_span_messages(1, 1),
+		msg_span_messages(3, 1), msg_span_messages(4, 1),
+		msg_span_messages(2, 1), msg_span_messages(6, 1)};
+	uint32_t token;
+
+	for (uint32_t i = 0; i < 4; i++)
+		msg_sequence_arrive(s, &spans[i], i, 20);
+	ck_assert_int_eq(msg_sequence_next(s, 20, &token), MSG_SEQUENCE_FRAME);
+	ck_assert_uint_eq(token, 3);
+	/* 3 and 4 are due; the clock is another processor's, and behind. */
+	ck_assert_int_eq(
+		msg_sequence_arrive(s, &spans[4], 4, 10), MSG_SEQUENCE_HELD);
+	EXPECT_DEADLINE(0);
+	for (uint32_t i = 1; i < 3; i++) {
+		ck_assert_int_eq(
+			msg_sequence_next(s, 20, &token), MSG_SEQUENCE_FRAME);
+		ck_assert_uint_eq(token, i);
+	}
+	EXPECT_DEADLINE(10 + ALLOWANCE);
+}
+END_TEST
+
 START_TEST(a_gap_is_given_up_when_the_allowance_is_over)
 {
 	one(1, 0);
@@ -456,6 +483,8 @@ static void add_gap_tests(Suite *suite)
 	tcase_add_checked_fixture(gap, story_begin, NULL);
 	tcase_add_test(gap, a_gap_that_fills_in_time_is_no_loss);
 	tcase_add_test(gap, frames_whose_turn_has_come_are_due_at_once);
+	tcase_add_test(
+		gap, a_frame_that_comes_half_way_waits_its_own_time);
 	tcase_add_test(gap, a_gap_is_given_up_when_the_allowance_is_over);
 	tcase_add_test(gap, a_gap_noticed_at_time_zero_runs_out_too);
 	tcase_add_test(gap, gaps_run_out_side_by_side);

@@ -536,6 +536,7 @@ static void put_type(unsigned but)
 
 START_TEST(a_type_is_whole_or_malformed)
 {
+	static const uint8_t long_reach[MSG_REACH_BYTES_MAX + 1];
 	struct msg_announcement again;
 	uint8_t packed[MSG_ANNOUNCE_BYTES_MAX];
 
@@ -561,6 +562,26 @@ START_TEST(a_type_is_whole_or_malformed)
 	put_all_but(UNKNOWN);
 	put_type(20);
 	put_bytes(20, "a\x1b", 2);
+	refused();
+	put_all_but(UNKNOWN);
+	put_type(20);
+	put_bytes(20, "", 0);
+	refused();
+	put_all_but(UNKNOWN);
+	put_type(21);
+	put_number(21, 0);
+	refused();
+	put_all_but(UNKNOWN);
+	put_type(22);
+	put_fixed(22, 0);
+	refused();
+	put_all_but(UNKNOWN);
+	put_type(23);
+	put_bytes(23, "", 0);
+	refused();
+	put_all_but(UNKNOWN);
+	put_type(23);
+	put_bytes(23, long_reach, sizeof long_reach);
 	refused();
 }
 END_TEST

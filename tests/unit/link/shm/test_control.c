@@ -326,6 +326,12 @@ START_TEST(parts_lie_in_their_schema)
 	pack_example(about_kind(MSG_CONTROL_SCHEMA));
 	put_bytes(4, part, 0);
 	refused(MSG_CONTROL_SCHEMA, "part is 0, not 1 to 3072");
+	body.bytes = 0;
+	put_number(1, FIXED64, 1);
+	put_number(2, VARINT, 65536);
+	put_number(3, VARINT, 0);
+	put_bytes(4, part, sizeof part);
+	refused(MSG_CONTROL_SCHEMA, "part is 3073, not 1 to 3072");
 }
 END_TEST
 
