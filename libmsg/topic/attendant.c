@@ -15,14 +15,22 @@
 /* Whoever works takes his turns himself, so soon after they are due. */
 #define OVERDUE_NS (50 * MSG_NS_PER_MS)
 
-static void attend(struct msg_attended *one)
+/* When a turn of this one is overdue.  If it is due since a turn of ours, nobody
+ * else works at it: what takes several turns, such as finding a broker again, is
+ * not to wait before each. */
+static uint64_t overdue(const struct msg_attended *one)
 {
 	uint64_t due = msg_load(one->due, relaxed);
 
-	if (msg_clock_coarse_ns() < due + OVERDUE_NS ||
-		!msg_gate_try(&one->gate))
+	return due == one->left ? due : due + OVERDUE_NS;
+}
+
+static void attend(struct msg_attended *one)
+{
+	if (msg_clock_coarse_ns() < overdue(one) || !msg_gate_try(&one->gate))
 		return;
 	one->turn(one->context);
+	one->left = msg_load(one->due, relaxed);
 	msg_gate_help_done(&one->gate);
 }
 
@@ -36,7 +44,7 @@ static uint64_t attend_all(struct msg_attendant *a)
 		uint64_t due;
 
 		attend(one);
-		due = msg_load(one->due, relaxed) + OVERDUE_NS;
+		due = overdue(one);
 		/* Who was left alone just now is looked at with the next
 		 * period. */
 		if (due > now && due < until)

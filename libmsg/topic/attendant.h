@@ -29,6 +29,7 @@ struct msg_attended {
 	const _Atomic uint64_t *due; /* Of its next turn, coarse clock. */
 	void (*turn)(void *context); /* Called inside the gate. */
 	void *context;
+	uint64_t left; /* `due`, as the attendant's last turn left it. */
 };
 
 struct msg_attendant {
