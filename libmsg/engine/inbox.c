@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/trail.h"
+#include "engine/inbox_quick.h"
 
 int msg_inbox_open(
 	struct msg_inbox *inbox, const struct msg_inbox_options *o)
@@ -21,9 +22,9 @@ int msg_inbox_open(
 	inbox->ring_max = o->ring_max;
 	inbox->stream_mask = streams - 1;
 	inbox->stream_max = o->publisher_count_max;
-	inbox->message_bytes_max = o->message_bytes_max
-					   ? o->message_bytes_max
-					   : MSG_MESSAGE_BYTES_MAX;
+	inbox->message_bytes_max = MSG_MESSAGE_BYTES_MAX;
+	if (o->message_bytes_max && o->message_bytes_max < MSG_MESSAGE_BYTES_MAX)
+		inbox->message_bytes_max = o->message_bytes_max;
 	inbox->counts_losses = o->counts_losses;
 	inbox->tells_events = o->events;
 	inbox->counters = o->counters;
@@ -72,6 +73,7 @@ int msg_inbox_add(struct msg_inbox *inbox,
 {
 	struct msg_inbox_ring *ring;
 
+	msg_inbox_close_quick(inbox);
 	if (inbox->ring_count == inbox->ring_max)
 		return msg_fail(MSG_ERROR_MEMORY,
 			"the subscription covers more than %u streams; narrow "
@@ -272,12 +274,14 @@ void inbox_settle_ring(struct msg_inbox *inbox, struct msg_inbox_ring *ring)
 
 void msg_inbox_settle(struct msg_inbox *inbox)
 {
+	msg_inbox_close_quick(inbox);
 	for (uint32_t i = 0; i < inbox->ring_count; i++)
 		inbox_settle_ring(inbox, inbox->rings[i]);
 }
 
 void msg_inbox_part(struct msg_inbox *inbox)
 {
+	msg_inbox_close_quick(inbox);
 	for (uint32_t i = 0; i < inbox->ring_count; i++) {
 		inbox_keep_stragglers(inbox, inbox->rings[i]);
 		inbox_settle_ring(inbox, inbox->rings[i]);
@@ -286,6 +290,7 @@ void msg_inbox_part(struct msg_inbox *inbox)
 
 void msg_inbox_stop(struct msg_inbox *inbox, struct msg_inbox_ring *ring)
 {
+	msg_inbox_close_quick(inbox);
 	ring->stopped = ring->apart = true;
 	/* What is claimed but not yet delivered may change at any time. */
 	while (ring->deliver != MSG_INBOX_NONE) {

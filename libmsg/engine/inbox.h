@@ -100,6 +100,8 @@ struct msg_inbox_ring {
 	bool apart;    /* Stopped, owed something, or next < late_end: not the
 	                  usual way. */
 	uint64_t late_end; /* Entries below were there before we came. */
+	bool packs;    /* Its last entry was no whole message: the next will be
+	                  none, most likely. */
 	bool owes;     /* An event for `lost` that found no room. */
 	uint32_t owed; /* Others that the application is to be told. */
 	struct msg_pack_reader pack;
@@ -118,7 +120,19 @@ struct msg_inbox_stream {
 	bool told;  /* … as was done. */
 };
 
+/* What the short way of a take needs, as long as it is open (inbox_quick.h). */
+struct msg_inbox_quick {
+	struct msg_inbox_ring *ring; /* The only one; NULL: closed. */
+	struct msg_inbox_record *record; /* The only one in its queue, … */
+	_Atomic uint64_t *word;          /* … and its bits. */
+	struct msg_inbox_stream *stream; /* Of the message before. */
+	uint64_t from;      /* Whose the next must be, as entries say it, … */
+	uint64_t from_mask; /* … as far as this goes. */
+	uint32_t topic;
+};
+
 struct msg_inbox {
+	struct msg_inbox_quick quick;
 	struct msg_inbox_record *records;
 	_Atomic uint64_t *bits; /* MSG_INBOX_WORDS a record. */
 	uint32_t *free;

@@ -265,6 +265,7 @@ static void enqueue(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 	else
 		inbox->records[ring->newest].younger = claim->first;
 	ring->newest = claim->last;
+	ring->packs = inbox->records[claim->last].kind > MSG_RING_INLINE;
 	ring->deliver = claim->first;
 	ring->in_hand += claim->entries;
 }

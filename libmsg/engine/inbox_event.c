@@ -8,6 +8,7 @@
  * which need not be in order.
  */
 #include "engine/inbox_internal.h"
+#include "engine/inbox_quick.h"
 
 #define BIT(event) (1u << (event))
 
@@ -115,6 +116,7 @@ void msg_inbox_owe(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 {
 	if (!inbox->tells_events || ring->stopped)
 		return;
+	msg_inbox_close_quick(inbox);
 	ring->owed |= BIT(event);
 	ring->apart = true;
 }
@@ -141,6 +143,7 @@ bool msg_inbox_tell_evicted(struct msg_inbox *inbox, struct msg_view *view)
 {
 	struct msg_inbox_ring *ring = NULL;
 
+	msg_inbox_close_quick(inbox);
 	for (uint32_t i = 0; i < inbox->ring_count; i++)
 		if (!ring || msg_ring_evicted(&inbox->rings[i]->reader))
 			ring = inbox->rings[i];

@@ -5,8 +5,9 @@
 #include <string.h>
 
 #include "base/probe.h"
+#include "engine/inbox_quick.h"
 
-/* Two callers each, and half the cost of a lone message if they are called. */
+/* Called for each message. */
 #define INLINE inline __attribute__((always_inline))
 #define APART __attribute__((noinline))
 
@@ -101,6 +102,7 @@ static int take_whole(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 	}
 	if (n == 0)
 		return 0;
+	ring->packs = false;
 	inbox->records[last].younger = MSG_INBOX_NONE;
 	from = msg_ring_hold(&ring->reader, at, pinned);
 	if (from != begin) {
@@ -152,129 +154,54 @@ static INLINE void free_lone(
 	msg_ring_settle(&ring->reader, ring->reader.next);
 }
 
-/* The next message, if it is whole in its entry and nothing is in the way, into
- * a record that nobody holds.  `again`: it is the only one in the queue, and
- * stays there.  False: it is for the others, who also see what was lapped. */
-static INLINE bool take_into(struct msg_inbox *inbox,
-	struct msg_inbox_ring *ring, const struct msg_ring_entry *e,
-	uint64_t at, uint32_t record, bool again, struct msg_view *view)
-{
-	struct msg_inbox_record *r = &inbox->records[record];
-	struct msg_inbox_stream *s;
-	struct msg_ring_item item;
-	uint32_t topic;
-	uint64_t tag;
-
-	if (!msg_ring_copy(e, at, &item, r->inline_data) ||
-		!inbox_believe_whole(ring, &item) ||
-		item.bytes > inbox->message_bytes_max || ring->lost != 0)
-		return false;
-	topic = ring->topic == MSG_INBOX_NONE ? item.topic : ring->topic;
-	s = inbox->latest;
-	if (!s || s->expected != item.sequence ||
-		s->publisher != item.publisher || s->topic != topic)
-		return false;
-	/* Told at once, so that little is kept in registers; nobody looks at it
-	 * unless we say true. */
-	view->data = item.kind == MSG_RING_INLINE
-			     ? (const uint8_t *)r->inline_data
-			     : ring->pool + (size_t)item.place *
-						   MSG_RING_PLACE_UNIT;
-	view->bytes = item.bytes;
-	view->publisher = item.publisher;
-	view->sequence = item.sequence;
-	view->lost_before = 0;
-	view->segment_count = 1;
-	view->topic = topic;
-	view->event = MSG_EVENT_MESSAGE;
-	view->reason = MSG_LOSS_UNKNOWN;
-	if (again)
-		msg_ring_settle(&ring->reader, at);
-	if (msg_ring_hold(&ring->reader, at + 1,
-		    item.kind == MSG_RING_SINGLE) != at)
-		return false;
-	s->expected++;
-	r->index = at;
-	r->total = item.bytes;
-	r->kind = (uint8_t)item.kind;
-	/* As inbox_set_bit, but for what is known here. */
-	tag = inbox_new_life(r);
-	msg_store(inbox_word(inbox, record, 0), tag | 1, relaxed);
-	view->opaque = tag | record;
-	inbox_count(inbox, MSG_COUNTER_BYTES, item.bytes);
-	return true;
-}
-
-/* A record that take_into filled comes from the free ones into the queue. */
-static INLINE void enqueue(
-	struct msg_inbox *inbox, struct msg_inbox_ring *ring, uint32_t record)
-{
-	struct msg_inbox_record *r = &inbox->records[record];
-
-	inbox->free_count--;
-	r->words = 1;
-	r->segments = 1;
-	r->next = MSG_INBOX_NONE;
-	r->place = MSG_INBOX_NONE;
-	r->younger = MSG_INBOX_NONE;
-	if (ring->oldest == MSG_INBOX_NONE)
-		ring->oldest = record;
-	else
-		inbox->records[ring->newest].younger = record;
-	ring->newest = record;
-	ring->in_hand++;
-}
-
-/* The usual case of one at a time: the one before is back, or was seen to be,
- * and nothing else is in hand. */
-static INLINE bool take_one(struct msg_inbox *inbox,
-	struct msg_inbox_ring *ring, const struct msg_ring_entry *e,
-	uint64_t at, struct msg_view *view)
-{
-	uint32_t record = ring->oldest;
-	bool again = record != MSG_INBOX_NONE;
-
-	if (ring->deliver != MSG_INBOX_NONE || ring->kept != MSG_INBOX_NONE)
-		return false;
-	if (again) {
-		/* Behind a pack comes a pack, most likely. */
-		if (inbox->records[record].kind > MSG_RING_INLINE ||
-			!is_lone_back(inbox, ring))
-			return false;
-	} else {
-		if (inbox->free_count == 0 || inbox_claim_room(ring) == 0)
-			return false;
-		record = inbox->free[inbox->free_count - 1];
-	}
-	if (!take_into(inbox, ring, e, at, record, again, view))
-		return false;
-	if (!again)
-		enqueue(inbox, ring, record);
-	return true;
-}
-
-/* The same behind others that are still out. */
+/* The next message, if it is whole in its entry and of the publisher of the one
+ * before, behind others that are still out.  False: it is for the others, who also
+ * see what was lapped. */
 static APART bool take_another(struct msg_inbox *inbox,
 	struct msg_inbox_ring *ring, struct msg_view *view)
 {
 	uint64_t at = ring->reader.next;
 	const struct msg_ring_entry *e = msg_ring_entry_at(&ring->reader, at);
+	struct msg_inbox_stream *s = inbox->latest;
+	struct msg_inbox_record *r;
+	struct msg_ring_item item;
 	uint32_t record;
 
 	if (inbox->free_count == 0 || inbox_claim_room(ring) == 0 ||
 		msg_ring_turn(e) != at + 1)
 		return false;
 	record = inbox->free[inbox->free_count - 1];
-	if (!take_into(inbox, ring, e, at, record, false, view))
+	r = &inbox->records[record];
+	if (!msg_ring_copy(e, at, &item, item.data) ||
+		!inbox_believe_whole(ring, &item) ||
+		item.bytes > inbox->message_bytes_max || ring->lost != 0)
 		return false;
-	enqueue(inbox, ring, record);
+	item.lost = 0;
+	if (ring->topic != MSG_INBOX_NONE)
+		item.topic = ring->topic;
+	if (!s || s->expected != item.sequence ||
+		s->publisher != item.publisher || s->topic != item.topic ||
+		msg_ring_hold(&ring->reader, at + 1,
+			item.kind == MSG_RING_SINGLE) != at)
+		return false;
+	s->expected++;
+	take_plain(inbox, ring, &item, record, view);
+	r->index = at;
+	r->younger = MSG_INBOX_NONE;
+	inbox->free_count--;
+	if (ring->oldest == MSG_INBOX_NONE)
+		ring->oldest = record;
+	else
+		inbox->records[ring->newest].younger = record;
+	ring->newest = record;
+	ring->in_hand++;
+	inbox_count(inbox, MSG_COUNTER_BYTES, item.bytes);
 	return true;
 }
 
-/* Whatever is there of one ring, behind the `n` views already taken.  `other`:
- * the next entry most likely is none that take_whole wants. */
+/* Whatever is there of one ring, behind the `n` views already taken. */
 static APART int take_rest(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
-	struct msg_view *views, int count, int n, bool other)
+	struct msg_view *views, int count, int n)
 {
 	for (;;) {
 		uint32_t want;
@@ -284,9 +211,9 @@ static APART int take_rest(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 			n += inbox_deliver(inbox, ring, views + n, count - n);
 		if (n == count || !msg_ring_ready(&ring->reader))
 			break;
-		whole = other ? 0
-			      : take_whole(inbox, ring, views + n, count - n);
-		other = false;
+		whole = ring->packs ? 0
+				    : take_whole(inbox, ring, views + n,
+					      count - n);
 		n += whole;
 		want = (uint32_t)(count - n);
 		if (whole == 0 && !inbox_claim(inbox, ring,
@@ -344,11 +271,10 @@ static INLINE int counted(struct msg_inbox *inbox, int n)
 	return n;
 }
 
-/* `tried`: take_one was, and did not want what is next, if it was there. */
 static INLINE int take_ring(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
-	struct msg_view *views, int count, bool tried)
+	struct msg_view *views, int count)
 {
-	/* By take_one: to be told even if nothing follows. */
+	/* On the short way: to be told even if nothing follows. */
 	bool lapped = ring->reader.lapped != ring->lapped_told;
 	int n = 0;
 
@@ -362,14 +288,15 @@ static INLINE int take_ring(struct msg_inbox *inbox, struct msg_inbox_ring *ring
 	if (ring->deliver == MSG_INBOX_NONE) {
 		if (!msg_ring_ready(&ring->reader) && !ring->owes && !lapped)
 			return 0;
-		tried = tried && ring->oldest == MSG_INBOX_NONE;
-		if (!tried && take_another(inbox, ring, views)) {
+		if (!ring->packs && take_another(inbox, ring, views)) {
 			n = 1;
 			if (n == count || !msg_ring_ready(&ring->reader))
 				return n;
 		}
+		if (ring->reader.lapped != ring->lapped_told)
+			inbox_note_lapped(inbox, ring);
 	}
-	return take_rest(inbox, ring, views, count, n, tried);
+	return take_rest(inbox, ring, views, count, n);
 }
 
 /* What is not usual: events before, and behind, what there is to take. */
@@ -384,7 +311,7 @@ static APART int take_apart(struct msg_inbox *inbox, struct msg_inbox_ring *ring
 	if (ring->reader.next < ring->late_end)
 		n += take_late(inbox, ring, views + n, count - n);
 	else
-		n += take_ring(inbox, ring, views + n, count - n, false);
+		n += take_ring(inbox, ring, views + n, count - n);
 	if (n < count && ring->deliver == MSG_INBOX_NONE &&
 		!msg_ring_ready(&ring->reader) && !ring->owes)
 		n += inbox_tell_owed(inbox, ring, MSG_EVENT_LEFT,
@@ -438,7 +365,7 @@ static bool is_next(struct msg_inbox_ring *ring)
 	return true;
 }
 
-static APART int take_many(
+static INLINE int take_many(
 	struct msg_inbox *inbox, struct msg_view *views, int count)
 {
 	uint32_t at = inbox->turn;
@@ -452,7 +379,7 @@ static APART int take_many(
 					   ? take_apart(inbox, ring, views + n,
 						     count - n)
 					   : take_ring(inbox, ring, views + n,
-						     count - n, false);
+						     count - n);
 
 			if (some > 0)
 				tell(inbox, ring, some);
@@ -465,63 +392,70 @@ static APART int take_many(
 	return counted(inbox, n);
 }
 
-/* Of the only ring, when take_one took `n`. */
-static APART int take_lone_ring(
-	struct msg_inbox *inbox, struct msg_view *views, int count, int n)
+/* ---- the short way: inbox_quick.h --------------------------------------- */
+
+/* Behind one message: open it, if nothing is in its way. */
+static void open_quick(struct msg_inbox *inbox, const struct msg_view *view)
 {
 	struct msg_inbox_ring *ring = inbox->rings[0];
+	struct msg_inbox_stream *s = inbox->latest;
+	struct msg_inbox_record *r;
+	uint32_t only = ring->oldest;
 
-	n = n > 0 ? take_rest(inbox, ring, views, count, n, false)
-		  : take_ring(inbox, ring, views, count,
-			    ring->kept == MSG_INBOX_NONE &&
-				    ring->oldest == ring->newest);
-	if (n > 0)
-		tell(inbox, ring, n);
+	if (inbox->ring_count != 1 || ring->apart || ring->owes ||
+		ring->lost != 0 || ring->reader.lapped != ring->lapped_told ||
+		ring->deliver != MSG_INBOX_NONE || ring->kept != MSG_INBOX_NONE ||
+		only == MSG_INBOX_NONE || only != ring->newest)
+		return;
+	r = &inbox->records[only];
+	if (r->kind > MSG_RING_INLINE || r->words != 1 || !s ||
+		s->publisher != view->publisher || s->topic != view->topic ||
+		(ring->publisher != 0 && ring->publisher != s->publisher))
+		return;
+	inbox->quick = (struct msg_inbox_quick){
+		.ring = ring,
+		.record = r,
+		.word = inbox_word(inbox, only, 0),
+		.stream = s,
+		.from = (uint64_t)s->publisher << 32,
+		.from_mask = (uint64_t)UINT32_MAX << 32,
+		.topic = s->topic,
+	};
+	/* Who writes of many topics says of which in each entry. */
+	if (ring->topic == MSG_INBOX_NONE) {
+		inbox->quick.from |= s->topic;
+		inbox->quick.from_mask = UINT64_MAX;
+	}
+}
+
+int inbox_take_more(struct msg_inbox *inbox, struct msg_view *views, int count)
+{
+	struct msg_inbox_ring *ring = inbox->quick.ring;
+	int n;
+
+	msg_inbox_close_quick(inbox);
+	n = take_rest(inbox, ring, views, count, 1);
+	tell(inbox, ring, n);
 	return counted(inbox, n);
 }
 
-/* Of the only ring, in which there was nothing: most looks of who spins. */
-static APART int take_none(
+static APART int take_usually(
 	struct msg_inbox *inbox, struct msg_view *views, int count)
 {
-	struct msg_inbox_ring *ring = inbox->rings[0];
+	int n;
 
-	if (ring->deliver != MSG_INBOX_NONE || ring->kept != MSG_INBOX_NONE ||
-		ring->owes || ring->reader.lapped != ring->lapped_told)
-		return take_lone_ring(inbox, views, count, 0);
-	if (ring->oldest != MSG_INBOX_NONE) {
-		if (!is_lone_back(inbox, ring))
-			return take_lone_ring(inbox, views, count, 0);
-		free_lone(inbox, ring);
-	}
-	inbox->events = 0;
-	MSG_PROBE2(take, inbox, 0);
-	return 0;
+	msg_inbox_close_quick(inbox);
+	n = take_many(inbox, views, count);
+	if (n == 1)
+		open_quick(inbox, views);
+	return n;
 }
 
 int msg_inbox_take(struct msg_inbox *inbox, struct msg_view *views, int count)
 {
-	const struct msg_ring_entry *e;
-	struct msg_inbox_ring *ring;
-	uint64_t turn;
-	uint64_t at;
+	int n = msg_inbox_take_quick(inbox, views, count);
 
-	if (inbox->ring_count != 1 || inbox->rings[0]->apart)
-		return take_many(inbox, views, count);
-	ring = inbox->rings[0];
-	at = ring->reader.next;
-	e = msg_ring_entry_at(&ring->reader, at);
-	turn = msg_ring_turn(e);
-	if (turn <= at)
-		return take_none(inbox, views, count);
-	if (turn != at + 1 || !take_one(inbox, ring, e, at, views))
-		return take_lone_ring(inbox, views, count, 0);
-	if (count > 1 && msg_ring_ready(&ring->reader))
-		return take_lone_ring(inbox, views, count, 1);
-	tell(inbox, ring, 1);
-	inbox_count(inbox, MSG_COUNTER_MESSAGES, 1);
-	MSG_PROBE2(take, inbox, 1);
-	return 1;
+	return n != MSG_INBOX_DECLINED ? n : take_usually(inbox, views, count);
 }
 
 bool msg_inbox_ready(const struct msg_inbox *inbox)

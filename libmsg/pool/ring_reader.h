@@ -34,6 +34,7 @@ struct msg_ring_reader {
 	const struct msg_ring_header *header;
 	const struct msg_ring_entry *entries;
 	struct msg_ring_ledger *ledger;
+	const _Atomic uint64_t *floor; /* Ours, in the header. */
 	uint64_t mask;
 	uint64_t next; /* The first entry not yet claimed. */
 	uint64_t low;  /* As last settled. */
@@ -53,6 +54,7 @@ static inline void msg_ring_reader_open(struct msg_ring_reader *reader,
 		.header = header,
 		.entries = (const struct msg_ring_entry *)(header + 1),
 		.ledger = ledger,
+		.floor = &header->floor[number],
 		.mask = entry_count - 1,
 		.number = number,
 	};
@@ -83,6 +85,17 @@ static inline __attribute__((always_inline)) uint64_t msg_ring_turn(
 {
 	/* "publish"; partner: msg_ring_put. */
 	return msg_load(&e->turn, acquire);
+}
+
+/* Behind a copy of the entry of index `at`: whether it is not torn. */
+static inline __attribute__((always_inline)) bool msg_ring_is_whole(
+	const struct msg_ring_entry *e, uint64_t at)
+{
+	/* "copy"; partner: the release fence in msg_ring_put.  A torn copy is
+	 * nothing yet: the floor that goes with it may not be visible to us
+	 * before the entry that comes there is. */
+	msg_fence(acquire);
+	return msg_load(&e->turn, relaxed) == at + 1;
 }
 
 /* Copy the entry of index `at`, whose turn msg_ring_turn said is at + 1.  What
@@ -120,11 +133,7 @@ static inline __attribute__((always_inline)) bool msg_ring_copy(
 			item->segments = (uint32_t)message;
 		item->total = (uint32_t)(message >> 32);
 	}
-	/* "copy"; partner: the release fence in msg_ring_put.  A torn copy is
-	 * nothing yet: the floor that goes with it may not be visible to us
-	 * before the entry that comes there is. */
-	msg_fence(acquire);
-	return msg_load(&e->turn, relaxed) == at + 1;
+	return msg_ring_is_whole(e, at);
 }
 
 /* Look at the entry of index `at`, next or later. */
@@ -165,8 +174,7 @@ static inline __attribute__((always_inline)) uint64_t msg_ring_hold(
 
 		/* "hold"; partner: the fence in msg_ring_reclaim. */
 		msg_fence(seq_cst);
-		floor = msg_load(
-			&reader->header->floor[reader->number], relaxed);
+		floor = msg_load(reader->floor, relaxed);
 		if (floor > from) {
 			from = floor < upto ? floor : upto;
 			reader->lapped += from - reader->next;
@@ -201,8 +209,7 @@ bool msg_ring_lap(struct msg_ring_reader *reader);
 
 static inline bool msg_ring_evicted(const struct msg_ring_reader *reader)
 {
-	return msg_load(&reader->header->floor[reader->number], relaxed) ==
-	       MSG_RING_EVICTED;
+	return msg_load(reader->floor, relaxed) == MSG_RING_EVICTED;
 }
 
 /* Entry `index` stays in hand, in place `place` of held[]: before it is

@@ -506,6 +506,7 @@ static __attribute__((noinline)) int take_apart(
 	bool slept = s->armed;
 	int n;
 
+	s->unlooked = TAKES_PER_LOOK - 1;
 	if (msg_client_has_news(&s->client) || msg_client_is_due(&s->client))
 		subscription_turn(s);
 	if (slept)
@@ -518,11 +519,20 @@ static int take(struct msg_subscription *s, struct msg_view *views, int count)
 {
 	int n;
 
-	if (s->armed || msg_client_has_news(&s->client) ||
-		++s->takes % TAKES_PER_LOOK == 0)
+	if (s->unlooked == 0 || msg_client_has_news(&s->client))
 		return take_apart(s, views, count);
+	s->unlooked--;
 	n = msg_inbox_take(&s->inbox, views, count);
 	return n > 0 && !s->evictable ? n : take_less(s, views, n, false);
+}
+
+int msg_subscription_take_none(
+	struct msg_subscription *s, struct msg_view *views)
+{
+	int n = take_less(s, views, 0, false);
+
+	msg_gate_leave(&s->attended.gate);
+	return n;
 }
 
 int msg_subscription_take(

@@ -23,6 +23,7 @@
 #define MSG_TOPIC_SUBSCRIPTION_H
 
 #include "engine/inbox.h"
+#include "engine/inbox_quick.h"
 #include "topic/attendant.h"
 #include "topic/client.h"
 #include "topic/name.h"
@@ -83,8 +84,9 @@ struct msg_subscription {
 	struct msg_attended attended;
 	struct msg_inbox inbox;
 	struct msg_client client;
-	uint32_t takes;
-	bool armed;     /* Rings may have been told that we sleep. */
+	uint32_t unlooked; /* Takes until one looks what the broker says. */
+	bool armed;     /* Rings may have been told that we sleep; then the next
+	                   take looks. */
 	bool rung;      /* By subscription_ring. */
 	bool evictable;
 	bool evicted;
@@ -119,6 +121,29 @@ void msg_subscription_close(struct msg_subscription *subscription);
 int msg_subscription_take(struct msg_subscription *subscription,
 	struct msg_view *views, int count);
 int msg_subscription_arm(struct msg_subscription *subscription);
+
+/* Behind msg_subscription_take_quick that found nothing. */
+int msg_subscription_take_none(
+	struct msg_subscription *subscription, struct msg_view *views);
+
+/* One message, and what is behind it, on the inbox's short way: how many; or
+ * MSG_INBOX_DECLINED: take does it.  At 0 msg_subscription_take_none is due. */
+MSG_INBOX_INLINE int msg_subscription_take_quick(
+	struct msg_subscription *s, struct msg_view *views, int count)
+{
+	int n;
+
+	if (!msg_gate_slip_in(&s->attended.gate) || s->evictable ||
+		s->unlooked == 0 || msg_client_has_news(&s->client))
+		return MSG_INBOX_DECLINED;
+	n = msg_inbox_take_quick(&s->inbox, views, count);
+	if (n < 0)
+		return MSG_INBOX_DECLINED;
+	s->unlooked--;
+	if (n > 0)
+		msg_gate_leave(&s->attended.gate);
+	return n;
+}
 
 /* Sleep until messages wait, or `deadline` of msg_clock_ns; UINT64_MAX: none. */
 int msg_subscription_wait(

@@ -147,6 +147,7 @@ static bool may_sleep(struct msg_subscription *s, enum msg_ring_sleep how,
 	struct futex_waitv *words)
 {
 	s->armed = true;
+	s->unlooked = 0;
 	for (uint32_t i = 0; i < s->inbox.ring_count; i++) {
 		struct msg_ring_reader *r = &s->inbox.rings[i]->reader;
 		uint32_t bell = msg_ring_sleep(r, how);

@@ -23,7 +23,7 @@ const struct explore_mutant explore_mutants[] = {
 	{"no_fence_in_put", "words may be seen before the void turn", "publish",
 		{{"msg_ring_put", "fence", EXPLORE_release, EXPLORE_DROP, 0}}, NULL},
 	{"no_fence_in_copy", "turn is looked at again too early", "publish",
-		{{"msg_ring_copy", "fence", EXPLORE_acquire, EXPLORE_DROP,
+		{{"msg_ring_is_whole", "fence", EXPLORE_acquire, EXPLORE_DROP,
 			0}}, NULL},
 	{"no_fence_in_hold", "the floor is read before next is told", "hold",
 		{{"msg_ring_hold", FENCE}}, NULL},

@@ -358,6 +358,32 @@ static void setup_lap(void)
 	run_inbox(inbox_that_laps);
 }
 
+/* One by one, each back before the next: on the short way, unless that closes. */
+static void inbox_one_by_one(void *unused)
+{
+	struct msg_view *view = world.views;
+
+	(void)unused;
+	for (unsigned i = 0; i < 3; i++) {
+		int n = inbox_take(view, 1);
+
+		explore_checkpoint(2 * i + (unsigned)n);
+		if (n > 0)
+			inbox_release(view);
+	}
+	inbox_drain();
+}
+
+static void setup_again(void)
+{
+	world_open(&(struct world_options){.entry_count = 2,
+		.slot_count = 2,
+		.to_publish = 3,
+		.reader_count = 1});
+	open_inbox(4);
+	run_inbox(inbox_one_by_one);
+}
+
 static void setup_parts(void)
 {
 	world_open(&(struct world_options){.entry_count = 4,
@@ -644,6 +670,8 @@ const struct explore_scenario explore_scenarios[] = {
 		world_end, -1},
 	{"lap", "the inbox is lapped with something in hand", setup_lap,
 		world_end, -1},
+	{"again", "the inbox takes and gives back one by one", setup_again,
+		world_end, 2},
 	{"add", "a reader comes while a local publisher publishes", setup_add,
 		world_end, -1},
 	{"remove", "a reader dies, another comes under its number",

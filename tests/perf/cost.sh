@@ -18,11 +18,11 @@ set -euo pipefail
 # LANE.PATH.BATCH as measured, gcc 12 -O2 and LTO.
 declare -A budget=(
 	[lane.publish.1]=335 [lane.publish.32]=147
-	[lane.receive.1]=809 [lane.receive.32]=101
+	[lane.receive.1]=726 [lane.receive.32]=103
 	[reliable.publish.1]=638 [reliable.publish.32]=158
-	[reliable.receive.1]=894 [reliable.receive.32]=104
+	[reliable.receive.1]=812 [reliable.receive.32]=105
 	[broker.publish.1]=209 [broker.publish.32]=136
-	[broker.receive.1]=316 [broker.receive.32]=77)
+	[broker.receive.1]=213 [broker.receive.32]=78)
 count=3200
 check='' top=0 broker=''
 usage='usage: cost.sh [--check] [--top N] [--broker MSGBROKERD] PROGRAMS'
