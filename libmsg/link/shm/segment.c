@@ -5,7 +5,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -78,7 +77,7 @@ static bool fault_in(int fd, uint8_t *base, size_t bytes)
 
 /* Give a fresh memfd its size, its map and its pages; returns what failed, or
  * NULL.  On failure nothing is left mapped. */
-static const char *furnish(int fd, size_t bytes, uint8_t **base)
+static const char *furnish(int fd, size_t bytes, bool sparse, uint8_t **base)
 {
 	void *map;
 
@@ -95,7 +94,7 @@ static const char *furnish(int fd, size_t bytes, uint8_t **base)
 	/* No matter if this is refused, as it is for reserved huge pages. */
 	if (bytes >= HUGE_PAGE_BYTES)
 		madvise(map, bytes, MADV_HUGEPAGE);
-	if (!fault_in(fd, map, bytes)) {
+	if (!sparse && !fault_in(fd, map, bytes)) {
 		int error = errno;
 
 		munmap(map, bytes);
@@ -108,14 +107,15 @@ static const char *furnish(int fd, size_t bytes, uint8_t **base)
 
 /* Whether a segment could be made; errno and *failed say why not. */
 static bool create(struct msg_shm_segment *segment, const char *name,
-	size_t bytes, bool huge, const char **failed)
+	size_t bytes, unsigned how, const char **failed)
 {
 	unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING |
-			 (huge ? MFD_HUGETLB | MFD_HUGE_2MB : 0);
+			 (how & MSG_SHM_HUGE ? MFD_HUGETLB | MFD_HUGE_2MB : 0);
 	int fd = make_memfd(name, flags), error;
 	uint8_t *base = NULL;
 
-	*failed = fd < 0 ? "memfd_create" : furnish(fd, bytes, &base);
+	*failed = fd < 0 ? "memfd_create"
+			 : furnish(fd, bytes, how & MSG_SHM_SPARSE, &base);
 	if (!*failed) {
 		*segment = (struct msg_shm_segment){base, bytes, fd};
 		return true;
@@ -136,10 +136,11 @@ int msg_shm_segment_create(struct msg_shm_segment *segment, const char *name,
 	if (bytes > (size_t)INT64_MAX - HUGE_PAGE_BYTES)
 		return no_memory(name, bytes, "size", EFBIG);
 	if ((flags & MSG_SHM_HUGE) && bytes >= HUGE_PAGE_BYTES &&
-		create(segment, name, round_up(bytes, HUGE_PAGE_BYTES), true,
+		create(segment, name, round_up(bytes, HUGE_PAGE_BYTES), flags,
 			&failed))
 		return 0;
-	if (create(segment, name, round_up(bytes, PAGE_BYTES), false, &failed))
+	if (create(segment, name, round_up(bytes, PAGE_BYTES),
+		    flags & ~(unsigned)MSG_SHM_HUGE, &failed))
 		return 0;
 	return no_memory(name, bytes, failed, errno);
 }
@@ -196,9 +197,8 @@ static int check(int fd, size_t bytes, size_t *whole)
 	return 0;
 }
 
-/* All page tables are filled at once: the first message that is read should
- * not pay for them. */
-static int map(struct msg_shm_segment *segment, int fd, size_t bytes, int prot)
+static int map(struct msg_shm_segment *segment, int fd, size_t bytes, int prot,
+	int flags)
 {
 	size_t whole = 0;
 	void *base;
@@ -208,7 +208,7 @@ static int map(struct msg_shm_segment *segment, int fd, size_t bytes, int prot)
 	result = check(fd, bytes, &whole);
 	if (result < 0)
 		return result;
-	base = mmap(NULL, whole, prot, MAP_SHARED | MAP_POPULATE, fd, 0);
+	base = mmap(NULL, whole, prot, MAP_SHARED | flags, fd, 0);
 	if (base == MAP_FAILED && (errno == EPERM || errno == EACCES))
 		return msg_fail(MSG_ERROR_FABRIC,
 			"shared memory of the peer may not be written: %s; "
@@ -220,16 +220,25 @@ static int map(struct msg_shm_segment *segment, int fd, size_t bytes, int prot)
 	return 0;
 }
 
+/* All page tables are filled at once: the first message that is read should
+ * not pay for them. */
 int msg_shm_segment_map_readonly(
 	struct msg_shm_segment *segment, int fd, size_t bytes)
 {
-	return map(segment, fd, bytes, PROT_READ);
+	return map(segment, fd, bytes, PROT_READ, MAP_POPULATE);
 }
 
 int msg_shm_segment_map_writable(
 	struct msg_shm_segment *segment, int fd, size_t bytes)
 {
-	return map(segment, fd, bytes, PROT_READ | PROT_WRITE);
+	return map(segment, fd, bytes, PROT_READ | PROT_WRITE, MAP_POPULATE);
+}
+
+int msg_shm_segment_map_sparse(
+	struct msg_shm_segment *segment, int fd, size_t bytes, bool writable)
+{
+	return map(segment, fd, bytes, PROT_READ | (writable ? PROT_WRITE : 0),
+		0);
 }
 
 void msg_shm_segment_close(struct msg_shm_segment *segment)

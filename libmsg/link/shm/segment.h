@@ -17,6 +17,7 @@
 #ifndef MSG_LINK_SHM_SEGMENT_H
 #define MSG_LINK_SHM_SEGMENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,9 @@ struct msg_shm_segment {
 
 enum msg_shm_flags {
 	MSG_SHM_HUGE = 1u << 0, /* Huge pages where the kernel has them. */
+	/* Not faulted in: who touches a page first makes it, and must be ready to
+	 * find that there is none. */
+	MSG_SHM_SPARSE = 1u << 1,
 };
 
 enum msg_shm_seal {
@@ -42,7 +46,7 @@ enum msg_shm_seal {
 };
 
 /* Make a segment of at least `bytes` (1 or more), zeroed, mapped writable,
- * faulted in, sealed against shrinking and growing.  `name` shows in
+ * faulted in unless SPARSE, sealed against shrinking and growing.  `name` shows in
  * /proc/PID/maps as "memfd:NAME"; at most 200 bytes.  The descriptor is
  * close-on-exec and belongs to the segment.
  * Returns 0; -MSG_ERROR_MEMORY with the reason on the trail. */
@@ -65,6 +69,10 @@ int msg_shm_segment_map_readonly(
 	struct msg_shm_segment *segment, int fd, size_t bytes);
 int msg_shm_segment_map_writable(
 	struct msg_shm_segment *segment, int fd, size_t bytes);
+
+/* The same of a sparse one, of which no page is touched. */
+int msg_shm_segment_map_sparse(struct msg_shm_segment *segment, int fd,
+	size_t bytes, bool writable);
 
 /* Unmap, and close the maker's descriptor.  Safe on what is not open. */
 void msg_shm_segment_close(struct msg_shm_segment *segment);
