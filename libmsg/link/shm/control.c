@@ -99,6 +99,7 @@ static const struct field subscribe[] = {
 	NUMBER(subscribe, give_up_ms, 0, PERIOD_MS_MAX),
 	FLAG(subscribe, resumes),
 	ANY(subscribe, type_hash),
+	NUMBER(subscribe, large_bytes_max, 0, MSG_LARGE_BYTES_MAX),
 };
 
 static const struct field publish[] = {
@@ -120,6 +121,8 @@ static const struct field publish[] = {
 	LABEL(publish, type_name),
 	NUMBER(publish, type_encoding, 0, UINT8_MAX),
 	ANY(publish, type_hash),
+	NUMBER(publish, large_bytes_max, 0, MSG_LARGE_BYTES_MAX),
+	NUMBER(publish, large_memory_bytes, 0, MSG_CONTROL_POOL_BYTES_MAX),
 };
 
 static const struct field watch[] = {
@@ -163,6 +166,7 @@ static const struct field welcome[] = {
 	FLAG(welcome, wishes),
 	FLAG(welcome, connected),
 	FLAG(welcome, types),
+	FLAG(welcome, large),
 };
 
 static const struct field refused[] = {
@@ -178,6 +182,7 @@ static const struct field publishing[] = {
 	NUMBER(publishing, frame_body_max, 1, FRAME_BYTES_MAX),
 	NUMBER(publishing, keep_max, 0, MSG_CONTROL_ENTRIES_MAX),
 	NUMBER(publishing, retain, 0, MSG_CONTROL_ENTRIES_MAX / 4),
+	NUMBER(publishing, large_bytes, 0, 2 * MSG_CONTROL_POOL_BYTES_MAX),
 };
 
 static const struct field ring[] = {
@@ -192,6 +197,7 @@ static const struct field ring[] = {
 	ANY(ring, start),
 	NUMBER(ring, history, 0, MSG_CONTROL_ENTRIES_MAX),
 	LABEL(ring, program),
+	NUMBER(ring, large_bytes, 0, 2 * MSG_CONTROL_POOL_BYTES_MAX),
 };
 
 static const struct field ring_gone[] = {
@@ -290,8 +296,8 @@ static const struct shape shapes[] = {
 	SHAPE(MSG_CONTROL_WELCOME, welcome, welcome, 1, 1),
 	SHAPE(MSG_CONTROL_REFUSED, refused, refused, 0, 0),
 	EMPTY(MSG_CONTROL_SUBSCRIBED, subscribed, 1),
-	SHAPE(MSG_CONTROL_PUBLISHING, publishing, publishing, 2, 2),
-	SHAPE(MSG_CONTROL_RING, ring, ring, 3, 3),
+	SHAPE(MSG_CONTROL_PUBLISHING, publishing, publishing, 2, 3),
+	SHAPE(MSG_CONTROL_RING, ring, ring, 3, 4),
 	SHAPE(MSG_CONTROL_RING_GONE, ring_gone, ring_gone, 0, 0),
 	SHAPE(MSG_CONTROL_READER, reader, reader, 1, 2),
 	SHAPE(MSG_CONTROL_READER_GONE, reader_gone, reader_gone, 0, 0),

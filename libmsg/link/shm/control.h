@@ -42,7 +42,7 @@
 #define MSG_CONTROL_FRAME_BYTES_MAX (64u << 10)
 #define MSG_CONTROL_BODY_BYTES_MAX \
 	(MSG_CONTROL_FRAME_BYTES_MAX - MSG_CONTROL_HEADER_BYTES)
-#define MSG_CONTROL_FDS_MAX 3u
+#define MSG_CONTROL_FDS_MAX 4u
 #define MSG_CONTROL_PACKED_BYTES_MAX (24u << 10) /* What this version says. */
 
 #define MSG_CONTROL_TOPIC_BYTES_MAX 255u
@@ -59,7 +59,7 @@
 #define MSG_CONTROL_HOLD_MAX 65536u
 #define MSG_CONTROL_SLOTS_MAX (1u << 20)
 #define MSG_CONTROL_ENTRIES_MAX (1u << 20)
-#define MSG_CONTROL_POOL_BYTES_MAX (1ull << 40)
+#define MSG_CONTROL_POOL_BYTES_MAX (1ull << 40) /* And of large messages. */
 #define MSG_CONTROL_FRAMES_MAX (1ull << 48)
 
 /* Kinds from 128 on are the broker's.  A number is never used again. */
@@ -79,8 +79,8 @@ enum msg_control_kind {
 	MSG_CONTROL_REFUSED = 130,       /* At any time; the broker hangs up. */
 	MSG_CONTROL_SUBSCRIBED = 131,    /* + doorbell; rings follow, now or
 	                                    later. */
-	MSG_CONTROL_PUBLISHING = 132,    /* + ring, pool */
-	MSG_CONTROL_RING = 133,          /* + ring, pool, ledger */
+	MSG_CONTROL_PUBLISHING = 132,    /* + ring, pool; area */
+	MSG_CONTROL_RING = 133,          /* + ring, pool, ledger; area */
 	MSG_CONTROL_RING_GONE = 134,     /* Nothing more is written to it. */
 	MSG_CONTROL_READER = 135,        /* + ledger, and its doorbell if any */
 	MSG_CONTROL_READER_GONE = 136,
@@ -150,6 +150,7 @@ struct msg_control_subscribe {
 	uint32_t give_up_ms;        /* Up to 60000; 0: as is usual. */
 	bool resumes;               /* It was served before. */
 	uint64_t type_hash; /* The type it expects; 0: any. */
+	uint32_t large_bytes_max; /* Large messages up to this; 0: none. */
 };
 
 struct msg_control_publish {
@@ -176,6 +177,9 @@ struct msg_control_publish {
 	char type_name[MSG_CONTROL_TYPE_BYTES_MAX + 1];
 	uint32_t type_encoding; /* Up to 255. */
 	uint64_t type_hash;
+	/* Of reliable topics; 0: no large messages. */
+	uint32_t large_bytes_max;
+	uint64_t large_memory_bytes; /* At least that; up to POOL_BYTES_MAX. */
 };
 
 struct msg_control_watch {
@@ -224,6 +228,7 @@ struct msg_control_welcome {
 	bool connected; /* And those that are had by connections. */
 	bool wishes;   /* It knows history_count, tagged and give_up_ms. */
 	bool types; /* It takes SCHEMA and DESCRIBE. */
+	bool large; /* And large messages. */
 };
 
 struct msg_control_refused {
@@ -242,6 +247,8 @@ struct msg_control_publishing {
 	                            repair; below entry_count. */
 	uint32_t retain;         /* Newest ones that are never taken back, for
 	                            who comes late; up to entry_count / 4. */
+	uint64_t large_bytes;    /* Of the area for large messages, its last
+	                            descriptor; 0: none. */
 };
 
 struct msg_control_ring {
@@ -259,6 +266,7 @@ struct msg_control_ring {
 	uint32_t history;     /* So many from there on are from before we came;
 	                         up to ENTRIES_MAX. */
 	char program[MSG_CONTROL_LABEL_BYTES_MAX + 1]; /* LOCAL: whose. */
+	uint64_t large_bytes; /* As in PUBLISHING; 0 unless it was asked for. */
 };
 
 struct msg_control_ring_gone {

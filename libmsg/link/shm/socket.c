@@ -422,7 +422,7 @@ static int take_fds(struct msg_socket *s, struct msghdr *message)
 		return 0;
 	if (s->fd_count == MSG_CONTROL_FDS_MAX || s->have > 0)
 		return fail(&s->receiving, MSG_ERROR_ARGUMENT,
-			"the peer sent more than 3 descriptors with a message");
+			"the peer sent more than 4 descriptors with a message");
 	return fail(&s->receiving, MSG_ERROR_MEMORY,
 		"descriptors of the peer were lost: too many are open here; "
 		"raise the limit of open files (ulimit -n)");

@@ -25,8 +25,8 @@ const struct example examples[] = {
 	{MSG_CONTROL_WELCOME, "Welcome", PART(welcome), 1},
 	{MSG_CONTROL_REFUSED, "Refused", PART(refused), 0},
 	{MSG_CONTROL_SUBSCRIBED, "Subscribed", 0, 1},
-	{MSG_CONTROL_PUBLISHING, "Publishing", PART(publishing), 2},
-	{MSG_CONTROL_RING, "Ring", PART(ring), 3},
+	{MSG_CONTROL_PUBLISHING, "Publishing", PART(publishing), 3},
+	{MSG_CONTROL_RING, "Ring", PART(ring), 4},
 	{MSG_CONTROL_RING_GONE, "RingGone", PART(ring_gone), 0},
 	{MSG_CONTROL_READER, "Reader", PART(reader), 1},
 	{MSG_CONTROL_READER_GONE, "ReaderGone", PART(reader_gone), 0},
@@ -68,6 +68,7 @@ static void fill_from_client(struct msg_control *c)
 		c->subscribe.give_up_ms = 60000;
 		c->subscribe.resumes = true;
 		c->subscribe.type_hash = 0x1122334455667788;
+		c->subscribe.large_bytes_max = 1u << 30;
 		break;
 	case MSG_CONTROL_PUBLISH:
 		strcpy(c->publish.topic, "md.acme.prüf");
@@ -88,6 +89,8 @@ static void fill_from_client(struct msg_control *c)
 		strcpy(c->publish.type_name, "md.Quote");
 		c->publish.type_encoding = 255;
 		c->publish.type_hash = 0x1122334455667788;
+		c->publish.large_bytes_max = 1u << 30;
+		c->publish.large_memory_bytes = 1ull << 40;
 		break;
 	case MSG_CONTROL_WATCH:
 		strcpy(c->watch.pattern, ">");
@@ -147,6 +150,7 @@ static void fill_welcome(struct msg_control_welcome *w)
 	w->reliable = true;
 	w->wishes = true;
 	w->types = true;
+	w->large = true;
 }
 
 static void fill_ring(struct msg_control_ring *r)
@@ -162,6 +166,7 @@ static void fill_ring(struct msg_control_ring *r)
 	r->start = 1ull << 40;
 	r->history = 4096;
 	strcpy(r->program, "feed");
+	r->large_bytes = 4096;
 }
 
 static void fill_from_broker(struct msg_control *c)
@@ -176,7 +181,7 @@ static void fill_from_broker(struct msg_control *c)
 		break;
 	case MSG_CONTROL_PUBLISHING:
 		c->publishing = (struct msg_control_publishing){
-			1024, 1600, 1448, 2048, 1448, 1, 512};
+			1024, 1600, 1448, 2048, 1448, 1, 512, 1ull << 41};
 		break;
 	case MSG_CONTROL_RING:
 		fill_ring(&c->ring);
@@ -301,7 +306,7 @@ int unpack_from(enum msg_control_side side, unsigned kind)
 		.bytes = (uint32_t)body.bytes,
 		.body = exact,
 		.fd_count = fd_count,
-		.fds = {-1, -1, -1},
+		.fds = {-1, -1, -1, -1},
 	};
 	int result;
 

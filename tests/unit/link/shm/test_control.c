@@ -201,10 +201,13 @@ START_TEST(descriptors_are_as_many_as_the_kind_has)
 	const struct example *about = &examples[_i];
 
 	pack_example(about);
-	for (fd_count = 0; fd_count <= 3; fd_count++) {
+	for (fd_count = 0; fd_count <= 4; fd_count++) {
 		bool good =
 			fd_count == about->fds ||
-			(about->kind == MSG_CONTROL_READER && fd_count == 2);
+			(about->kind == MSG_CONTROL_READER && fd_count == 2) ||
+			(about->kind == MSG_CONTROL_PUBLISHING &&
+				fd_count == 2) ||
+			(about->kind == MSG_CONTROL_RING && fd_count == 3);
 
 		if (good)
 			is_same(about);

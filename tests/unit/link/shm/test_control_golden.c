@@ -84,6 +84,8 @@ static void say_publish(const struct msg_control_publish *publish)
 		publish->give_up_ms);
 	say("linger_ms %u\nnext_frame %" PRIu64 "\nsession %u\n",
 		publish->linger_ms, publish->next_frame, publish->session);
+	say("large_bytes_max %u\nlarge_memory_bytes %" PRIu64 "\n",
+		publish->large_bytes_max, publish->large_memory_bytes);
 }
 
 static void say_ring(const struct msg_control_ring *ring)
@@ -91,9 +93,11 @@ static void say_ring(const struct msg_control_ring *ring)
 	say("number %u\ntopic \"%s\"\norigin %u\npublisher 0x%08x\n",
 		ring->number, ring->topic, ring->origin, ring->publisher);
 	say("reader %u\nentry_count %u\npool_bytes %" PRIu64 "\nhold_max %u\n"
-	    "start %" PRIu64 "\nhistory %u\nprogram \"%s\"\n",
+	    "start %" PRIu64 "\nhistory %u\nprogram \"%s\"\n"
+	    "large_bytes %" PRIu64 "\n",
 		ring->reader, ring->entry_count, ring->pool_bytes,
-		ring->hold_max, ring->start, ring->history, ring->program);
+		ring->hold_max, ring->start, ring->history, ring->program,
+		ring->large_bytes);
 }
 
 static void say_message(const struct msg_control *control,
@@ -133,11 +137,11 @@ static void write_again(const struct msg_control *control,
 /* Send the file's bytes with as many descriptors as it announces. */
 static void send_file(int to)
 {
-	char room[CMSG_SPACE(sizeof(int) * 3)] = {0};
+	char room[CMSG_SPACE(sizeof(int) * MSG_CONTROL_FDS_MAX)] = {0};
 	struct iovec piece = {data, bytes};
 	struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
 	unsigned count = data[6];
-	int fds[3] = {to, to, to};
+	int fds[MSG_CONTROL_FDS_MAX] = {to, to, to, to};
 
 	if (count > 0) {
 		struct cmsghdr *rights;
