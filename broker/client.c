@@ -353,6 +353,7 @@ static void welcome(struct client *c, const struct msg_control_hello *hello)
 	w->types = true;
 	w->connected = true;
 	w->wishes = true;
+	w->large = !n->domain;
 	if (n->domain) {
 		w->lane = n->domain->lane;
 		snprintf(w->device, sizeof w->device, "%.63s",
@@ -501,7 +502,7 @@ static int publish(struct client *c, const struct msg_control_publish *wish)
 	struct msg_control message = {.kind = MSG_CONTROL_PUBLISHING};
 	struct server *server = c->server;
 	int result = msg_name_check_topic(wish->topic);
-	int fds[2];
+	int fds[3];
 
 	if (result == 0)
 		result = check_type(c, wish);
@@ -532,7 +533,8 @@ static int publish(struct client *c, const struct msg_control_publish *wish)
 	message.publishing = c->publisher->shape;
 	fds[0] = c->publisher->stream->ring.fd;
 	fds[1] = c->publisher->pool.fd;
-	client_say(c, &message, fds, 2);
+	fds[2] = c->publisher->area.fd;
+	client_say(c, &message, fds, fds[2] < 0 ? 2 : 3);
 	return 0;
 }
 

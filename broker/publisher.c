@@ -59,6 +59,15 @@ static int check(const struct msg_control_publish *wish)
 		return msg_fail(MSG_ERROR_ARGUMENT,
 			"flow is %u, and flow_count %u", wish->flow,
 			wish->flow_count);
+	if (wish->large_bytes_max > 0 && !is_reliable(wish))
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"large_bytes_max is set, but the topic is best effort");
+	if ((wish->large_memory_bytes > 0) != (wish->large_bytes_max > 0) ||
+		wish->large_memory_bytes < wish->large_bytes_max)
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"large_bytes_max is %u, and large_memory_bytes %llu",
+			wish->large_bytes_max,
+			(unsigned long long)wish->large_memory_bytes);
 	return 0;
 }
 
@@ -91,6 +100,9 @@ static void shape_retained(
 	struct keep_limits limits = keep_limits(wish->history_bytes,
 		shape->slot_bytes, wish->loan_count_max, 1);
 
+	/* Nobody would know of large ones when their memory is wanted. */
+	if (wish->large_bytes_max > 0)
+		return;
 	shape->retain = limits.slots < RETAIN_MAX ? limits.slots : RETAIN_MAX;
 	p->history_slots = shape->retain + 1;
 	shape->slot_count += p->history_slots;
@@ -126,6 +138,9 @@ static void shape_memory(
 	p->shape.slot_bytes = (uint32_t)msg_region_stride(
 		MSG_TRANSMIT_PAYLOAD + p->shape.payload_bytes +
 		MSG_PACK_TABLE_BYTES_MAX);
+	if (wish->large_bytes_max > 0)
+		p->shape.large_bytes =
+			msg_large_area_bytes(wish->large_memory_bytes);
 	if (!is_reliable(wish))
 		return;
 	if (p->server->network.domain)
@@ -214,7 +229,8 @@ static void replace(struct server *server, uint32_t id)
 static int make_memory(struct publisher *p, const char *topic)
 {
 	uint64_t bytes = (uint64_t)p->shape.slot_bytes * p->shape.slot_count;
-	uint64_t charge = bytes + msg_ring_bytes(p->shape.entry_count);
+	uint64_t charge = bytes + msg_ring_bytes(p->shape.entry_count) +
+			  p->shape.large_bytes;
 	int result;
 
 	if (p->limits.slots > 0)
@@ -227,6 +243,9 @@ static int make_memory(struct publisher *p, const char *topic)
 	p->bytes_charged += charge;
 	result = msg_shm_segment_create(
 		&p->pool, "msg-publisher", bytes, MSG_SHM_HUGE);
+	if (result == 0 && p->shape.large_bytes > 0)
+		result = msg_shm_segment_create(&p->area, "msg-large",
+			p->shape.large_bytes, MSG_SHM_SPARSE);
 	if (result == 0)
 		result = stream_open(&p->stream, &p->server->streams, topic,
 			p->shape.entry_count);
@@ -236,6 +255,7 @@ static int make_memory(struct publisher *p, const char *topic)
 	p->stream->publisher = p->source.text.publisher;
 	p->stream->owner = p->client;
 	p->stream->pool = &p->pool;
+	p->stream->area = p->area.base ? &p->area : NULL;
 	p->stream->acl_class = acl_class(
 		&p->server->options.config->acl, topic);
 	return 0;
@@ -340,7 +360,7 @@ int publisher_open(struct client *client,
 	p->server = server;
 	p->client = client;
 	p->uid = client->peer.uid;
-	p->pool = (struct msg_shm_segment)MSG_SHM_SEGMENT;
+	p->pool = p->area = (struct msg_shm_segment)MSG_SHM_SEGMENT;
 	p->reader_index = -1;
 	p->number = ++server->publisher_number;
 	p->next = server->publishers;
@@ -397,6 +417,8 @@ int publisher_start(struct publisher *p)
 	int result;
 
 	result = msg_shm_segment_seal(&p->pool, MSG_SHM_SEAL_READ_ONLY);
+	if (result == 0 && p->area.base)
+		result = msg_shm_segment_seal(&p->area, MSG_SHM_SEAL_READ_ONLY);
 	if (result == 0)
 		result = msg_shm_segment_seal(
 			&p->stream->ring, MSG_SHM_SEAL_READ_ONLY);
@@ -462,6 +484,7 @@ void publisher_close(struct publisher *p)
 	free(p->flight);
 	msg_region_close(&p->headers);
 	msg_shm_segment_close(&p->pool);
+	msg_shm_segment_close(&p->area);
 	*p->link = p->next;
 	if (p->next)
 		p->next->link = p->link;

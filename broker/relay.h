@@ -43,6 +43,7 @@ struct publisher {
 	struct client *client; /* NULL: gone. */
 	struct stream *stream;
 	struct msg_shm_segment pool;
+	struct msg_shm_segment area; /* Of large messages, if there are any. */
 	struct msg_control_publishing shape; /* Of its memory. */
 	struct keep_limits limits; /* Of what is kept in it; 0 slots: nothing. */
 	struct keep *keep; /* Of a reliable topic on the network, or NULL. */

@@ -255,7 +255,8 @@ static void tell_client(struct stream *s, uint32_t index)
 {
 	struct stream_reader *r = &s->readers[index];
 	struct msg_control message = {.kind = MSG_CONTROL_RING};
-	int fds[3] = {s->ring.fd, s->pool->fd, r->ledger.fd};
+	int fds[4] = {s->ring.fd, s->pool->fd, r->ledger.fd};
+	unsigned fd_count = 3;
 
 	message.ring = (struct msg_control_ring){
 		.number = r->number,
@@ -272,8 +273,12 @@ static void tell_client(struct stream *s, uint32_t index)
 		snprintf(message.ring.program, sizeof message.ring.program,
 			"%.63s", s->owner->peer.program);
 	snprintf(message.ring.topic, sizeof message.ring.topic, "%s", s->topic);
+	if (s->area && r->client->wish.large_bytes_max > 0) {
+		message.ring.large_bytes = s->area->bytes;
+		fds[fd_count++] = s->area->fd;
+	}
 	r->client_knows = true;
-	client_say(r->client, &message, fds, 3);
+	client_say(r->client, &message, fds, fd_count);
 }
 
 void stream_tell(struct stream *s)

@@ -55,6 +55,7 @@ struct stream {
 	struct client *owner; /* Local: his connection; NULL when he is gone. */
 	struct msg_shm_segment ring;
 	struct msg_shm_segment *pool; /* The feed's, or the publisher's. */
+	struct msg_shm_segment *area; /* The same of large messages, or NULL. */
 	struct feed *feed;            /* Network: whose. */
 	uint64_t changes;   /* Local: readers that came and went, told so far. */
 	bool unheard;       /* … and perhaps not heard yet. */

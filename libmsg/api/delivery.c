@@ -35,14 +35,6 @@ static int check_reliability(uint32_t reliability, enum msg_delivery_way way)
 	return 0;
 }
 
-static int refuse_brokered(const char *field)
-{
-	return msg_fail(MSG_ERROR_ARGUMENT,
-		"%s cannot be had through a broker by this libmsg (%s); open "
-		"the node with MSG_BROKER_NEVER",
-		field, msg_version());
-}
-
 static int refuse_reliable(void)
 {
 	return msg_fail(MSG_ERROR_ARGUMENT,
@@ -161,8 +153,6 @@ int msg_delivery_publisher(
 	/* Whoever is connected is waited for, or why connect? */
 	if (o->reliability == MSG_RELIABILITY_RC && o->flow == MSG_FLOW_NONE)
 		o->flow = MSG_FLOW_MIN;
-	if (way == MSG_DELIVERY_BROKER && o->large_bytes_max)
-		return refuse_brokered("large_bytes_max");
 	result = complete_flow(o);
 	if (result == 0)
 		result = complete_large(&o->large_bytes_max,
@@ -199,8 +189,6 @@ int msg_delivery_subscriber(
 	if (result == 0 && way == MSG_DELIVERY_BEST_EFFORT &&
 		o->reliability == MSG_RELIABILITY_RELIABLE)
 		result = refuse_reliable();
-	if (result == 0 && way != MSG_DELIVERY_LANE && o->large_bytes_max)
-		result = refuse_brokered("large_bytes_max");
 	if (result < 0)
 		return result;
 	if (o->reliability == MSG_RELIABILITY_BEST_EFFORT &&

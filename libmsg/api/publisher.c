@@ -362,6 +362,8 @@ static void keep_at_broker(struct msg_publisher *p,
 	options->history_ms = o->history_ms;
 	options->give_up_ms = o->give_up_ms;
 	options->linger_ms = o->linger_ms;
+	options->large_bytes_max = (uint32_t)o->large_bytes_max;
+	options->large_memory_bytes = o->large_memory_bytes;
 }
 
 static int open_on_broker(struct msg_publisher *p,

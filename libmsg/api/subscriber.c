@@ -392,6 +392,7 @@ static int open_on_broker(
 		.history_count = o->history_count,
 		.tagged = o->tagged != 0,
 		.give_up_ms = o->give_up_ms,
+		.large_bytes_max = (uint32_t)o->large_bytes_max,
 		.type_hash = msg_type_expected_hash(&s->expected),
 		.typed = typed,
 		.typed_context = s,

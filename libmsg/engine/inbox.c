@@ -25,6 +25,8 @@ int msg_inbox_open(
 	inbox->message_bytes_max = MSG_MESSAGE_BYTES_MAX;
 	if (o->message_bytes_max && o->message_bytes_max < MSG_MESSAGE_BYTES_MAX)
 		inbox->message_bytes_max = o->message_bytes_max;
+	inbox->large_bytes_max = o->large_bytes_max ? o->large_bytes_max
+						    : MSG_LARGE_BYTES_MAX;
 	inbox->counts_losses = o->counts_losses;
 	inbox->tells_events = o->events;
 	inbox->counters = o->counters;
@@ -91,6 +93,8 @@ int msg_inbox_add(struct msg_inbox *inbox,
 	ring->pool = o->pool;
 	ring->pool_bytes = o->pool_bytes;
 	ring->large = o->large;
+	ring->area = o->area;
+	ring->area_bytes = o->area_bytes;
 	ring->publisher = o->publisher;
 	ring->topic = o->topic;
 	ring->held_max = o->held_max;

@@ -79,6 +79,8 @@ struct msg_inbox_ring {
 	const uint8_t *pool;
 	uint64_t pool_bytes;
 	const struct msg_large_pool *large; /* Or NULL. */
+	const uint8_t *area; /* Or NULL: an area of large.h. */
+	uint64_t area_bytes;
 	uint32_t publisher; /* Its only one; 0: many. */
 	uint32_t topic;     /* Of all entries; NONE: as each says. */
 	uint32_t held_max;
@@ -148,6 +150,7 @@ struct msg_inbox {
 	uint32_t stream_count;
 	uint32_t stream_max;
 	uint32_t message_bytes_max;
+	uint32_t large_bytes_max; /* Of LARGE. */
 	uint64_t lost_told; /* Of the counter: what ledgers say. */
 	uint64_t events;    /* Views of this take that are no messages. */
 	bool counts_losses; /* Else the engine behind it does. */
@@ -161,6 +164,7 @@ struct msg_inbox_options {
 	uint32_t ring_max;
 	uint32_t publisher_count_max;
 	uint32_t message_bytes_max; /* Larger ones are lost; 0: any size. */
+	uint32_t large_bytes_max;   /* The same of large ones; 0: any size. */
 	bool counts_losses;
 	bool events; /* Views of events, too; rings may be written for others
 	                that want them. */
@@ -179,7 +183,10 @@ struct msg_inbox_ring_options {
 	uint64_t start;  /* The first entry to read, or MSG_RING_HEAD. */
 	const uint8_t *pool;
 	uint64_t pool_bytes;
-	const struct msg_large_pool *large; /* Where LARGE stands; NULL: none. */
+	const struct msg_large_pool *large; /* Where LARGE stands; NULL: none, */
+	const uint8_t *area; /* … or in this, that others write, by pages; NULL:
+	                        LARGE is too large for us. */
+	uint64_t area_bytes;
 	uint32_t publisher;
 	uint32_t topic;
 	uint32_t held_max; /* Entries in hand at once; at most its held[]. */

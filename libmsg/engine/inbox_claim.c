@@ -8,6 +8,22 @@
 
 #include <string.h>
 
+/* Who has neither knows nothing of where they stand, and need not. */
+static bool is_large(
+	const struct msg_inbox_ring *ring, const struct msg_ring_item *item)
+{
+	const struct msg_large_pool *large = ring->large;
+
+	if (item->bytes != 0 || item->total > MSG_LARGE_BYTES_MAX)
+		return false;
+	if (large)
+		return item->place < large->top &&
+		       large->buffers[item->place].memory &&
+		       item->total <= msg_large_capacity(large, item->place);
+	return !ring->area ||
+	       msg_large_is_in(ring->area_bytes, item->place, item->total);
+}
+
 bool inbox_believe(
 	const struct msg_inbox_ring *ring, const struct msg_ring_item *item)
 {
@@ -27,10 +43,7 @@ bool inbox_believe(
 			return false;
 		break;
 	case MSG_RING_LARGE:
-		return ring->large && item->bytes == 0 &&
-		       item->place < ring->large->top &&
-		       ring->large->buffers[item->place].memory &&
-		       item->total <= msg_large_capacity(ring->large, item->place);
+		return is_large(ring, item);
 	case MSG_RING_EVENT:
 		return item->bytes == 0 && item->place >= MSG_EVENT_LOST &&
 		       item->place <= MSG_EVENT_EVICTED &&
@@ -68,7 +81,10 @@ static void fill_record(struct msg_inbox_ring *ring,
 		r->segments = 1;
 		r->event = (uint8_t)item->place;
 	} else if (item->kind == MSG_RING_LARGE) {
-		r->data = msg_large_data(ring->large, item->place);
+		r->data = ring->large
+				  ? msg_large_data(ring->large, item->place)
+				  : ring->area + (uint64_t)item->place *
+							 MSG_LARGE_PAGE;
 		r->bytes = item->total;
 	} else {
 		r->data = ring->pool +
@@ -162,18 +178,52 @@ static bool skip_event(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 	return true;
 }
 
-/* Of the message that an item holds, or begins.  What is packed or in an entry is
- * no larger than any subscriber takes. */
-static uint32_t whole_bytes(const struct msg_ring_item *item)
+/* Whether the message that an item holds, or begins, is no larger than we take.
+ * What is packed or in an entry is no larger than any subscriber takes. */
+static bool is_welcome(const struct msg_inbox *inbox,
+	const struct msg_inbox_ring *ring, const struct msg_ring_item *item)
 {
 	switch (item->kind) {
 	case MSG_RING_SINGLE:
-		return item->bytes;
+		return item->bytes <= inbox->message_bytes_max;
 	case MSG_RING_PART:
-		return item->total;
+		/* Or there is never room for it. */
+		return item->total <= inbox->message_bytes_max &&
+		       item->segments <= ring->held_max &&
+		       item->segments <= inbox->record_count;
+	case MSG_RING_LARGE:
+		return (ring->large || ring->area) &&
+		       item->total <= inbox->large_bytes_max;
 	default:
-		return 0;
+		return true;
 	}
+}
+
+/* A message that we do not take.  Who is told of events is told of this one,
+ * by an entry of one part in its place; else the next message tells, by the gap.
+ * False: not now. */
+static bool refuse(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
+	struct claim *claim, struct msg_ring_item *item)
+{
+	bool tells = inbox->tells_events && claim->upto >= ring->late_end;
+
+	if ((!tells || item->segments > 1) &&
+		!skip(inbox, ring, claim, item->segments - tells))
+		return false;
+	inbox_count(inbox, MSG_COUNTER_TOO_LARGE, 1);
+	if (!tells)
+		return true;
+	*item = (struct msg_ring_item){
+		.sequence = item->sequence + 1,
+		.publisher = item->publisher,
+		.topic = item->topic,
+		.kind = MSG_RING_EVENT,
+		.place = MSG_EVENT_LOST,
+		.lost = item->lost + 1,
+		.total = MSG_LOSS_TOO_LARGE,
+		.segments = 1,
+	};
+	return true;
 }
 
 /* Copy one entry to the end of the claim.  False: there is nothing more. */
@@ -195,22 +245,15 @@ static bool claim_one(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 	if (item.kind == MSG_RING_EVENT &&
 		(!inbox->tells_events || is_for_another(ring, &item)))
 		return skip_event(inbox, ring, claim, &item);
-	if (whole_bytes(&item) > inbox->message_bytes_max) {
-		if (!skip(inbox, ring, claim, item.segments))
+	if (!is_welcome(inbox, ring, &item)) {
+		if (!refuse(inbox, ring, claim, &item))
 			return false;
-		inbox_count(inbox, MSG_COUNTER_TOO_LARGE, 1);
-		return true;
+		if (item.kind != MSG_RING_EVENT)
+			return true;
 	}
-	if (item.segments > room || item.segments > inbox->free_count) {
-		/* Later, if it can ever be. */
-		if (item.segments <= ring->held_max &&
-			item.segments <= inbox->record_count)
-			return false;
-		if (!skip(inbox, ring, claim, item.segments))
-			return false;
-		inbox_count(inbox, MSG_COUNTER_TOO_LARGE, 1);
-		return true;
-	}
+	/* Later. */
+	if (item.segments > room || item.segments > inbox->free_count)
+		return false;
 	record = inbox->free[--inbox->free_count];
 	fill_record(ring, &inbox->records[record], claim->upto, &item);
 	if (item.kind == MSG_RING_PART) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* outbox.c - messages become entries of a ring; see outbox.h and lender.h. */
-#include "engine/outbox.h"
+#include "engine/outbox_internal.h"
 
 #include <assert.h>
 
@@ -88,13 +88,20 @@ int msg_outbox_open(
 		result = msg_ring_writer_open(&o->ring, &ring);
 	o->ring.retain = options->retain;
 	o->ring.strict = options->retain > 0;
-	if (result < 0)
+	if (result < 0) {
 		msg_transmit_close(&l->pool);
+		return result;
+	}
+	if (options->area)
+		result = outbox_open_large(o, options);
+	if (result < 0)
+		msg_outbox_close(o);
 	return result;
 }
 
 void msg_outbox_close(struct msg_outbox *o)
 {
+	outbox_close_large(o);
 	msg_ring_writer_close(&o->ring);
 	msg_transmit_close(&o->lender.pool);
 }
@@ -105,6 +112,10 @@ void msg_outbox_close(struct msg_outbox *o)
 static void put_one(struct msg_outbox *o, uint32_t slot, uint32_t offset,
 	uint32_t bytes, uint64_t sequence)
 {
+	if (outbox_is_large(o, slot)) {
+		outbox_put_large(o, slot, bytes);
+		return;
+	}
 	msg_transmit_hold(&o->lender.pool, slot);
 	msg_outbox_put(o, slot, offset, bytes, sequence);
 	if (bytes > o->lender.body_max)
@@ -169,7 +180,7 @@ static void look(struct msg_outbox *o)
 }
 
 /* Until `enough`, or there is nothing more to be had. */
-static bool reclaim(
+bool outbox_reclaim(
 	struct msg_outbox *o, bool (*enough)(const struct msg_outbox *))
 {
 	struct msg_ring_writer *w = &o->ring;
@@ -214,12 +225,12 @@ static bool relieve(struct msg_outbox *o)
 		return false;
 	/* Whoever all of us waited for may have given back since we looked last,
 	 * and so be no longer who holds most: he has been seen once more then. */
-	if (reclaim(o, has_slots))
+	if (outbox_reclaim(o, has_slots))
 		return true;
 	if (msg_ring_hoarder(&o->ring) != reader)
 		return false;
 	msg_ring_evict(&o->ring, reader);
-	return reclaim(o, has_slots);
+	return outbox_reclaim(o, has_slots);
 }
 
 static inline __attribute__((always_inline)) int refuse(struct msg_outbox *o)
@@ -229,13 +240,18 @@ static inline __attribute__((always_inline)) int refuse(struct msg_outbox *o)
 	return -MSG_ERROR_AGAIN;
 }
 
+int outbox_refuse(struct msg_outbox *o)
+{
+	return refuse(o);
+}
+
 /* ---- ways out ---------------------------------------------------------- */
 
 static int admit(struct msg_lender *lender)
 {
 	struct msg_outbox *o = of(lender);
 
-	return msg_outbox_has_places(o) || reclaim(o, msg_outbox_has_places) ? 0 : refuse(o);
+	return msg_outbox_has_places(o) || outbox_reclaim(o, msg_outbox_has_places) ? 0 : refuse(o);
 }
 
 static int find_slot(struct msg_lender *lender, uint32_t *slot)
@@ -245,7 +261,7 @@ static int find_slot(struct msg_lender *lender, uint32_t *slot)
 	if (lender->pool.loan_count >= o->loan_max)
 		return refuse(o);
 	if (!has_slots(o)) {
-		if (!reclaim(o, has_slots) && !relieve(o))
+		if (!outbox_reclaim(o, has_slots) && !relieve(o))
 			return refuse(o);
 		o->starved_ns = 0;
 	}
@@ -316,8 +332,32 @@ static const struct msg_lender_exit to_ring = {
 
 /* ---- the calls --------------------------------------------------------- */
 
+/* Beside the message's memory, a slot for its handle, and a place in the ring. */
+static int lend_large(struct msg_outbox *o, size_t bytes, struct msg_loan *loan)
+{
+	uint32_t buffer, slot;
+	int result;
+
+	if (bytes > o->large->bytes_max)
+		return -MSG_ERROR_TOO_LARGE;
+	result = admit(&o->lender);
+	if (result == 0)
+		result = outbox_take_large(o, bytes, &buffer);
+	if (result < 0)
+		return result;
+	result = find_slot(&o->lender, &slot);
+	if (result < 0) {
+		msg_large_put(&o->large->pool, buffer);
+		return result;
+	}
+	outbox_lend_large(o, slot, buffer, loan);
+	return 0;
+}
+
 int msg_outbox_lend(struct msg_outbox *o, size_t bytes, struct msg_loan *loan)
 {
+	if (bytes > o->lender.message_bytes_max && o->large)
+		return lend_large(o, bytes, loan);
 	return msg_lender_lend(&o->lender, &to_ring, bytes, loan);
 }
 

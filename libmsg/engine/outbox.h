@@ -8,6 +8,8 @@
  *     several that were queued          PACKED, one entry, as one frame on the
  *                                       wire; SINGLE each while a loan stands
  *                                       where their table would
+ *     a large one                       LARGE: in an area beside the pool, which
+ *                                       others map, too; outbox_large.c
  *
  * Ring and pool are memory that others map read-only: readers of this host read
  * the messages where the application wrote them, and the broker sends the same
@@ -29,6 +31,7 @@
 #ifndef MSG_ENGINE_OUTBOX_H
 #define MSG_ENGINE_OUTBOX_H
 
+#include "engine/large.h"
 #include "engine/lender.h"
 #include "pool/ring_writer.h"
 
@@ -46,6 +49,9 @@ struct msg_outbox_options {
 	uint32_t payload_bytes;     /* Of a slot, from its first byte. */
 	uint32_t frame_body_max;    /* Of a PACKED entry. */
 	uint32_t message_bytes_max; /* At most payload_bytes. */
+	uint32_t large_bytes_max;   /* Larger ones up to this, in … */
+	uint64_t large_memory_bytes; /* … so much, in all, of … */
+	uint8_t *area; /* … msg_large_area_bytes of that.  NULL: none are. */
 	uint32_t publisher;
 	uint64_t first_sequence;
 	msg_counter_t *counters;      /* MSG_COUNTER_COUNT */
@@ -62,6 +68,7 @@ struct msg_outbox {
 	struct msg_lender lender; /* First: lender.h. */
 	struct msg_ring_writer ring;
 	uint64_t starved_ns; /* Since when no slot was to be had; 0: not. */
+	struct msg_outbox_large *large; /* NULL: no large messages. */
 	uint64_t flushed; /* Entries whose sleepers were looked for. */
 	uint32_t publisher;
 	uint32_t loan_max;
@@ -71,6 +78,20 @@ struct msg_outbox {
 	const _Atomic uint32_t *news;
 	void (*look)(void *context);
 	void *context;
+};
+
+/* A large message stands in a buffer, and belongs to the slot whose loan or entry
+ * it is. */
+struct msg_outbox_large {
+	struct msg_large_pool pool;
+	uint32_t bytes_max;
+	uint32_t taken; /* What msg_large_take gave last. */
+	size_t wanted;  /* What it is asked for. */
+	int result;     /* What it said. */
+	struct {
+		uint32_t slot;
+		uint32_t generation; /* Of the loan. */
+	} owners[MSG_LARGE_BUFFERS_MAX];
 };
 
 /* The memory stays the caller's, and there until close.

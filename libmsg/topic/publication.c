@@ -58,6 +58,13 @@ static void drop_dead(struct msg_outlet *outlet)
 			drop_reader(outlet, i);
 }
 
+static void unmap_outlet(struct msg_outlet *outlet)
+{
+	msg_shm_segment_close(&outlet->ring);
+	msg_shm_segment_close(&outlet->pool);
+	msg_shm_segment_close(&outlet->area);
+}
+
 static void close_outlet(struct msg_outlet *outlet)
 {
 	if (!outlet->is_open)
@@ -65,8 +72,7 @@ static void close_outlet(struct msg_outlet *outlet)
 	for (uint32_t i = 0; i < MSG_RING_READERS_MAX; i++)
 		drop_reader(outlet, i);
 	msg_outbox_close(&outlet->outbox);
-	msg_shm_segment_close(&outlet->ring);
-	msg_shm_segment_close(&outlet->pool);
+	unmap_outlet(outlet);
 	outlet->is_open = false;
 }
 
@@ -110,6 +116,32 @@ static bool is_sane(
 	       (g->entry_count & (g->entry_count - 1)) == 0;
 }
 
+static int map_outlet(struct msg_publication *p, struct msg_outlet *outlet,
+	const struct msg_control_publishing *g, const int *fds)
+{
+	uint64_t area = p->said.large_bytes_max > 0
+				? msg_large_area_bytes(
+					  p->said.large_memory_bytes)
+				: 0;
+	int result;
+
+	if (g->large_bytes != area)
+		return msg_fail(MSG_ERROR_FABRIC,
+			"the broker at %s offers %llu bytes for large messages, "
+			"not %llu",
+			p->client.path, (unsigned long long)g->large_bytes,
+			(unsigned long long)area);
+	result = msg_shm_segment_map_writable(&outlet->ring, fds[0],
+		msg_ring_bytes(g->entry_count));
+	if (result == 0)
+		result = msg_shm_segment_map_writable(&outlet->pool,
+			fds[1], (size_t)g->slot_count * g->slot_bytes);
+	if (result == 0 && area > 0)
+		result = msg_shm_segment_map_sparse(
+			&outlet->area, fds[2], area, true);
+	return result;
+}
+
 static int open_outlet(struct msg_publication *p, struct msg_outlet *outlet,
 	const struct msg_control_publishing *g, const int *fds)
 {
@@ -123,6 +155,8 @@ static int open_outlet(struct msg_publication *p, struct msg_outlet *outlet,
 		.payload_bytes = g->payload_bytes,
 		.frame_body_max = g->frame_body_max,
 		.message_bytes_max = p->said.message_bytes_max,
+		.large_bytes_max = p->said.large_bytes_max,
+		.large_memory_bytes = p->said.large_memory_bytes,
 		.publisher = (uint32_t)p->said.incarnation,
 		.first_sequence = p->said.next_sequence,
 		.counters = p->counters,
@@ -137,21 +171,17 @@ static int open_outlet(struct msg_publication *p, struct msg_outlet *outlet,
 			"the broker at %s offers a ring of %u entries and "
 			"slots of %u bytes, which do not fit this libmsg",
 			p->client.path, g->entry_count, g->slot_bytes);
-	result = msg_shm_segment_map_writable(
-		&outlet->ring, fds[0], msg_ring_bytes(g->entry_count));
-	if (result == 0)
-		result = msg_shm_segment_map_writable(&outlet->pool, fds[1],
-			(size_t)g->slot_count * g->slot_bytes);
+	result = map_outlet(p, outlet, g, fds);
 	if (result == 0) {
 		options.ring = (struct msg_ring_header *)outlet->ring.base;
 		options.pool = outlet->pool.base;
+		options.area = outlet->area.base;
 		options.news = p->client.news;
 		options.news_seen = p->client.news_seen;
 		result = msg_outbox_open(&outlet->outbox, &options);
 	}
 	if (result < 0) {
-		msg_shm_segment_close(&outlet->ring);
-		msg_shm_segment_close(&outlet->pool);
+		unmap_outlet(outlet);
 		return result;
 	}
 	outlet->is_open = true;
@@ -236,6 +266,12 @@ static int ask(void *context)
 		return msg_fail(MSG_ERROR_ARGUMENT,
 			"the broker at %s takes no rc topics; start a newer one, "
 			"or open the node with MSG_BROKER_NEVER",
+			p->client.path);
+	if (p->said.large_bytes_max && !p->client.welcome.large)
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"the broker at %s takes no large messages; start a newer "
+			"one, leave large_bytes_max 0, or open the node with "
+			"MSG_BROKER_NEVER",
 			p->client.path);
 	if (from) {
 		p->said.next_sequence = msg_lender_next(&from->outbox.lender);
@@ -421,6 +457,8 @@ int msg_publication_open(
 	p->said.history_ms = o->history_ms;
 	p->said.give_up_ms = o->give_up_ms;
 	p->said.linger_ms = o->linger_ms;
+	p->said.large_bytes_max = o->large_bytes_max;
+	p->said.large_memory_bytes = o->large_memory_bytes;
 	if (o->type_name) {
 		snprintf(p->said.type_name, sizeof p->said.type_name, "%s",
 			o->type_name);

@@ -40,6 +40,8 @@ struct msg_publication_options {
 	uint32_t history_ms;
 	uint32_t give_up_ms;
 	uint32_t linger_ms;
+	uint32_t large_bytes_max; /* 0: no large messages. */
+	uint64_t large_memory_bytes;
 	/* Of a typed topic; the schema stays until close. */
 	const char *type_name; /* Or NULL. */
 	uint32_t type_encoding;
@@ -62,6 +64,7 @@ struct msg_outlet {
 	bool is_open;
 	struct msg_shm_segment ring;
 	struct msg_shm_segment pool;
+	struct msg_shm_segment area; /* Of large messages, if there are. */
 	uint32_t reader_count; /* Without the broker. */
 	uint32_t keep_max;     /* Entries the broker may keep for repair. */
 	uint64_t first_frame;  /* Where the broker numbers its frames from. */

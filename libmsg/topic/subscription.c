@@ -63,6 +63,7 @@ static void unmap(struct msg_source *source)
 	msg_shm_segment_close(&source->entries);
 	msg_shm_segment_close(&source->pool);
 	msg_shm_segment_close(&source->ledger);
+	msg_shm_segment_close(&source->area);
 	source->ring = NULL;
 }
 
@@ -101,6 +102,10 @@ static int map(struct msg_source *source, const struct msg_control_ring *said,
 	if (result == 0)
 		result = msg_shm_segment_map_writable(&source->ledger, fds[2],
 			msg_ring_ledger_bytes(said->hold_max));
+	/* Of its pages only those are touched that messages stand in. */
+	if (result == 0 && said->large_bytes > 0)
+		result = msg_shm_segment_map_sparse(
+			&source->area, fds[3], said->large_bytes, false);
 	if (result < 0)
 		return result;
 	/* None of it changes; of a writer that changes it even so, only its own
@@ -130,6 +135,8 @@ static int read_ring(struct msg_subscription *s, struct msg_source *source,
 		.start = said->start,
 		.pool = source->pool.base,
 		.pool_bytes = said->pool_bytes,
+		.area = source->area.base,
+		.area_bytes = said->large_bytes,
 		.publisher = said->publisher,
 		.topic = source->topic,
 		.held_max = said->hold_max,
@@ -188,6 +195,7 @@ static int add_source(struct msg_subscription *s,
 		.entries = MSG_SHM_SEGMENT,
 		.pool = MSG_SHM_SEGMENT,
 		.ledger = MSG_SHM_SEGMENT,
+		.area = MSG_SHM_SEGMENT,
 		.number = said->number,
 		.session = s->session,
 		.origin = said->origin,
@@ -245,6 +253,12 @@ static int check_wishes(const struct msg_subscription *s)
 {
 	const char *wish = NULL;
 
+	if (s->said.large_bytes_max && !s->client.welcome.large)
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"the broker at %s takes no large messages; start a newer "
+			"one, leave large_bytes_max 0, or open the node with "
+			"MSG_BROKER_NEVER",
+			s->client.path);
 	if (s->said.history_count)
 		wish = "history_count";
 	else if (s->said.tagged)
@@ -378,6 +392,7 @@ static int open_inbox(
 		.ring_max = MSG_SUBSCRIPTION_RINGS_MAX,
 		.publisher_count_max = o->publisher_count_max,
 		.message_bytes_max = o->message_bytes_max,
+		.large_bytes_max = o->large_bytes_max,
 		.counts_losses = true,
 		.events = o->events,
 		.counters = s->counters,
@@ -419,6 +434,7 @@ int msg_subscription_open(
 	s->said.history_count = o->history_count;
 	s->said.tagged = o->tagged;
 	s->said.give_up_ms = o->give_up_ms;
+	s->said.large_bytes_max = o->large_bytes_max;
 	result = subscription_open_descriptors(s);
 	if (result == 0)
 		result = open_inbox(s, o);

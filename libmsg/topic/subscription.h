@@ -53,6 +53,7 @@ struct msg_subscription_options {
 	uint32_t history_count;
 	bool tagged;
 	uint32_t give_up_ms;
+	uint32_t large_bytes_max;
 };
 
 /* A ring we read, and what belongs to it. */
@@ -61,6 +62,7 @@ struct msg_source {
 	struct msg_shm_segment entries;
 	struct msg_shm_segment pool;
 	struct msg_shm_segment ledger;
+	struct msg_shm_segment area; /* Of large messages, if any are to come. */
 	uint32_t number;  /* The broker's name for it, in its session. */
 	uint32_t session; /* Which of ours; another: an orphan. */
 	uint32_t origin;  /* enum msg_control_origin */

@@ -724,11 +724,72 @@ START_TEST(a_large_one_is_believed_within_its_buffer_alone)
 	put(&sources[0], &item, MSG_RING_NO_TOKEN);
 	ck_assert_int_eq(take(&view, 1), 0);
 	ck_assert_uint_eq(counters[MSG_COUNTER_MALFORMED], 5);
-	/* Where there are none. */
+	/* Where we have none it does not matter where it stands. */
 	sources[0].ring->large = NULL;
-	publish_large(4, 0, 0);
+	publish_large(4, 77, MSG_LARGE_BYTES_MAX);
+	ck_assert_int_eq(take(&view, 1), 0);
+	ck_assert_uint_eq(counters[MSG_COUNTER_MALFORMED], 5);
+	ck_assert_uint_eq(counters[MSG_COUNTER_TOO_LARGE], 1);
+	publish_large(5, 77, MSG_LARGE_BYTES_MAX + 1);
 	ck_assert_int_eq(take(&view, 1), 0);
 	ck_assert_uint_eq(counters[MSG_COUNTER_MALFORMED], 6);
+	close_all();
+}
+END_TEST
+
+/* As through a broker: by pages of memory that others write. */
+START_TEST(a_large_one_is_believed_within_its_area_alone)
+{
+	static uint8_t area[8 * MSG_LARGE_PAGE];
+	struct msg_view view;
+
+	open_large();
+	sources[0].ring->large = NULL;
+	sources[0].ring->area = area;
+	sources[0].ring->area_bytes = sizeof area;
+	publish_large(0, 1, 7 * MSG_LARGE_PAGE);
+	ck_assert_int_eq(take(&view, 1), 1);
+	ck_assert_ptr_eq(view.data, area + MSG_LARGE_PAGE);
+	ck_assert_uint_eq(view.bytes, 7 * MSG_LARGE_PAGE);
+	ck_assert_uint_eq(view.segment_count, 1);
+	release(&view);
+	publish_large(1, 0, 1);
+	publish_large(2, 1, 7 * MSG_LARGE_PAGE + 1);
+	publish_large(3, 9, 0);
+	publish_large(4, UINT32_MAX, MSG_LARGE_BYTES_MAX);
+	ck_assert_int_eq(take(&view, 1), 0);
+	ck_assert_uint_eq(counters[MSG_COUNTER_MALFORMED], 4);
+	msg_inbox_settle(&inbox);
+	all_home();
+	close_all();
+}
+END_TEST
+
+/* Who is told of events is told of what it does not take, in its place. */
+START_TEST(what_is_too_large_is_told_in_its_place)
+{
+	struct msg_view views[4];
+
+	open_large();
+	inbox.tells_events = true;
+	inbox.large_bytes_max = 99;
+	publish_large(0, 0, 99);
+	publish_large(1, 1, 100);
+	publish(&sources[0], 2);
+	take_all(views, 3);
+	ck_assert_uint_eq(views[0].event, MSG_EVENT_MESSAGE);
+	ck_assert_uint_eq(views[1].event, MSG_EVENT_LOST);
+	ck_assert_uint_eq(views[1].reason, MSG_LOSS_TOO_LARGE);
+	ck_assert_uint_eq(views[1].sequence, 2);
+	ck_assert_uint_eq(views[1].lost_before, 1);
+	ck_assert_uint_eq(views[2].event, MSG_EVENT_MESSAGE);
+	ck_assert_uint_eq(views[2].sequence, 2);
+	ck_assert_uint_eq(views[2].lost_before, 0);
+	ck_assert_uint_eq(counters[MSG_COUNTER_TOO_LARGE], 1);
+	for (int i = 0; i < 3; i++)
+		release(&views[i]);
+	msg_inbox_settle(&inbox);
+	all_home();
 	close_all();
 }
 END_TEST
@@ -1174,6 +1235,9 @@ int main(void)
 		large_ones, a_large_one_comes_home_past_one_that_is_kept);
 	tcase_add_test(
 		large_ones, a_large_one_is_believed_within_its_buffer_alone);
+	tcase_add_test(
+		large_ones, a_large_one_is_believed_within_its_area_alone);
+	tcase_add_test(large_ones, what_is_too_large_is_told_in_its_place);
 	tcase_add_test(rings, rings_take_turns);
 	tcase_add_test(rings, a_ring_stays_while_something_of_it_is_in_hand);
 	tcase_add_test(rings, an_eviction_is_seen);

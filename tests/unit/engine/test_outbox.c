@@ -21,6 +21,7 @@
 #define LOANS_MAX 6
 #define MESSAGES_MAX 4000
 #define PUBLISHER 77u
+#define LARGE_MAX 130000u
 
 struct reader {
 	struct msg_ring_ledger *ledger;
@@ -142,6 +143,9 @@ static void open_reader(struct trial *t, uint32_t k)
 		.pool = t->options.pool,
 		.pool_bytes =
 			(uint64_t)t->options.slot_count * t->options.slot_bytes,
+		.area = t->options.area,
+		.area_bytes =
+			msg_large_area_bytes(t->options.large_memory_bytes),
 		.publisher = PUBLISHER,
 		.topic = k,
 		.held_max = 2 * HELD_MAX,
@@ -166,6 +170,9 @@ static uint32_t draw_bytes(struct trial *t)
 	uint32_t most = t->options.message_bytes_max;
 	uint32_t bytes;
 
+	if (t->options.area && random_chance(&t->random, 100))
+		return most + 1 +
+		       (uint32_t)random_below(&t->random, LARGE_MAX - most);
 	switch (random_below(&t->random, 8)) {
 	case 0:
 		bytes = t->options.frame_body_max - 2 +
@@ -291,6 +298,12 @@ static void open_trial(struct trial *t, uint64_t seed, enum msg_ring_slow slow)
 	o->look = look;
 	o->wake = wake;
 	o->context = t;
+	if (random_chance(&t->random, 500)) {
+		o->large_bytes_max = LARGE_MAX;
+		o->large_memory_bytes = 4096 * (32 + random_below(&t->random, 64));
+		o->area = aligned_alloc(MSG_LARGE_PAGE,
+			msg_large_area_bytes(o->large_memory_bytes));
+	}
 	ring_bytes = msg_ring_bytes(o->entry_count);
 	o->ring = aligned_alloc(64, ring_bytes);
 	o->pool = aligned_alloc(64, (size_t)o->slot_count * o->slot_bytes);
@@ -310,6 +323,22 @@ static void close_trial(struct trial *t)
 	msg_outbox_close(&t->outbox);
 	free(t->options.ring);
 	free(t->options.pool);
+	free(t->options.area);
+}
+
+/* And so is all memory for large messages. */
+static void lend_largest(struct trial *t)
+{
+	struct msg_loan loan;
+
+	if (!t->options.area)
+		return;
+	MUST(t, msg_outbox_lend(&t->outbox, LARGE_MAX, &loan) == 0);
+	MUST(t, loan.capacity == LARGE_MAX);
+	MUST(t, (uintptr_t)loan.data % MSG_LARGE_PAGE == 0);
+	msg_outbox_abandon(&t->outbox, &loan);
+	MUST(t, msg_outbox_lend(&t->outbox, LARGE_MAX + 1, &loan) ==
+			-MSG_ERROR_TOO_LARGE);
 }
 
 /* All is taken and back: every slot is free then. */
@@ -366,6 +395,7 @@ static void run_trial(uint64_t seed, enum msg_ring_slow slow)
 				take(t, &t->readers[k]);
 	}
 	drain(t);
+	lend_largest(t);
 	close_trial(t);
 }
 
