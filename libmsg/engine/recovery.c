@@ -20,8 +20,8 @@
 #define REPORT_STRIDE 256u
 #define REPORTS_MAX 64u
 
+/* Repairs that are under way at a time: what a socket holds by default. */
 #define SIDE_BYTES (1u << 18)
-#define SIDE_FRAMES_MIN 8u
 /* When no more of them are left for repairs, only what comes next is kept. */
 #define SIDE_BUFFERS_LEAST 4u
 
@@ -254,18 +254,11 @@ void msg_receiver_leave(struct msg_receiver *r)
 
 /* ---- streams ------------------------------------------------------------ */
 
-/* Repairs that find room if they come all at once: in buffers, and on a kernel
- * lane in a socket of the usual size. */
+/* Repairs that find buffers if they come all at once. */
 static uint32_t ask_max(const struct msg_receiver *r, const struct msg_stream *s)
 {
-	uint32_t most = r->side.link->receive_count;
-	uint32_t held = SIDE_BYTES / r->options.frame_bytes;
-
-	if (s->calls)
-		return r->calls.link->receive_count / 2 + 1;
-	if (held < SIDE_FRAMES_MIN)
-		held = SIDE_FRAMES_MIN;
-	return held < most ? held : most;
+	return s->calls ? r->calls.link->receive_count / 2 + 1
+			: r->side.link->receive_count;
 }
 
 void recovery_start(struct msg_receiver *r, struct msg_stream *s)
@@ -279,6 +272,8 @@ void recovery_start(struct msg_receiver *r, struct msg_stream *s)
 		.give_up_ns = wish.give_up_ns,
 		.history = wish.history,
 		.ask_max = ask_max(r, s),
+		.ask_bytes = s->calls ? 0 : SIDE_BYTES,
+		.frame_bytes = r->options.frame_bytes,
 		.tagged = wish.tagged,
 		.seed = r->options.name ^ s->publisher,
 		.reach = r->side.reach,

@@ -27,10 +27,10 @@
 /* Between questions of a publisher that is short of slots. */
 #define ASK_PAUSE_NS (200 * MSG_NS_PER_US)
 
-/* Repairs: as much as a fast network, and at once what the socket buffer of a
- * receiver holds by default (net.core.rmem_max): what is not sent now is asked
- * for again. */
-#define REPAIR_BYTES_PER_S 1000000000u
+/* Repairs: as much as a fast network takes, or loopback, and at once what the
+ * socket buffer of a receiver holds by default (net.core.rmem_max): what is not
+ * sent now is asked for again. */
+#define REPAIR_BYTES_PER_S 2000000000u
 #define REPAIR_BYTES_BURST (1u << 18)
 #define REPAIR_FRAMES_MIN 16u
 
@@ -91,10 +91,10 @@ int msg_repairer_open(
 		.first_frame = options->first_frame,
 		.heartbeat_ns = options->heartbeat_ms * MSG_NS_PER_MS,
 		.rtt_ns = options->rtt_ns,
-		.repair_frames = REPAIR_BYTES_PER_S / options->frame_bytes,
-		.burst = most(REPAIR_FRAMES_MIN,
-			least(REPAIR_BYTES_BURST / options->frame_bytes,
-				MSG_REPORT_FRAMES_MAX)),
+		.repair_bytes = REPAIR_BYTES_PER_S,
+		.burst = most(REPAIR_FRAMES_MIN * options->frame_bytes,
+			REPAIR_BYTES_BURST),
+		.frame_bytes = options->frame_bytes,
 		.ask_ns = options->flow == MSG_FLOW_POLICY_NONE
 				  ? 0
 				  : options->give_up_ns / 4,
@@ -257,6 +257,7 @@ static void send_again(struct msg_repairer *r, uint32_t handle,
 	header.sequence = (uint64_t)action->serial << 32 |
 			  (uint32_t)frame.sequence;
 	msg_frame_write(place, &header);
+	msg_repair_had(&r->repair, bytes);
 	MSG_PROBE3(repair, r->options.publisher, action->frame, action->serial);
 	hand_over(r, handle, &again, action->frame);
 }

@@ -42,6 +42,16 @@ bool msg_pace_take(struct msg_pace *pace, uint64_t count, uint64_t now)
 	return true;
 }
 
+void msg_pace_give(struct msg_pace *pace, uint64_t count)
+{
+	uint64_t missing = pace->full - pace->credit;
+
+	if (count > missing / MSG_PACE_TOKEN)
+		pace->credit = pace->full;
+	else
+		pace->credit += count * MSG_PACE_TOKEN;
+}
+
 uint64_t msg_pace_when(
 	const struct msg_pace *pace, uint64_t count, uint64_t now)
 {

@@ -34,6 +34,9 @@ void msg_pace_start(
 /* Take `count` tokens, all or none. */
 bool msg_pace_take(struct msg_pace *pace, uint64_t count, uint64_t now);
 
+/* Give back some of what was taken: it was not needed. */
+void msg_pace_give(struct msg_pace *pace, uint64_t count);
+
 /* When `count` tokens will be there if none are taken; `now` if they are,
  * UINT64_MAX if they never will: more than the burst. */
 uint64_t msg_pace_when(

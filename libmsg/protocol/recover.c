@@ -207,8 +207,10 @@ enum msg_recover_verdict msg_recover_arrive_slowly(struct msg_recover *r,
 	if (!believe(r, frame, &n))
 		return MSG_RECOVER_DROP;
 	heard(r, now);
-	if (repair)
+	if (repair) {
 		msg_recover_ask_serial(r, (uint32_t)(frame->sequence >> 32));
+		msg_recover_ask_size(r, frame->bytes);
+	}
 	if (!r->begun && !repair)
 		begin(r, n, now);
 	if (accept(r, n, repair, now)) {

@@ -93,6 +93,9 @@ struct msg_recover_options {
 	uint32_t history;      /* Messages wanted from before we came. */
 	uint32_t ask_max;      /* Frames asked for and not come yet, at most: there
 	                          is room for so many repairs; 0: no limit. */
+	uint32_t ask_bytes;    /* The same in bytes, if repairs are as large as
+	                          those of late; 0: no limit. */
+	uint32_t frame_bytes;  /* Of the largest frame, with ask_bytes. */
 	bool tagged;
 	uint64_t seed;         /* Of the backoff in a crowd. */
 	struct msg_reach reach; /* Ours. */
@@ -161,6 +164,7 @@ struct msg_recover {
 	bool measured;      /* rtt_ns is. */
 	bool probed;        /* serial is known; so is the reach, if he has one. */
 	uint32_t asked_count; /* Of the missing: asked for. */
+	uint32_t large;       /* A repair of late had no more bytes. */
 	uint32_t join_count;  /* JOINs sent. */
 	uint32_t serial;    /* Of the highest repair heard of. */
 	uint32_t patience;  /* The round trip seems 2^this times as long. */

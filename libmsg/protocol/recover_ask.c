@@ -27,6 +27,10 @@
 #define PATIENCE_MAX 16u
 #define AGAIN_ROUNDS 4u /* Without any news. */
 #define ASKS_MIN 8u
+/* However large repairs are, so many may be under way. */
+#define UNDER_WAY_MIN 8u
+/* What a repair is taken for shrinks by this part with each that is smaller. */
+#define SHRINK 8u
 
 /* splitmix64: Steele, Lea, Flood, OOPSLA 2014. */
 static uint64_t random_next(struct msg_recover *r)
@@ -105,6 +109,7 @@ void msg_recover_ask_start(struct msg_recover *r)
 	r->incarnation = r->options.incarnation;
 	r->incarnate = r->incarnation != 0;
 	r->random = r->options.seed;
+	r->large = r->options.frame_bytes;
 	r->period_ns = PERIOD_NS;
 	r->rtt_ns = MSG_RECOVER_RTT_NS;
 	r->report_at = UINT64_MAX;
@@ -243,6 +248,25 @@ static uint64_t due(
 		place->last, msg_recover_later(wait, r->backoff_ns));
 }
 
+/* Of a stream of small frames many repairs find room where few large ones do. */
+void msg_recover_ask_size(struct msg_recover *r, uint32_t bytes)
+{
+	r->large -= r->large / SHRINK;
+	if (r->large < bytes)
+		r->large = bytes;
+}
+
+/* Whether a repair more would find room. */
+static bool has_room(const struct msg_recover *r)
+{
+	const struct msg_recover_options *o = &r->options;
+
+	if (o->ask_max > 0 && r->asked_count >= o->ask_max)
+		return false;
+	return o->ask_bytes == 0 || r->asked_count < UNDER_WAY_MIN ||
+	       (r->asked_count + UINT64_C(1)) * r->large <= o->ask_bytes;
+}
+
 static uint64_t fresh_when(struct msg_recover *r)
 {
 	uint64_t from = r->unasked < r->next ? r->next : r->unasked;
@@ -250,8 +274,7 @@ static uint64_t fresh_when(struct msg_recover *r)
 	if (from < r->first.frame)
 		from = r->first.frame;
 	r->unasked = next_missing(r, from);
-	if (r->unasked >= r->scanned || r->unasked >= heard(r) ||
-		(r->options.ask_max && r->asked_count >= r->options.ask_max))
+	if (r->unasked >= r->scanned || r->unasked >= heard(r) || !has_room(r))
 		return UINT64_MAX;
 	return due(r, msg_recover_place(r, r->unasked));
 }

@@ -162,6 +162,9 @@ void msg_recover_ask_news(struct msg_recover *recover);
 /* The newest probe says how many frames were sent. */
 void msg_recover_ask_newest(struct msg_recover *recover, uint64_t frame);
 
+/* A repair with so many bytes came. */
+void msg_recover_ask_size(struct msg_recover *recover, uint32_t bytes);
+
 /* The publisher is heard again after a silence. */
 void msg_recover_ask_resume(struct msg_recover *recover);
 

@@ -32,13 +32,15 @@ void msg_repair_start(struct msg_repair *repair,
 	struct msg_repair_record *records)
 {
 	uint32_t history = options->history;
-	uint64_t rate = options->repair_frames;
+	uint64_t rate = options->repair_bytes;
 
 	assert(history > 0 && (history & (history - 1)) == 0);
 	memset(repair, 0, sizeof *repair);
 	repair->options = *options;
 	if (repair->options.ask_ns == 0)
 		repair->options.ask_ns = MSG_NS_PER_S;
+	if (repair->options.frame_bytes == 0)
+		repair->options.frame_bytes = 1;
 	repair->history = history;
 	repair->records = records;
 	repair->first = options->first_frame;
@@ -228,11 +230,24 @@ static bool may_repair(struct msg_repair *repair, uint64_t now)
 {
 	uint64_t share =
 		msg_hash_mix(repair->report.receiver) % MSG_REPAIR_SHARES;
+	uint32_t price = repair->options.frame_bytes;
 	bool plenty = msg_pace_when(&repair->pace,
 			      repair->options.burst / 2 + 1, now) <= now;
 
-	return (plenty || msg_pace_take(&repair->shares[share], 1, now)) &&
-	       msg_pace_take(&repair->pace, 1, now);
+	repair->share = plenty ? NULL : &repair->shares[share];
+	return (plenty || msg_pace_take(repair->share, price, now)) &&
+	       msg_pace_take(&repair->pace, price, now);
+}
+
+void msg_repair_had(struct msg_repair *repair, uint32_t bytes)
+{
+	uint32_t price = repair->options.frame_bytes;
+
+	if (bytes >= price)
+		return;
+	msg_pace_give(&repair->pace, price - bytes);
+	if (repair->share)
+		msg_pace_give(repair->share, price - bytes);
 }
 
 static struct msg_repair_echo next_echo(struct msg_repair *repair)

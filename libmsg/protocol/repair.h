@@ -30,7 +30,9 @@
  *     due ─> action                 probe, or the last frame again
  *     forget                        the oldest frames are no more
  *
- * Storms.  Repairs are paid from a token bucket (pace.h).  While more than half
+ * Storms.  Repairs are paid from a token bucket (pace.h), by the byte: each as
+ * the largest frame there is, and what was less comes back (msg_repair_had).  So
+ * a history of small frames is had as fast as one of large ones.  While more than half
  * of it is left anybody may have them; of the rest a receiver gets what a small
  * bucket of its own allows (shared with those whose names hash alike), so that
  * one that asks for everything leaves something to the others.  What is not
@@ -112,8 +114,10 @@ struct msg_repair_options {
 	                           the round trip is known; 0: 1 s.  With flow
 	                           control a quarter of give_up_ns, so that who
 	                           is silent is gone. */
-	uint64_t repair_frames; /* A second, at most; 0: no limit. */
-	uint32_t burst;         /* Frames that may be repaired at once. */
+	uint64_t repair_bytes;  /* A second, at most; 0: no limit. */
+	uint64_t burst;         /* Bytes that may be repaired at once. */
+	uint32_t frame_bytes;   /* Of the largest frame; 0: 1, so that those
+	                           two count frames. */
 };
 
 struct msg_repair_counts {
@@ -165,6 +169,7 @@ struct msg_repair {
 	struct msg_pace answers;
 	struct msg_pace news;
 	struct msg_pace shares[MSG_REPAIR_SHARES];
+	struct msg_pace *share; /* That paid for the last repair, or NULL. */
 	/* The report being worked on. */
 	struct msg_report report;
 	uint64_t base;     /* Its base, 64 bits. */
@@ -230,6 +235,9 @@ bool msg_repair_report(struct msg_repair *repair,
 	const struct msg_report *report, uint64_t now);
 void msg_repair_next(struct msg_repair *repair, uint64_t now,
 	struct msg_repair_action *action);
+
+/* The repair just told of has so many bytes. */
+void msg_repair_had(struct msg_repair *repair, uint32_t bytes);
 
 /* What is due by now without any report; NOTHING mostly.  Worth a call when
  * repair->deadline has come, and one action is all there is at a time. */

@@ -68,22 +68,21 @@ static void judge_join(struct play *play, const struct publisher *p,
 static void judge_publisher(struct play *play, const struct publisher *p)
 {
 	const struct publisher_options *o = &p->options;
-	uint64_t repairs =
-		p->repair.counts.unicasts + p->repair.counts.multicasts;
 	uint64_t lived = play->world.now - p->started_ns;
 	uint64_t may = o->repair_burst +
 		       o->repair_frames * (lived / MILLISECOND + 1) / 1000;
 
+	may *= o->frame_bytes;
 	if (p->history_bytes_high > o->history_bytes + o->frame_bytes)
 		world_fail(&play->world,
 			"publisher %08" PRIx32 " kept %" PRIu64
 			" bytes, and may keep %" PRIu64,
 			o->word, p->history_bytes_high, o->history_bytes);
-	if (repairs > may)
+	if (p->repaired_bytes > may)
 		world_fail(&play->world,
 			"publisher %08" PRIx32 " sent %" PRIu64
-			" repairs in %" PRIu64 " ns, and may %" PRIu64,
-			o->word, repairs, lived, may);
+			" bytes again in %" PRIu64 " ns, and may %" PRIu64,
+			o->word, p->repaired_bytes, lived, may);
 }
 
 /* Packets that somebody had reason to ask for, and repairs. */

@@ -241,6 +241,8 @@ static void repair_send(struct publisher *p, uint32_t to,
 	again = frame_again(sent->packet, sent->sequence, action->serial);
 	world_note(p->world, NOTE_REPAIR, p->options.node, action->frame,
 		action->serial);
+	p->repaired_bytes += again->bytes;
+	msg_repair_had(&p->repair, again->bytes);
 	side_send(p, to, again);
 }
 
@@ -413,8 +415,9 @@ void publisher_start(struct publisher *p, struct world *world, struct net *net,
 		.ask_ns = options->policy == MSG_FLOW_POLICY_NONE
 				  ? 0
 				  : options->give_up_ns / 4,
-		.repair_frames = options->repair_frames,
-		.burst = options->repair_burst,
+		.repair_bytes = options->repair_frames * options->frame_bytes,
+		.burst = (uint64_t)options->repair_burst * options->frame_bytes,
+		.frame_bytes = options->frame_bytes,
 	};
 
 	memset(p, 0, sizeof *p);
@@ -425,7 +428,7 @@ void publisher_start(struct publisher *p, struct world *world, struct net *net,
 	p->started_ns = world->now;
 	p->oldest = options->first_frame;
 	if (options->mutant == MUTANT_NO_LIMIT)
-		repair.repair_frames = 0;
+		repair.repair_bytes = 0;
 	p->records = zeroed(options->history, sizeof *p->records);
 	p->history = zeroed(options->history, sizeof *p->history);
 	p->flow_receivers =

@@ -48,8 +48,8 @@ struct publisher_options {
 	uint64_t history_bytes;
 	uint64_t history_ns;   /* 0: any age. */
 	uint64_t heartbeat_ns;
-	uint64_t repair_frames;
-	uint32_t repair_burst;
+	uint64_t repair_frames; /* A second, and at once, if they are as large */
+	uint32_t repair_burst;  /* as frames can be. */
 	enum msg_flow_policy policy;
 	uint32_t k;
 	uint64_t give_up_ns;
@@ -81,6 +81,7 @@ struct publisher {
 	struct publisher_options options;
 	struct truth truth;
 	struct msg_repair repair;
+	uint64_t repaired_bytes;
 	struct msg_repair_record *records;
 	struct msg_flow flow;
 	struct msg_flow_receiver *flow_receivers;

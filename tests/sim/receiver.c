@@ -39,6 +39,8 @@ static struct stream *stream_make(
 		.give_up_ns = o->give_up_ns,
 		.history = o->history,
 		.ask_max = o->ask_max,
+		.ask_bytes = o->ask_bytes,
+		.frame_bytes = o->frame_bytes,
 		.tagged = o->tagged,
 		.seed = o->id,
 		.reach = reach_of(o->node),

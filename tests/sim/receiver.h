@@ -27,6 +27,8 @@ struct receiver_options {
 	uint32_t window;      /* Frames. */
 	uint32_t posted;      /* Buffers in all, held ones included. */
 	uint32_t ask_max;     /* Frames asked for at a time; 0: any. */
+	uint32_t ask_bytes;   /* And bytes, of frames that have … */
+	uint32_t frame_bytes; /* … so many at most. */
 	uint64_t id;          /* Of its reports. */
 	uint64_t reorder_ns;
 	uint64_t give_up_ns;

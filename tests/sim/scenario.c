@@ -395,6 +395,10 @@ static void defaults(
 	/* The engine has room for eight repairs at least. */
 	if (coin(world))
 		r->ask_max = (uint32_t)dice(world, 8, 2 * r->window);
+	if (coin(world)) {
+		r->frame_bytes = p->frame_bytes;
+		r->ask_bytes = (uint32_t)dice(world, 1, 1u << 18);
+	}
 	r->give_up_ns = 300 * SECOND;
 	r->lossless = true;
 }

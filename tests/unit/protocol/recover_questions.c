@@ -605,6 +605,30 @@ START_TEST(no_more_is_asked_for_than_there_is_room)
 }
 END_TEST
 
+/* Large ones, until some have come. */
+START_TEST(of_small_frames_more_find_room)
+{
+	struct msg_recover_options options = story_options();
+
+	options.ask_bytes = 10000;
+	options.frame_bytes = 1000;
+	story_begin_with(options);
+	one(1, 0);
+	probe(16, 0);
+	EXPECT_ASKED("?2 ?3 ?4 ?5 ?6 ?7 ?8 ?9 ?10 ?11", REORDER);
+	EXPECT_ASKED("", REORDER + 1);
+	repair(2, 1, REORDER + 2);
+	EXPECT_ASKED("?12 ?13", REORDER + 2);
+	/* However large they are, eight. */
+	options.ask_bytes = 1;
+	story_begin_with(options);
+	one(1, 0);
+	probe(16, 0);
+	EXPECT_ASKED("?2 ?3 ?4 ?5 ?6 ?7 ?8 ?9", REORDER);
+	EXPECT_ASKED("", REORDER + 1);
+}
+END_TEST
+
 /* Of an announcement: nothing was heard of the stream itself. */
 START_TEST(an_address_is_enough_to_join)
 {
@@ -860,6 +884,8 @@ static void add_nak_tests(Suite *suite)
 	tcase_add_test(nak, a_round_trip_that_was_measured_ends_all_patience);
 	tcase_add_test(nak, what_is_gone_is_not_asked_for_at_first);
 	tcase_add_test(nak, no_more_is_asked_for_than_there_is_room);
+	tcase_add_test(nak, of_small_frames_more_find_room);
+
 	tcase_add_test(nak, a_report_has_bits_for_so_many_frames);
 	tcase_add_test(nak, old_and_new_gaps_share_a_report);
 	tcase_add_test(nak, what_is_gone_is_not_asked_for);

@@ -67,6 +67,48 @@ START_TEST(what_is_throttled_is_had_by_asking_again)
 }
 END_TEST
 
+/* A bucket of 64 kB: of frames of 1 kB, 32 until half of it is left, and then
+ * the share of who asks. */
+START_TEST(small_frames_cost_what_they_have)
+{
+	const struct msg_repair_options options = {
+		.history = HISTORY,
+		.heartbeat_ns = HEARTBEAT,
+		.rtt_ns = RTT,
+		.repair_bytes = 1000,
+		.burst = 64000,
+		.frame_bytes = 1000,
+	};
+	uint32_t count = 0;
+
+	begin_with(&options);
+	sent(60);
+	ck_assert_uint_eq(ask_for_all(A), 32 + 4);
+	/* Of 100 bytes: ten times as many. */
+	begin_with(&options);
+	sent(60);
+	for (uint32_t asked = 1; count < 1000; count++) {
+		struct msg_report report =
+			report_of(A, repair.next, repair.serial, "7");
+
+		told(&report);
+		if (repair.counts.unicasts < asked)
+			break;
+		asked++;
+		msg_repair_had(&repair, 100);
+	}
+	/* Whether there is so much is asked of a large one. */
+	ck_assert_uint_eq(count, 320 + 31);
+	/* What is larger than it may be costs no more. */
+	begin_with(&options);
+	sent(60);
+	ask(A, repair.next, repair.serial, "7");
+	msg_repair_had(&repair, 1000);
+	msg_repair_had(&repair, 1001);
+	ck_assert_uint_eq(repair.pace.credit, UINT64_C(63000) * MSG_PACE_TOKEN);
+}
+END_TEST
+
 START_TEST(answers_are_limited_too)
 {
 	struct msg_report report = report_of(A, 0, 0, "");
@@ -172,6 +214,7 @@ void add_storm_tests(Suite *suite)
 	tcase_add_test(storm, one_that_wants_all_leaves_something_to_others);
 	tcase_add_test(storm, without_a_rate_nothing_is_throttled);
 	tcase_add_test(storm, what_is_throttled_is_had_by_asking_again);
+	tcase_add_test(storm, small_frames_cost_what_they_have);
 	tcase_add_test(storm, answers_are_limited_too);
 	tcase_add_test(storm, a_crowd_is_told_to_back_off_and_gets_multicasts);
 	tcase_add_test(storm, a_crowd_that_stays_is_one_from_second_to_second);

@@ -14,7 +14,7 @@ struct msg_repair_record records[HISTORY];
 char story[65536];
 uint64_t story_now;
 
-static void start(const struct msg_repair_options *options)
+void begin_with(const struct msg_repair_options *options)
 {
 	memset(records, 0, sizeof records);
 	msg_repair_start(&repair, options, records);
@@ -29,11 +29,11 @@ void begin_paced(uint64_t first, uint64_t rate, uint32_t burst)
 		.first_frame = first,
 		.heartbeat_ns = HEARTBEAT,
 		.rtt_ns = RTT,
-		.repair_frames = rate,
+		.repair_bytes = rate,
 		.burst = burst,
 	};
 
-	start(&options);
+	begin_with(&options);
 }
 
 void begin(uint64_t first)

@@ -42,6 +42,7 @@ extern uint64_t story_now;
  * with one. */
 void begin(uint64_t first);
 void begin_paced(uint64_t first, uint64_t rate, uint32_t burst);
+void begin_with(const struct msg_repair_options *options);
 
 /* `count` frames of 100 bytes. */
 void sent(uint32_t count);

@@ -107,6 +107,21 @@ START_TEST(extremes_do_not_wrap)
 }
 END_TEST
 
+START_TEST(what_is_given_back_is_there_again)
+{
+	msg_pace_start(&pace, 1000, 10, 0);
+	ck_assert(msg_pace_take(&pace, 10, 0));
+	msg_pace_give(&pace, 4);
+	ck_assert(!msg_pace_take(&pace, 5, 0));
+	ck_assert(msg_pace_take(&pace, 4, 0));
+	/* But no more than the bucket holds. */
+	msg_pace_give(&pace, 11);
+	msg_pace_give(&pace, UINT64_MAX);
+	ck_assert(msg_pace_take(&pace, 10, 0));
+	ck_assert(!msg_pace_take(&pace, 1, 0));
+}
+END_TEST
+
 /* Over any time, never more than the burst and what time was worth; and what
  * `when` says is the first moment that will do. */
 static void random_taker(struct random_stream *random)
@@ -161,6 +176,7 @@ int main(void)
 	tcase_add_test(pacing, a_clock_that_jumps_back_gives_nothing);
 	tcase_add_test(pacing, when_says_the_first_moment_that_will_do);
 	tcase_add_test(pacing, extremes_do_not_wrap);
+	tcase_add_test(pacing, what_is_given_back_is_there_again);
 	tcase_add_test(pacing, random_takers_get_what_the_rate_allows);
 	return check_main(suite, NULL);
 }
