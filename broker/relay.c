@@ -7,6 +7,7 @@
 #include "broker/server_internal.h"
 
 #include "base/clock.h"
+#include "base/probe.h"
 #include "protocol/fragment.h"
 #include "protocol/frame.h"
 #include "protocol/pack.h"
@@ -104,6 +105,7 @@ static int post(struct publisher *p, struct msg_link_send *send)
 	p->flight[p->flight_head & p->flight_mask] = p->reader.next - 1;
 	p->flight_head++;
 	p->frames++;
+	MSG_PROBE2(frame_out, send->iov[0].iov_base, send->iov_count);
 	return 0;
 }
 

@@ -35,7 +35,7 @@ for program in "$SHARED" "$BROKER"; do
 	awk '$1 == "libmsg" { print $2, $4 }' "$work/notes" | sort -u >"$work/has"
 	cp "$work/told" "$work/wanted"
 	[ "$program" = "$SHARED" ] ||
-		grep -E '^(frame_in|report|repair) ' "$work/told" >"$work/wanted"
+		grep -E '^(frame_in|frame_out|report|repair) ' "$work/told" >"$work/wanted"
 	diff "$work/wanted" "$work/has" || {
 		echo "FAIL: msg_probes(7) (<) and ${program##*/} (>) differ"
 		exit 1
