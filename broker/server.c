@@ -163,7 +163,7 @@ static void appeared(void *context, const struct msg_announcement *said)
 
 	for (struct client *c = server->clients; c; c = c->next)
 		if (c->subscribed && client_wants(c, said->topic))
-			types_tell(c, said);
+			types_tell_heard(c, said);
 }
 
 void server_offer_network(struct server *server, struct client *client)

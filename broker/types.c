@@ -279,25 +279,49 @@ void types_describe(struct client *c, const struct msg_control_describe *asked)
 
 /* ---- telling subscribers ----------------------------------------------- */
 
-void types_tell(struct client *c, const struct msg_announcement *text)
+static void tell(struct client *c, uint32_t publisher, const char *topic,
+	const char *type_name, uint64_t type_hash)
 {
 	struct msg_control message = {.kind = MSG_CONTROL_TYPED};
 
-	if (c->wish.type_hash == 0 || c->wish.type_hash == text->type.hash ||
+	if (c->wish.type_hash == 0 || c->wish.type_hash == type_hash ||
 		c->typed == TOLD_MAX)
 		return;
 	c->typed++;
-	message.typed.publisher = text->publisher;
-	snprintf(message.typed.topic, sizeof message.typed.topic, "%s",
-		text->topic);
+	message.typed.publisher = publisher;
+	snprintf(message.typed.topic, sizeof message.typed.topic, "%s", topic);
 	snprintf(message.typed.type_name, sizeof message.typed.type_name, "%s",
-		text->type.name);
+		type_name);
 	client_say(c, &message, NULL, 0);
+}
+
+void types_tell(struct client *c, const struct msg_announcement *text)
+{
+	tell(c, text->publisher, text->topic, text->type.name,
+		text->type.hash);
+}
+
+/* One of this host is told of with its ring.  It is heard like any other, and a
+ * while longer than it is there. */
+static bool is_own(const struct server *server, uint32_t publisher)
+{
+	for (const struct publisher *p = server->publishers; p; p = p->next)
+		if (p->source.text.publisher == publisher)
+			return true;
+	return false;
+}
+
+void types_tell_heard(struct client *c, const struct msg_announcement *said)
+{
+	if (c->wish.type_hash != 0 && !is_own(c->server, said->publisher))
+		types_tell(c, said);
 }
 
 void types_tell_all(struct client *c)
 {
 	const struct msg_roster *roster = &c->server->network.roster;
+	uint64_t now = msg_clock_ns(), after = 0;
+	struct msg_topic_info info;
 
 	if (c->wish.type_hash == 0)
 		return;
@@ -307,7 +331,14 @@ void types_tell_all(struct client *c)
 		if (s->local && s->owner && s->owner->publisher)
 			types_tell(c, &s->owner->publisher->source.text);
 	}
-	for (uint32_t i = 0; c->server->network.domain && i < roster->count; i++)
-		if (client_wants(c, roster->entries[i].said.topic))
-			types_tell(c, &roster->entries[i].said);
+	if (!c->server->network.domain)
+		return;
+	while (msg_roster_next(roster, now, &after, &info)) {
+		uint32_t publisher = (uint32_t)info.publisher;
+
+		if (client_wants(c, info.topic) &&
+			!is_own(c->server, publisher))
+			tell(c, publisher, info.topic, info.type_name,
+				info.type_hash);
+	}
 }

@@ -37,6 +37,8 @@ void types_describe(
 
 /* Tell a subscriber of a publisher, if it is of another type than expected. */
 void types_tell(struct client *client, const struct msg_announcement *text);
+/* The same of one that was heard on the network. */
+void types_tell_heard(struct client *client, const struct msg_announcement *said);
 /* Of all that it has to do with. */
 void types_tell_all(struct client *client);
 
