@@ -60,20 +60,22 @@ struct msg_subscriber {
 };
 
 /* Of each announcement, directly; or what the broker says of one. */
-static void heard(void *context, const struct msg_announcement *said)
+static void heard(
+	void *context, const struct msg_announcement *said, uint32_t topic)
 {
 	struct msg_subscriber *s = context;
 
-	if (said->type.hash != msg_type_expected_hash(&s->expected))
+	if (said->type.hash != msg_type_expected_hash(&s->expected) &&
 		msg_type_expected_note(&s->expected, said->topic,
-			said->publisher, said->type.name);
+			said->publisher, said->type.name))
+		msg_inbox_owe_other(s->inbox, said->publisher, topic);
 }
 
-static void typed(void *context, const struct msg_control_typed *said)
+static bool typed(void *context, const struct msg_control_typed *said)
 {
 	struct msg_subscriber *s = context;
 
-	msg_type_expected_note(&s->expected, said->topic, said->publisher,
+	return msg_type_expected_note(&s->expected, said->topic, said->publisher,
 		said->type_name);
 }
 

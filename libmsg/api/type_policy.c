@@ -43,14 +43,14 @@ static bool is_other(
 	return false;
 }
 
-void msg_type_expected_note(struct msg_type_expected *e, const char *topic,
+bool msg_type_expected_note(struct msg_type_expected *e, const char *topic,
 	uint64_t publisher, const char *name)
 {
 	uint32_t count = msg_load(&e->count, relaxed);
 
 	if (!e->type || count == MSG_TYPE_POLICY_MAX ||
 		is_other(e, count, publisher))
-		return;
+		return false;
 	e->publishers[count] = publisher;
 	/* Release; partner: msg_type_expected_sift, on another thread if this
 	 * is the progress thread: the publisher before its number. */
@@ -63,6 +63,7 @@ void msg_type_expected_note(struct msg_type_expected *e, const char *topic,
 		e->policy == MSG_TYPE_REFUSE
 			? "its messages are dropped"
 			: "its messages are taken all the same");
+	return true;
 }
 
 int msg_type_expected_sift(struct msg_type_expected *e, struct msg_inbox *inbox,

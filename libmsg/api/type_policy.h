@@ -3,7 +3,7 @@
  * type_policy.h - a subscriber that expects a type, and publishers of others.
  *
  * Who they are comes with announcements, or from the broker; each is said to the
- * log once.  Where they are refused, their messages are given back as they are
+ * log once, and by an event to who asked for those (msg_inbox_owe_other).  Where they are refused, their messages are given back as they are
  * taken: steady calls look at one number while there is nobody to refuse.
  * Test: tests/conformance (types.c).
  */
@@ -18,7 +18,7 @@
 
 /* More of them than a subscriber follows publishers, by default, and than a
  * broker tells; those beyond are let pass. */
-#define MSG_TYPE_POLICY_MAX 512u
+#define MSG_TYPE_POLICY_MAX MSG_INBOX_OTHERS_MAX
 
 struct msg_type_expected {
 	const struct msg_type *type; /* NULL: anything. */
@@ -37,9 +37,10 @@ void msg_type_expected_close(struct msg_type_expected *expected);
 /* The hash to expect; 0: any. */
 uint64_t msg_type_expected_hash(const struct msg_type_expected *expected);
 
-/* A publisher of `topic` is of type `name`, "" if it names none.  On a broker
- * that is heard by whoever turns the subscription, one at a time. */
-void msg_type_expected_note(struct msg_type_expected *expected,
+/* A publisher of `topic` is of type `name`, "" if it names none; whether that is
+ * news, which events tell.  On a broker that is heard by whoever turns the
+ * subscription, one at a time. */
+bool msg_type_expected_note(struct msg_type_expected *expected,
 	const char *topic, uint64_t publisher, const char *name);
 
 /* Give back those of refused publishers; how many views are left. */

@@ -37,8 +37,11 @@ int msg_inbox_open(
 	inbox->free = calloc(o->record_count, sizeof *inbox->free);
 	inbox->rings = calloc(o->ring_max, sizeof *inbox->rings);
 	inbox->streams = calloc(streams, sizeof *inbox->streams);
+	if (o->events)
+		inbox->others = calloc(
+			MSG_INBOX_OTHERS_MAX, sizeof *inbox->others);
 	if (!inbox->records || !inbox->bits || !inbox->free || !inbox->rings ||
-		!inbox->streams) {
+		!inbox->streams || (o->events && !inbox->others)) {
 		msg_inbox_close(inbox);
 		return msg_fail(MSG_ERROR_MEMORY,
 			"no memory for the records of %u messages in hand",
@@ -67,6 +70,7 @@ void msg_inbox_close(struct msg_inbox *inbox)
 	free(inbox->free);
 	free(inbox->rings);
 	free(inbox->streams);
+	free(inbox->others);
 	memset(inbox, 0, sizeof *inbox);
 }
 
@@ -106,6 +110,7 @@ int msg_inbox_add(struct msg_inbox *inbox,
 	if (o->history > 0)
 		inbox_begin_late(inbox, ring, o->history, o->history_count);
 	inbox->rings[inbox->ring_count++] = ring;
+	inbox_mark_others(inbox);
 	*out = ring;
 	return 0;
 }
@@ -125,6 +130,7 @@ bool msg_inbox_remove(struct msg_inbox *inbox, struct msg_inbox_ring *ring)
 			inbox->rings[i]->previous = ring->previous;
 	if (inbox->turn >= inbox->ring_count)
 		inbox->turn = 0;
+	inbox_mark_others(inbox);
 	free_ring(ring);
 	return true;
 }

@@ -52,6 +52,8 @@
 #define MSG_INBOX_NONE UINT32_MAX
 #define MSG_INBOX_WORD_BITS 32u
 #define MSG_INBOX_WORDS 32u /* 1024 views an entry: MSG_PACK_COUNT_MAX. */
+/* Twice the publishers that a subscriber follows by default. */
+#define MSG_INBOX_OTHERS_MAX 512u
 
 struct msg_inbox_record {
 	/* On a cache line, as what stands in a pool is. */
@@ -110,6 +112,12 @@ struct msg_inbox_ring {
 	uint32_t *held;     /* … and which. */
 };
 
+/* Of another type than expected, and yet to be told. */
+struct msg_inbox_other {
+	uint32_t publisher;
+	uint32_t topic;
+};
+
 /* What comes next of a publisher. */
 struct msg_inbox_stream {
 	uint64_t expected;
@@ -153,6 +161,9 @@ struct msg_inbox {
 	uint32_t large_bytes_max; /* Of LARGE. */
 	uint64_t lost_told; /* Of the counter: what ledgers say. */
 	uint64_t events;    /* Views of this take that are no messages. */
+	struct msg_inbox_other *others; /* MSG_INBOX_OTHERS_MAX, for events. */
+	uint32_t other_count;
+	uint32_t other_told;
 	bool counts_losses; /* Else the engine behind it does. */
 	bool tells_events;  /* Else they are skipped. */
 	msg_counter_t *counters; /* MSG_COUNTER_COUNT, of the subscriber. */
@@ -220,6 +231,11 @@ void msg_inbox_stop(struct msg_inbox *inbox, struct msg_inbox_ring *ring);
  * ring, LEFT and SILENT behind its last. */
 void msg_inbox_owe(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 	enum msg_event event);
+
+/* Tell, if events are told, before anything else that is taken: this publisher is
+ * of another type.  Of MSG_INBOX_OTHERS_MAX in a lifetime. */
+void msg_inbox_owe_other(
+	struct msg_inbox *inbox, uint32_t publisher, uint32_t topic);
 
 /* A view of EVICTED, if events are told and there is room. */
 bool msg_inbox_tell_evicted(struct msg_inbox *inbox, struct msg_view *view);

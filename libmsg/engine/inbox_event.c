@@ -4,7 +4,8 @@
  *
  * What a ring's writer does not say in the ring: that its publisher came, is the
  * same program as one before, or went; what was lapped with nothing behind it;
- * that the ring was taken from us.  A record of such a view is among those kept,
+ * that the ring was taken from us; and what is not said of a ring at all, that
+ * somebody is of another type than this reader expects.  A record of such a view is among those kept,
  * which need not be in order.
  */
 #include "engine/inbox_internal.h"
@@ -138,6 +139,56 @@ int inbox_tell_owed(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 	}
 	return n;
 }
+
+/* ---- of another type ------------------------------------------------------ */
+
+void msg_inbox_owe_other(
+	struct msg_inbox *inbox, uint32_t publisher, uint32_t topic)
+{
+	if (!inbox->tells_events || inbox->other_count == MSG_INBOX_OTHERS_MAX)
+		return;
+	inbox->others[inbox->other_count++] = (struct msg_inbox_other){
+		.publisher = publisher, .topic = topic};
+	inbox_mark_others(inbox);
+}
+
+/* Some ring of which something may be in hand: the record of an event is among
+ * those kept of a ring, whichever. */
+static struct msg_inbox_ring *find_room(const struct msg_inbox *inbox)
+{
+	for (uint32_t i = 0; i < inbox->ring_count; i++)
+		if (inbox_claim_room(inbox->rings[i]) > 0)
+			return inbox->rings[i];
+	return NULL;
+}
+
+int inbox_tell_others(
+	struct msg_inbox *inbox, struct msg_view *views, int count)
+{
+	int n = 0;
+
+	while (n < count && inbox_owes_others(inbox)) {
+		const struct msg_inbox_other *other =
+			&inbox->others[inbox->other_told];
+		const struct msg_inbox_stream *s = inbox_find_stream(
+			inbox, other->publisher, other->topic);
+		struct msg_inbox_ring *ring = find_room(inbox);
+		struct msg_view what = {
+			.publisher = other->publisher,
+			.topic = other->topic,
+			.sequence = s->used ? s->expected : 0,
+			.event = MSG_EVENT_OTHER_TYPE,
+		};
+
+		if (!ring || !inbox_tell(inbox, ring, &what, &views[n]))
+			break;
+		inbox->other_told++;
+		n++;
+	}
+	return n;
+}
+
+/* ---- evicted -------------------------------------------------------------- */
 
 bool msg_inbox_tell_evicted(struct msg_inbox *inbox, struct msg_view *view)
 {

@@ -98,6 +98,22 @@ int inbox_tell_owed(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 	enum msg_event first, enum msg_event second, struct msg_view *views,
 	int count);
 
+/* inbox_event.c: tell of publishers of another type; how many views. */
+int inbox_tell_others(
+	struct msg_inbox *inbox, struct msg_view *views, int count);
+
+static inline bool inbox_owes_others(const struct msg_inbox *inbox)
+{
+	return inbox->other_told < inbox->other_count && inbox->ring_count > 0;
+}
+
+/* If some are owed, the next take is not to go the usual way. */
+static inline void inbox_mark_others(struct msg_inbox *inbox)
+{
+	if (inbox_owes_others(inbox))
+		inbox->rings[0]->apart = true;
+}
+
 /* inbox_views.c: views of the ring's next record; moves `deliver` on when all
  * of it are out.  How many, at least one unless the record is void. */
 int inbox_deliver(struct msg_inbox *inbox, struct msg_inbox_ring *ring,

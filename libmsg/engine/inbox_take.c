@@ -371,6 +371,8 @@ static INLINE int take_many(
 	uint32_t at = inbox->turn;
 	int n = 0;
 
+	if (inbox->other_told < inbox->other_count)
+		n = inbox_tell_others(inbox, views, count);
 	for (uint32_t i = 0; i < inbox->ring_count && n < count; i++) {
 		struct msg_inbox_ring *ring = inbox->rings[at];
 
@@ -389,6 +391,7 @@ static INLINE int take_many(
 			at = 0;
 	}
 	inbox->turn = at;
+	inbox_mark_others(inbox);
 	return counted(inbox, n);
 }
 
@@ -460,6 +463,8 @@ int msg_inbox_take(struct msg_inbox *inbox, struct msg_view *views, int count)
 
 bool msg_inbox_ready(const struct msg_inbox *inbox)
 {
+	if (inbox_owes_others(inbox))
+		return true;
 	for (uint32_t i = 0; i < inbox->ring_count; i++)
 		if (!msg_inbox_drained(inbox->rings[i]))
 			return true;

@@ -42,7 +42,7 @@ uint32_t delivery_history(const char *text)
 const char *delivery_event(uint32_t event)
 {
 	static const char *const names[] = {"message", "lost", "joined",
-		"left", "silent", "restarted", "evicted"};
+		"left", "silent", "restarted", "evicted", "other-type"};
 
 	return event < sizeof names / sizeof *names ? names[event] : "event";
 }

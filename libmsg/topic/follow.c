@@ -232,7 +232,7 @@ static void note(struct msg_follow *f, const struct msg_frame *frame,
 	bool reachable = true;
 
 	if (ours && f->heard)
-		f->heard(f->heard_context, said);
+		f->heard(f->heard_context, said, number);
 	if (ours && said->connect.bytes > 0) {
 		room = f->receiver->options.connected_bytes;
 		reachable = offer(f, frame, said);
@@ -252,7 +252,7 @@ static void note(struct msg_follow *f, const struct msg_frame *frame,
 				"topic '%s' has the tag of '%s' and is "
 				"filtered; rename one of them",
 				said->topic, topic);
-		else if (said->frame_bytes > room)
+		else if (reachable && said->frame_bytes > room)
 			msg_log(f->log, MSG_LOG_WARNING, "frame-too-large",
 				"'%s' on host '%s' sends frames of up to %u "
 				"bytes, our buffers take %u: give both sides "
@@ -286,11 +286,12 @@ void msg_follow_announced(void *follow, const struct msg_frame *frame,
 		note(f, frame, &said, number);
 	else if (f->wildcard && !said.closing &&
 		 msg_name_match(f->pattern, said.topic)) {
-		if (f->heard)
-			f->heard(f->heard_context, &said);
 		/* What was sent before we join is not ours, so this first
 		 * announcement is no evidence, but it says whom to ask. */
 		discover(f, frame, &said);
+		number = msg_receiver_topic(f->receiver, frame->tag);
+		if (f->heard && number != UINT32_MAX)
+			f->heard(f->heard_context, &said, number);
 	}
 }
 

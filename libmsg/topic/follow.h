@@ -32,8 +32,10 @@ struct msg_follow {
 	const struct msg_groups *groups;
 	const struct msg_log *log;
 	char pattern[MSG_TOPIC_BYTES_MAX + 1];
-	/* Or NULL; set after open: an announcement of a topic that is followed. */
-	void (*heard)(void *context, const struct msg_announcement *said);
+	/* Or NULL; set after open: an announcement of a topic that is followed, by
+	 * this number. */
+	void (*heard)(void *context, const struct msg_announcement *said,
+		uint32_t topic);
 	void *heard_context;
 	bool wildcard;
 	uint32_t topic_max;

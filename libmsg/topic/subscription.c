@@ -309,6 +309,16 @@ static int subscribed(
 	return 0;
 }
 
+static void hear_typed(
+	struct msg_subscription *s, const struct msg_control_typed *said)
+{
+	uint32_t topic;
+
+	if (s->typed && s->typed(s->typed_context, said) &&
+		number_topic(s, said->topic, &topic) == 0)
+		msg_inbox_owe_other(&s->inbox, said->publisher, topic);
+}
+
 static int hear(void *context, const struct msg_control *said,
 	struct msg_control_frame *frame)
 {
@@ -322,8 +332,7 @@ static int hear(void *context, const struct msg_control *said,
 		case MSG_CONTROL_RING:
 			return add_source(s, &said->ring, frame->fds);
 		case MSG_CONTROL_TYPED:
-			if (s->typed)
-				s->typed(s->typed_context, &said->typed);
+			hear_typed(s, &said->typed);
 			return 0;
 		case MSG_CONTROL_RING_GONE:
 			source = find_number(s, said->ring_gone.number);

@@ -46,8 +46,8 @@ struct msg_subscription_options {
 	uint32_t spin_us; /* As in msg_subscriber_options. */
 	bool events;
 	uint64_t type_hash; /* Of the type expected; 0: any. */
-	/* Or NULL: a publisher is of another. */
-	void (*typed)(void *context, const struct msg_control_typed *said);
+	/* Or NULL: a publisher is of another; whether that is news. */
+	bool (*typed)(void *context, const struct msg_control_typed *said);
 	void *typed_context;
 	/* As msg_control_subscribe. */
 	uint32_t history_count;
@@ -103,7 +103,7 @@ struct msg_subscription {
 	struct msg_doorbell *doorbells; /* MSG_SUBSCRIPTION_DOORBELLS_MAX */
 	uint32_t doorbell_count;
 	struct msg_control_subscribe said;
-	void (*typed)(void *context, const struct msg_control_typed *said);
+	bool (*typed)(void *context, const struct msg_control_typed *said);
 	void *typed_context;
 	uint64_t gone[MSG_SUBSCRIPTION_GONE]; /* Keys; 0: none. */
 	uint32_t gone_next;

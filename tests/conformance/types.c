@@ -279,6 +279,84 @@ START_TEST(another_type_is_refused)
 }
 END_TEST
 
+/* Views until `limit` is over, or one of another type was told of; of messages,
+ * which must be of `publisher`, how many. */
+static unsigned sort_out(struct msg_subscriber *s, uint64_t publisher,
+	uint64_t other, int64_t limit, unsigned *told)
+{
+	int64_t end = now_ns() + limit;
+	unsigned messages = 0, before = *told;
+
+	while (now_ns() < end && (before > 0 || *told == 0)) {
+		struct msg_view view;
+
+		if (msg_subscriber_take(s, &view, 1) == 0) {
+			int result = msg_subscriber_wait(s, 20 * MS);
+
+			ck_assert(result == 0 || result == -MSG_ERROR_TIMEOUT);
+			continue;
+		}
+		ck_assert_str_eq(msg_subscriber_topic(s, &view), "told.point");
+		if (view.event == MSG_EVENT_MESSAGE) {
+			ck_assert_uint_eq(view.publisher, publisher);
+			messages++;
+		} else if (view.event == MSG_EVENT_OTHER_TYPE) {
+			ck_assert_uint_eq(view.publisher, other);
+			ck_assert_uint_eq(view.bytes, 0);
+			ck_assert_uint_eq(view.sequence, 0);
+			++*told;
+		} else {
+			ck_assert_uint_eq(view.event, MSG_EVENT_JOINED);
+		}
+		msg_subscriber_release(s, &view, 1);
+	}
+	return messages;
+}
+
+/* To who sleeps, before anything is sent; then the messages of the one that is of
+ * the type come, and it is not told again. */
+START_TEST(another_type_is_told_in_line)
+{
+	struct msg_subscriber_options wanted = MSG_SUBSCRIBER_OPTIONS;
+	struct msg_type *type = cstruct_type(&point_table);
+	struct msg_type *other_type = cstruct_type(&other_table);
+	struct msg_node *node = open_answering_node(), *other = open_node();
+	const struct point point = {1, 2, "z"};
+	struct msg_publisher *p[2];
+	struct msg_subscriber *s;
+	unsigned told = 0;
+
+	wanted.topic = "told.*";
+	wanted.type = type;
+	wanted.type_policy = MSG_TYPE_REFUSE;
+	wanted.events = 1;
+	s = open_subscriber_as(other, &wanted);
+	p[0] = open_typed(node, "told.point", type);
+	p[1] = open_typed(node, "told.point", other_type);
+	ck_assert_uint_eq(sort_out(s, msg_publisher_id(p[0]),
+				  msg_publisher_id(p[1]),
+				  (int64_t)(10e9 * lane.patience), &told),
+		0);
+	ck_assert_uint_eq(told, 1);
+	/* Of a topic with connections, both are to be there. */
+	sort_out(s, msg_publisher_id(p[0]), msg_publisher_id(p[1]),
+		lane.rc ? 1000 * MS : 0, &told);
+	for (int i = 0; i < 20; i++)
+		ck_assert_int_eq(
+			msg_publish(p[i % 2], &point, sizeof point), 0);
+	ck_assert_uint_eq(sort_out(s, msg_publisher_id(p[0]),
+				  msg_publisher_id(p[1]), 500 * MS, &told),
+		10);
+	ck_assert_uint_eq(told, 1);
+	msg_type_close(type);
+	msg_type_close(other_type);
+	msg_subscriber_close(s);
+	msg_node_close(other);
+	msg_publisher_close(p[1]);
+	close_all(node, p[0], NULL);
+}
+END_TEST
+
 START_TEST(policies_without_sense_are_refused)
 {
 	struct msg_subscriber_options wanted = MSG_SUBSCRIBER_OPTIONS;
@@ -309,5 +387,6 @@ void add_types(Suite *suite)
 	tcase_add_test(types, the_directory_says_who_names_which_type);
 	tcase_add_test(types, another_type_is_warned_of);
 	tcase_add_test(types, another_type_is_refused);
+	tcase_add_test(types, another_type_is_told_in_line);
 	tcase_add_test(types, policies_without_sense_are_refused);
 }

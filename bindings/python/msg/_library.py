@@ -79,6 +79,7 @@ class Event(enum.IntEnum):
     SILENT = 4
     RESTARTED = 5
     EVICTED = 6
+    OTHER_TYPE = 7
 
 
 class Loss(enum.IntEnum):

@@ -157,6 +157,10 @@ enum msg_event {
 	                            anew, from sequence 0. */
 	MSG_EVENT_EVICTED = 6,   /* This subscriber was too slow (see `slow`);
 	                            from the next take on that is its code. */
+	MSG_EVENT_OTHER_TYPE = 7, /* A publisher is of another type than `type`,
+	                            or names none; once of each, as soon as that
+	                            is known.  What becomes of its messages:
+	                            `type_policy`. */
 };
 
 /* Why something is lost, as far as it is known here. */
@@ -450,7 +454,8 @@ enum msg_slow {
  * expects, or names none. */
 enum msg_type_policy {
 	MSG_TYPE_DEFAULT = 0, /* WARN. */
-	MSG_TYPE_WARN = 1,    /* Said to the node's log; its messages come. */
+	MSG_TYPE_WARN = 1,    /* Said to the node's log, and by an event
+	                         (OTHER_TYPE); its messages come. */
 	MSG_TYPE_REFUSE = 2,  /* And its messages do not, counted
 	                         (MSG_COUNTER_TYPE_REFUSED), from when its type
 	                         is known: with its first announcement, which
