@@ -25,29 +25,22 @@
 #include "require.h"
 #include "show.h"
 #include "stop.h"
+#include "subscribing.h"
 #include "text.h"
 
 #define TAKE_MAX 64
 
 enum {
 	OPTION_BARE = OPTION_LONG,
-	OPTION_BUFFERS,
 	OPTION_EVENTS,
 	OPTION_FILTER,
-	OPTION_GIVE_UP_MS,
 	OPTION_HEX,
-	OPTION_HISTORY,
 	OPTION_JSON,
-	OPTION_LARGE,
-	OPTION_MAX_BYTES,
 	OPTION_NO_DECODE,
 	OPTION_NO_PAYLOAD,
 	OPTION_RAW,
-	OPTION_RELIABILITY,
-	OPTION_REORDER_US,
 	OPTION_REQUIRE,
 	OPTION_SPIN,
-	OPTION_TAGGED,
 	OPTION_TEXT,
 };
 
@@ -80,29 +73,7 @@ static const struct option_spec options[] = {
 		"exit 1 unless met: loss=0, "
 		"messages=100"},
 	{OPTION_SPIN, "spin", NULL, "poll instead of sleeping"},
-	{OPTION_MAX_BYTES, "max-bytes", "N",
-		"largest message, up to 16Mi "
-		"(1Mi)"},
-	{OPTION_BUFFERS, "buffers", "N",
-		"receive buffers of one frame, 16 "
-		"to 65536"},
-	{OPTION_REORDER_US, "reorder-us", "N",
-		"how long a gap may wait for "
-		"a late frame"},
-	{OPTION_RELIABILITY, "reliability", "WHAT",
-		"reliable: as offered; "
-		"best-effort: ask for nothing"},
-	{OPTION_HISTORY, "history", "N|all",
-		"of reliable topics, begin with the "
-		"last N messages"},
-	{OPTION_GIVE_UP_MS, "give-up-ms", "N",
-		"what is missing for so long is lost "
-		"(1000)"},
-	{OPTION_LARGE, "large", "N",
-		"take large messages (see msg pub --large) up to N "
-		"(none)"},
-	{OPTION_TAGGED, "tagged", NULL,
-		"be one of those that --flow tagged waits for"},
+	SUBSCRIBING_OPTIONS,
 	{OPTION_EVENTS, "events", NULL,
 		"also show who joins, leaves, falls silent, "
 		"and losses at once"},
@@ -179,39 +150,11 @@ static void take_option(struct echo *echo, int id)
 	case OPTION_SPIN:
 		echo->spin = true;
 		break;
-	case OPTION_MAX_BYTES:
-		echo->wanted.message_bytes_max = (uint32_t)value_count(
-			"--max-bytes", optarg, 1, MSG_MESSAGE_BYTES_MAX);
-		break;
-	case OPTION_BUFFERS:
-		echo->wanted.buffer_count =
-			(uint32_t)value_count("--buffers", optarg, 16, 65536);
-		break;
-	case OPTION_RELIABILITY:
-		echo->wanted.reliability = delivery_reliability(optarg);
-		break;
-	case OPTION_HISTORY:
-		echo->wanted.history_count = delivery_history(optarg);
-		break;
-	case OPTION_GIVE_UP_MS:
-		echo->wanted.give_up_ms = (uint32_t)value_count(
-			"--give-up-ms", optarg, 10, 60000);
-		break;
-	case OPTION_LARGE:
-		echo->wanted.large_bytes_max = value_count(
-			"--large", optarg, 1, MSG_LARGE_BYTES_MAX);
-		break;
-	case OPTION_TAGGED:
-		echo->wanted.tagged = 1;
-		break;
 	case OPTION_EVENTS:
 		echo->wanted.events = 1;
 		break;
-	case OPTION_REORDER_US:
-		echo->wanted.reorder_us = (uint32_t)value_count(
-			"--reorder-us", optarg, 1, 1000000);
-		break;
 	default:
+		subscribing_option(&echo->wanted, id);
 		break;
 	}
 }

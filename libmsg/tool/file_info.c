@@ -202,6 +202,8 @@ static void json_channel(struct json *json, const struct file_scan *scan,
 		json_text(json, "host", about->host);
 		json_text(json, "program", about->program);
 		json_count(json, "pid", about->pid);
+		json_text(json, "reliability",
+			recording_reliability_text(about->reliability));
 	}
 	json_count(json, "messages", channel->messages);
 	json_count(json, "bytes", channel->bytes);

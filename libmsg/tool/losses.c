@@ -23,6 +23,7 @@
 #include "options.h"
 #include "pace.h"
 #include "stop.h"
+#include "subscribing.h"
 #include "text.h"
 
 #define TAKE_MAX 64
@@ -30,12 +31,8 @@
 
 enum {
 	OPTION_ALL = OPTION_LONG,
-	OPTION_BUFFERS,
 	OPTION_DIRECT,
-	OPTION_GIVE_UP_MS,
 	OPTION_JSON,
-	OPTION_MAX_BYTES,
-	OPTION_RELIABILITY,
 };
 
 static const struct option_spec options[] = {
@@ -48,18 +45,7 @@ static const struct option_spec options[] = {
 	{OPTION_DIRECT, "direct", NULL,
 		"straight from the lane, past the "
 		"broker"},
-	{OPTION_RELIABILITY, "reliability", "WHAT",
-		"reliable: as offered; best-effort: "
-		"ask for nothing"},
-	{OPTION_GIVE_UP_MS, "give-up-ms", "N",
-		"what is missing for so long is lost "
-		"(1000)"},
-	{OPTION_MAX_BYTES, "max-bytes", "N",
-		"largest message, up to 16Mi "
-		"(1Mi)"},
-	{OPTION_BUFFERS, "buffers", "N",
-		"receive buffers of one frame, 16 "
-		"to 65536"},
+	SUBSCRIBING_OPTIONS,
 	OPTION_END,
 };
 
@@ -100,22 +86,8 @@ static void take_option(struct losses *losses, int id)
 	case OPTION_DIRECT:
 		losses->lane.options.broker = MSG_BROKER_NEVER;
 		break;
-	case OPTION_RELIABILITY:
-		losses->wanted.reliability = delivery_reliability(optarg);
-		break;
-	case OPTION_GIVE_UP_MS:
-		losses->wanted.give_up_ms = (uint32_t)value_count(
-			"--give-up-ms", optarg, 10, 60000);
-		break;
-	case OPTION_MAX_BYTES:
-		losses->wanted.message_bytes_max = (uint32_t)value_count(
-			"--max-bytes", optarg, 1, MSG_MESSAGE_BYTES_MAX);
-		break;
-	case OPTION_BUFFERS:
-		losses->wanted.buffer_count =
-			(uint32_t)value_count("--buffers", optarg, 16, 65536);
-		break;
 	default:
+		subscribing_option(&losses->wanted, id);
 		break;
 	}
 }
@@ -170,6 +142,7 @@ static const char *const happenings[] = {
 	[MSG_EVENT_SILENT] = "silent (crashed, or the network is cut) at",
 	[MSG_EVENT_RESTARTED] = "restarted, at",
 	[MSG_EVENT_EVICTED] = "evicted us, at",
+	[MSG_EVENT_OTHER_TYPE] = "is of another type, at",
 };
 
 static void tell_event(struct losses *losses, const struct losses_name *who,

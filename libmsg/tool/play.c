@@ -26,6 +26,8 @@
 #include "stop.h"
 #include "text.h"
 
+#define WAIT_DEFAULT UINT64_MAX
+
 enum {
 	OPTION_BATCH = OPTION_LONG,
 	OPTION_BUFFERS,
@@ -64,7 +66,7 @@ static const struct option_spec options[] = {
 		"stay announced that long at the "
 		"end (0)"},
 	{OPTION_RELIABILITY, "reliability", "WHAT",
-		"best-effort or reliable (as it "
+		"best-effort, reliable or rc (as it "
 		"was recorded)"},
 	{OPTION_HISTORY, "history", "BYTES",
 		"reliable: memory for what was sent "
@@ -82,7 +84,8 @@ static const struct option_spec options[] = {
 	{OPTION_WAIT_MS, "wait-ms", "N",
 		"between announcing the topics and "
 		"the first message, so that\n"
-		"                               patterns can follow (100)"},
+		"                               patterns can follow (100; rc: "
+		"500)"},
 	OPTION_END,
 };
 
@@ -101,7 +104,7 @@ struct play {
 	int file_count;
 	double speed;
 	double linger;
-	uint64_t wait_ms;
+	uint64_t wait_ms; /* WAIT_DEFAULT: as the topics want. */
 	uint64_t count; /* 0: no limit. */
 	struct when from, to;
 	bool loop;
@@ -411,13 +414,17 @@ static void summary(const struct play *play, uint64_t begin_ns)
 static int publish(struct play *play, struct msg_node *node)
 {
 	int code = play_streams_open(&play->streams, node);
+	uint64_t wait_ms = play->wait_ms;
 	bool whole = true;
 	uint64_t begin;
 
 	if (code != TOOL_EXIT_OK)
 		return code;
 	say("playing %d publishers' messages", play->streams.count);
-	stop_sleep(clock_ns() + play->wait_ms * 1000000u);
+	if (wait_ms == WAIT_DEFAULT)
+		/* Who subscribes has to connect first. */
+		wait_ms = play_streams_connect(&play->streams) ? 500 : 100;
+	stop_sleep(clock_ns() + wait_ms * 1000000u);
 	begin = clock_ns();
 	do {
 		uint64_t before = play->streams.messages;
@@ -461,7 +468,7 @@ static int run(const struct command *command, int argc, char **argv)
 	struct play play = {.lane = LANE_CHOICE,
 		.streams = {.wanted = MSG_PUBLISHER_OPTIONS, .batch = 1},
 		.speed = 1,
-		.wait_ms = 100};
+		.wait_ms = WAIT_DEFAULT};
 	int id, code = TOOL_EXIT_UNMET;
 
 	play.patterns = calloc((size_t)argc + 1, sizeof(char *));

@@ -21,7 +21,7 @@
 struct play_stream {
 	struct recording_channel about;
 	char topic[RECORDING_TOPIC_BYTES]; /* As it is published. */
-	uint32_t message_bytes_max;        /* 0: what was said has to do. */
+	uint64_t largest;                  /* 0: what was said has to do. */
 	struct msg_type *type;             /* NULL: none that we know. */
 	struct msg_publisher *publisher;
 };
@@ -68,6 +68,9 @@ void play_complain(
 struct play_stream *play_stream_of(struct play_streams *streams,
 	const struct mcap_channel *channel,
 	const struct mcap_known_schema *schema, bool *made);
+
+/* Whether some are had by connections. */
+bool play_streams_connect(const struct play_streams *streams);
 
 /* Open the publishers of all. */
 int play_streams_open(struct play_streams *streams, struct msg_node *node);

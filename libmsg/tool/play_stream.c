@@ -96,6 +96,23 @@ struct play_stream *play_stream_of(struct play_streams *streams,
 
 /* ---- publishers ---------------------------------------------------------- */
 
+static uint32_t reliability_of(
+	const struct play_streams *streams, const struct play_stream *stream)
+{
+	return streams->wanted.reliability != MSG_RELIABILITY_DEFAULT
+		       ? streams->wanted.reliability
+		       : stream->about.reliability;
+}
+
+bool play_streams_connect(const struct play_streams *streams)
+{
+	for (int i = 0; i < streams->count; i++)
+		if (reliability_of(streams, streams->all[i]) ==
+			MSG_RELIABILITY_RC)
+			return true;
+	return false;
+}
+
 static uint32_t loans_each(const struct play_streams *streams)
 {
 	int each = LOANS_ALL / (streams->count ? streams->count : 1);
@@ -105,25 +122,38 @@ static uint32_t loans_each(const struct play_streams *streams)
 	return each < 8 ? 8 : (uint32_t)each;
 }
 
+/* The largest message in frames, and the largest of all. */
+static void set_sizes(const struct play_stream *stream, uint32_t frame_bytes,
+	struct msg_publisher_options *wanted)
+{
+	uint64_t in_frames = stream->about.message_bytes_max;
+	uint64_t largest = stream->largest ? stream->largest : in_frames;
+	bool may_be_large = wanted->reliability >= MSG_RELIABILITY_RELIABLE &&
+			    largest <= MSG_LARGE_BYTES_MAX;
+
+	/* What can go in frames does, unless it was recorded otherwise. */
+	if (in_frames == 0 || stream->about.large_bytes_max == 0 ||
+		!may_be_large)
+		in_frames = MSG_MESSAGE_BYTES_MAX;
+	if (largest > in_frames && may_be_large)
+		wanted->large_bytes_max = largest;
+	if (largest < in_frames)
+		in_frames = largest;
+	/* What surely fits one frame needs no fragments: leave the default. */
+	if (in_frames + 128 > frame_bytes)
+		wanted->message_bytes_max = (uint32_t)in_frames;
+}
+
 static int open_one(struct play_streams *streams, struct play_stream *stream,
 	struct msg_node *node, uint32_t frame_bytes)
 {
 	struct msg_publisher_options wanted = streams->wanted;
-	uint32_t largest = stream->message_bytes_max;
 
 	wanted.topic = stream->topic;
 	wanted.type = stream->type;
 	wanted.loan_count_max = loans_each(streams);
-	if (largest == 0)
-		largest = stream->about.message_bytes_max;
-	/* What surely fits one frame needs no fragments: leave the default. */
-	if (largest + 128 > frame_bytes)
-		wanted.message_bytes_max = largest;
-	/* What was had by connections is repaired here: that any receiver can
-	 * have. */
-	if (wanted.reliability == MSG_RELIABILITY_DEFAULT &&
-		stream->about.reliability >= MSG_RELIABILITY_RELIABLE)
-		wanted.reliability = MSG_RELIABILITY_RELIABLE;
+	wanted.reliability = reliability_of(streams, stream);
+	set_sizes(stream, frame_bytes, &wanted);
 	return msg_publisher_open(node, &wanted, &stream->publisher);
 }
 

@@ -4,8 +4,8 @@
  *
  * Publishers are opened before anything is sent, so that subscribers can find
  * them: their topics and largest messages have to be known.  A recording of
- * ours says all that in its summary; of an unfinished or foreign file every
- * record is read once.
+ * ours says all that in its summary; of one with large messages, and of an
+ * unfinished or foreign file, every record is read once.
  */
 #include "play.h"
 
@@ -80,7 +80,8 @@ static enum mcap_result read_summary(struct play_file *file)
 	return result == MCAP_END && !counted ? MCAP_GOT : result;
 }
 
-/* Whether what the channels say is enough to open their publishers. */
+/* Whether what the channels say is enough to open their publishers.  Where large
+ * messages may be, how large the largest is. */
 static bool all_said(const struct play_file *file)
 {
 	struct mcap_known_channel *known;
@@ -91,7 +92,8 @@ static bool all_said(const struct play_file *file)
 		return false;
 	while ((known = mcap_table_next(&file->table, &id)))
 		if (recording_channel_read(&about, &known->told) &&
-			about.message_bytes_max == 0)
+			(about.message_bytes_max == 0 ||
+				about.large_bytes_max > 0))
 			return false;
 	return true;
 }
@@ -104,11 +106,8 @@ static void note_message(
 	struct play_stream *stream = known->user;
 
 	note_time(file, message->log_ns, message->log_ns);
-	if (stream && message->bytes > stream->message_bytes_max)
-		stream->message_bytes_max =
-			message->bytes < MSG_MESSAGE_BYTES_MAX
-				? (uint32_t)message->bytes
-				: MSG_MESSAGE_BYTES_MAX;
+	if (stream && message->bytes > stream->largest)
+		stream->largest = message->bytes;
 }
 
 /* What is broken is said when it is played. */

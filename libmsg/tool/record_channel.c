@@ -101,6 +101,8 @@ static void name(struct record_writer *writer, struct record_channel *channel)
 	about->uid = info->uid;
 	about->message_bytes_max = info->message_bytes_max;
 	about->reliability = info->reliability;
+	if (info->reliability >= MSG_RELIABILITY_RELIABLE)
+		about->large_bytes_max = writer->options.large_bytes_max;
 	channel->type_hash = info->type_hash;
 	snprintf(about->host, sizeof about->host, "%s", info->host);
 	snprintf(about->program, sizeof about->program, "%s", info->program);
@@ -322,7 +324,7 @@ int record_write_message(
 	struct mcap_message message = {
 		.sequence = (uint32_t)entry->sequence,
 		.log_ns = entry->log_ns,
-		/* Messages carry no time of their own. */
+		/* Neither frames nor messages carry a time of their own. */
 		.publish_ns = entry->log_ns,
 		.data = record_entry_payload(entry),
 		.bytes = (size_t)entry->bytes,

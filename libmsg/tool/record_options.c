@@ -6,31 +6,26 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "delivery.h"
 #include "options.h"
+#include "subscribing.h"
 #include "text.h"
 
 #define QUEUE_BYTES (64u << 20)
 #define ENTRY_BYTES_MAX 1024u /* Of an entry beside its payload. */
 #define ROTATE_NS_MIN 100000000u
+/* What is read again is no larger; packed it may be by a 256th. */
+#define LARGE_BYTES_MAX (MCAP_RECORD_BYTES_MAX - (1u << 20))
 
 enum {
-	OPTION_BUFFERS = OPTION_LONG,
-	OPTION_CHUNK_BYTES,
+	OPTION_CHUNK_BYTES = OPTION_LONG,
 	OPTION_COMPRESSION,
-	OPTION_GIVE_UP_MS,
-	OPTION_HISTORY,
 	OPTION_JSON,
-	OPTION_MAX_BYTES,
 	OPTION_OVERWRITE,
 	OPTION_QUEUE_BYTES,
-	OPTION_RELIABILITY,
-	OPTION_REORDER_US,
 	OPTION_REQUIRE,
 	OPTION_ROTATE_BYTES,
 	OPTION_ROTATE_SECONDS,
 	OPTION_SYNC,
-	OPTION_TAGGED,
 };
 
 const struct option_spec record_options[] = {
@@ -61,26 +56,7 @@ const struct option_spec record_options[] = {
 	{OPTION_REQUIRE, "require", "LIST",
 		"exit 1 unless met: loss=0, dropped=0, "
 		"messages=100"},
-	{OPTION_MAX_BYTES, "max-bytes", "N",
-		"largest message, up to 16Mi "
-		"(1Mi)"},
-	{OPTION_BUFFERS, "buffers", "N",
-		"receive buffers of one frame, 16 "
-		"to 65536"},
-	{OPTION_REORDER_US, "reorder-us", "N",
-		"how long a gap may wait for "
-		"a late frame"},
-	{OPTION_RELIABILITY, "reliability", "WHAT",
-		"reliable: as offered; "
-		"best-effort: ask for nothing"},
-	{OPTION_HISTORY, "history", "N|all",
-		"of reliable topics, begin with the "
-		"last N messages"},
-	{OPTION_GIVE_UP_MS, "give-up-ms", "N",
-		"what is missing for so long is lost "
-		"(1000)"},
-	{OPTION_TAGGED, "tagged", NULL,
-		"be one of those that --flow tagged waits for"},
+	SUBSCRIBING_OPTIONS,
 	OPTION_END,
 };
 
@@ -162,8 +138,6 @@ static void take_file_option(struct record *record, int id)
 
 static void take_option(struct record *record, int id)
 {
-	struct msg_subscriber_options *wanted = &record->wanted;
-
 	switch (id) {
 	case 'n':
 		record->count =
@@ -178,33 +152,9 @@ static void take_option(struct record *record, int id)
 	case OPTION_REQUIRE:
 		require_parse(&record->require, optarg, metrics);
 		break;
-	case OPTION_MAX_BYTES:
-		wanted->message_bytes_max = (uint32_t)value_count(
-			"--max-bytes", optarg, 1, MSG_MESSAGE_BYTES_MAX);
-		break;
-	case OPTION_BUFFERS:
-		wanted->buffer_count =
-			(uint32_t)value_count("--buffers", optarg, 16, 65536);
-		break;
-	case OPTION_REORDER_US:
-		wanted->reorder_us = (uint32_t)value_count(
-			"--reorder-us", optarg, 1, 1000000);
-		break;
-	case OPTION_RELIABILITY:
-		wanted->reliability = delivery_reliability(optarg);
-		break;
-	case OPTION_HISTORY:
-		wanted->history_count = delivery_history(optarg);
-		break;
-	case OPTION_GIVE_UP_MS:
-		wanted->give_up_ms = (uint32_t)value_count(
-			"--give-up-ms", optarg, 10, 60000);
-		break;
-	case OPTION_TAGGED:
-		wanted->tagged = 1;
-		break;
 	default:
-		take_file_option(record, id);
+		if (!subscribing_option(&record->wanted, id))
+			take_file_option(record, id);
 		break;
 	}
 }
@@ -228,6 +178,13 @@ static void check_line(struct record *record, int argc)
 				   ? record->wanted.message_bytes_max
 				   : 1u << 20;
 
+	if (record->wanted.large_bytes_max > LARGE_BYTES_MAX)
+		usage_fail("--large %zu is out of range: %u at most, the "
+			   "largest that is read again",
+			record->wanted.large_bytes_max, LARGE_BYTES_MAX);
+	if (record->wanted.large_bytes_max > largest)
+		largest = record->wanted.large_bytes_max;
+	record->write.large_bytes_max = record->wanted.large_bytes_max;
 	if (!record->write.path)
 		usage_fail("--output is missing: the file to write");
 	if (optind == argc)
@@ -244,7 +201,7 @@ static void check_line(struct record *record, int argc)
 	if (record->queue_bytes < 2 * (largest + ENTRY_BYTES_MAX))
 		usage_fail("--queue-bytes is too small for messages of %" PRIu64
 			   " bytes: twice that, and 2 KiB (or lower "
-			   "--max-bytes)",
+			   "--max-bytes and --large)",
 			largest);
 }
 

@@ -62,6 +62,7 @@ struct record_write_options {
 	uint64_t group_ns;          /* What waits so long is written. */
 	uint64_t rotate_bytes;      /* 0: no limit. */
 	uint64_t rotate_ns;         /* 0: no limit. */
+	uint64_t large_bytes_max;   /* Of messages that do not travel in frames. */
 	const char *patterns;       /* For the file: what is recorded, … */
 	const char *lane;           /* … and how. */
 	struct types *types;        /* Open; NULL: all is raw. */

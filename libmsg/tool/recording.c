@@ -64,6 +64,13 @@ static const char *const reliabilities[] = {
 };
 #define RELIABILITY_COUNT (sizeof reliabilities / sizeof *reliabilities)
 
+const char *recording_reliability_text(uint32_t reliability)
+{
+	return reliability < RELIABILITY_COUNT && reliabilities[reliability]
+		       ? reliabilities[reliability]
+		       : "";
+}
+
 static void put_number(
 	struct mcap_bytes *pairs, const char *key, uint64_t value)
 {
@@ -92,10 +99,12 @@ void recording_channel_write(
 	put_number(pairs, "pid", channel->pid);
 	put_number(pairs, "uid", channel->uid);
 	put_number(pairs, "message_bytes_max", channel->message_bytes_max);
-	if (channel->reliability < RELIABILITY_COUNT &&
-		reliabilities[channel->reliability])
+	if (channel->large_bytes_max > 0)
+		put_number(pairs, "large_bytes_max", channel->large_bytes_max);
+	if (*recording_reliability_text(channel->reliability))
 		mcap_put_pair(pairs, "reliability",
-			mcap_text(reliabilities[channel->reliability]));
+			mcap_text(recording_reliability_text(
+				channel->reliability)));
 }
 
 /* What is no number, or too large a one, is 0: not said. */
@@ -139,6 +148,8 @@ bool recording_channel_read(
 		.uid = (uint32_t)number(map, "uid", 10, UINT32_MAX),
 		.message_bytes_max = (uint32_t)number(
 			map, "message_bytes_max", 10, MSG_MESSAGE_BYTES_MAX),
+		.large_bytes_max =
+			number(map, "large_bytes_max", 10, MSG_LARGE_BYTES_MAX),
 		.named = mcap_map_find(map, "program").data != NULL,
 	};
 	copy_text(channel->topic, sizeof channel->topic, told->topic);

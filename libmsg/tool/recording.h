@@ -48,12 +48,17 @@ struct recording_channel {
 	uint64_t first_sequence; /* Of its first message in the file. */
 	uint32_t pid, uid;
 	uint32_t message_bytes_max; /* 0: not said. */
+	uint64_t large_bytes_max;   /* Messages above that, up to this, may be
+	                               in the file; 0: none are. */
 	uint32_t reliability;       /* enum msg_reliability. */
 	char host[72];
 	char program[64];
 	bool named;  /* host, program and what follows from them is known. */
 	bool events; /* Ours, and no topic. */
 };
+
+/* "best-effort", "reliable", "rc"; "": not said. */
+const char *recording_reliability_text(uint32_t reliability);
 
 /* Its metadata, as pairs of a map. */
 void recording_channel_write(
