@@ -279,15 +279,16 @@ static bool is_old(const struct keep *k)
 	       k->now - k->frames[k->first & k->mask].sent_ns > k->history_ns;
 }
 
-/* Receivers that need what is oldest are waited for as long as for one that
- * holds up the publisher.  Then they lose it. */
-static bool is_patient(struct keep *k, uint64_t needed)
+/* Whether somebody lacks what has to be forgotten: he is waited for as one who
+ * holds the publisher up. */
+static void wait_for(struct keep *k, bool lacks)
 {
-	if (k->first < needed)
-		return false;
-	if (k->stopped_ns == 0)
-		k->stopped_ns = k->now;
-	return k->now - k->stopped_ns < k->give_up_ns;
+	bool waited = k->repairer.forget_to > 0;
+
+	k->repairer.forget_to = lacks ? k->first + 1 : 0;
+	/* His time begins. */
+	if (lacks && !waited)
+		msg_repairer_progress(&k->repairer, k->now);
 }
 
 bool keep_has_room(struct publisher *p)
@@ -298,20 +299,15 @@ bool keep_has_room(struct publisher *p)
 	uint64_t slack = k->limits.slots / 16;
 
 	if (!is_over(k, next)) {
-		k->stopped_ns = 0;
+		k->repairer.forget_to = 0;
 		return true;
 	}
 	/* Some more than one: the publisher looks for slots as seldom. */
-	while (is_over(k, next) || k->slots + slack > k->limits.slots) {
-		if (forget(k, needed))
-			continue;
-		if (!is_over(k, next))
+	while (is_over(k, next) || k->slots + slack > k->limits.slots)
+		if (!forget(k, needed))
 			break;
-		if (is_patient(k, needed) || !forget(k, UINT64_MAX))
-			return false;
-	}
-	k->stopped_ns = 0;
-	return true;
+	wait_for(k, is_over(k, next) && k->first >= needed);
+	return !is_over(k, next);
 }
 
 bool keep_skip(struct keep *k, uint64_t sequence)
@@ -380,10 +376,5 @@ int keep_turn(struct keep *k, bool flushed)
 
 uint64_t keep_due(const struct keep *k)
 {
-	uint64_t due = msg_repairer_deadline(&k->repairer);
-	uint64_t until = UINT64_MAX;
-
-	if (k->stopped_ns > 0)
-		until = k->stopped_ns + k->give_up_ns;
-	return due < until ? due : until;
+	return msg_repairer_deadline(&k->repairer);
 }

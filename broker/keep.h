@@ -77,7 +77,6 @@ struct keep {
 	uint64_t give_up_ns;
 	uint64_t linger_ns;
 	uint64_t now;           /* Of this turn. */
-	uint64_t stopped_ns;    /* Since when nothing is taken; 0: it is. */
 	msg_counter_t counters[MSG_COUNTER_COUNT];
 };
 

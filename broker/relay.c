@@ -344,7 +344,8 @@ bool publisher_ready(struct publisher *p)
 	if (p->keep->side->ops->arm(p->keep->side) != 0)
 		return true;
 	/* Else whatever lets it go on wakes us, or is due. */
-	return p->keep->stopped_ns == 0 && !p->keep->repairer.waiting &&
+	return p->keep->repairer.forget_to == 0 &&
+	       !p->keep->repairer.waiting &&
 	       !p->clogged && (p->claimed || msg_ring_ready(&p->reader));
 }
 

@@ -503,6 +503,21 @@ static int turn_link(struct msg_repairer *r, uint64_t now)
 	return n;
 }
 
+/* Cut off who is waited for too long.  What was waited for may be there: then
+ * nobody holds anything up. */
+static void expire(struct msg_repairer *r, uint64_t now)
+{
+	r->flow_ns = UINT64_MAX;
+	if (r->waiting || r->forget_to > 0 || r->flow.forget_to > 0)
+		r->flow_ns = msg_flow_expire(&r->flow,
+			r->waiting ? r->repair.next + 1 : 0, r->forget_to, now);
+	if (msg_flow_may(&r->flow, r->repair.next))
+		r->waiting = false;
+	if (r->forget_to > 0 && msg_repairer_needed(r) >= r->forget_to)
+		r->forget_to = 0;
+	atomic_store_explicit(&r->limit, r->flow.limit, memory_order_relaxed);
+}
+
 static void due(struct msg_repairer *r, uint64_t now)
 {
 	struct msg_repair_action action;
@@ -517,11 +532,7 @@ static void due(struct msg_repairer *r, uint64_t now)
 		else
 			break;
 	}
-	if (r->waiting)
-		r->flow_ns = msg_flow_expire(&r->flow, r->repair.next, now);
-	else
-		r->flow_ns = UINT64_MAX;
-	atomic_store_explicit(&r->limit, r->flow.limit, memory_order_relaxed);
+	expire(r, now);
 }
 
 /* ---- counters ----------------------------------------------------------- */

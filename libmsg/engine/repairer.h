@@ -122,6 +122,8 @@ struct msg_repairer {
 	bool threaded;    /* A thread turns it: the source need not. */
 	bool held;        /* Frames wait for a flush: nobody is to ask yet. */
 	bool waiting;     /* Frame repair.next waits for receivers. */
+	uint64_t forget_to; /* Memory of frames below is short, and somebody
+	                       lacks them: he is waited for; 0: not so. */
 	bool closing;
 	uint64_t flow_ns; /* When msg_flow_expire has work. */
 	uint64_t ask_ns;  /* Not asked for what is short before. */

@@ -298,6 +298,18 @@ int transmit_clogged(struct msg_transmitter *t)
 	return -MSG_ERROR_AGAIN;
 }
 
+/* Who lacks the oldest frame when memory is short holds us up, too. */
+static void note_short(
+	struct msg_transmitter *t, bool is_short, uint64_t needed)
+{
+	const struct msg_history *h = &t->history;
+
+	t->repairer->forget_to = is_short && h->first < h->next &&
+						 h->first >= needed
+					 ? h->first + 1
+					 : 0;
+}
+
 /* Forget frames until there is room for those; false: somebody needs them. */
 static bool thin_out(struct msg_transmitter *t)
 {
@@ -308,6 +320,7 @@ static bool thin_out(struct msg_transmitter *t)
 	needed = msg_repairer_needed(r);
 	while (transmit_is_crowded(t) && forget(t, needed))
 		;
+	note_short(t, transmit_is_crowded(t), needed);
 	msg_repairer_leave(r);
 	return !transmit_is_crowded(t);
 }
@@ -336,6 +349,7 @@ static bool take_back(struct msg_transmitter *t)
 	needed = msg_repairer_needed(r);
 	while (t->lender.pool.free_count < BATCH && taken)
 		taken = forget(t, needed);
+	note_short(t, t->lender.pool.free_count == 0, needed);
 	msg_repairer_leave(r);
 	return t->lender.pool.free_count > 0;
 }

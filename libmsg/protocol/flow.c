@@ -193,6 +193,13 @@ static struct msg_flow_receiver *put_in(
 	return receiver;
 }
 
+/* Whether he keeps the publisher from a limit of `want`, or from memory. */
+static bool is_in_the_way(const struct msg_flow *flow,
+	const struct msg_flow_receiver *receiver, uint64_t want)
+{
+	return receiver->limit < want || receiver->position < flow->forget_to;
+}
+
 /* What a report says of its sender.  Who is new comes as one that is cut off
  * and has moved. */
 static void update(struct msg_flow_receiver *receiver,
@@ -247,12 +254,12 @@ void msg_flow_report(struct msg_flow *flow, const struct msg_report *report,
 	before = say(flow, receiver);
 	receiver->heard_ns = now;
 	update(receiver, report, position, !known);
-	if (receiver->limit > next)
+	if (!is_in_the_way(flow, receiver, next + 1))
 		receiver->holds = false;
 	moved(flow, before, say(flow, receiver));
 }
 
-/* The receiver at `place` holds up frame `next`: true if he is taken out. */
+/* The receiver at `place` holds the publisher up: true if he is taken out. */
 static bool expire_one(struct msg_flow *flow, uint32_t place, uint64_t now)
 {
 	struct msg_flow_receiver *receiver = &flow->receivers[place];
@@ -271,15 +278,18 @@ static bool expire_one(struct msg_flow *flow, uint32_t place, uint64_t now)
 	return true;
 }
 
-uint64_t msg_flow_expire(struct msg_flow *flow, uint64_t next, uint64_t now)
+uint64_t msg_flow_expire(struct msg_flow *flow, uint64_t want,
+	uint64_t forget_to, uint64_t now)
 {
 	uint64_t when = UINT64_MAX, cut_total = flow->cut_total;
 	uint32_t i = 0;
 
+	flow->forget_to = forget_to;
 	while (i < flow->count) {
 		struct msg_flow_receiver *receiver = &flow->receivers[i];
 
-		if (counts(flow, receiver) && receiver->limit <= next) {
+		if (counts(flow, receiver) &&
+			is_in_the_way(flow, receiver, want)) {
 			if (expire_one(flow, i, now))
 				continue;
 			if (!receiver->cut &&

@@ -12,11 +12,13 @@
  *     K_OF_N    the k-th fastest; nothing may leave before there are k
  *
  * Who does not move on for give_up_ns while he holds the publisher up is cut
- * off: he limits nobody any more (and is counted) until he moves again.  To move
+ * off: he limits nobody any more (and is counted) until he moves again.  He
+ * holds it up whose limit is reached, and, when its history is full, he who
+ * still lacks what is to be forgotten, however much room he has.  To move
  * is to have more, or room for more, than ever before, or to have read more of a
  * LARGE message that he stands before.  Who was silent for all
- * that time is forgotten.  Both times begin when a frame waits for him, so nobody
- * is cut off for being still while the publisher is.
+ * that time is forgotten.  Both times begin when the publisher waits for him, so
+ * nobody is cut off for being still while the publisher is.
  *
  * Hostile input.  A position beyond what was sent is not believed.  One behind
  * the known is an old report, and changes nothing but the time it was heard; so
@@ -69,6 +71,7 @@ struct msg_flow {
 	uint32_t count_max;
 	struct msg_flow_receiver *receivers; /* By id. */
 	uint64_t limit;    /* Frames below may be sent. */
+	uint64_t forget_to; /* Who lacks a frame below holds the publisher up. */
 	uint64_t room_ns;  /* A full table has no room before. */
 	uint64_t cut_total;
 	uint64_t refused_total;    /* Reports of newcomers without a place. */
@@ -87,11 +90,14 @@ void msg_flow_start(struct msg_flow *flow, enum msg_flow_policy policy,
 void msg_flow_report(struct msg_flow *flow, const struct msg_report *report,
 	uint64_t next, uint64_t now);
 
-/* Frame `next` waits, for msg_flow_may(next) is false: cut off who is over his
- * time.  Call it when that happens and again at the time it returns if the frame
- * still waits; without a frame that waits there is nothing to call it for.
+/* The publisher waits: for a limit of `want` (a frame is to be sent for which
+ * msg_flow_may is false, and this is the one behind it), or until all have the
+ * frames below `forget_to` (their memory is to be used again), or both; 0: not for
+ * that.  Cut off who is over his time.  Call it when that happens, again at the
+ * time it returns if it still waits, and once with zeros when it does not.
  * UINT64_MAX: nobody is to wait for, nothing but a report can help. */
-uint64_t msg_flow_expire(struct msg_flow *flow, uint64_t next, uint64_t now);
+uint64_t msg_flow_expire(struct msg_flow *flow, uint64_t want,
+	uint64_t forget_to, uint64_t now);
 
 /* Lowest position of those that count, for who keeps history for them; `next`
  * when there are none.  With K_OF_N all count that are not cut off. */

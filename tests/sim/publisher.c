@@ -310,7 +310,7 @@ static void set_timer(struct publisher *p)
 		at = p->again;
 	if (p->blocked) {
 		hold = msg_flow_expire(
-			&p->flow, p->repair.next, p->world->now);
+			&p->flow, p->repair.next + 1, 0, p->world->now);
 		if (hold < at)
 			at = hold;
 	}
@@ -326,7 +326,7 @@ static void work(struct publisher *p)
 
 	pump(p);
 	if (p->blocked) {
-		msg_flow_expire(&p->flow, p->repair.next, p->world->now);
+		msg_flow_expire(&p->flow, p->repair.next + 1, 0, p->world->now);
 		pump(p);
 	}
 	if (p->repair.deadline <= p->world->now) {

@@ -498,6 +498,62 @@ START_TEST(who_is_waited_for_sets_the_limit_until_he_is_cut_off)
 }
 END_TEST
 
+START_TEST(who_lacks_what_memory_is_short_for_is_cut_off)
+{
+	struct msg_report report;
+
+	open_all(NULL, MSG_FLOW_POLICY_MIN);
+	begin(30);
+	report = misses(&a, 1, 20, 20);
+	report.window = 1024;
+	say(&a, &report);
+	turn();
+	ck_assert_uint_eq(msg_repairer_needed(&r), 20);
+	/* What he has may be forgotten. */
+	r.forget_to = 20;
+	turn();
+	ck_assert_uint_eq(r.forget_to, 0);
+	ck_assert_uint_eq(r.flow_ns, UINT64_MAX);
+	r.forget_to = 21;
+	turn();
+	ck_assert_uint_eq(r.forget_to, 21);
+	ck_assert_uint_le(msg_repairer_deadline(&r),
+		msg_clock_ns() + MSG_NS_PER_S);
+	virtual_clock_pass(2 * MSG_NS_PER_S);
+	turn();
+	ck_assert_uint_eq(r.forget_to, 0);
+	ck_assert_uint_eq(counted(MSG_COUNTER_CUT_OFF), 1);
+	ck_assert_uint_eq(msg_repairer_needed(&r), UINT64_MAX);
+	close_all();
+}
+END_TEST
+
+/* It got leave while nobody looked, and is still since. */
+START_TEST(nobody_is_cut_off_by_a_publisher_that_does_not_wait)
+{
+	struct msg_report report;
+
+	open_all(NULL, MSG_FLOW_POLICY_MIN);
+	begin(30);
+	report = misses(&a, 1, 20, 20);
+	report.window = 10;
+	say(&a, &report);
+	turn();
+	r.waiting = true;
+	turn();
+	ck_assert(r.waiting);
+	report.window = 11;
+	say(&a, &report);
+	turn();
+	ck_assert(!r.waiting);
+	send_frames(1);
+	virtual_clock_pass(2 * MSG_NS_PER_S);
+	turn();
+	ck_assert_uint_eq(counted(MSG_COUNTER_CUT_OFF), 0);
+	close_all();
+}
+END_TEST
+
 /* ---- who turns it ---------------------------------------------------------- */
 
 START_TEST(one_at_a_time_is_inside)
@@ -627,6 +683,8 @@ int main(void)
 		tc, a_small_last_frame_is_sent_again_in_place_of_a_probe);
 	tcase_add_test(
 		tc, who_is_waited_for_sets_the_limit_until_he_is_cut_off);
+	tcase_add_test(tc, who_lacks_what_memory_is_short_for_is_cut_off);
+	tcase_add_test(tc, nobody_is_cut_off_by_a_publisher_that_does_not_wait);
 	tcase_add_test(tc, one_at_a_time_is_inside);
 	tcase_add_test(
 		tc, the_source_looks_sooner_when_somebody_misses_something);

@@ -46,7 +46,7 @@ START_TEST(without_a_policy_nobody_limits)
 	start(MSG_FLOW_POLICY_NONE, 0);
 	report(1, 0, 0, 10, 0);
 	ck_assert(msg_flow_may(&flow, UINT64_MAX - 1));
-	ck_assert_uint_eq(msg_flow_expire(&flow, 10, 0), UINT64_MAX);
+	ck_assert_uint_eq(msg_flow_expire(&flow, 11, 0, 0), UINT64_MAX);
 	ck_assert_uint_eq(msg_flow_position(&flow, 10), 10);
 	ck_assert_uint_eq(flow.count, 0);
 }
@@ -186,11 +186,11 @@ START_TEST(who_holds_the_publisher_up_for_too_long_is_cut_off)
 	start(MSG_FLOW_POLICY_MIN, 0);
 	report(1, 0, 10, 0, 0);
 	report(2, 0, 50, 0, 0);
-	ck_assert_uint_eq(msg_flow_expire(&flow, 10, 5000), 5000 + GIVE_UP);
+	ck_assert_uint_eq(msg_flow_expire(&flow, 11, 0, 5000), 5000 + GIVE_UP);
 	report(1, 0, 10, 10, 5500); /* Alive, but it does not move. */
-	ck_assert_uint_eq(msg_flow_expire(&flow, 10, 5999), 5000 + GIVE_UP);
+	ck_assert_uint_eq(msg_flow_expire(&flow, 11, 0, 5999), 5000 + GIVE_UP);
 	ck_assert_uint_eq(flow.limit, 10);
-	ck_assert_uint_eq(msg_flow_expire(&flow, 10, 6000), UINT64_MAX);
+	ck_assert_uint_eq(msg_flow_expire(&flow, 11, 0, 6000), UINT64_MAX);
 	ck_assert_uint_eq(flow.limit, 50);
 	ck_assert_uint_eq(flow.cut_total, 1);
 	ck_assert_uint_eq(flow.count, 2);
@@ -209,9 +209,9 @@ START_TEST(more_room_is_a_move_too)
 {
 	start(MSG_FLOW_POLICY_K_OF_N, 1);
 	report(1, 10, 0, 10, 0);
-	msg_flow_expire(&flow, 10, 0);
+	msg_flow_expire(&flow, 11, 0, 0);
 	report(1, 10, 0, 10, GIVE_UP);
-	msg_flow_expire(&flow, 10, GIVE_UP);
+	msg_flow_expire(&flow, 11, 0, GIVE_UP);
 	ck_assert_uint_eq(flow.cut_total, 1);
 	ck_assert_uint_eq(flow.limit, 0);
 	report(1, 10, 5, 10, GIVE_UP);
@@ -237,22 +237,22 @@ START_TEST(to_read_more_of_a_large_message_is_a_move_too)
 	start(MSG_FLOW_POLICY_MIN, 0);
 	report_reading(0, 0, 0);
 	for (uint64_t now = 0; now < 5 * GIVE_UP; now += GIVE_UP / 2) {
-		msg_flow_expire(&flow, 10, now);
+		msg_flow_expire(&flow, 11, 0, now);
 		report_reading(0, 1 + (uint32_t)now, now);
 	}
 	ck_assert_uint_eq(flow.cut_total, 0);
 	/* As much as before, or less, is none. */
-	msg_flow_expire(&flow, 10, 5 * GIVE_UP);
+	msg_flow_expire(&flow, 11, 0, 5 * GIVE_UP);
 	report_reading(0, 1 + 4 * GIVE_UP, 5 * GIVE_UP + 1);
 	report_reading(0, 7, 6 * GIVE_UP - 1);
-	msg_flow_expire(&flow, 10, 6 * GIVE_UP);
+	msg_flow_expire(&flow, 11, 0, 6 * GIVE_UP);
 	ck_assert_uint_eq(flow.cut_total, 1);
 	/* Of the next one any page is. */
 	report_reading(3, 0, 7 * GIVE_UP);
 	ck_assert_uint_eq(flow.limit, 13);
-	msg_flow_expire(&flow, 13, 7 * GIVE_UP);
+	msg_flow_expire(&flow, 14, 0, 7 * GIVE_UP);
 	report_reading(3, 1, 8 * GIVE_UP - 1);
-	msg_flow_expire(&flow, 13, 8 * GIVE_UP);
+	msg_flow_expire(&flow, 14, 0, 8 * GIVE_UP);
 	ck_assert_uint_eq(flow.cut_total, 1);
 }
 END_TEST
@@ -263,7 +263,7 @@ START_TEST(room_that_comes_and_goes_is_no_move)
 	report(1, 0, 10, 0, 0);
 	for (uint64_t now = 0; now < 2 * GIVE_UP; now += 100) {
 		report(1, 0, now % 200 ? 10 : 3, 10, now);
-		msg_flow_expire(&flow, 10, now);
+		msg_flow_expire(&flow, 11, 0, now);
 	}
 	ck_assert_uint_eq(flow.cut_total, 1);
 	ck_assert_uint_eq(flow.limit, UINT64_MAX);
@@ -276,10 +276,10 @@ START_TEST(who_was_silent_for_so_long_is_forgotten)
 	report(1, 0, 10, 0, 0);
 	report(2, 0, 10, 0, 0);
 	report(3, 0, 10, 0, 0);
-	ck_assert_uint_eq(msg_flow_expire(&flow, 10, 100), 100 + GIVE_UP);
+	ck_assert_uint_eq(msg_flow_expire(&flow, 11, 0, 100), 100 + GIVE_UP);
 	report(2, 5, 10, 10, 200);
 	ck_assert_uint_eq(
-		msg_flow_expire(&flow, 10, 100 + GIVE_UP), UINT64_MAX);
+		msg_flow_expire(&flow, 11, 0, 100 + GIVE_UP), UINT64_MAX);
 	ck_assert_uint_eq(flow.count, 1);
 	ck_assert_uint_eq(receivers[0].id, 2);
 	ck_assert_uint_eq(flow.limit, 15);
@@ -293,13 +293,13 @@ START_TEST(nobody_is_cut_off_for_being_still_while_the_publisher_is)
 	start(MSG_FLOW_POLICY_MIN, 0);
 	report(1, 0, 10, 0, 0);
 	report(2, 0, 30, 0, 0);
-	ck_assert_uint_eq(msg_flow_expire(&flow, 10, 1000000), 1001000);
+	ck_assert_uint_eq(msg_flow_expire(&flow, 11, 0, 1000000), 1001000);
 	report(1, 10, 0, 10, 1000900);
-	ck_assert_uint_eq(msg_flow_expire(&flow, 10, 1000950), 1001950);
+	ck_assert_uint_eq(msg_flow_expire(&flow, 11, 0, 1000950), 1001950);
 	report(1, 10, 5, 10, 1001000); /* Holds it up no longer. */
-	ck_assert_uint_eq(msg_flow_expire(&flow, 15, 1005000), 1006000);
+	ck_assert_uint_eq(msg_flow_expire(&flow, 16, 0, 1005000), 1006000);
 	ck_assert_uint_eq(flow.cut_total, 0);
-	msg_flow_expire(&flow, 15, 0); /* A clock that jumps back. */
+	msg_flow_expire(&flow, 16, 0, 0); /* A clock that jumps back. */
 	ck_assert_uint_eq(flow.cut_total, 0);
 }
 END_TEST
@@ -310,10 +310,50 @@ START_TEST(who_has_room_again_holds_up_nobody)
 	start(MSG_FLOW_POLICY_MIN, 0);
 	report(1, 0, 10, 0, 0);
 	report(1, 0, 4, 4, 0);
-	msg_flow_expire(&flow, 4, 100);
+	msg_flow_expire(&flow, 5, 0, 100);
 	report(1, 0, 10, 4, 500);
 	ck_assert_uint_eq(flow.limit, 10);
-	ck_assert_uint_eq(msg_flow_expire(&flow, 10, 1200), 1200 + GIVE_UP);
+	ck_assert_uint_eq(msg_flow_expire(&flow, 11, 0, 1200), 1200 + GIVE_UP);
+	ck_assert_uint_eq(flow.cut_total, 0);
+}
+END_TEST
+
+/* However much room he has. */
+START_TEST(who_lacks_what_is_to_be_forgotten_is_cut_off)
+{
+	start(MSG_FLOW_POLICY_MIN, 0);
+	report(1, 2, 1000, 10, 0);
+	report(2, 3, 1000, 10, 0);
+	ck_assert_uint_eq(msg_flow_expire(&flow, 0, 2, 50), UINT64_MAX);
+	ck_assert_uint_eq(msg_flow_expire(&flow, 0, 3, 100), 100 + GIVE_UP);
+	report(1, 2, 1000, 10, 500); /* Alive, but it does not move. */
+	ck_assert_uint_eq(
+		msg_flow_expire(&flow, 0, 3, 100 + GIVE_UP), UINT64_MAX);
+	ck_assert_uint_eq(flow.cut_total, 1);
+	ck_assert_uint_eq(flow.count, 2);
+	ck_assert_uint_eq(msg_flow_position(&flow, 10), 3);
+	/* Who is silent is forgotten. */
+	ck_assert_uint_eq(msg_flow_expire(&flow, 0, 4, 2000), 2000 + GIVE_UP);
+	ck_assert_uint_eq(
+		msg_flow_expire(&flow, 0, 4, 2000 + GIVE_UP), UINT64_MAX);
+	ck_assert_uint_eq(flow.cut_total, 2);
+	ck_assert_uint_eq(flow.count, 1);
+	ck_assert_uint_eq(msg_flow_position(&flow, 10), 10);
+	/* The other counts again when it moves. */
+	report(1, 3, 1000, 10, 4000);
+	ck_assert_uint_eq(msg_flow_position(&flow, 10), 3);
+}
+END_TEST
+
+/* Memory is not short any more: his time begins anew. */
+START_TEST(who_is_not_waited_for_meanwhile_is_waited_for_anew)
+{
+	start(MSG_FLOW_POLICY_MIN, 0);
+	report(1, 2, 1000, 10, 0);
+	msg_flow_expire(&flow, 0, 3, 100);
+	ck_assert_uint_eq(msg_flow_expire(&flow, 0, 0, 200), UINT64_MAX);
+	report(1, 2, 1000, 10, 300);
+	ck_assert_uint_eq(msg_flow_expire(&flow, 0, 3, 1000), 1000 + GIVE_UP);
 	ck_assert_uint_eq(flow.cut_total, 0);
 }
 END_TEST
@@ -323,7 +363,7 @@ START_TEST(time_near_its_end_does_not_wrap)
 	start(MSG_FLOW_POLICY_MIN, 0);
 	report(1, 0, 10, 0, UINT64_MAX - 10);
 	ck_assert_uint_eq(
-		msg_flow_expire(&flow, 10, UINT64_MAX - 10), UINT64_MAX);
+		msg_flow_expire(&flow, 11, 0, UINT64_MAX - 10), UINT64_MAX);
 }
 END_TEST
 
@@ -417,7 +457,10 @@ static void random_publisher(struct random_stream *random)
 		if (msg_flow_may(&flow, next))
 			next += random_below(random, 8);
 		else
-			msg_flow_expire(&flow, next, now);
+			msg_flow_expire(&flow, next + 1, 0, now);
+		if (random_chance(random, 100))
+			msg_flow_expire(&flow, 0,
+				next - random_below(random, 30), now);
 		if (random_chance(random, 600))
 			flags |= MSG_REPORT_TAGGED;
 		report_flags(id, next + 2 - random_below(random, 30),
@@ -446,10 +489,10 @@ START_TEST(those_who_lie_at_the_same_time_hold_up_for_the_same_time)
 	for (uint64_t id = 1; id <= ROOM; id++)
 		report(id, 10, 0, 10, id);
 	ck_assert(!msg_flow_may(&flow, 10));
-	msg_flow_expire(&flow, 10, 50);
+	msg_flow_expire(&flow, 11, 0, 50);
 	for (uint64_t id = 1; id <= ROOM; id++)
 		report(id, 10, 0, 10, 900 + id);
-	msg_flow_expire(&flow, 10, 50 + GIVE_UP);
+	msg_flow_expire(&flow, 11, 0, 50 + GIVE_UP);
 	ck_assert(msg_flow_may(&flow, 10));
 	ck_assert_uint_eq(flow.cut_total, ROOM);
 }
@@ -484,6 +527,8 @@ int main(void)
 	tcase_add_test(
 		time, nobody_is_cut_off_for_being_still_while_the_publisher_is);
 	tcase_add_test(time, who_has_room_again_holds_up_nobody);
+	tcase_add_test(time, who_lacks_what_is_to_be_forgotten_is_cut_off);
+	tcase_add_test(time, who_is_not_waited_for_meanwhile_is_waited_for_anew);
 	tcase_add_test(time, time_near_its_end_does_not_wrap);
 	tcase_add_test(hostile, frames_never_sent_are_not_believed);
 	tcase_add_test(
