@@ -109,6 +109,8 @@ void recovery_drain(struct msg_receiver *r, struct msg_stream *s);
 void recovery_stop(struct msg_receiver *r, struct msg_stream *s);
 /* What the stream has to tell its publisher by now. */
 void recovery_report(struct msg_receiver *r, struct msg_stream *s);
+/* Whether it is there: its publisher says so, if he hears that. */
+void recovery_inquire(struct msg_receiver *r, struct msg_stream *s);
 /* The same for all, when a turn ends and r->deadline has come. */
 void recovery_report_all(struct msg_receiver *r);
 /* Poll the side link; how many events. */

@@ -212,6 +212,15 @@ void recovery_report(struct msg_receiver *r, struct msg_stream *s)
 	}
 }
 
+void recovery_inquire(struct msg_receiver *r, struct msg_stream *s)
+{
+	struct msg_report report;
+
+	if ((s->open || !s->calls) && has_place(side_of(r, s)) &&
+		msg_recover_inquire(&s->recover, &report))
+		send_report(r, s, &report);
+}
+
 void recovery_say_goodbye(struct msg_receiver *r, struct msg_stream *s)
 {
 	struct msg_report report;

@@ -296,6 +296,11 @@ void msg_recover_resume(struct msg_recover *recover);
 bool msg_recover_report(struct msg_recover *recover, uint64_t now,
 	struct msg_report *report);
 
+/* A question that is always answered, by one who is silent and may be there.
+ * False: there is no way to ask him, or he is being asked where to begin. */
+bool msg_recover_inquire(
+	struct msg_recover *recover, struct msg_report *report);
+
 /* The last report, for a publisher that is to forget us.  False: there is no
  * way to tell him. */
 bool msg_recover_leave(struct msg_recover *recover, struct msg_report *report);

@@ -448,6 +448,18 @@ bool msg_recover_report(
 	return is_due;
 }
 
+/* As who joins with nothing: where he would begin is for those who have not. */
+bool msg_recover_inquire(struct msg_recover *r, struct msg_report *report)
+{
+	if (r->reach.bytes == 0 || r->joining)
+		return false;
+	memset(report, 0, sizeof *report);
+	fill_in(r, report);
+	report->flags = MSG_REPORT_JOIN;
+	report->history = 0;
+	return true;
+}
+
 bool msg_recover_leave(struct msg_recover *r, struct msg_report *report)
 {
 	if (r->reach.bytes == 0)

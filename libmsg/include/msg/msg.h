@@ -149,9 +149,12 @@ enum msg_event {
 	MSG_EVENT_JOINED = 2,    /* A publisher heard for the first time, or
 	                            again after SILENT. */
 	MSG_EVENT_LEFT = 3,      /* It said goodbye. */
-	MSG_EVENT_SILENT = 4,    /* It has said nothing for five of its periods:
-	                            it crashed, or the network is cut.  On the
-	                            same broker: at once when its process ends. */
+	MSG_EVENT_SILENT = 4,    /* It has said nothing for three of its heartbeats,
+	                            though it was asked behind the second (rc
+	                            and reliable), or for five of its
+	                            announcements: it crashed, or the network is
+	                            cut.  On the same broker: at once when its
+	                            process ends. */
 	MSG_EVENT_RESTARTED = 5, /* After JOINED: the program that published
 	                            here before, on the same host, publishes
 	                            anew, from sequence 0. */

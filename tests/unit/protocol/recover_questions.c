@@ -73,12 +73,17 @@ START_TEST(nobody_is_asked_while_his_address_is_unknown)
 	one(3, 0);
 	EXPECT_ASKED("", 1000000);
 	ck_assert(!msg_recover_leave(&reader.recover, &report));
+	ck_assert(!msg_recover_inquire(&reader.recover, &report));
 	probe(4, 1000000);
 	EXPECT_ASKED("?2", 1000000);
 	p.next = 4;
 	probe_with(p, 1000001); /* Does not make it unknown again. */
 	ck_assert(msg_recover_leave(&reader.recover, &report));
 	ck_assert_uint_eq(report.flags, MSG_REPORT_LEAVING);
+	ck_assert(msg_recover_inquire(&reader.recover, &report));
+	ck_assert_uint_eq(report.flags, MSG_REPORT_JOIN);
+	ck_assert_uint_eq(report.history, 0);
+	ck_assert_uint_eq(report.count, 0);
 }
 END_TEST
 
