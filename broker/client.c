@@ -353,7 +353,7 @@ static void welcome(struct client *c, const struct msg_control_hello *hello)
 	w->types = true;
 	w->connected = true;
 	w->wishes = true;
-	w->large = !n->domain;
+	w->large = true;
 	if (n->domain) {
 		w->lane = n->domain->lane;
 		snprintf(w->device, sizeof w->device, "%.63s",

@@ -61,6 +61,8 @@ enum config_lane {
 		"largest datagram payload, 256 to 65507")                      \
 	X(SLOTS, "slots", NUMBER, 4096, 64, 65536, NULL, "N",                  \
 		"receive slots of each access class, 64 to 65536 (4096)")      \
+	X(LARGE_BYTES, "large_bytes", NUMBER, 1u << 30, 0, 1u << 31, NULL, "N",\
+		"memory for large messages received, of each class (1Gi)")     \
 	X(SPIN_US, "spin_us", NUMBER, 20, 0, 1000000, NULL, "US",              \
 		"look that long for more before sleeping (20)")                \
 	X(SOCKET_MODE, "socket_mode", MODE, 0666, 0600, 0666, NULL, "OCTAL",   \

@@ -82,6 +82,7 @@ static int open_receiver(struct feed *f)
 		.ask_ns = ASK_NS,
 		.give_up_ns = GIVE_UP_NS,
 		.revoke = true,
+		.large_count = MSG_LARGE_BUFFERS_MAX,
 		.connected_count = CONNECTED_SLOTS,
 		.connected_bytes = MSG_CONNECTED_FRAME_BYTES,
 		.connect = open_session,
@@ -153,7 +154,7 @@ int feed_open(struct feed **out, struct server *server, uint32_t slots)
 	f->network = network;
 	f->slots = slots;
 	f->log = (struct msg_log){log_library, NULL};
-	f->pool = (struct msg_shm_segment)MSG_SHM_SEGMENT;
+	f->pool = f->area = (struct msg_shm_segment)MSG_SHM_SEGMENT;
 	result = open_receiver(f);
 	if (result == 0)
 		result = msg_follow_open_many(&f->follow, &f->receiver,
@@ -173,6 +174,7 @@ void feed_close(struct feed *f)
 	if (!f)
 		return;
 	msg_receiver_leave(&f->receiver);
+	feed_close_large(f);
 	if (f->follow.topics)
 		msg_follow_close(&f->follow);
 	if (f->session)
@@ -199,6 +201,8 @@ static void want(struct msg_receive_wish *wish,
 		wish->give_up_ns = give_up_ns;
 	if (said->history_count > wish->history)
 		wish->history = said->history_count;
+	if (said->large_bytes_max > wish->large_bytes_max)
+		wish->large_bytes_max = said->large_bytes_max;
 	wish->tagged |= said->tagged;
 }
 
@@ -234,6 +238,10 @@ void feed_wish(struct feed *f, struct stream *stream)
 	/* One that has read of this topic before is not to read it twice. */
 	if (resumes)
 		wish.history = 0;
+	if (wish.large_bytes_max > 0)
+		feed_open_large(f);
+	if (f->pull)
+		stream->area = &f->area;
 	msg_receiver_wish(&f->receiver, stream->number, &wish);
 	if (wish.history > 0 && !f->history) {
 		f->history = true;
@@ -250,7 +258,8 @@ int feed_add(struct feed *f, struct stream *stream, uint64_t epoch,
 	struct msg_ring_writer_options options = {
 		.header = (struct msg_ring_header *)stream->ring.base,
 		.entry_count = stream->entry_count,
-		.pin_max = msg_receive_slots(&f->receiver.pool),
+		.pin_max = msg_receive_slots(&f->receiver.pool) +
+			   MSG_LARGE_BUFFERS_MAX,
 		.epoch = epoch,
 		.shared = true,
 		.free = msg_receiver_free,
@@ -279,6 +288,8 @@ int feed_add(struct feed *f, struct stream *stream, uint64_t epoch,
 	want(&wish, said);
 	if (said->resumes)
 		wish.history = 0;
+	if (wish.large_bytes_max > 0)
+		feed_open_large(f);
 	msg_receiver_wish(&f->receiver, stream->number, &wish);
 	retain(f);
 	return 0;
@@ -343,7 +354,8 @@ static void tally(struct feed *f, const struct msg_ring_item *item)
 	if (item->kind != MSG_RING_PACKED) {
 		/* Of a message in parts, its last. */
 		f->messages += item->segments == 1;
-		f->bytes += item->bytes;
+		f->bytes += item->kind == MSG_RING_LARGE ? item->total
+							 : item->bytes;
 		return;
 	}
 	data = f->pool.base + (size_t)item->place * MSG_RING_PLACE_UNIT;

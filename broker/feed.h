@@ -23,6 +23,10 @@
  * own, the window the buffers it has for it: a subscriber that is slow holds up
  * no publisher of another host.
  *
+ * Large messages are read from their publishers (engine/pull.h) into an area beside
+ * the pool, once a subscriber wants some; it is mapped by those who do.  It is
+ * sparse: its pages are made as messages come, and stay.
+ *
  * What its subscribers want of a reliable topic becomes one wish.  The most
  * patient one counts (what is given up is lost to all of them, and who waits
  * longer than he would has lost nothing); one that is tagged is enough; and of a
@@ -37,6 +41,7 @@
 #include <stdint.h>
 
 #include "base/log.h"
+#include "engine/pull.h"
 #include "engine/receive.h"
 #include "link/shm/control.h"
 #include "link/shm/segment.h"
@@ -51,6 +56,11 @@ struct stream;
 struct feed {
 	struct network *network;
 	struct msg_shm_segment pool;
+	struct msg_shm_segment area; /* For large messages, once wanted. */
+	struct msg_channels *channels; /* They are read by; or NULL. */
+	struct msg_region channel_memory;
+	struct msg_pull *pull;
+	bool large_tried; /* It is not tried again. */
 	struct msg_link *link;
 	struct msg_link *side; /* For reliable topics. */
 	struct msg_session *session; /* For connected ones, once one was heard. */
@@ -77,6 +87,11 @@ int feed_add(struct feed *feed, struct stream *stream, uint64_t epoch,
 /* Its readers are others than before: what they want, all together. */
 void feed_wish(struct feed *feed, struct stream *stream);
 void feed_remove(struct feed *feed, struct stream *stream);
+
+/* feed_large.c: somebody wants large messages: be ready to read them, once.  Where
+ * that cannot be they are lost, as told, and the log says why. */
+void feed_open_large(struct feed *feed);
+void feed_close_large(struct feed *feed);
 
 /* One turn, and wake whoever it brought something.  How many completions, or a
  * negated error. */

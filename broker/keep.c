@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/keep_large.h"
 #include "broker/server_internal.h"
 
 #include "base/clock.h"
@@ -22,6 +23,8 @@
 #define HEARTBEAT_MS 100u
 #define RTT_NS (100 * MSG_NS_PER_US)
 #define RTT_SOFTWARE_NS MSG_NS_PER_MS
+/* Between looks whether large messages are wanted, while there is no room. */
+#define LOOK_NS (5 * MSG_NS_PER_MS)
 /* Numbers for messages that were not sent, at most. */
 #define SKIP_MAX (1u << 16)
 
@@ -77,7 +80,11 @@ static bool find_frame(
 	frame->sequence = f->sequence;
 	frame->type = f->type;
 	frame->front_bytes = f->front_bytes;
-	memcpy(frame->front, f->front, f->front_bytes);
+	memcpy(frame->front,
+		f->type == MSG_FRAME_LARGE
+			? keep_large_body(p->keep->large, number)
+			: f->front,
+		f->front_bytes);
 	frame->iov_count = 0;
 	if (f->bytes > 0)
 		frame->iov[frame->iov_count++] =
@@ -220,6 +227,8 @@ int keep_open(struct publisher *p, const struct msg_control_publish *wish)
 			"(history_bytes)",
 			k->limits.frames);
 	result = open_repairer(p, wish);
+	if (result == 0 && wish->large_bytes_max > 0)
+		result = keep_large_open(p, wish);
 	return result < 0 || p->connected ? result : open_side(p);
 }
 
@@ -233,6 +242,7 @@ void keep_close(struct publisher *p)
 		k->side->ops->close(k->side);
 	if (k->repairer.records)
 		msg_repairer_close(&k->repairer);
+	keep_large_close(k->large);
 	free(k->refs);
 	free(k->frames);
 	free(k);
@@ -241,10 +251,16 @@ void keep_close(struct publisher *p)
 
 /* ---- forgetting --------------------------------------------------------- */
 
+/* A large message has a slot of the publisher's that we do not know. */
 static void forget_one(struct keep *k)
 {
-	const struct keep_frame *f = &k->frames[k->first++ & k->mask];
+	uint64_t number = k->first++;
+	const struct keep_frame *f = &k->frames[number & k->mask];
 
+	if (f->type == MSG_FRAME_LARGE) {
+		keep_large_forget(k->large, number);
+		k->slots--;
+	}
 	if (f->slot != KEEP_NO_SLOT && --k->refs[f->slot] == 0)
 		k->slots--;
 }
@@ -351,7 +367,10 @@ void keep_sent(struct keep *k, const struct keep_frame *frame)
 
 	*f = *frame;
 	f->sent_ns = k->now;
-	if (f->slot != KEEP_NO_SLOT && k->refs[f->slot]++ == 0)
+	if (f->type == MSG_FRAME_LARGE)
+		keep_large_sent(k->large, k->next - 1, k->now);
+	if (f->type == MSG_FRAME_LARGE ||
+		(f->slot != KEEP_NO_SLOT && k->refs[f->slot]++ == 0))
 		k->slots++;
 	k->next_sequence = f->sequence + f->messages;
 	msg_repairer_sent(&k->repairer,
@@ -371,10 +390,16 @@ int keep_turn(struct keep *k, bool flushed)
 		n = msg_repairer_progress(r, k->now);
 	while (is_old(k) && forget(k, msg_repairer_needed(r)))
 		;
+	while (keep_large_gives_way(k) && forget(k, UINT64_MAX))
+		;
 	return n;
 }
 
 uint64_t keep_due(const struct keep *k)
 {
-	return msg_repairer_deadline(&k->repairer);
+	uint64_t due = msg_repairer_deadline(&k->repairer);
+
+	if (k->large && k->large->short_ns > 0 && k->now + LOOK_NS < due)
+		due = k->now + LOOK_NS;
+	return due;
 }

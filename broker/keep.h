@@ -37,8 +37,10 @@
 #include "pool/ring.h"
 
 struct publisher;
+struct keep_large;
 
 #define KEEP_NO_SLOT UINT32_MAX
+#define KEEP_FRONT 32u /* A fragment's header, or a message. */
 
 struct keep_frame {
 	uint64_t sequence; /* Of its (first) message. */
@@ -51,7 +53,7 @@ struct keep_frame {
 	uint8_t type;      /* enum msg_frame_type */
 	uint8_t begins;    /* Whether a message does. */
 	uint8_t front_bytes;
-	uint8_t front[MSG_REPAIRER_FRONT]; /* Fragment's header, or message. */
+	uint8_t front[KEEP_FRONT]; /* But of a LARGE one, which keep_large has. */
 };
 
 /* How much is kept, by what was asked for. */
@@ -65,6 +67,7 @@ struct keep {
 	struct msg_repairer repairer;
 	struct msg_link *side;
 	struct keep_limits limits;
+	struct keep_large *large; /* NULL: no large messages. */
 	struct keep_frame *frames; /* By number & mask. */
 	uint64_t mask;
 	uint64_t first, next;

@@ -86,6 +86,11 @@
 		"only clients that ask over the socket get to see them.",      \
 		"See to that folder, so that msg info and msg top work also "  \
 		"while the broker hangs.")                                     \
+	X(LARGE_REFUSED, "large-refused", WARNING,                             \
+		"Large messages cannot be read from other hosts, or one of a " \
+		"publisher here cannot be shown to them; they are lost there.",\
+		"Do what the sentence says; on an RDMA device the broker may " \
+		"need more locked memory (LimitMEMLOCK).")                     \
 	X(MEMORY_OUT, "memory-out", WARNING,                                   \
 		"Memory for a client could not be had.",                       \
 		"Lower slots or the quota, or give the machine memory.")

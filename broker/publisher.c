@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "broker/client.h"
+#include "broker/keep_large.h"
 #include "broker/log.h"
 #include "broker/relay.h"
 #include "broker/server_internal.h"
@@ -22,8 +23,8 @@
 #include "protocol/pack.h"
 #include "topic/name.h"
 
-/* Frames in flight of one publisher. */
-#define FLIGHT 256u
+/* Frames in flight of one publisher, and so of large messages. */
+#define FLIGHT KEEP_LARGE_HEADERS
 #define HEADER_STRIDE 64u
 /* A ring takes messages that need no slot as well, so it has more entries. */
 #define ENTRIES_MIN 4096u
@@ -314,8 +315,9 @@ static int open_lane(struct publisher *p)
 	size_t aside = p->connected
 			       ? msg_repairer_bytes(network_receive_bytes(n))
 			       : 0;
+	size_t large = p->area.base ? KEEP_LARGE_HEADERS * KEEP_LARGE_HEADER : 0;
 	int result = msg_region_open(
-		&p->headers, FLIGHT * HEADER_STRIDE + aside);
+		&p->headers, FLIGHT * HEADER_STRIDE + large + aside);
 
 	if (result < 0)
 		return result;
@@ -323,7 +325,8 @@ static int open_lane(struct publisher *p)
 	if (!p->flight)
 		return msg_fail(MSG_ERROR_MEMORY, "no memory for a publisher");
 	p->flight_mask = FLIGHT - 1;
-	p->aside = p->headers.base + FLIGHT * HEADER_STRIDE;
+	p->large_headers = p->headers.base + FLIGHT * HEADER_STRIDE;
+	p->aside = p->large_headers + large;
 	/* What is kept opens what it is sent by. */
 	if (p->connected)
 		return 0;

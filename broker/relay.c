@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "broker/keep_large.h"
+#include "broker/log.h"
 #include "broker/server_internal.h"
 
 #include "base/clock.h"
@@ -17,6 +19,7 @@
 /* Frames of one publisher in one turn: others want theirs, too. */
 #define TURN_FRAMES 64u
 #define EVENTS 64
+#define READ_NS (60 * MSG_NS_PER_S)
 /* Between looks whether receivers of one that is gone have all. */
 #define LOOK_NS (10 * MSG_NS_PER_MS)
 
@@ -61,6 +64,10 @@ static int poll_lane(struct publisher *p)
 
 static uint8_t *header_place(const struct publisher *p)
 {
+	if (p->item.kind == MSG_RING_LARGE)
+		return p->large_headers +
+		       p->keep->large->shown % KEEP_LARGE_HEADERS *
+			       KEEP_LARGE_HEADER;
 	return p->headers.base +
 	       (size_t)(p->flight_head & p->flight_mask) * HEADER_STRIDE;
 }
@@ -126,7 +133,8 @@ static void remember(struct publisher *p, enum msg_frame_type type,
 		.index = p->reader.next - 1,
 		.place = place + offset,
 		.bytes = bytes,
-		.slot = item->kind == MSG_RING_INLINE
+		.slot = item->kind == MSG_RING_INLINE ||
+					item->kind == MSG_RING_LARGE
 				? KEEP_NO_SLOT
 				: (uint32_t)(place / p->keep->slot_bytes),
 		.type = (uint8_t)type,
@@ -136,9 +144,11 @@ static void remember(struct publisher *p, enum msg_frame_type type,
 					 MSG_FRAME_HEADER_BYTES),
 	};
 
-	memcpy(frame.front,
-		(const uint8_t *)send->iov[0].iov_base + MSG_FRAME_HEADER_BYTES,
-		frame.front_bytes);
+	if (item->kind != MSG_RING_LARGE)
+		memcpy(frame.front,
+			(const uint8_t *)send->iov[0].iov_base +
+				MSG_FRAME_HEADER_BYTES,
+			frame.front_bytes);
 	keep_sent(p->keep, &frame);
 }
 
@@ -200,6 +210,33 @@ static int send_whole(struct publisher *p)
 	return result;
 }
 
+/* Where it stands, for receivers to read it there. */
+static int send_large(struct publisher *p)
+{
+	struct msg_link_send send = {.iov_count = 1};
+	const uint8_t *body = keep_large_show(p->keep->large, &p->item);
+	int result;
+
+	if (!body) {
+		/* Receivers learn of it with the next. */
+		log_say(LOG_LARGE_REFUSED,
+			"%u bytes of '%s' cannot be shown to other hosts: no "
+			"memory for that",
+			p->item.total, p->stream->topic);
+		p->failed++;
+		p->claimed = false;
+		return 0;
+	}
+	write_header(p, MSG_FRAME_LARGE, MSG_LARGE_BYTES);
+	memcpy(header_place(p) + MSG_FRAME_HEADER_BYTES, body, MSG_LARGE_BYTES);
+	send.iov[0].iov_len = MSG_FRAME_HEADER_BYTES + MSG_LARGE_BYTES;
+	result = post(p, &send);
+	p->claimed = result < 0;
+	if (result == 0)
+		remember(p, MSG_FRAME_LARGE, 0, 0, &send);
+	return result;
+}
+
 /* ---- entries ----------------------------------------------------------- */
 
 /* Messages of the item, if it is what it can be; 0: it is not. */
@@ -225,6 +262,8 @@ static uint32_t believe(const struct publisher *p)
 			return 0;
 		n = msg_pack_open(&reader, payload(p), item->bytes);
 		return n > 0 ? (uint32_t)n : 0;
+	case MSG_RING_LARGE:
+		return p->keep && keep_large_believe(p->keep->large, item);
 	default:
 		return 0;
 	}
@@ -262,9 +301,13 @@ static bool claim(struct publisher *p)
 /* Send the claimed entry, or a part of it.  0, AGAIN, FABRIC. */
 static int send_entry(struct publisher *p)
 {
-	int result = p->item.bytes > p->body_max ? send_part(p)
-						 : send_whole(p);
+	int result;
 
+	if (p->item.kind == MSG_RING_LARGE)
+		result = send_large(p);
+	else
+		result = p->item.bytes > p->body_max ? send_part(p)
+						     : send_whole(p);
 	if (result == 0 && !p->claimed)
 		p->sequence = p->item.sequence + p->messages;
 	return result;
@@ -341,7 +384,7 @@ bool publisher_ready(struct publisher *p)
 		return true;
 	if (!p->keep)
 		return p->claimed || msg_ring_ready(&p->reader);
-	if (p->keep->side->ops->arm(p->keep->side) != 0)
+	if (msg_repairer_arm(&p->keep->repairer) != 0)
 		return true;
 	/* Else whatever lets it go on wakes us, or is due. */
 	return p->keep->repairer.forget_to == 0 &&
@@ -357,12 +400,20 @@ uint64_t publisher_due(const struct publisher *p)
 	return keep < due ? keep : due;
 }
 
+/* Who reads a large message is waited for a minute longer, while he gets on. */
+static bool is_read(const struct publisher *p, uint64_t now)
+{
+	return now < p->gone_ns + p->keep->linger_ns + READ_NS &&
+	       msg_repairer_is_read(&p->keep->repairer, msg_clock_ns());
+}
+
 /* Receivers of a reliable topic have a while to ask for what they miss. */
 bool publisher_is_over(struct publisher *p, uint64_t now)
 {
 	if (p->client || now < p->free_ns)
 		return false;
-	if (!p->keep || now >= p->gone_ns + p->keep->linger_ns)
+	if (!p->keep || (now >= p->gone_ns + p->keep->linger_ns &&
+				!is_read(p, now)))
 		return true;
 	if (!p->claimed && !msg_ring_ready(&p->reader) &&
 		!msg_repairer_is_awaited(&p->keep->repairer, msg_clock_ns()))

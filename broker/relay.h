@@ -58,7 +58,8 @@ struct publisher {
 	struct msg_session *session; /* Of a connected topic: what `lane` and
 	                                keep->side belong to. */
 	bool connected;
-	uint8_t *aside; /* Of `headers`, the part of what is kept. */
+	uint8_t *aside; /* Of `headers`, the part of what is kept, … */
+	uint8_t *large_headers; /* … and that of large messages. */
 	bool clogged; /* Connections took no more: they wake us. */
 	uint32_t group;
 	uint32_t body_max;

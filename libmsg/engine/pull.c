@@ -22,6 +22,8 @@
 #define IDLE_NS (5 * MSG_NS_PER_S)
 /* How often memory that was short is looked for. */
 #define MEMORY_NS MSG_NS_PER_MS
+/* In a broker who has yet to take loses that for memory after so long. */
+#define REVOKE_NS (100 * MSG_NS_PER_MS)
 
 void msg_pull_open(struct msg_pull *f, const struct msg_pull_options *o)
 {
@@ -34,8 +36,8 @@ void msg_pull_open(struct msg_pull *f, const struct msg_pull_options *o)
 	f->piece_max = o->channels->message_bytes_max < PIECE_BYTES_MAX
 			       ? o->channels->message_bytes_max
 			       : PIECE_BYTES_MAX;
-	msg_large_open(
-		&f->pool, o->channels, MSG_CHANNEL_LOCAL, o->memory_bytes);
+	msg_large_open_in(&f->pool, o->channels, MSG_CHANNEL_LOCAL,
+		o->memory_bytes, &o->area);
 }
 
 void msg_pull_close(struct msg_pull *f)
@@ -122,7 +124,9 @@ static void finish(struct msg_receiver *r, struct msg_pull_item *it)
 		.publisher = s->publisher,
 		.topic = s->topic,
 		.kind = MSG_RING_LARGE,
-		.place = it->buffer,
+		.place = r->pull->pool.area.base
+				 ? msg_large_page(&r->pull->pool, it->buffer)
+				 : it->buffer,
 		.total = (uint32_t)it->large.total,
 	};
 
@@ -320,13 +324,18 @@ static void event(struct msg_receiver *r, const struct msg_channel_event *e)
 /* ---- turns -------------------------------------------------------------- */
 
 /* Memory for all of it; what readers gave back is seen when it is short. */
-static int take_memory(struct msg_receiver *r, struct msg_pull_item *it)
+static int take_memory(
+	struct msg_receiver *r, struct msg_pull_item *it, uint64_t now)
 {
 	struct msg_pull *f = r->pull;
 	int result = msg_large_take(&f->pool, it->large.total, &it->buffer);
 
 	if (result == -MSG_ERROR_AGAIN) {
 		receive_reclaim(r);
+		result = msg_large_take(&f->pool, it->large.total, &it->buffer);
+	}
+	if (result == -MSG_ERROR_AGAIN && r->options.revoke) {
+		receive_recall(r, now - it->moved_ns >= REVOKE_NS);
 		result = msg_large_take(&f->pool, it->large.total, &it->buffer);
 	}
 	return result;
@@ -349,6 +358,14 @@ static void stop_clocks(struct msg_pull *f, uint64_t now)
 	f->turned_ns = now;
 }
 
+/* In a broker, what the most patient reader of the topic says. */
+static uint64_t give_up(
+	const struct msg_receiver *r, const struct msg_stream *s)
+{
+	return r->options.revoke ? receive_wish(r, s).give_up_ns
+				 : r->pull->give_up_ns;
+}
+
 /* One step; when the next is due. */
 static uint64_t step(
 	struct msg_receiver *r, struct msg_pull_item *it, uint64_t now)
@@ -358,9 +375,11 @@ static uint64_t step(
 	if (it->failed != 0)
 		return UINT64_MAX; /* CLOSED follows. */
 	if (it->buffer == MSG_LARGE_NONE) {
-		int result = take_memory(r, it);
+		int result = take_memory(r, it, now);
 
-		if (result == -MSG_ERROR_AGAIN) {
+		if (result == -MSG_ERROR_AGAIN &&
+			(!r->options.revoke ||
+				now - it->moved_ns < give_up(r, it->stream))) {
 			r->pull->waits = true;
 			return now + MEMORY_NS;
 		}
@@ -370,7 +389,7 @@ static uint64_t step(
 		}
 		it->moved_ns = now;
 	}
-	if (now - it->moved_ns >= r->pull->give_up_ns) {
+	if (now - it->moved_ns >= give_up(r, it->stream)) {
 		lose(r, it, MSG_LOSS_GAVE_UP);
 		return now;
 	}
@@ -465,7 +484,9 @@ static bool begin(struct msg_receiver *r, struct msg_stream *s,
 	struct msg_pull *f = r->pull;
 	struct msg_pull_item *it;
 
-	if (!f || s->kind != MSG_STREAM_RELIABLE || large->total > f->bytes_max)
+	if (!f || s->kind != MSG_STREAM_RELIABLE ||
+		large->total > f->bytes_max ||
+		large->total > receive_wish(r, s).large_bytes_max)
 		return false;
 	it = find_item(f, s);
 	if (!it)

@@ -10,10 +10,15 @@
  * are under way at once.  A connection that breaks is made again, and reading goes
  * on where it was.  The publisher is told how far we are by the stream's reports.
  *
+ * In a broker, whose readers are others, messages are read into an area that they
+ * map, up to what any of the topic's readers wants.  Memory that they have is
+ * waited for as briefly as can be: soon who has yet to take loses that, and after
+ * give_up_ns the message is lost, so that no reader holds up the stream.
+ *
  * Lost is, and told in line: a message larger than we take; one whose seal is void,
  * for its publisher had it no more; one of which nothing more came for give_up_ns.
- * That time does not run while memory is short because the application holds
- * views, nor while it makes no calls: then nothing is read.
+ * But in a broker that time does not run while memory is short because the
+ * application holds views, nor while it makes no calls: then nothing is read.
  *
  * Hostile input.  A publisher decides what we connect to, on this lane's interface,
  * and what we read; how much is checked before anything is asked for, and memory
@@ -86,6 +91,7 @@ struct msg_pull_options {
 	size_t memory_bytes;
 	uint64_t give_up_ns;
 	void *memory; /* The set was opened with it: MSG_PULL_MEMORY_BYTES. */
+	struct msg_large_area area; /* Where to read into; base NULL: anywhere. */
 };
 
 void msg_pull_open(

@@ -77,8 +77,12 @@ int msg_receiver_open(struct msg_receiver *r,
 		goto fail;
 	}
 	for (uint32_t i = 0; i < options->topic_count_max; i++)
-		r->wishes[i] = (struct msg_receive_wish){options->give_up_ns,
-			options->history, options->tagged};
+		r->wishes[i] = (struct msg_receive_wish){
+			.give_up_ns = options->give_up_ns,
+			.history = options->history,
+			.large_bytes_max = MSG_LARGE_TOTAL_MAX,
+			.tagged = options->tagged,
+		};
 	r->tag_mask = tags - 1;
 	r->assembly_slots_max[false] =
 		msg_receiver_assembly_max(options->buffer_count);
@@ -421,6 +425,20 @@ void receive_reclaim(struct msg_receiver *r)
 	if (r->options.revoke && worst && is_short(r, 4))
 		msg_ring_reclaim(worst,
 			worst->tail + (msg_ring_backlog(worst) + 1) / 2);
+}
+
+void receive_recall(struct msg_receiver *r, bool revoke)
+{
+	for (uint32_t i = 0; i < r->ring_top; i++) {
+		struct msg_ring_writer *ring = r->rings[i];
+
+		if (!ring)
+			continue;
+		msg_ring_forget(ring);
+		if (revoke)
+			msg_ring_reclaim(ring,
+				ring->tail + (msg_ring_backlog(ring) + 1) / 2);
+	}
 }
 
 /* Give the link what it can take, some buffers at a time: looking at readers

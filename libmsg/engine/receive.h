@@ -95,6 +95,7 @@ struct msg_receive_options {
 struct msg_receive_wish {
 	uint64_t give_up_ns;
 	uint32_t history; /* Of streams that are new. */
+	uint32_t large_bytes_max; /* Of those that are read, if any are. */
 	bool tagged;
 };
 

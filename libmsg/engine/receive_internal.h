@@ -60,6 +60,9 @@ static inline uint32_t receive_room(
 
 /* receive.c: have back what no reader of a ring needs. */
 void receive_reclaim(struct msg_receiver *r);
+/* receive.c: of a broker: the same of what is retained, and with `revoke` of half
+ * of what readers have yet to take. */
+void receive_recall(struct msg_receiver *r, bool revoke);
 
 /* receive.c: the stream of a frame; NULL: not ours, or no room (counted). */
 struct msg_stream *receive_find_stream(
@@ -71,8 +74,12 @@ static inline struct msg_receive_wish receive_wish(
 {
 	if (s->topic < r->options.topic_count_max)
 		return r->wishes[s->topic];
-	return (struct msg_receive_wish){r->options.give_up_ns,
-		r->options.history, r->options.tagged};
+	return (struct msg_receive_wish){
+		.give_up_ns = r->options.give_up_ns,
+		.history = r->options.history,
+		.large_bytes_max = MSG_LARGE_TOTAL_MAX,
+		.tagged = r->options.tagged,
+	};
 }
 
 /* receive_topics.c: the same where `stream`, as found, is NULL or not ours. */

@@ -586,8 +586,7 @@ static void tell_all(struct msg_repairer *r)
 
 /* ---- turns -------------------------------------------------------------- */
 
-/* Whether somebody reads a large message, and gets on. */
-static bool is_read(const struct msg_repairer *r, uint64_t now)
+bool msg_repairer_is_read(const struct msg_repairer *r, uint64_t now)
 {
 	return r->reading_ns != 0 && now - r->reading_ns < READING_NS;
 }
@@ -652,7 +651,7 @@ int msg_repairer_turn(struct msg_repairer *r, uint64_t now)
 		r->told_cut != r->flow.cut_total)
 		tell_all(r);
 	atomic_store_explicit(&r->look_ns,
-		now + (naks != r->repair.counts.naks || is_read(r, now)
+		now + (naks != r->repair.counts.naks || msg_repairer_is_read(r, now)
 				      ? LOOK_BUSY_NS
 				      : LOOK_CALM_NS),
 		memory_order_relaxed);
@@ -753,9 +752,9 @@ void msg_repairer_linger(struct msg_repairer *r, uint64_t limit_ns)
 					   ? interval * 4
 					   : LINGER_PROBE_MAX_NS;
 		}
-		if (msg_repairer_turn(r, now) == 0 && !is_read(r, now))
+		if (msg_repairer_turn(r, now) == 0 && !msg_repairer_is_read(r, now))
 			nanosleep(&pause, NULL);
-		if (is_read(r, now))
+		if (msg_repairer_is_read(r, now))
 			end = now + limit_ns < last ? now + limit_ns : last;
 		now = msg_clock_ns();
 	}

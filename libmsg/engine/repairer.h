@@ -54,7 +54,8 @@
 #define MSG_REPAIRER_PLACES 256u  /* Sends under way. */
 #define MSG_REPAIRER_HEADER 128u  /* Bytes of each one's first piece. */
 #define MSG_REPAIRER_BUFFERS 256u /* For reports. */
-#define MSG_REPAIRER_FRONT 32u    /* A fragment's header, or a message. */
+#define MSG_REPAIRER_FRONT 72u    /* Of a fragment its header, or all of a small
+                                     message, or of a LARGE frame. */
 
 /* A frame to be sent again: what stands behind its header. */
 struct msg_repairer_frame {
@@ -220,6 +221,9 @@ uint64_t msg_repairer_needed(const struct msg_repairer *repairer);
  * no longer ago. */
 bool msg_repairer_wants(const struct msg_repairer *repairer, uint64_t frame,
 	uint64_t since, uint64_t now);
+
+/* Whether somebody reads a large message, and gets on. */
+bool msg_repairer_is_read(const struct msg_repairer *repairer, uint64_t now);
 
 /* Before a sleep on the descriptors of its link and its connections.  0: safe. */
 int msg_repairer_arm(struct msg_repairer *repairer);

@@ -61,34 +61,45 @@ int msg_show_turn(struct msg_show *show)
 
 /* ---- one message -------------------------------------------------------- */
 
-static _Atomic uint64_t *seal_of(const struct msg_show *show, uint32_t buffer)
+static _Atomic uint64_t *seal_of(uint8_t *data)
 {
-	return (_Atomic uint64_t *)(void *)(msg_large_data(&show->pool, buffer) -
-					    MSG_LARGE_SEAL_AT);
+	return (_Atomic uint64_t *)(void *)(data - MSG_LARGE_SEAL_AT);
 }
 
-void msg_show_seal(struct msg_show *show, uint32_t buffer, size_t bytes,
+void msg_show_seal_at(struct msg_show *show, uint8_t *data,
+	const struct msg_channel_region *region, size_t bytes,
 	struct msg_large *large)
 {
 	if (show->serial == 0)
 		show->serial = 1;
 	*large = (struct msg_large){
 		.total = bytes,
-		.address = show->pool.buffers[buffer].region.address +
-			   MSG_LARGE_FRONT,
-		.key = show->pool.buffers[buffer].region.key,
+		.address = region->address + MSG_LARGE_FRONT,
+		.key = region->key,
 		.serial = show->serial++,
 		.reach = show->reach,
 	};
 	/* Release: whoever finds it there finds the message, too.  Partner: the
 	 * device, or the thread that serves readers. */
-	atomic_store_explicit(seal_of(show, buffer), htole64(large->serial),
-		memory_order_release);
+	atomic_store_explicit(
+		seal_of(data), htole64(large->serial), memory_order_release);
+}
+
+void msg_show_void_at(uint8_t *data)
+{
+	atomic_store_explicit(seal_of(data), 0, memory_order_relaxed);
+	/* Before anything that is written there from now on. */
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+void msg_show_seal(struct msg_show *show, uint32_t buffer, size_t bytes,
+	struct msg_large *large)
+{
+	msg_show_seal_at(show, msg_large_data(&show->pool, buffer),
+		&show->pool.buffers[buffer].region, bytes, large);
 }
 
 void msg_show_void(struct msg_show *show, uint32_t buffer)
 {
-	atomic_store_explicit(seal_of(show, buffer), 0, memory_order_relaxed);
-	/* Before anything that is written there from now on. */
-	atomic_thread_fence(memory_order_seq_cst);
+	msg_show_void_at(msg_large_data(&show->pool, buffer));
 }

@@ -79,4 +79,11 @@ void msg_show_seal(struct msg_show *show, uint32_t buffer, size_t bytes,
 /* It stands no more. */
 void msg_show_void(struct msg_show *show, uint32_t buffer);
 
+/* The same of one at `data` in memory that others lend out, MSG_LARGE_FRONT behind
+ * its beginning. */
+void msg_show_seal_at(struct msg_show *show, uint8_t *data,
+	const struct msg_channel_region *region, size_t bytes,
+	struct msg_large *large);
+void msg_show_void_at(uint8_t *data);
+
 #endif

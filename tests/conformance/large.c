@@ -110,8 +110,6 @@ static void expect_joined(struct msg_subscriber *s)
 
 START_TEST(a_large_message_arrives_in_one_piece_among_others)
 {
-	STRAIGHT_ONLY();
-
 	size_t bytes = large_bytes(100 * MIB) + 13;
 	struct msg_node *theirs = open_attended();
 	struct msg_node *node = open_node();
@@ -137,7 +135,6 @@ END_TEST
 
 START_TEST(a_gigabyte_is_a_message)
 {
-	STRAIGHT_ONLY();
 	if (lane.quick)
 		CHECK_SKIP("an emulated machine has no two gigabytes");
 
@@ -163,8 +160,6 @@ END_TEST
  * lost while they get on. */
 START_TEST(many_large_messages_pass_through_little_memory)
 {
-	STRAIGHT_ONLY();
-
 	static const uint32_t flows[] = {MSG_FLOW_NONE, MSG_FLOW_MIN};
 	size_t bytes = large_bytes(16 * MIB);
 	uint64_t count = 8;
@@ -238,8 +233,6 @@ END_TEST
 
 START_TEST(a_large_loan_is_like_any_other)
 {
-	STRAIGHT_ONLY();
-
 	size_t bytes = large_bytes(16 * MIB);
 	struct msg_node *theirs = open_attended();
 	struct msg_node *node = open_node();
@@ -281,8 +274,6 @@ END_TEST
 /* One takes none, one takes smaller ones: both are told, and go on. */
 START_TEST(what_is_too_large_for_a_reader_is_lost_in_words)
 {
-	STRAIGHT_ONLY();
-
 	size_t bytes = large_bytes(16 * MIB);
 	struct msg_node *theirs = open_attended();
 	struct msg_node *node = open_node();
@@ -319,8 +310,6 @@ END_TEST
 
 START_TEST(a_late_reader_reads_large_messages_of_the_history)
 {
-	STRAIGHT_ONLY();
-
 	size_t bytes = large_bytes(8 * MIB);
 	struct msg_node *theirs = open_attended();
 	struct msg_node *node = open_node();
@@ -347,8 +336,6 @@ END_TEST
 
 START_TEST(who_sleeps_on_the_descriptor_is_woken_while_it_reads)
 {
-	STRAIGHT_ONLY();
-
 	size_t bytes = large_bytes(32 * MIB);
 	struct msg_node *theirs = open_attended();
 	struct msg_node *node = open_node();
@@ -518,12 +505,6 @@ START_TEST(what_cannot_be_is_refused_in_words)
 	refuse_publisher(node, &p, "best effort");
 	p.reliability = MSG_RELIABILITY_RELIABLE;
 	s.large_bytes_max = MIB;
-	if (lane.broker) {
-		refuse_publisher(node, &p, "through a broker");
-		refuse_subscriber(node, &s, "through a broker");
-		ck_assert_int_eq(msg_node_close(node), 0);
-		return;
-	}
 	p.large_memory_bytes = MIB - 1;
 	refuse_publisher(node, &p, "large_memory_bytes");
 	p.large_memory_bytes = 0;
