@@ -33,6 +33,8 @@ struct end {
 struct set {
 	struct msg_channels channels;
 	bool listen;
+	const uint8_t *memory;
+	size_t memory_bytes;
 	struct end ends[ENDS_MAX];
 	uint32_t next_handle;
 };
@@ -155,10 +157,11 @@ static int channel_accept(struct msg_channels *channels, uint32_t handle,
 {
 	struct end *e = find(set_of(channels), handle);
 
-	(void)greeting;
-	(void)greeting_bytes;
 	if (!e || e->closed || !e->peer)
 		return -MSG_ERROR_ARGUMENT;
+	e->peer->greeting_bytes = greeting_bytes;
+	if (greeting_bytes > 0)
+		memcpy(e->peer->greeting, greeting, greeting_bytes);
 	e->open = e->connected = true;
 	e->peer->open = e->peer->connected = true;
 	return 0;
@@ -206,6 +209,14 @@ static void channel_unshare(
 	memory_channel_counts.regions--;
 }
 
+static bool lies_in(
+	const struct msg_channel_read *read, const uint8_t *from, size_t bytes)
+{
+	const uint8_t *into = read->into;
+
+	return into >= from && into + read->bytes <= from + bytes;
+}
+
 static int channel_read(
 	struct msg_channels *channels, const struct msg_channel_read *read)
 {
@@ -217,14 +228,10 @@ static int channel_read(
 		return -MSG_ERROR_AGAIN;
 	if (read->bytes > channels->message_bytes_max)
 		return -MSG_ERROR_TOO_LARGE;
-	if (read->region) {
-		const uint8_t *from = read->region->memory;
-		const uint8_t *into = read->into;
-
-		if (into < from ||
-			into + read->bytes > from + read->region->bytes)
-			abort();
-	}
+	if (!lies_in(read,
+		    read->region ? read->region->memory : e->set->memory,
+		    read->region ? read->region->bytes : e->set->memory_bytes))
+		abort();
 	e->reads[e->read_count++] = *read;
 	return 0;
 }
@@ -293,7 +300,11 @@ static bool next_event(struct end *e, struct msg_channel_event *event)
 	if (e->connected && !e->closed) {
 		e->connected = false;
 		*event = (struct msg_channel_event){
-			.type = MSG_CHANNEL_CONNECTED, .handle = e->handle};
+			.type = MSG_CHANNEL_CONNECTED,
+			.handle = e->handle,
+			.greeting = e->greeting,
+			.bytes = e->greeting_bytes,
+		};
 		return true;
 	}
 	if (next_read(e, event))
@@ -380,6 +391,8 @@ static int channels_open(struct msg_link_domain *domain,
 	sets[place] = set;
 	memory_channel_counts.sets++;
 	set->listen = options->listen;
+	set->memory = options->memory;
+	set->memory_bytes = options->memory_bytes;
 	set->channels = (struct msg_channels){
 		.ops = &ops,
 		.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
