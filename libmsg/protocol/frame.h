@@ -42,6 +42,7 @@ enum msg_frame_type {
 	MSG_FRAME_REPORT = 7, /* What a receiver of it has and misses. */
 	MSG_FRAME_LARGE = 8,  /* One message, to be read from where it stands,
 	                         see large.h.  RELIABLE always. */
+	MSG_FRAME_SHELF = 9,  /* Where a history is read from, see shelf.h. */
 	MSG_FRAME_QUESTION = 12, /* A publisher is asked for its schema, */
 	MSG_FRAME_ANSWER = 13,   /* and tells a part of it; see question.h. */
 };
@@ -76,7 +77,7 @@ struct msg_frame {
 static inline bool msg_frame_type_known(uint8_t type)
 {
 	return (type >= MSG_FRAME_SINGLE && type <= MSG_FRAME_ANNOUNCE) ||
-	       (type >= MSG_FRAME_PROBE && type <= MSG_FRAME_LARGE) ||
+	       (type >= MSG_FRAME_PROBE && type <= MSG_FRAME_SHELF) ||
 	       type == MSG_FRAME_QUESTION || type == MSG_FRAME_ANSWER;
 }
 

@@ -33,6 +33,10 @@
  * held, as much as has room.  A JOIN without an answer is sent again, in
  * doubling intervals, and after give_up_ns the stream begins with what it has.
  *
+ * Fetching.  Who finds that much is missing may have a better way to it than
+ * asking (shelf.h): such frames are not asked for while they are fetched, and
+ * arrive like repairs.  What does not come is asked for after all.
+ *
  * Pause.  Behind a LARGE frame the stream waits until its message has been read:
  * what arrives meanwhile is held, and asked for, as ever, but not handed out;
  * reports say that we stand before that frame, and how much of it is read.
@@ -52,7 +56,7 @@
  *
  * Pure: no clock, no allocation, time comes as an argument, frames are tokens.
  * recover.c takes frames and probes in, recover_next.c gives frames out in
- * order, recover_ask.c asks.
+ * order, recover_ask.c asks, recover_fetch.c does without.
  * Test: tests/unit/protocol/test_recover.c, fuzz: tests/fuzz/fuzz_recover.c,
  * tests/sim, tests/model/repair.pml.
  */
@@ -74,10 +78,15 @@
 #define MSG_RECOVER_RTT_NS_MIN 10000u
 #define MSG_RECOVER_RTT_NS_MAX 1000000000u
 
+/* Fewer frames than that are asked for, however else they could be had. */
+#define MSG_RECOVER_FETCH_MIN 32u
+#define MSG_RECOVER_FETCHED UINT16_MAX
+
 /* A frame in the window: held, or missing. */
 struct msg_recover_place {
 	uint32_t token;         /* Held. */
-	uint16_t asked;         /* Missing: never, once, 2: more often, … */
+	uint16_t asked;         /* Missing: never, once, 2: more often, … or
+	                           MSG_RECOVER_FETCHED; … */
 	uint16_t patience;      /* … with how much patience, … */
 	uint64_t since;         /* … found, by the clock of giving up, … */
 	uint64_t last;          /* … found or asked for last, … */
@@ -165,6 +174,7 @@ struct msg_recover {
 	bool probed;        /* serial is known; so is the reach, if he has one. */
 	uint32_t asked_count; /* Of the missing: asked for. */
 	uint32_t large;       /* A repair of late had no more bytes. */
+	bool fetches;         /* Long gaps are not asked for. */
 	uint32_t join_count;  /* JOINs sent. */
 	uint32_t serial;    /* Of the highest repair heard of. */
 	uint32_t patience;  /* The round trip seems 2^this times as long. */
@@ -289,6 +299,25 @@ void msg_recover_read(struct msg_recover *recover, uint32_t pages);
 
 /* It is read, or lost: call next(). */
 void msg_recover_resume(struct msg_recover *recover);
+
+/* Long gaps can be had without asking for each frame, from now on; or not any
+ * more, and then what was to come that way is asked for. */
+void msg_recover_fetches(
+	struct msg_recover *recover, bool fetches, uint64_t now);
+
+/* Frames that are missing, one behind the other, and that nobody asked for: the
+ * first is *frame, `most` at most.  They are the caller's affair from now on, and
+ * arrive like any other.  0: there are so few that they are asked for, or that is
+ * none of fetches. */
+uint32_t msg_recover_fetch(
+	struct msg_recover *recover, uint32_t most, uint64_t *frame);
+
+/* What was fetched and did not come is asked for, or fetched again. */
+void msg_recover_unfetch(struct msg_recover *recover, uint64_t now);
+
+/* How many frames nobody has asked for yet, of all that were heard of: some of
+ * them may have come. */
+uint64_t msg_recover_unasked(const struct msg_recover *recover);
 
 /* Whether there is something to tell the publisher now; then *report is filled
  * in, and counts as sent.  Call until it says no.  Nothing is ever due while

@@ -132,12 +132,6 @@ void msg_recover_ask_begin(struct msg_recover *r)
 
 /* ---- the echo ---------------------------------------------------------- */
 
-/* For the echo: so many frames were sent.  Reports speak of no others. */
-static uint64_t heard(const struct msg_recover *r)
-{
-	return r->next > r->echo ? r->next : r->echo;
-}
-
 /* What was asked for may be due after one round trip now, and not only after
  * four. */
 static void look_again(struct msg_recover *r)
@@ -210,8 +204,7 @@ void msg_recover_ask_probe(struct msg_recover *r, const struct msg_probe *probe)
 
 /* ---- when -------------------------------------------------------------- */
 
-/* The first frame missing from `frame` on; r->scanned: none. */
-static uint64_t next_missing(const struct msg_recover *r, uint64_t frame)
+uint64_t msg_recover_next_missing(const struct msg_recover *r, uint64_t frame)
 {
 	while (frame < r->scanned) {
 		uint64_t at = frame & (r->options.window - 1);
@@ -237,7 +230,7 @@ static uint64_t due(
 
 	if (place->asked > 0) {
 		wait = round_ns(r);
-		if (place->heard == (uint32_t)heard(r) &&
+		if (place->heard == (uint32_t)msg_recover_heard(r) &&
 			place->serial == r->serial)
 			wait *= AGAIN_ROUNDS;
 		wait = doubled(r, wait,
@@ -269,12 +262,12 @@ static bool has_room(const struct msg_recover *r)
 
 static uint64_t fresh_when(struct msg_recover *r)
 {
-	uint64_t from = r->unasked < r->next ? r->next : r->unasked;
+	uint64_t end;
 
-	if (from < r->first.frame)
-		from = r->first.frame;
-	r->unasked = next_missing(r, from);
-	if (r->unasked >= r->scanned || r->unasked >= heard(r) || !has_room(r))
+	r->unasked = msg_recover_next_missing(
+		r, msg_recover_first_unasked(r, &end));
+	if (r->unasked >= end || !has_room(r) ||
+		(r->fetches && end - r->unasked >= MSG_RECOVER_FETCH_MIN))
 		return UINT64_MAX;
 	return due(r, msg_recover_place(r, r->unasked));
 }
@@ -336,7 +329,7 @@ static bool ask_for(struct msg_recover *r, uint64_t frame, uint64_t now,
 	place->asked = place->asked == 0 ? 1 : 2;
 	place->patience = (uint16_t)r->patience;
 	place->last = now;
-	place->heard = (uint32_t)heard(r);
+	place->heard = (uint32_t)msg_recover_heard(r);
 	place->serial = r->serial;
 	r->no_news = true;
 	r->counts.asked++;
@@ -351,8 +344,13 @@ static void wait_for(struct msg_recover *r, uint64_t frame)
 
 	if (place->last < r->oldest_ns)
 		r->oldest_ns = place->last;
-	if (again < r->again_ns && frame < heard(r))
+	if (again < r->again_ns && frame < msg_recover_heard(r))
 		r->again_ns = again;
+}
+
+static bool is_fetched(const struct msg_recover *r, uint64_t frame)
+{
+	return msg_recover_place(r, frame)->asked == MSG_RECOVER_FETCHED;
 }
 
 /* What is due, as much as has a bit; the rest stays due. */
@@ -365,10 +363,14 @@ static void collect(
 		r->oldest_ns = UINT64_MAX;
 		r->again_ns = UINT64_MAX;
 		for (;;) {
-			frame = next_missing(r, frame);
+			frame = msg_recover_next_missing(r, frame);
 			if (frame >= r->unasked)
 				break;
-			if (frame < heard(r) &&
+			if (is_fetched(r, frame)) {
+				frame++;
+				continue;
+			}
+			if (frame < msg_recover_heard(r) &&
 				due(r, msg_recover_place(r, frame)) <= now)
 				ask_for(r, frame, now, report);
 			wait_for(r, frame++);
@@ -382,7 +384,7 @@ static void fill_in(struct msg_recover *r, struct msg_report *report)
 {
 	report->receiver = r->options.receiver;
 	report->stamp = r->stamp;
-	report->heard = (uint32_t)heard(r);
+	report->heard = (uint32_t)msg_recover_heard(r);
 	report->serial = r->serial;
 	report->position = (uint32_t)r->next;
 	report->window = r->options.window;

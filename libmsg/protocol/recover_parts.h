@@ -120,9 +120,12 @@ static inline void msg_recover_mark_missing(
 static inline void msg_recover_unmark_missing(
 	struct msg_recover *r, uint64_t frame)
 {
+	const struct msg_recover_place *place = msg_recover_place(r, frame);
+
 	msg_recover_flip_missing(r, frame);
 	r->missing_count--;
-	r->asked_count -= msg_recover_place(r, frame)->asked > 0;
+	r->asked_count -=
+		place->asked > 0 && place->asked != MSG_RECOVER_FETCHED;
 }
 
 /* ---- recover.c --------------------------------------------------------- */
@@ -146,6 +149,16 @@ void msg_recover_ask_start(struct msg_recover *recover);
 /* The position has been set anew. */
 void msg_recover_ask_begin(struct msg_recover *recover);
 
+/* The first frame missing from `frame` on; recover->scanned: none. */
+uint64_t msg_recover_next_missing(
+	const struct msg_recover *recover, uint64_t frame);
+
+/* Frames heard of, by what came last. */
+static inline uint64_t msg_recover_heard(const struct msg_recover *r)
+{
+	return r->next > r->echo ? r->next : r->echo;
+}
+
 /* When report() has work. */
 uint64_t msg_recover_ask_deadline(struct msg_recover *recover);
 
@@ -161,6 +174,20 @@ void msg_recover_ask_news(struct msg_recover *recover);
 
 /* The newest probe says how many frames were sent. */
 void msg_recover_ask_newest(struct msg_recover *recover, uint64_t frame);
+
+/* The first frame that nobody asked for, or fetches: *end is behind the last of
+ * which one could. */
+static inline uint64_t msg_recover_first_unasked(
+	const struct msg_recover *r, uint64_t *end)
+{
+	uint64_t from = r->unasked < r->next ? r->next : r->unasked;
+	uint64_t known = msg_recover_heard(r);
+
+	if (from < r->first.frame)
+		from = r->first.frame;
+	*end = r->scanned < known ? r->scanned : known;
+	return from;
+}
 
 /* A repair with so many bytes came. */
 void msg_recover_ask_size(struct msg_recover *recover, uint32_t bytes);

@@ -14,12 +14,12 @@ local msg = Proto("msg", "libmsg")
 
 local types = {
 	[1] = "SINGLE", [2] = "PACKED", [3] = "FRAGMENT", [4] = "ANNOUNCE",
-	[6] = "PROBE", [7] = "REPORT", [8] = "LARGE",
+	[6] = "PROBE", [7] = "REPORT", [8] = "LARGE", [9] = "SHELF",
 	[12] = "QUESTION", [13] = "ANSWER",
 }
 local HEADER = 24
 local FRAGMENT_HEADER = 8
-local PROBE_BODY, REPORT_BODY, LARGE_BODY = 72, 72, 72
+local PROBE_BODY, REPORT_BODY, LARGE_BODY, SHELF_BODY = 72, 72, 72, 40
 local PACK_MAX = 1024
 local MESSAGE_MAX = 16 * 1024 * 1024
 local LARGE_MAX = 2 ^ 30
@@ -294,14 +294,15 @@ local function named(flags, names)
 end
 
 -- An address of `bytes`, and whether what is behind it is zero, as it must be.
-local function address(body, tree, bytes)
+local function address(body, tree, bytes, from)
+	from = from or 40
 	if bytes > 32 then
 		return false
 	end
 	if bytes > 0 then
-		tree:add(f.address, body(40, bytes))
+		tree:add(f.address, body(from, bytes))
 	end
-	for i = 40 + bytes, 71 do
+	for i = from + bytes, from + 31 do
 		if body(i, 1):uint() ~= 0 then
 			return false
 		end
@@ -408,6 +409,22 @@ bodies[8] = function(body, tree)
 		return words, "a number out of its range"
 	end
 	return words
+end
+
+bodies[9] = function(body, tree, header)
+	if body:len() ~= SHELF_BODY then
+		return "", "not the size of a shelf"
+	end
+	local bytes = body(0, 1):uint()
+	if bytes == 0 or not address(body, tree, bytes, 8) then
+		return "", "an address that cannot be"
+	end
+	if body(1, 3):le_uint() ~= 0 or body(4, 4):le_uint() ~= 0 or
+		header(12, 4):le_uint() ~= 0 or
+		header(16, 8):le_uint64() ~= UInt64(0) then
+		return "", "a number out of its range"
+	end
+	return "history to be read"
 end
 
 bodies[12] = function(body, tree)

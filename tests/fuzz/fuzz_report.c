@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fuzz_report.c - probes, reports and large messages from a hostile network.
+ * fuzz_report.c - probes, reports, large messages and shelves from a hostile
+ * network.
  *
- * An input is one datagram.  What the header's check lets by goes to the reader
+ * An input is one datagram; or, of 40 bytes, what a publisher says of its history,
+ * or a frame's place there.  What the header's check lets by goes to the reader
  * of its type; what that found good is in its ranges, and writes back to the
  * same bytes.  So nothing of a good frame is overlooked.
  */
@@ -10,8 +12,10 @@
 
 #include <string.h>
 
+#include "protocol/fragment.h"
 #include "protocol/large.h"
 #include "protocol/report.h"
+#include "protocol/shelf.h"
 #include "receiver.h"
 
 static void check_reach(const struct msg_reach *reach)
@@ -72,10 +76,64 @@ static void check_large(const struct msg_frame *frame, const uint8_t *data)
 	MUST(memcmp(again, body, sizeof again) == 0);
 }
 
+static void check_shelf(const struct msg_frame *frame, const uint8_t *data)
+{
+	uint8_t again[MSG_SHELF_FRAME_BYTES];
+	struct msg_reach reach;
+
+	if (!msg_shelf_hear(&reach, frame, data + MSG_FRAME_HEADER_BYTES))
+		return;
+	check_reach(&reach);
+	MUST(reach.bytes > 0);
+	msg_shelf_say(again, &reach, frame->tag, frame->publisher);
+	MUST(memcmp(again, data, sizeof again) == 0);
+}
+
+static void check_answer(const uint8_t *data)
+{
+	uint8_t again[MSG_SHELF_ANSWER_BYTES];
+	struct msg_shelf shelf;
+
+	if (!msg_shelf_read(&shelf, data, sizeof again))
+		return;
+	MUST(msg_shelf_place_at(&shelf, UINT32_MAX) <=
+		MSG_SHELF_HEAD_BYTES +
+			(shelf.places - UINT64_C(1)) * MSG_SHELF_PLACE_BYTES);
+	msg_shelf_write(again, &shelf);
+	MUST(memcmp(again, data, sizeof again) == 0);
+}
+
+/* What stands in front of a frame is in order whatever its place says. */
+static void check_place(const uint8_t *data)
+{
+	uint8_t again[MSG_SHELF_PLACE_BYTES];
+	uint8_t front[1500];
+	struct msg_shelf_place place;
+	struct msg_fragment part;
+	struct msg_frame frame;
+
+	if (!msg_shelf_place_read(
+		    &place, data, msg_load32(data + 16), sizeof front))
+		return;
+	msg_shelf_place_write(again, &place);
+	MUST(memcmp(again, data, sizeof again) == 0);
+	MUST(msg_shelf_front(front, &place, 1, 2, 3) <=
+		MSG_SHELF_FRONT_BYTES_MAX);
+	MUST(msg_frame_read(front, msg_shelf_frame_bytes(&place), &frame) ==
+		MSG_FRAME_OK);
+	MUST(frame.type != MSG_FRAME_FRAGMENT || place.table > 0 ||
+		msg_fragment_read(front + MSG_FRAME_HEADER_BYTES,
+			frame.bytes - MSG_FRAME_HEADER_BYTES, &part));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
 	struct msg_frame frame;
 
+	if (bytes == MSG_SHELF_ANSWER_BYTES) {
+		check_answer(data);
+		check_place(data);
+	}
 	if (msg_frame_read(data, bytes, &frame) != MSG_FRAME_OK)
 		return 0;
 	if (frame.type == MSG_FRAME_PROBE)
@@ -84,5 +142,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		check_report(&frame, data);
 	else if (frame.type == MSG_FRAME_LARGE)
 		check_large(&frame, data);
+	else if (frame.type == MSG_FRAME_SHELF)
+		check_shelf(&frame, data);
 	return 0;
 }

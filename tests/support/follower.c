@@ -45,7 +45,8 @@ static void check_window(const struct msg_recover *r)
 		if (!(r->missing[at / 64] >> (at % 64) & 1))
 			continue;
 		missing++;
-		asked += r->places[at].asked > 0;
+		asked += r->places[at].asked > 0 &&
+			 r->places[at].asked != MSG_RECOVER_FETCHED;
 	}
 	MUST(bits == missing && missing == r->missing_count);
 	MUST(asked == r->asked_count);

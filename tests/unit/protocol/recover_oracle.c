@@ -53,6 +53,7 @@ enum event_kind {
 	EVENT_FRAME,
 	EVENT_PROBE,
 	EVENT_REPORT,
+	EVENT_FETCHED,
 };
 
 struct event {
@@ -66,6 +67,10 @@ struct event {
 		};
 		struct msg_probe probe;
 		struct msg_report report;
+		struct {
+			uint32_t fetched; /* Index of the first, */
+			uint32_t count;
+		};
 	};
 };
 
@@ -82,6 +87,7 @@ struct trial {
 	bool flow;
 	bool crowd;
 	bool started; /* Probe by now, once. */
+	bool shelf;   /* Its history can be read at times. */
 	struct sent frames[FRAMES_MAX];
 	/* The network. */
 	uint32_t event_count;
@@ -93,6 +99,7 @@ struct trial {
 	uint64_t asked_to_join;
 	uint64_t repairs;
 	uint64_t dropped; /* Frames that the network lost. */
+	uint64_t read;    /* Frames that came without being asked for. */
 };
 
 static struct trial trial;
@@ -304,6 +311,57 @@ static void reported(struct trial *t, const struct msg_report *report)
 		send_probe(t, 0, oldest(t));
 }
 
+/* ---- reading ----------------------------------------------------------- */
+
+/* Some of what is missing, if the connection is there just now. */
+static void fetch(struct trial *t)
+{
+	struct msg_recover *r = &t->follower.recover;
+	struct event *event;
+	uint64_t from;
+	uint32_t count;
+
+	if (!t->shelf)
+		return;
+	if (random_chance(&t->random, 20))
+		msg_recover_fetches(r, up_to(t, 1), t->now);
+	count = msg_recover_fetch(r, 1 + (uint32_t)up_to(t, 100), &from);
+	if (count == 0)
+		return;
+	event = add(t, EVENT_FETCHED, arrival(t));
+	event->fetched = (uint32_t)from - (uint32_t)t->first_frame;
+	event->count = count;
+}
+
+/* They are here, but those that are gone; or the connection broke. */
+static void fetched(struct trial *t, const struct event *event)
+{
+	struct msg_recover *r = &t->follower.recover;
+
+	if (random_chance(&t->random, 100)) {
+		msg_recover_fetches(r, false, t->now);
+		return;
+	}
+	for (uint32_t i = 0; i < event->count; i++) {
+		uint32_t at = event->fetched + i;
+		struct msg_frame frame = {
+			.type = MSG_FRAME_SINGLE,
+			.flags = MSG_FRAME_RELIABLE | MSG_FRAME_REPAIR,
+			.transmission = (uint32_t)t->first_frame + at,
+		};
+
+		MUST(at < t->sent_count);
+		if (at < oldest(t))
+			continue;
+		frame.sequence = (uint64_t)r->serial << 32 |
+				 (uint32_t)t->frames[at].sequence;
+		follower_frame(&t->follower, &frame, &t->frames[at].body,
+			t->now);
+		t->read++;
+	}
+	msg_recover_unfetch(r, t->now);
+}
+
 /* ---- the trial --------------------------------------------------------- */
 
 static void choose_weather(struct trial *t)
@@ -399,6 +457,9 @@ static void happen(struct trial *t, const struct event *event)
 	case EVENT_PROBE:
 		MUST(follower_probe(f, &event->probe, t->now));
 		break;
+	case EVENT_FETCHED:
+		fetched(t, event);
+		break;
 	}
 }
 
@@ -437,6 +498,7 @@ static void run(struct trial *t)
 			t->events[first] = t->events[--t->event_count];
 			happen(t, &event);
 		}
+		fetch(t);
 		listen(t);
 	}
 }
@@ -460,10 +522,11 @@ static void run_trial(struct trial *t, uint64_t seed)
 	t->kept_count = up_to(t, 3) ? FRAMES_MAX : 20 + (uint32_t)up_to(t, 200);
 	t->flow = up_to(t, 1);
 	t->crowd = up_to(t, 3) == 0;
+	t->shelf = up_to(t, 1);
 	t->serial = up_to(t, 1) ? 0 : UINT32_MAX - 5;
 	t->now = 1000 + up_to(t, 1000);
 	t->sent_count = t->event_count = 0;
-	t->repairs = t->asked_to_join = t->dropped = 0;
+	t->repairs = t->asked_to_join = t->dropped = t->read = 0;
 	t->probe_ns = 20000;
 	follower_start(&t->follower, &t->options, delivered, t);
 	send_probe(t, 0, 0);
@@ -495,7 +558,7 @@ START_TEST(random_reliable_streams_satisfy_the_oracle)
 {
 	struct trial *t = &trial;
 	unsigned complete = 0, lossy = 0, gone = 0, joined = 0;
-	uint64_t repairs = 0, asked = 0;
+	uint64_t repairs = 0, asked = 0, read = 0;
 
 	for (unsigned i = 0; i < TRIALS; i++) {
 		const struct msg_recover *r = &t->follower.recover;
@@ -514,14 +577,17 @@ START_TEST(random_reliable_streams_satisfy_the_oracle)
 		joined += t->asked_to_join > 0;
 		repairs += t->repairs;
 		asked += r->counts.asked;
+		read += t->read;
 		follower_tick(&t->follower, UINT64_MAX);
 		MUST(msg_recover_deadline(r) == UINT64_MAX ||
 			r->reach.bytes > 0);
 	}
 	printf("%u trials: %u complete, %u with loss, %u with gone, "
-	       "%u joined, %llu asked, %llu repairs\n",
+	       "%u joined, %llu asked, %llu repairs, %llu read\n",
 		TRIALS, complete, lossy, gone, joined,
-		(unsigned long long)asked, (unsigned long long)repairs);
+		(unsigned long long)asked, (unsigned long long)repairs,
+		(unsigned long long)read);
+	ck_assert_uint_gt(read, TRIALS);
 	ck_assert_uint_gt(complete, TRIALS / 4);
 	ck_assert_uint_gt(lossy, TRIALS / 50);
 	ck_assert_uint_gt(gone, TRIALS / 100);

@@ -87,7 +87,7 @@ END_TEST
 /* 0, and 5, which stays unknown for good. */
 static bool type_known(unsigned type)
 {
-	return (type != 0 && type != 5 && type <= MSG_FRAME_LARGE) ||
+	return (type != 0 && type != 5 && type <= MSG_FRAME_SHELF) ||
 	       type == MSG_FRAME_QUESTION || type == MSG_FRAME_ANSWER;
 }
 

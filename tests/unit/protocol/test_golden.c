@@ -19,6 +19,7 @@
 #include "protocol/fragment.h"
 #include "protocol/frame.h"
 #include "protocol/large.h"
+#include "protocol/shelf.h"
 #include "protocol/pack.h"
 #include "protocol/question.h"
 #include "protocol/report.h"
@@ -81,7 +82,7 @@ static const char *type_name(unsigned type)
 {
 	static const char *const names[] = {
 		"", "single", "packed", "fragment", "announce", "", "probe",
-		"report", "large", "", "", "", "question", "answer"};
+		"report", "large", "shelf", "", "", "question", "answer"};
 
 	return names[type];
 }
@@ -263,6 +264,21 @@ static int large_body(struct golden *golden, const struct msg_frame *frame,
 	return MSG_LARGE_BYTES;
 }
 
+static int shelf_body(struct golden *golden, const struct msg_frame *frame,
+	const uint8_t *body, uint32_t bytes, uint8_t *again)
+{
+	struct msg_reach reach;
+
+	(void)bytes;
+	if (!msg_shelf_hear(&reach, frame, body))
+		return -1;
+	say_header(golden, frame);
+	say_reach(golden, &reach);
+	msg_shelf_say(again - MSG_FRAME_HEADER_BYTES, &reach, frame->tag,
+		frame->publisher);
+	return MSG_SHELF_BODY_BYTES;
+}
+
 static int question_body(struct golden *golden, const struct msg_frame *frame,
 	const uint8_t *body, uint32_t bytes, uint8_t *again)
 {
@@ -299,7 +315,7 @@ static void decode(struct golden *golden)
 	static int (*const readers[])(struct golden *, const struct msg_frame *,
 		const uint8_t *, uint32_t, uint8_t *) = {
 		NULL, single_body, packed_body, fragment_body, announce_body,
-		NULL, probe_body, report_body, large_body, NULL, NULL, NULL,
+		NULL, probe_body, report_body, large_body, shelf_body, NULL, NULL,
 		question_body, answer_body};
 	const uint8_t *body = golden->data + MSG_FRAME_HEADER_BYTES;
 	struct msg_frame frame;

@@ -8,6 +8,7 @@
  * program.
  */
 #include "recover_again.h"
+#include "recover_fetch.h"
 #include "recover_oracle.h"
 #include "recover_pause.h"
 #include "recover_questions.h"
@@ -760,6 +761,7 @@ int main(void)
 	add_question_tests(suite);
 	add_again_tests(suite);
 	add_pause_tests(suite);
+	add_fetch_tests(suite);
 	add_oracle_tests(suite);
 	return check_main(suite, NULL);
 }

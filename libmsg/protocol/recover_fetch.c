@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * recover_fetch.c - what is had without being asked for; see recover.h.
+ *
+ *      next                unasked            scanned
+ *       │ asked, or fetched   │ not asked yet    │
+ *
+ * A frame that is fetched has been neither asked for nor forgotten: it lies among
+ * those that were, and never falls due.
+ */
+#include "protocol/recover_parts.h"
+
+void msg_recover_fetches(struct msg_recover *r, bool fetches, uint64_t now)
+{
+	r->fetches = fetches;
+	if (!fetches)
+		msg_recover_unfetch(r, now);
+	msg_recover_refresh(r);
+}
+
+uint64_t msg_recover_unasked(const struct msg_recover *r)
+{
+	uint64_t end;
+	uint64_t from = msg_recover_first_unasked(r, &end);
+
+	return r->begun && !r->joining && from < r->top ? r->top - from : 0;
+}
+
+uint32_t msg_recover_fetch(
+	struct msg_recover *r, uint32_t most, uint64_t *frame)
+{
+	uint64_t end, from;
+	uint32_t count = 0;
+
+	if (!r->fetches || !r->begun || r->joining)
+		return 0;
+	msg_recover_catch_up(r);
+	from = msg_recover_next_missing(r, msg_recover_first_unasked(r, &end));
+	if (from >= end || end - from < MSG_RECOVER_FETCH_MIN)
+		return 0;
+	while (count < most && from + count < end &&
+		msg_recover_is_missing(r, from + count)) {
+		struct msg_recover_place *place =
+			msg_recover_place(r, from + count++);
+
+		/* Before something was to be fetched once more. */
+		r->asked_count -= place->asked > 0;
+		place->asked = MSG_RECOVER_FETCHED;
+	}
+	*frame = from;
+	r->unasked = from + count;
+	msg_recover_refresh(r);
+	return count;
+}
+
+void msg_recover_unfetch(struct msg_recover *r, uint64_t now)
+{
+	msg_recover_catch_up(r);
+	for (uint64_t n = r->scanned; n-- > r->next;) {
+		struct msg_recover_place *place = msg_recover_place(r, n);
+
+		if (!msg_recover_is_missing(r, n) ||
+			place->asked != MSG_RECOVER_FETCHED)
+			continue;
+		place->asked = 0;
+		place->last = now;
+		if (n < r->unasked)
+			r->unasked = n;
+	}
+	msg_recover_refresh(r);
+}
