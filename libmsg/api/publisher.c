@@ -49,6 +49,8 @@ struct msg_publisher {
 	struct msg_channels *channels; /* For large messages, or NULL. */
 	struct msg_region channel_memory;
 	struct msg_show *show;
+	struct msg_history_shelf shelf;
+	bool shelved;          /* Its history is there. */
 	uint64_t repair_ns;    /* How long close waits for its receivers. */
 	struct msg_announce_source source;
 	uint64_t id;
@@ -210,10 +212,36 @@ static int open_show(
 	return result;
 }
 
+/* Where they read what was sent before.  Without it they ask for that. */
+static int open_shelf(struct msg_publisher *p)
+{
+	struct msg_transmitter *t = &p->transmitter;
+	struct msg_history_shelf_options options = {
+		.channels = p->channels,
+		.slots = &t->lender.pool.region,
+		.places = (uint32_t)t->history.mask + 1,
+		.floor = t->history.first,
+		.tag = t->options.tag,
+		.publisher = t->options.publisher,
+	};
+	int result = msg_shelf_open(&p->shelf, &options);
+
+	if (result < 0)
+		return result;
+	p->shelved = true;
+	p->show->shelf = &p->shelf;
+	msg_history_show(&t->history, &p->shelf);
+	return 0;
+}
+
 static void close_show(struct msg_publisher *p)
 {
 	if (p->transmitter.repairer)
 		p->transmitter.repairer->show = NULL;
+	p->transmitter.history.shelf = NULL;
+	if (p->shelved)
+		msg_shelf_close(&p->shelf);
+	p->shelved = false;
 	if (p->show && p->show->channels)
 		msg_show_close(p->show);
 	if (p->channels)
@@ -222,6 +250,23 @@ static void close_show(struct msg_publisher *p)
 	free(p->show);
 	p->show = NULL;
 	p->channels = NULL;
+}
+
+/* Where that cannot be, they ask: it is no reason to fail. */
+static void show_history(
+	struct msg_publisher *p, const struct msg_publisher_options *o)
+{
+	int result = p->show ? 0 : open_show(p, o);
+
+	if (result == 0)
+		result = open_shelf(p);
+	if (result == 0)
+		return;
+	msg_log(&p->node->log, MSG_LOG_WARNING, "history-unread",
+		"the history of '%s' is asked for and not read: %s", o->topic,
+		msg_trail_text());
+	if (o->large_bytes_max == 0)
+		close_show(p);
 }
 
 static void disconnect(struct msg_publisher *p)
@@ -288,6 +333,8 @@ static int connect_link(
 		result = connect_side(p);
 	if (result == 0 && o->large_bytes_max > 0)
 		result = open_show(p, o);
+	if (result == 0 && t->repairer && msg_node_reads(p->node))
+		show_history(p, o);
 	if (result < 0)
 		disconnect(p);
 	return result;

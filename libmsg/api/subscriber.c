@@ -53,6 +53,8 @@ struct msg_subscriber {
 	struct msg_channels *channels; /* For large messages, or NULL. */
 	struct msg_region channel_memory;
 	struct msg_pull *pull;
+	struct msg_channels *fetch_channels; /* To catch up, or NULL. */
+	struct msg_fetch *fetch;
 	struct msg_wake wake;
 	struct msg_direct direct;
 	struct msg_follow follow;
@@ -242,6 +244,60 @@ static int open_pull(
 	return 0;
 }
 
+/* What reads history. */
+static int open_fetch(
+	struct msg_subscriber *s, const struct msg_subscriber_options *o)
+{
+	struct msg_receiver *r = &s->direct.receiver;
+	struct msg_channels_options options = {
+		.memory = r->pool.region.base,
+		.memory_bytes = msg_receive_narrow_bytes(&r->pool),
+		.receive_count = 1,
+		.send_count = MSG_FETCH_READS,
+		.connection_max = MSG_FETCH_ITEMS,
+	};
+	struct msg_fetch_options fetch = {
+		.give_up_ns = o->give_up_ms * MSG_NS_PER_MS,
+	};
+	int result = msg_node_channels_open(
+		s->node, &options, &s->fetch_channels);
+
+	if (result < 0)
+		return result;
+	s->fetch = calloc(1, sizeof *s->fetch);
+	if (!s->fetch)
+		return msg_fail(MSG_ERROR_MEMORY, "no memory to catch up");
+	fetch.channels = s->fetch_channels;
+	result = msg_fetch_open(s->fetch, &fetch);
+	if (result == 0)
+		r->fetch = s->fetch;
+	return result;
+}
+
+static void close_fetch(struct msg_subscriber *s)
+{
+	if (s->direct.receiver.fetch)
+		msg_fetch_close(s->fetch);
+	s->direct.receiver.fetch = NULL;
+	if (s->fetch_channels)
+		msg_node_channels_close(s->node, s->fetch_channels);
+	free(s->fetch);
+	s->fetch = NULL;
+	s->fetch_channels = NULL;
+}
+
+/* Where that cannot be, it is asked for: no reason to fail. */
+static void read_history(
+	struct msg_subscriber *s, const struct msg_subscriber_options *o)
+{
+	if (open_fetch(s, o) == 0)
+		return;
+	msg_log(&s->node->log, MSG_LOG_WARNING, "history-unread",
+		"history of '%s' is asked for and not read: %s", o->topic,
+		msg_trail_text());
+	close_fetch(s);
+}
+
 static void close_pull(struct msg_subscriber *s)
 {
 	s->direct.receiver.pull = NULL;
@@ -259,6 +315,7 @@ static void disconnect(struct msg_subscriber *s)
 {
 	msg_receiver_leave(&s->direct.receiver);
 	close_pull(s);
+	close_fetch(s);
 	msg_follow_close(&s->follow);
 	msg_wake_close(&s->wake);
 	if (s->session)
@@ -288,6 +345,8 @@ static int connect_link(
 		result = connect_side(s);
 	if (result == 0 && o->large_bytes_max > 0)
 		result = open_pull(s, o);
+	if (result == 0 && s->direct.receiver.options.fetch_count > 0)
+		read_history(s, o);
 	if (result == 0)
 		result = msg_wake_open(&s->wake, &s->direct.receiver);
 	if (result == 0 && s->connects)
@@ -350,6 +409,8 @@ static int open_on_lane(struct msg_subscriber *s,
 	};
 	int result = recover(o, ask_us, &options);
 
+	if (options.reliable && options.history > 0 && msg_node_reads(s->node))
+		options.fetch_count = MSG_FETCH_SLOTS;
 	if (options.reliable) {
 		options.connected_count = connected_buffers(o);
 		options.connected_bytes = MSG_CONNECTED_FRAME_BYTES;

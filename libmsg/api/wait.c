@@ -36,11 +36,13 @@ static int sleep_until(const struct msg_receiver *r, uint64_t deadline)
 {
 	const struct msg_link *side = r->side.link, *calls = r->calls.link;
 	const struct msg_pull *pull = r->pull;
-	struct pollfd wake[4] = {
+	const struct msg_fetch *fetch = r->fetch;
+	struct pollfd wake[5] = {
 		{.fd = r->link->fd, .events = POLLIN},
 		{.fd = side ? side->fd : -1, .events = POLLIN},
 		{.fd = calls ? calls->fd : -1, .events = POLLIN},
 		{.fd = pull ? pull->channels->fd : -1, .events = POLLIN},
+		{.fd = fetch ? fetch->channels->fd : -1, .events = POLLIN},
 	};
 	uint64_t now = msg_clock_ns();
 	uint64_t left = deadline > now ? deadline - now : 0;
@@ -49,7 +51,7 @@ static int sleep_until(const struct msg_receiver *r, uint64_t deadline)
 		.tv_nsec = (long)(left % MSG_NS_PER_S),
 	};
 
-	return ppoll(wake, pull ? 4 : calls ? 3 : side ? 2 : 1,
+	return ppoll(wake, fetch ? 5 : pull ? 4 : calls ? 3 : side ? 2 : 1,
 		deadline == UINT64_MAX ? NULL : &limit, NULL);
 }
 

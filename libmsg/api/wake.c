@@ -33,7 +33,8 @@ int msg_wake_open(struct msg_wake *wake, const struct msg_receiver *r)
 	if (wake->epoll < 0 || wake->timer < 0 || add(wake, r->link->fd) < 0 ||
 		add(wake, wake->timer) < 0 ||
 		(r->side.link && add(wake, r->side.link->fd) < 0) ||
-		(r->pull && add(wake, r->pull->channels->fd) < 0))
+		(r->pull && add(wake, r->pull->channels->fd) < 0) ||
+		(r->fetch && add(wake, r->fetch->channels->fd) < 0))
 		return msg_fail(MSG_ERROR_FABRIC,
 			"no descriptor to wake a subscriber: %s; raise their "
 			"limit (ulimit -n)",

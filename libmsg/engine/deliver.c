@@ -313,6 +313,8 @@ uint64_t msg_receiver_look_ahead(struct msg_receiver *r)
 
 	if (r->pull && r->pull->deadline < deadline)
 		deadline = r->pull->deadline;
+	if (r->fetch && r->fetch->deadline < deadline)
+		deadline = r->fetch->deadline;
 	for (uint32_t i = 0; i < r->streams.count; i++) {
 		const struct msg_stream *s = &r->streams.streams[i];
 
@@ -339,6 +341,7 @@ void msg_receiver_evict(void *receiver, struct msg_stream *s)
 
 	drop_assembly(r, s);
 	pull_stop(r, s);
+	fetch_stop(r, s);
 	if (s->kind == MSG_STREAM_RELIABLE)
 		recovery_stop(r, s);
 	if (s->calls)

@@ -30,6 +30,40 @@ void msg_history_close(struct msg_history *h)
 	h->frames = NULL;
 }
 
+void msg_history_show(struct msg_history *h, struct msg_history_shelf *shelf)
+{
+	h->shelf = shelf;
+	if (!shelf)
+		return;
+	msg_shelf_raise(shelf, h->first);
+	for (uint64_t n = h->first; n < h->next; n++)
+		msg_history_tell(h, n);
+}
+
+void msg_history_tell(struct msg_history *h, uint64_t number)
+{
+	const struct msg_history_frame *f = &h->frames[number & h->mask];
+	const struct msg_transmit_pool *pool = h->pool;
+	const uint8_t *begin = msg_transmit_payload(pool, f->slot) + f->offset;
+	struct msg_shelf_place place = {
+		.sequence = f->sequence,
+		.begin = (uint64_t)(begin - pool->region.base),
+		.number = (uint32_t)number,
+		.bytes = (uint16_t)f->bytes,
+		.table = f->table,
+		.type = f->type,
+	};
+
+	if (f->table > 0)
+		place.table_begin = (uint32_t)(
+			msg_transmit_scratch(pool, f->slot) - begin);
+	if (f->type == MSG_FRAME_FRAGMENT) {
+		place.total = f->total;
+		place.offset = f->offset;
+	}
+	msg_shelf_add(h->shelf, &place);
+}
+
 /* Whether a message begins where the frame does. */
 static bool begins(const struct msg_history *h, uint64_t frame)
 {

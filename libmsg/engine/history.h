@@ -11,6 +11,8 @@
  * stood in front of the payload (header, and of a fragment its place in the
  * message) is not kept: it is made anew, and differs in a repair anyway.
  *
+ * Where receivers may read it, the same is written down for them (shelf.h).
+ *
  * One thread at a time.  Neighbours: called by transmit.c; read through
  * repairer.h.  Test: tests/unit/engine/test_history.c.
  */
@@ -20,6 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "engine/shelf.h"
 #include "pool/transmit.h"
 
 struct msg_history_frame {
@@ -42,6 +45,7 @@ struct msg_history {
 	uint64_t first;
 	uint64_t next;
 	uint64_t next_sequence; /* Messages sent. */
+	struct msg_history_shelf *shelf; /* Others read it; or NULL. */
 };
 
 /* `count`: frames at most, a power of two.  0, or -MSG_ERROR_MEMORY with the
@@ -56,6 +60,13 @@ static inline bool msg_history_is_full(const struct msg_history *history)
 	return history->next - history->first > history->mask;
 }
 
+/* What is there, and what comes, may be read by others from now on. */
+void msg_history_show(
+	struct msg_history *history, struct msg_history_shelf *shelf);
+
+/* For them: frame `number` has come. */
+void msg_history_tell(struct msg_history *history, uint64_t number);
+
 /* Frame number history->next, which is not full, was made of this. */
 static inline void msg_history_add(struct msg_history *history,
 	const struct msg_history_frame *frame, uint64_t now)
@@ -67,11 +78,15 @@ static inline void msg_history_add(struct msg_history *history,
 	kept->sent_ns = now;
 	history->next_sequence = frame->sequence + frame->messages;
 	msg_transmit_hold(history->pool, frame->slot);
+	if (__builtin_expect(history->shelf != NULL, 0))
+		msg_history_tell(history, history->next - 1);
 }
 
 /* The oldest is no more; there is one. */
 static inline void msg_history_forget(struct msg_history *history)
 {
+	if (__builtin_expect(history->shelf != NULL, 0))
+		msg_shelf_raise(history->shelf, history->first + 1);
 	msg_transmit_drop(history->pool,
 		history->frames[history->first++ & history->mask].slot);
 }

@@ -43,7 +43,8 @@ struct msg_receive_shape msg_receiver_shape(
 {
 	return (struct msg_receive_shape){
 		.count = options->buffer_count +
-			 msg_receiver_side_buffers(options),
+			 msg_receiver_side_buffers(options) +
+			 options->fetch_count,
 		.bytes = MSG_LINK_HEADROOM + options->frame_bytes,
 		.wide_count = options->connected_count,
 		.wide_bytes = MSG_LINK_HEADROOM + options->connected_bytes,
@@ -332,6 +333,10 @@ bool receive_aside(struct msg_receiver *r, uint32_t slot, uint32_t bytes,
 		recovery_probe(r, &frame, body, call);
 		return false;
 	}
+	if (frame.type == MSG_FRAME_SHELF) {
+		recovery_shelf(r, &frame, body);
+		return false;
+	}
 	if (!(frame.flags & MSG_FRAME_RELIABLE)) {
 		count(r, MSG_COUNTER_FOREIGN, 1);
 		return false;
@@ -479,7 +484,7 @@ static int turn_side(struct msg_receiver *r, int n)
 /* The rest of a turn in which something is waited for. */
 static APART int look_after(struct msg_receiver *r, int n, uint64_t before)
 {
-	int pulled = 0;
+	int pulled = 0, fetched = 0;
 
 	if (r->side.attention >= MSG_RECEIVE_EXPECT ||
 		(n == 0 && r->side.attention != 0))
@@ -492,9 +497,15 @@ static APART int look_after(struct msg_receiver *r, int n, uint64_t before)
 		pulled = pull_turn(r);
 	if (r->pull && r->pull->deadline < r->deadline)
 		r->deadline = r->pull->deadline;
+	if (r->fetch)
+		fetched = fetch_turn(r);
+	if (r->fetch && r->fetch->deadline < r->deadline)
+		r->deadline = r->fetch->deadline;
 	if (r->side.link && r->deadline != UINT64_MAX)
 		recovery_report_all(r);
-	return pulled < 0 ? pulled : n + pulled;
+	if (pulled < 0 || fetched < 0)
+		return pulled < 0 ? pulled : fetched;
+	return n + pulled + fetched;
 }
 
 /* While frames come by connections, who else may have something is asked now and
@@ -559,6 +570,10 @@ int msg_receiver_arm(struct msg_receiver *r)
 	if (result == 0 && r->pull) {
 		r->pull->look = true;
 		result = r->pull->channels->ops->arm(r->pull->channels);
+	}
+	if (result == 0 && r->fetch) {
+		r->fetch->look = true;
+		result = r->fetch->channels->ops->arm(r->fetch->channels);
 	}
 	return result;
 }

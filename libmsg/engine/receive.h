@@ -46,6 +46,7 @@
 #include <msg/stats.h>
 
 #include "base/counter.h"
+#include "engine/fetch.h"
 #include "engine/pull.h"
 #include "engine/stream.h"
 #include "link/session.h"
@@ -75,6 +76,8 @@ struct msg_receive_options {
 	bool tagged;
 	uint64_t name;       /* Of this receiver, random. */
 	bool events;
+	uint32_t fetch_count; /* Buffers to read history into, beside the others:
+	                         0, or MSG_FETCH_SLOTS. */
 	uint32_t large_count; /* Buffers for large messages, beside the slots: 0, or
 	                         MSG_LARGE_BUFFERS_MAX. */
 	void *shared;        /* The slots' memory, or NULL: our own. */
@@ -130,6 +133,7 @@ struct msg_receiver {
 	bool calls_failed;    /* It cannot be opened. */
 	struct msg_session_counts told_session;
 	struct msg_pull *pull; /* NULL: no large messages. */
+	struct msg_fetch *fetch; /* NULL: history is asked for. */
 	struct msg_receive_pool pool;
 	struct msg_stream_table streams;
 	struct msg_receive_options options;

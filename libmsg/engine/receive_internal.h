@@ -2,7 +2,8 @@
 /*
  * receive_internal.h - what receive.c (arrival), receive_topics.c (whose streams),
  * deliver.c (order, assembly), recovery.c (reliable streams), caller.c (connected
- * ones), pull.c (large messages) and happen.c (events) say to each other.
+ * ones), pull.c (large messages), fetch.c (history) and happen.c (events) say to
+ * each other.
  */
 #ifndef MSG_ENGINE_RECEIVE_INTERNAL_H
 #define MSG_ENGINE_RECEIVE_INTERNAL_H
@@ -110,6 +111,9 @@ void recovery_arrived(struct msg_receiver *r, struct msg_stream *s,
 /* A probe; `body` is unchecked. */
 void recovery_probe(struct msg_receiver *r, const struct msg_frame *frame,
 	const uint8_t *body, uint32_t call);
+/* Where a history is read from; `body` is unchecked. */
+void recovery_shelf(struct msg_receiver *r, const struct msg_frame *frame,
+	const uint8_t *body);
 /* Hand on what can be by now, and note what is due. */
 void recovery_drain(struct msg_receiver *r, struct msg_stream *s);
 /* Before it loses its place. */
@@ -149,6 +153,15 @@ void pull_stop(struct msg_receiver *r, struct msg_stream *s);
 int pull_turn(struct msg_receiver *r);
 /* No view needs it any more. */
 void pull_free(struct msg_receiver *r, uint32_t buffer);
+
+/* ---- fetch.c ----------------------------------------------------------- */
+
+/* Much of the stream is missing. */
+void fetch_wish(struct msg_receiver *r, struct msg_stream *s);
+/* The stream loses its place. */
+void fetch_stop(struct msg_receiver *r, struct msg_stream *s);
+/* One turn; how many events, or FABRIC. */
+int fetch_turn(struct msg_receiver *r);
 
 /* ---- happen.c ---------------------------------------------------------- */
 

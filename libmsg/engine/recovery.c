@@ -334,6 +334,11 @@ static void note(struct msg_receiver *r, struct msg_stream *s)
 		r->side.attention += expects ? MSG_RECEIVE_EXPECT
 					     : 0u - MSG_RECEIVE_EXPECT;
 	}
+	if (s->shelf.bytes > 0 &&
+		msg_recover_unasked(recover) >=
+			(recover->fetches ? MSG_RECOVER_FETCH_MIN
+					  : MSG_FETCH_WORTH))
+		fetch_wish(r, s);
 	if (msg_recover_deadline(recover) < r->deadline)
 		r->deadline = msg_recover_deadline(recover);
 }
@@ -562,6 +567,28 @@ void msg_receiver_reach(struct msg_receiver *r, const struct msg_frame *frame,
 	recovery_start(r, s);
 	happen_joined(r, s, next_sequence);
 	recovery_drain(r, s);
+}
+
+void recovery_shelf(struct msg_receiver *r, const struct msg_frame *frame,
+	const uint8_t *body)
+{
+	struct msg_stream *s =
+		msg_stream_find(&r->streams, frame->publisher, frame->tag);
+	struct msg_reach shelf;
+
+	if (!s || s->kind != MSG_STREAM_RELIABLE || s->calls) {
+		count(r, MSG_COUNTER_FOREIGN, 1);
+		return;
+	}
+	if (!msg_shelf_hear(&shelf, frame, body)) {
+		count(r, MSG_COUNTER_MALFORMED, 1);
+		return;
+	}
+	/* The first word stays: who lies later moves nobody. */
+	if (!r->fetch || s->shelf.bytes > 0)
+		return;
+	s->shelf = shelf;
+	note(r, s);
 }
 
 void recovery_stop(struct msg_receiver *r, struct msg_stream *s)

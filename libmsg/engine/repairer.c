@@ -287,7 +287,8 @@ bool repairer_send_probe(struct msg_repairer *r, uint32_t handle,
 			asked->history == UINT32_MAX ? UINT64_MAX
 						     : asked->history);
 	/* Whoever reads is to be known. */
-	if (r->options.flow != MSG_FLOW_POLICY_NONE || r->show)
+	if (r->options.flow != MSG_FLOW_POLICY_NONE ||
+		(r->show && r->show->bytes_max > 0))
 		said.flags |= MSG_PROBE_FLOW;
 	if (r->closing)
 		said.flags |= MSG_PROBE_CLOSING;
@@ -299,6 +300,20 @@ bool repairer_send_probe(struct msg_repairer *r, uint32_t handle,
 			r->options.publisher)};
 	hand_over(r, handle, &probe, NO_FRAME);
 	return true;
+}
+
+/* Who lacks much may have it otherwise, if he has heard this. */
+static void send_shelf(struct msg_repairer *r, uint32_t handle)
+{
+	struct msg_link_send shelf = {.iov_count = 1};
+	uint8_t *place = header_place(r);
+
+	if (!r->show || !r->show->shelf || !has_place(r))
+		return;
+	msg_shelf_say(
+		place, &r->show->reach, r->options.tag, r->options.publisher);
+	shelf.iov[0] = (struct iovec){place, MSG_SHELF_FRAME_BYTES};
+	hand_over(r, handle, &shelf, NO_FRAME);
 }
 
 /* ---- who reported ------------------------------------------------------- */
@@ -429,6 +444,8 @@ static void answer(struct msg_repairer *r, const struct msg_report *report,
 			/* Where a JOIN begins is nobody else's affair. */
 			if (peer)
 				repairer_send_probe(r, handle, &action, report);
+			if (peer && action.flags & MSG_PROBE_JOIN)
+				send_shelf(r, handle);
 			break;
 		default:
 			return;

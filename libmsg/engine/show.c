@@ -40,10 +40,15 @@ void msg_show_close(struct msg_show *show)
 static void answer(struct msg_show *show, const struct msg_channel_event *e)
 {
 	struct msg_channels *channels = show->channels;
+	const struct msg_history_shelf *shelf = show->shelf;
 
-	if (e->bytes == MSG_LARGE_GREETING_BYTES &&
+	if (e->bytes == MSG_LARGE_GREETING_BYTES && show->bytes_max > 0 &&
 		memcmp(e->greeting, show->greeting, e->bytes) == 0)
 		channels->ops->accept(channels, e->handle, NULL, 0);
+	else if (e->bytes == MSG_SHELF_GREETING_BYTES && shelf &&
+		 memcmp(e->greeting, shelf->greeting, e->bytes) == 0)
+		channels->ops->accept(channels, e->handle, shelf->answer,
+			MSG_SHELF_ANSWER_BYTES);
 	else
 		channels->ops->hang_up(channels, e->handle);
 }

@@ -27,6 +27,7 @@
 #define MSG_ENGINE_SHOW_H
 
 #include "engine/large.h"
+#include "engine/shelf.h"
 #include "protocol/large.h"
 
 #define MSG_SHOW_CONNECTIONS_MAX 256u
@@ -49,6 +50,7 @@ struct msg_show {
 	uint64_t short_ns;   /* Since when memory is short; 0: it is not. */
 	uint64_t young_ns;   /* So long after sending, all may want it. */
 	struct msg_reach reach;
+	const struct msg_history_shelf *shelf; /* Read by the same, or NULL. */
 	uint8_t greeting[MSG_LARGE_GREETING_BYTES];
 	struct msg_show_message messages[MSG_LARGE_BUFFERS_MAX];
 };

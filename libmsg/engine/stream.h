@@ -64,6 +64,8 @@ struct msg_stream {
 	uint32_t handle;
 	struct msg_reach reach;
 	struct msg_reach said; /* By its announcement, before any probe. */
+	struct msg_reach shelf; /* Where its history is read, if it can be. */
+	uint64_t fetch_ns;     /* That is not tried before. */
 	/* Of a connected one. */
 	bool calls;           /* It is one, */
 	bool open;            /* `handle` is connected, */

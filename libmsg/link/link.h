@@ -32,7 +32,7 @@
 
 #include <msg/msg.h>
 
-#define MSG_LINK_ABI 5u /* Of this header: library and module must agree. */
+#define MSG_LINK_ABI 6u /* Of this header: library and module must agree. */
 #define MSG_LINK_TEXT_BYTES 512
 #define MSG_LINK_IOV_MAX 3
 #define MSG_LINK_REACH_BYTES_MAX 32u /* As MSG_REACH_BYTES_MAX of protocol/. */
@@ -63,6 +63,7 @@ struct msg_link_domain {
 	                           queue pair breaks on a frame that does not
 	                           fit, so there it is the path's largest. */
 	bool software; /* An RDMA device made of software: slower timers. */
+	bool reads;    /* To read a peer's memory (channel.h) costs it nothing. */
 	/* Or NULL.  Called again and again while a join waits, once a ms or so:
 	 * whoever has other links of the domain may use them there, and the
 	 * one that joins but for its groups.  Set by the opener. */

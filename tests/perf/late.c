@@ -12,8 +12,8 @@
  *     live   the same messages as they are sent, to a subscriber that is there
  *     late   the same messages from the history
  *
- * One line a round: bytes, count, copy, live, late in ns, and of late how long
- * until the first message came.  Times of opening sockets and buffers are in none
+ * One line a round: bytes, count, copy, live, late in ns, of late how long until
+ * the first message came, and the frames that were read from the publisher.  Times of opening sockets and buffers are in none
  * of them: late counts from the open call's return.
  * Neighbours: reliable.sh.  Test: perf.smoke.
  */
@@ -209,7 +209,7 @@ static void end_publisher(const struct publisher *p)
 /* ---- subscriber --------------------------------------------------------- */
 
 struct times {
-	uint64_t copy, live, late, first;
+	uint64_t copy, live, late, first, fetched;
 };
 
 static struct msg_subscriber *open_subscriber(
@@ -328,6 +328,7 @@ static struct times measure(void)
 	begin = now_ns();
 	times.first = take_all(subscriber, begin) - begin;
 	times.late = now_ns() - begin;
+	times.fetched = msg_subscriber_counter(subscriber, MSG_COUNTER_FETCHED);
 	must(msg_subscriber_close(subscriber), "close");
 	must(msg_node_close(node), "close");
 	end_publisher(&publisher);
@@ -370,11 +371,12 @@ int main(int argc, char **argv)
 	for (uint32_t i = 0; i < plan.rounds; i++) {
 		struct times t = measure();
 
-		printf("%u\t%u\t%llu\t%llu\t%llu\t%llu\n", plan.bytes,
+		printf("%u\t%u\t%llu\t%llu\t%llu\t%llu\t%llu\n", plan.bytes,
 			plan.count, (unsigned long long)t.copy,
 			(unsigned long long)t.live,
 			(unsigned long long)t.late,
-			(unsigned long long)t.first);
+			(unsigned long long)t.first,
+			(unsigned long long)t.fetched);
 		fflush(stdout);
 	}
 	return 0;

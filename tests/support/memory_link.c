@@ -65,6 +65,7 @@ struct memory_link {
 struct memory_wire_options memory_wire_options;
 struct memory_wire_counts memory_wire_counts;
 uint32_t memory_frame_bytes;
+bool memory_reads;
 
 static struct memory_link *links[LINKS_MAX];
 static uint32_t number_last;
@@ -529,6 +530,7 @@ static int domain_open(const struct msg_link_domain_options *options,
 	}
 	d->ops = &memory_link_module;
 	d->lane = MSG_LANE_UDP;
+	d->reads = memory_reads;
 	snprintf(d->interface, sizeof d->interface, "memory");
 	snprintf(d->address, sizeof d->address, "here");
 	snprintf(d->reason, sizeof d->reason, "a test asked for it");

@@ -69,6 +69,9 @@ void memory_wire_reset(const struct memory_wire_options *options);
 /* For msg_link_module_load, or to be called directly. */
 extern const struct msg_link_domain_ops memory_link_module;
 
+/* Whether a lane says that reading costs a peer nothing. */
+extern bool memory_reads;
+
 /* What the next domains open with; 0: 1024. */
 extern uint32_t memory_frame_bytes;
 

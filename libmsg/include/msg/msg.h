@@ -221,6 +221,8 @@ enum msg_log_level {
  *   frame-too-large     a publisher's frames exceed our buffers: all are lost
  *   tag-taken           another topic has our topic's tag: it is filtered
  *   topic-refused       a topic that matches a pattern cannot be followed
+ *   history-unread      history cannot be read from where it stands: it is asked
+ *                       for, frame by frame
  *   type-mismatch       a publisher is of another type than we expect
  *
  * Called on the thread whose call noticed the event; must not call the

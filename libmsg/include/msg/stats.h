@@ -115,7 +115,10 @@ extern "C" {
 		"Let subscribers take faster.")                                        \
 	X(TYPE_REFUSED, "type_refused", "Messages of publishers of another type "  \
 		"than the subscriber expects, dropped.",                               \
-		"See the log for who; give both sides the same version of the type.")
+		"See the log for who; give both sides the same version of the type.") \
+	X(FETCHED, "fetched", "Frames of before that were read from where their "  \
+		"publisher keeps them.",                                               \
+		"None; it is how a late subscriber catches up.")
 
 enum msg_counter_index {
 #define MSG_COUNTER_ENUM(id, name, meaning, remedy) MSG_COUNTER_##id,

@@ -175,6 +175,7 @@ static void take_verbs(struct msg_link_domain *link, struct fi_info *info)
 		info->domain_attr->name);
 	interface_under(link->device, link->interface);
 	link->software = device_is_software(link->device);
+	link->reads = true;
 }
 
 static void take_udp(struct msg_link_domain *link, struct fi_info *info)
