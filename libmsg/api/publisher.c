@@ -142,7 +142,7 @@ static void describe(struct msg_publisher *p,
 			text->period_ms = HEARTBEAT_MS;
 	}
 	describe_type(p);
-	p->source.sent = &p->transmitter.lender.sent;
+	p->source.sent = &p->transmitter.sent;
 	p->source.group =
 		msg_name_group(o->topic, p->node->groups.count);
 }
@@ -491,8 +491,6 @@ int msg_publisher_loan(
 {
 	if (!p->publication)
 		return msg_transmitter_lend(&p->transmitter, bytes, loan);
-	if (msg_publication_lend_behind(p->publication, bytes, loan))
-		return 0;
 	return msg_publication_lend(p->publication, bytes, loan);
 }
 
@@ -521,8 +519,6 @@ int msg_publisher_queue(
 	MSG_PROBE2(queue, p->id, bytes);
 	if (!p->publication)
 		return msg_transmitter_queue(&p->transmitter, loan, bytes);
-	if (msg_publication_queue_behind(p->publication, loan, bytes))
-		return 0;
 	return msg_publication_queue(p->publication, loan, bytes);
 }
 

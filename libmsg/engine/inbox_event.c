@@ -147,6 +147,7 @@ void msg_inbox_owe_other(
 {
 	if (!inbox->tells_events || inbox->other_count == MSG_INBOX_OTHERS_MAX)
 		return;
+	msg_inbox_close_quick(inbox);
 	inbox->others[inbox->other_count++] = (struct msg_inbox_other){
 		.publisher = publisher, .topic = topic};
 	inbox_mark_others(inbox);

@@ -402,6 +402,8 @@ static void open_quick(struct msg_inbox *inbox, const struct msg_view *view)
 {
 	struct msg_inbox_ring *ring = inbox->rings[0];
 	struct msg_inbox_stream *s = inbox->latest;
+	struct msg_ring_item whose = {.topic = 0};
+	struct msg_ring_item mask = {.publisher = UINT32_MAX};
 	struct msg_inbox_record *r;
 	uint32_t only = ring->oldest;
 
@@ -415,20 +417,21 @@ static void open_quick(struct msg_inbox *inbox, const struct msg_view *view)
 		s->publisher != view->publisher || s->topic != view->topic ||
 		(ring->publisher != 0 && ring->publisher != s->publisher))
 		return;
+	whose.publisher = s->publisher;
+	/* Who writes of many topics says of which in each entry. */
+	if (ring->topic == MSG_INBOX_NONE) {
+		whose.topic = s->topic;
+		mask.topic = UINT32_MAX;
+	}
 	inbox->quick = (struct msg_inbox_quick){
 		.ring = ring,
 		.record = r,
 		.word = inbox_word(inbox, only, 0),
 		.stream = s,
-		.from = (uint64_t)s->publisher << 32,
-		.from_mask = (uint64_t)UINT32_MAX << 32,
+		.from = whose.from,
+		.from_mask = mask.from,
 		.topic = s->topic,
 	};
-	/* Who writes of many topics says of which in each entry. */
-	if (ring->topic == MSG_INBOX_NONE) {
-		inbox->quick.from |= s->topic;
-		inbox->quick.from_mask = UINT64_MAX;
-	}
 }
 
 int inbox_take_more(struct msg_inbox *inbox, struct msg_view *views, int count)

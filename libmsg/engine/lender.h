@@ -15,6 +15,11 @@
  * to the functions here, which are always inlined, so that its calls are plain
  * calls, or none: the steady path pays nothing for there being two.
  *
+ * The loan given out last is remembered while nothing but its own way home
+ * happens: then one comparison of handles says that it is out, and where it
+ * stands.  Who comes any other way begins with msg_lender_settle, and finds all
+ * that there is to know of loans in the pool.
+ *
  * "Admitted once": a loan is a buffer and the right to send it.  Whatever can
  * be short (slots, places in a queue, room in a ring) is short at lend, so that
  * send has no "try again".
@@ -41,8 +46,12 @@ struct msg_lender {
 	uint32_t open;          /* Slot of the frame being filled, or NONE. */
 	uint32_t base;          /* Where in it that frame begins. */
 	uint64_t sequence; /* Of the first message that has not left. */
-	msg_counter_t sent; /* Messages whose send is over: for announcing. */
 	msg_counter_t *counters; /* MSG_COUNTER_COUNT, of the publisher. */
+	uint64_t out;         /* Handle of the loan given out last, … */
+	uint32_t behind_room; /* … in the frame being filled: what it may hold,
+	                         and one more; 0: it is none of those, … */
+	uint32_t alone_room;  /* … or the same of one in a slot of its own, which
+	                         is not noted in the pool. */
 	struct msg_pack pack; /* Of `open`; its count is 0 when none is, or when
 	                         nothing is in it yet. */
 };
@@ -50,7 +59,8 @@ struct msg_lender {
 /* How messages leave.  The lender is the first member of what each of them
  * is called with. */
 struct msg_lender_exit {
-	/* Room for one message more, beside those that are lent out; AGAIN. */
+	/* Room for one message more, beside those that are lent out; AGAIN.
+	 * NULL for msg_lender_lend_fresh, where a slot is all that is needed. */
 	int (*admit)(struct msg_lender *lender);
 	/* A slot with no reference yet, or why there is none. */
 	int (*find_slot)(struct msg_lender *lender, uint32_t *slot);
@@ -94,6 +104,15 @@ MSG_LENDER_INLINE uint32_t msg_lender_capacity(const struct msg_lender *l)
 	return room < l->message_bytes_max ? room : l->message_bytes_max;
 }
 
+/* What is remembered of the loan given out last goes to the pool. */
+MSG_LENDER_INLINE void msg_lender_settle(struct msg_lender *l)
+{
+	if (l->alone_room > 0)
+		msg_transmit_note(&l->pool, (uint32_t)l->out, 0,
+			l->message_bytes_max);
+	l->alone_room = l->behind_room = 0;
+}
+
 /* Of the next message. */
 MSG_LENDER_INLINE uint64_t msg_lender_next(const struct msg_lender *l)
 {
@@ -111,7 +130,8 @@ MSG_LENDER_INLINE bool msg_lender_is_lent_behind(const struct msg_lender *l)
 /* Out at this moment. */
 MSG_LENDER_INLINE uint32_t msg_lender_loans(const struct msg_lender *l)
 {
-	return l->pool.loan_count + msg_lender_is_lent_behind(l);
+	return l->pool.loan_count + msg_lender_is_lent_behind(l) +
+	       (l->alone_room > 0);
 }
 
 /* The messages in the frame leave: they are numbered, and counted. */
@@ -127,6 +147,7 @@ MSG_LENDER_INLINE void msg_lender_closed(struct msg_lender *l)
 {
 	uint32_t slot = l->open;
 
+	l->behind_room = 0;
 	if (msg_transmit_is_lent(&l->pool, slot))
 		msg_transmit_note(&l->pool, slot, l->base + l->pack.used,
 			msg_lender_capacity(l));
@@ -167,12 +188,15 @@ MSG_LENDER_INLINE bool msg_lender_lend_behind(
 	capacity = msg_lender_capacity(l);
 	if (capacity == 0 || bytes > capacity)
 		return false;
-	msg_transmit_lend_behind(
+	msg_transmit_issue(
 		&l->pool, l->open, l->base + l->pack.used, capacity, loan);
+	l->out = loan->opaque;
+	l->behind_room = capacity + 1;
 	return true;
 }
 
-MSG_LENDER_INLINE int msg_lender_lend(struct msg_lender *l,
+/* In a slot of its own. */
+MSG_LENDER_INLINE int msg_lender_lend_fresh(struct msg_lender *l,
 	const struct msg_lender_exit *leave, size_t bytes,
 	struct msg_loan *loan)
 {
@@ -181,16 +205,28 @@ MSG_LENDER_INLINE int msg_lender_lend(struct msg_lender *l,
 
 	if (bytes > l->message_bytes_max)
 		return -MSG_ERROR_TOO_LARGE;
-	result = leave->admit(l);
-	if (result < 0)
-		return result;
-	if (msg_lender_lend_behind(l, bytes, loan))
-		return 0;
 	result = leave->find_slot(l, &slot);
 	if (result < 0)
 		return result;
 	msg_transmit_lend(&l->pool, slot, 0, l->message_bytes_max, loan);
 	return 0;
+}
+
+MSG_LENDER_INLINE int msg_lender_lend(struct msg_lender *l,
+	const struct msg_lender_exit *leave, size_t bytes,
+	struct msg_loan *loan)
+{
+	int result;
+
+	msg_lender_settle(l);
+	if (bytes > l->message_bytes_max)
+		return -MSG_ERROR_TOO_LARGE;
+	result = leave->admit(l);
+	if (result < 0)
+		return result;
+	if (msg_lender_lend_behind(l, bytes, loan))
+		return 0;
+	return msg_lender_lend_fresh(l, leave, bytes, loan);
 }
 
 /* Put a loan that came home where it belongs; it is not of the frame being
@@ -227,19 +263,24 @@ MSG_LENDER_INLINE int msg_lender_place(struct msg_lender *l,
 	return result;
 }
 
-/* The other half of msg_lender_lend_behind: the message joins the frame it
- * stands in.  False, and nothing done: it is not that simple. */
+/* The message joins the frame it stands in. */
+MSG_LENDER_INLINE void msg_lender_join(
+	struct msg_lender *l, struct msg_loan *loan, uint32_t bytes)
+{
+	l->behind_room = 0;
+	memset(loan, 0, sizeof *loan);
+	l->pool.slots[l->open].generation++;
+	msg_pack_append(&l->pack, bytes);
+}
+
+/* The other half of msg_lender_lend_behind.  False, and nothing done: it is not
+ * that simple. */
 MSG_LENDER_INLINE bool msg_lender_give_behind(
 	struct msg_lender *l, struct msg_loan *loan, size_t bytes)
 {
-	uint32_t slot = msg_transmit_find(&l->pool, loan);
-
-	if (slot != l->open || slot == MSG_TRANSMIT_NONE ||
-		bytes > msg_lender_capacity(l))
+	if (loan->opaque != l->out || bytes >= l->behind_room)
 		return false;
-	memset(loan, 0, sizeof *loan);
-	msg_transmit_return_behind(&l->pool, slot);
-	msg_pack_add(&l->pack, (uint32_t)bytes);
+	msg_lender_join(l, loan, (uint32_t)bytes);
 	return true;
 }
 
@@ -248,6 +289,7 @@ static inline void msg_lender_abandon(
 {
 	uint32_t slot = msg_transmit_find(&l->pool, loan);
 
+	msg_lender_settle(l);
 	if (slot == MSG_TRANSMIT_NONE) {
 		msg_lender_count(l, MSG_COUNTER_RELEASE_REFUSED, 1);
 		return;
@@ -265,15 +307,21 @@ MSG_LENDER_INLINE int msg_lender_give(struct msg_lender *l,
 	const struct msg_lender_exit *leave, struct msg_loan *loan,
 	size_t bytes, bool more)
 {
-	uint32_t slot = msg_transmit_find(&l->pool, loan);
+	uint32_t slot;
 	int result;
 
+	if (msg_lender_give_behind(l, loan, bytes))
+		return 0;
+	msg_lender_settle(l);
+	slot = msg_transmit_find(&l->pool, loan);
 	if (slot == MSG_TRANSMIT_NONE) {
 		msg_lender_count(l, MSG_COUNTER_RELEASE_REFUSED, 1);
 		return -MSG_ERROR_ARGUMENT;
 	}
-	if (msg_lender_give_behind(l, loan, bytes))
+	if (slot == l->open && bytes <= msg_lender_capacity(l)) {
+		msg_lender_join(l, loan, (uint32_t)bytes);
 		return 0;
+	}
 	if (slot == l->open || bytes > l->pool.slots[slot].loan_capacity) {
 		msg_lender_abandon(l, loan);
 		return -MSG_ERROR_ARGUMENT;

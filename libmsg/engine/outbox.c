@@ -24,16 +24,39 @@ static inline struct msg_outbox *of(struct msg_lender *lender)
 	return (struct msg_outbox *)lender;
 }
 
-/* The last reference of an entry to its slot: the ring's free callback. */
+/* What an entry needs of its slot comes back: the ring's free callback. */
 static void free_slot(void *lender, uint32_t token)
 {
-	msg_transmit_drop(&((struct msg_lender *)lender)->pool, token);
+	struct msg_transmit_pool *pool = &((struct msg_lender *)lender)->pool;
+
+	if (token & MSG_OUTBOX_SHARED)
+		msg_transmit_drop(pool, token & ~MSG_OUTBOX_SHARED);
+	else
+		msg_transmit_put(pool, token);
 }
 
 static uint32_t free_slots(void *lender, const uint32_t *tokens, uint64_t count)
 {
-	return msg_transmit_drop_all(
-		&((struct msg_lender *)lender)->pool, tokens, count);
+	struct msg_transmit_pool *pool = &((struct msg_lender *)lender)->pool;
+	uint32_t *free_slots = pool->free;
+	size_t free_count = pool->free_count;
+	uint32_t none = 0;
+
+	/* Each message pays for its turn here: what is the same for all is read
+	 * once, and what most are comes first. */
+	for (uint64_t i = 0; i < count; i++) {
+		uint32_t token = tokens[i];
+
+		if (token < MSG_OUTBOX_SHARED)
+			free_slots[free_count++] = token;
+		else if (token == MSG_RING_NO_TOKEN)
+			none++;
+		else if (msg_transmit_unhold(
+				 pool, token & ~MSG_OUTBOX_SHARED))
+			free_slots[free_count++] = token & ~MSG_OUTBOX_SHARED;
+	}
+	pool->free_count = (uint32_t)free_count;
+	return (uint32_t)count - none;
 }
 
 /* As the relay cuts what no frame holds. */
@@ -63,7 +86,8 @@ int msg_outbox_open(
 	struct msg_lender *l = &o->lender;
 	int result;
 
-	assert(options->message_bytes_max <= options->payload_bytes);
+	assert(options->message_bytes_max <= options->payload_bytes &&
+		options->slot_count < MSG_OUTBOX_SLOTS_MAX);
 	memset(o, 0, sizeof *o);
 	l->message_bytes_max = options->message_bytes_max;
 	l->body_max = options->frame_body_max < options->payload_bytes
@@ -71,9 +95,13 @@ int msg_outbox_open(
 			      : options->payload_bytes;
 	l->open = MSG_TRANSMIT_NONE;
 	l->sequence = options->first_sequence;
-	atomic_init(&l->sent, options->first_sequence);
 	l->counters = options->counters;
+	o->alone_room = 1 + (l->message_bytes_max < l->body_max
+				       ? l->message_bytes_max
+				       : l->body_max);
+	o->slot_units = options->slot_bytes / MSG_RING_PLACE_UNIT;
 	o->publisher = options->publisher;
+	o->from = (struct msg_ring_item){.publisher = o->publisher}.from;
 	o->loan_max = options->loan_max ? options->loan_max
 					: options->slot_count;
 	o->part_max = part_of(options->frame_body_max);
@@ -116,8 +144,9 @@ static void put_one(struct msg_outbox *o, uint32_t slot, uint32_t offset,
 		outbox_put_large(o, slot, bytes);
 		return;
 	}
-	msg_transmit_hold(&o->lender.pool, slot);
-	msg_outbox_put(o, slot, offset, bytes, sequence);
+	if (!msg_outbox_put(o, slot, offset, bytes, sequence,
+		    slot | MSG_OUTBOX_SHARED))
+		msg_transmit_hold(&o->lender.pool, slot);
 	if (bytes > o->lender.body_max)
 		o->parts += msg_fragment_count(bytes, o->part_max) - 1;
 	msg_lender_count(&o->lender, MSG_COUNTER_FRAMES, 1);
@@ -130,15 +159,13 @@ static void put_packed(struct msg_outbox *o, uint32_t slot)
 		.sequence = l->sequence,
 		.publisher = o->publisher,
 		.kind = MSG_RING_PACKED,
-		.place = (uint32_t)((slot * l->pool.stride + l->base) /
-				    MSG_RING_PLACE_UNIT),
+		.place = slot * o->slot_units + l->base / MSG_RING_PLACE_UNIT,
 	};
 
 	item.bytes = msg_pack_finish(&l->pack,
 		msg_transmit_payload(&l->pool, slot) + l->base);
 	msg_transmit_hold(&l->pool, slot);
-	msg_ring_put(&o->ring, 0, &item, slot);
-	msg_ring_advance(&o->ring, 1);
+	msg_ring_append(&o->ring, &item, slot | MSG_OUTBOX_SHARED);
 	msg_lender_count(l, MSG_COUNTER_FRAMES, 1);
 }
 
@@ -340,6 +367,7 @@ static int lend_large(struct msg_outbox *o, size_t bytes, struct msg_loan *loan)
 
 	if (bytes > o->large->bytes_max)
 		return -MSG_ERROR_TOO_LARGE;
+	msg_lender_settle(&o->lender);
 	result = admit(&o->lender);
 	if (result == 0)
 		result = outbox_take_large(o, bytes, &buffer);
@@ -356,6 +384,7 @@ static int lend_large(struct msg_outbox *o, size_t bytes, struct msg_loan *loan)
 
 int msg_outbox_lend(struct msg_outbox *o, size_t bytes, struct msg_loan *loan)
 {
+	o->quick = o->quick_behind = 0;
 	if (bytes > o->lender.message_bytes_max && o->large)
 		return lend_large(o, bytes, loan);
 	return msg_lender_lend(&o->lender, &to_ring, bytes, loan);
@@ -363,6 +392,7 @@ int msg_outbox_lend(struct msg_outbox *o, size_t bytes, struct msg_loan *loan)
 
 int msg_outbox_queue(struct msg_outbox *o, struct msg_loan *loan, size_t bytes)
 {
+	o->quick = o->quick_behind = 0;
 	return msg_lender_give(&o->lender, &to_ring, loan, bytes, true);
 }
 
@@ -370,6 +400,7 @@ int msg_outbox_send(struct msg_outbox *o, struct msg_loan *loan, size_t bytes)
 {
 	int result = msg_lender_give(&o->lender, &to_ring, loan, bytes, false);
 
+	o->quick = o->quick_behind = 0;
 	msg_outbox_flush(o);
 	return result;
 }
@@ -380,6 +411,7 @@ void msg_outbox_flush(struct msg_outbox *o)
 		close_frame(&o->lender, false);
 	if (o->ring.head == o->flushed)
 		return;
+	o->flushed = o->ring.head;
 	if (!msg_outbox_is_quiet(o))
 		msg_outbox_tell(o);
 }
@@ -392,5 +424,6 @@ void msg_outbox_tell(struct msg_outbox *o)
 
 void msg_outbox_abandon(struct msg_outbox *o, struct msg_loan *loan)
 {
+	o->quick = o->quick_behind = 0;
 	msg_lender_abandon(&o->lender, loan);
 }

@@ -64,11 +64,22 @@ struct msg_outbox_options {
 	msg_ring_wake_fn *wake; /* Its context is the outbox. */
 };
 
+/* An entry's token is its slot, when that is nobody else's; or with this, and the
+ * entry holds a reference of the slot. */
+#define MSG_OUTBOX_SHARED (1u << 31)
+#define MSG_OUTBOX_SLOTS_MAX (MSG_OUTBOX_SHARED - 1)
+
 struct msg_outbox {
 	struct msg_lender lender; /* First: lender.h. */
+	int32_t quick; /* Lone messages for which slots, places in the ring and
+	                  leave to lend are there; else it takes a look. */
+	int32_t quick_behind; /* The same of messages for the frame being filled. */
+	uint32_t alone_room; /* Of the lender's, when it is not 0. */
+	uint32_t slot_units; /* MSG_RING_PLACE_UNITs from slot to slot. */
 	struct msg_ring_writer ring;
 	uint64_t starved_ns; /* Since when no slot was to be had; 0: not. */
 	struct msg_outbox_large *large; /* NULL: no large messages. */
+	uint64_t from;    /* Of an item of ours: `publisher`. */
 	uint64_t flushed; /* Entries whose sleepers were looked for. */
 	uint32_t publisher;
 	uint32_t loan_max;
@@ -106,14 +117,29 @@ static inline uint64_t msg_outbox_frames(const struct msg_outbox *o)
 	return o->ring.head + o->parts;
 }
 
-/* Places in the ring for all that may have to be published: each loan, what
- * stands in the frame should it have to leave one by one, and one more. */
-static inline bool msg_outbox_has_places(const struct msg_outbox *o)
+/* Places in the ring beyond those for all that may have to be published: each loan,
+ * what stands in the frame should it have to leave one by one, and one more. */
+static inline int64_t msg_outbox_places(const struct msg_outbox *o)
 {
 	const struct msg_ring_writer *w = &o->ring;
 	uint64_t need = msg_lender_loans(&o->lender) + o->lender.pack.count + 1ull;
 
-	return w->head + need - w->tail <= w->mask + 1;
+	return (int64_t)(w->mask + 1 - need - msg_ring_backlog(w));
+}
+
+static inline bool msg_outbox_has_places(const struct msg_outbox *o)
+{
+	return msg_outbox_places(o) >= 0;
+}
+
+/* As that for one message more in the frame being filled; found out for several. */
+MSG_LENDER_INLINE bool msg_outbox_has_place_behind(struct msg_outbox *o)
+{
+	if (--o->quick_behind >= 0)
+		return true;
+	o->quick = 0;
+	o->quick_behind = (int32_t)msg_outbox_places(o);
+	return o->quick_behind >= 0;
 }
 
 /* What comes next in most batches, inline; false, and nothing done, when lend
@@ -121,7 +147,7 @@ static inline bool msg_outbox_has_places(const struct msg_outbox *o)
 static inline bool msg_outbox_lend_behind(
 	struct msg_outbox *o, size_t bytes, struct msg_loan *loan)
 {
-	return msg_lender_has_place(&o->lender) && msg_outbox_has_places(o) &&
+	return msg_outbox_has_place_behind(o) &&
 	       msg_lender_lend_behind(&o->lender, bytes, loan);
 }
 
@@ -143,89 +169,141 @@ static inline uint64_t msg_outbox_word(
 	return word;
 }
 
-/* One message becomes an entry; places in the ring were admitted.  The caller's
- * reference to the slot goes to the entry, or ends when that holds the message.
+/* One message becomes an entry; places in the ring were admitted.  `token` is what
+ * the entry needs of the slot; it needs nothing when it holds the message: true.
  * What the relay makes of it is the caller's to count. */
-MSG_LENDER_INLINE void msg_outbox_put(
-	struct msg_outbox *o, uint32_t slot, uint32_t offset, uint32_t bytes,
-	uint64_t sequence)
+MSG_LENDER_INLINE bool msg_outbox_put(struct msg_outbox *o, uint32_t slot,
+	uint32_t offset, uint32_t bytes, uint64_t sequence, uint32_t token)
 {
-	struct msg_transmit_pool *pool = &o->lender.pool;
 	struct msg_ring_item item = {
 		.sequence = sequence,
-		.publisher = o->publisher,
+		.from = o->from,
 		.bytes = bytes,
 	};
+	bool small = bytes <= MSG_RING_INLINE_BYTES;
 
-	if (bytes <= MSG_RING_INLINE_BYTES) {
-		const uint8_t *data = msg_transmit_payload(pool, slot) + offset;
+	if (small) {
+		const uint8_t *data =
+			msg_transmit_payload(&o->lender.pool, slot) + offset;
 
 		item.kind = MSG_RING_INLINE;
 		item.data[0] = msg_outbox_word(data, bytes, 0);
 		item.data[1] = msg_outbox_word(data, bytes, 8);
 		item.data[2] = msg_outbox_word(data, bytes, 16);
 		item.data[3] = msg_outbox_word(data, bytes, 24);
-		msg_ring_put(&o->ring, 0, &item, MSG_RING_NO_TOKEN);
-		msg_transmit_drop(pool, slot);
+		token = MSG_RING_NO_TOKEN;
 	} else {
 		item.kind = MSG_RING_SINGLE;
-		item.place = (uint32_t)((slot * pool->stride + offset) /
-					MSG_RING_PLACE_UNIT);
-		msg_ring_put(&o->ring, 0, &item, slot);
+		item.place = slot * o->slot_units + offset / MSG_RING_PLACE_UNIT;
 	}
-	msg_ring_advance(&o->ring, 1);
+	msg_ring_append(&o->ring, &item, token);
+	return small;
 }
 
-/* The usual lone message, inline: a whole slot, of which there is one, in a ring
- * with room, and no frame is being filled.  False, and nothing done, when lend
- * must do it. */
+/* Counted as one that left. */
+MSG_LENDER_INLINE void msg_outbox_count_alone(struct msg_outbox *o, size_t bytes)
+{
+	msg_counter_t *counters = o->lender.counters;
+
+	msg_counter_add(&counters[MSG_COUNTER_FRAMES], 1);
+	msg_counter_add(&counters[MSG_COUNTER_MESSAGES], 1);
+	msg_counter_add(&counters[MSG_COUNTER_BYTES], bytes);
+}
+
+/* The usual lone message: a whole slot, and all that it takes was found to be
+ * there.  False, and nothing done, when that is not so, or another such loan is
+ * out. */
+MSG_LENDER_INLINE bool msg_outbox_lend_quick(
+	struct msg_outbox *o, size_t bytes, struct msg_loan *loan)
+{
+	struct msg_lender *l = &o->lender;
+	uint32_t slot;
+
+	if (--o->quick < 0 || l->alone_room > 0 || bytes > l->message_bytes_max)
+		return false;
+	slot = l->pool.free[--l->pool.free_count];
+	msg_transmit_issue(&l->pool, slot, 0, l->message_bytes_max, loan);
+	l->out = loan->opaque;
+	l->alone_room = o->alone_room;
+	return true;
+}
+
+/* Its other half: published, and nobody was told; unless msg_outbox_is_quiet, call
+ * msg_outbox_tell.  False, and nothing done: it is no such loan. */
+MSG_LENDER_INLINE bool msg_outbox_send_quick(
+	struct msg_outbox *o, struct msg_loan *loan, size_t bytes)
+{
+	struct msg_lender *l = &o->lender;
+	uint64_t sequence = l->sequence;
+	uint32_t slot = (uint32_t)loan->opaque;
+
+	if (loan->opaque != l->out || bytes >= l->alone_room)
+		return false;
+	l->alone_room = 0;
+	memset(loan, 0, sizeof *loan);
+	l->pool.slots[slot].generation++;
+	if (msg_outbox_put(o, slot, 0, (uint32_t)bytes, sequence, slot))
+		msg_transmit_put(&l->pool, slot);
+	msg_outbox_count_alone(o, bytes);
+	l->sequence = sequence + 1;
+	return true;
+}
+
+/* As msg_outbox_lend_quick, when it takes a look; and how many may follow without
+ * one.  The loan is noted in the pool. */
 MSG_LENDER_INLINE bool msg_outbox_lend_alone(
 	struct msg_outbox *o, size_t bytes, struct msg_loan *loan)
 {
 	struct msg_lender *l = &o->lender;
+	struct msg_transmit_pool *pool = &l->pool;
+	uint64_t places;
+	uint32_t quick;
 
+	msg_lender_settle(l);
+	o->quick = 0;
+	places = msg_ring_backlog(&o->ring) + pool->loan_count;
 	if (l->open != MSG_TRANSMIT_NONE || bytes > l->message_bytes_max ||
-		l->pool.free_count == 0 ||
-		l->pool.loan_count >= o->loan_max ||
-		msg_ring_backlog(&o->ring) + l->pool.loan_count > o->ring.mask)
+		pool->free_count == 0 || pool->loan_count >= o->loan_max ||
+		places > o->ring.mask)
 		return false;
-	msg_transmit_lend(&l->pool, msg_transmit_get(&l->pool), 0,
+	msg_transmit_lend(pool, msg_transmit_get(pool), 0,
 		l->message_bytes_max, loan);
+	quick = o->loan_max - pool->loan_count;
+	if (quick > pool->free_count)
+		quick = pool->free_count;
+	if (quick > o->ring.mask - places)
+		quick = (uint32_t)(o->ring.mask - places);
+	o->quick = quick < INT32_MAX ? (int32_t)quick : INT32_MAX;
 	return true;
 }
 
-/* Its other half: published, and nobody was told.  False, and nothing done, when
- * send must do it; else unless msg_outbox_is_quiet, call msg_outbox_tell. */
+/* As msg_outbox_send_quick, of a loan that is noted in the pool. */
 MSG_LENDER_INLINE bool msg_outbox_send_alone(
 	struct msg_outbox *o, struct msg_loan *loan, size_t bytes)
 {
 	struct msg_lender *l = &o->lender;
-	uint32_t slot = msg_transmit_find(&l->pool, loan);
-	msg_counter_t *counters;
+	struct msg_transmit_pool *pool = &l->pool;
+	uint64_t sequence = l->sequence;
+	uint32_t slot = msg_transmit_find(pool, loan);
 
+	msg_lender_settle(l);
 	if (slot == MSG_TRANSMIT_NONE || l->open != MSG_TRANSMIT_NONE ||
-		!msg_transmit_is_whole(&l->pool, slot) ||
-		bytes > l->pool.slots[slot].loan_capacity ||
-		bytes > l->body_max)
+		!msg_transmit_is_whole(pool, slot) ||
+		bytes > pool->slots[slot].loan_capacity || bytes > l->body_max)
 		return false;
-	msg_transmit_return(&l->pool, slot);
+	pool->loan_count--;
 	memset(loan, 0, sizeof *loan);
-	msg_outbox_put(o, slot, 0, (uint32_t)bytes, l->sequence);
-	l->sequence++;
-	counters = l->counters;
-	msg_counter_add(&counters[MSG_COUNTER_FRAMES], 1);
-	msg_counter_add(&counters[MSG_COUNTER_MESSAGES], 1);
-	msg_counter_add(&counters[MSG_COUNTER_BYTES], bytes);
+	msg_transmit_return_behind(pool, slot);
+	if (msg_outbox_put(o, slot, 0, (uint32_t)bytes, sequence, slot))
+		msg_transmit_put(pool, slot);
+	msg_outbox_count_alone(o, bytes);
+	l->sequence = sequence + 1;
 	return true;
 }
 
 /* All is published that was sent: whether nobody need be told. */
-MSG_LENDER_INLINE bool msg_outbox_is_quiet(struct msg_outbox *o)
+MSG_LENDER_INLINE bool msg_outbox_is_quiet(const struct msg_outbox *o)
 {
-	o->flushed = o->ring.head;
-	/* Release: whoever tells others of this number tells of nothing that is
-	 * not published. */
-	msg_store(&o->lender.sent, o->lender.sequence, release);
 	/* Partners: the subscriber's attaching, which the broker told us of
 	 * first, and msg_ring_sleep. */
 	msg_fence(seq_cst);

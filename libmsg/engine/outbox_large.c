@@ -112,7 +112,6 @@ void outbox_put_large(struct msg_outbox *o, uint32_t slot, uint32_t bytes)
 
 	assert(buffer < o->large->pool.top);
 	msg_transmit_hold(pool, slot);
-	msg_ring_put(&o->ring, 0, &item, slot);
-	msg_ring_advance(&o->ring, 1);
+	msg_ring_append(&o->ring, &item, slot | MSG_OUTBOX_SHARED);
 	msg_lender_count(&o->lender, MSG_COUNTER_FRAMES, 1);
 }

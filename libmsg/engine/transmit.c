@@ -45,7 +45,7 @@ int msg_transmitter_open(
 	t->lender.message_bytes_max = options->message_bytes_max;
 	t->lender.open = MSG_TRANSMIT_NONE;
 	t->lender.sequence = options->first_sequence;
-	atomic_init(&t->lender.sent, options->first_sequence);
+	atomic_init(&t->sent, options->first_sequence);
 	t->lender.body_max = options->frame_bytes - MSG_FRAME_HEADER_BYTES;
 	/* Parts are whole cache lines, so that each lands as aligned as the
 	 * message itself. */
@@ -235,12 +235,6 @@ MSG_LENDER_INLINE void write_header(struct msg_transmitter *t, uint8_t *header,
 }
 
 /* ---- ways out ---------------------------------------------------------- */
-
-static int admit(struct msg_lender *lender)
-{
-	(void)lender;
-	return 0;
-}
 
 /* Of `bytes` of body, `apart` are the table in the slot's scratch. */
 static APART void remember_packed(struct msg_transmitter *t, uint8_t *header,
@@ -527,7 +521,6 @@ int transmit_find_kept(struct msg_lender *lender, uint32_t *slot)
 }
 
 static const struct msg_lender_exit to_link = {
-	.admit = admit,
 	.find_slot = find_slot,
 	.close_frame = close_frame,
 	.send_lone = send_lone,
@@ -537,7 +530,6 @@ static const struct msg_lender_exit to_link = {
 
 /* Lends what to_link sends. */
 static const struct msg_lender_exit from_history = {
-	.admit = admit,
 	.find_slot = transmit_find_kept,
 };
 
@@ -548,7 +540,7 @@ static APART int lend_kept(
 {
 	if (bytes > t->lender.message_bytes_max)
 		return transmit_lend_large(t, bytes, loan);
-	return msg_lender_lend(&t->lender, &from_history, bytes, loan);
+	return msg_lender_lend_fresh(&t->lender, &from_history, bytes, loan);
 }
 
 APART int msg_transmitter_lend(
@@ -559,7 +551,7 @@ APART int msg_transmitter_lend(
 		return 0;
 	if (__builtin_expect(t->repairer != NULL, 0))
 		return lend_kept(t, bytes, loan);
-	return msg_lender_lend(&t->lender, &to_link, bytes, loan);
+	return msg_lender_lend_fresh(&t->lender, &to_link, bytes, loan);
 }
 
 APART int msg_transmitter_queue(
@@ -573,7 +565,7 @@ APART int msg_transmitter_queue(
 static inline void say_sent(struct msg_transmitter *t)
 {
 	atomic_store_explicit(
-		&t->lender.sent, t->lender.sequence, memory_order_release);
+		&t->sent, t->lender.sequence, memory_order_release);
 }
 
 /* As msg_transmitter_flush: behind a lone message there is nothing to do. */

@@ -52,6 +52,7 @@ struct msg_transmit_options {
 
 struct msg_transmitter {
 	struct msg_lender lender; /* First: lender.h. */
+	msg_counter_t sent; /* Messages whose send is over: for announcing. */
 	struct msg_link *link;
 	uint32_t group; /* The link's handle. */
 	struct msg_transmit_options options;

@@ -94,8 +94,13 @@ enum msg_ring_kind {
 /* One entry, in the reader's or the writer's own memory. */
 struct msg_ring_item {
 	uint64_t sequence;  /* Of its (first) message, from its publisher. */
-	uint32_t publisher;
-	uint32_t topic;     /* The writer's number for it. */
+	union {
+		uint64_t from; /* Both, as a word of an entry. */
+		struct {
+			uint32_t topic; /* The writer's number for it. */
+			uint32_t publisher;
+		};
+	};
 	uint32_t bytes;     /* Payload of this entry. */
 	uint32_t kind;      /* enum msg_ring_kind */
 	uint32_t lost;      /* Messages the writer knows lost before this one. */
@@ -110,7 +115,7 @@ struct msg_ring_item {
 struct msg_ring_entry {
 	alignas(64) _Atomic uint64_t turn; /* index + 1; 0: being written. */
 	_Atomic uint64_t sequence;
-	_Atomic uint64_t from; /* publisher << 32 | topic */
+	_Atomic uint64_t from; /* As in an item. */
 	_Atomic uint64_t what; /* kind << 61 | bytes << 32 | place, or lost */
 	_Atomic uint64_t more[MSG_RING_INLINE_BYTES / 8];
 };

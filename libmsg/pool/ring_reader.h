@@ -63,7 +63,7 @@ static inline void msg_ring_reader_open(struct msg_ring_reader *reader,
 	 * place back.  Either it sees us then, or we see the head as it was at
 	 * that fence, and nothing from there on had been taken back. */
 	msg_fence(seq_cst);
-	/* Acquire; partner: msg_ring_advance. */
+	/* Acquire; partner: msg_ring_advance_to. */
 	reader->next = start == MSG_RING_HEAD ? msg_load(&header->head, acquire)
 					      : start;
 	reader->low = reader->next;
@@ -83,7 +83,7 @@ static inline const struct msg_ring_entry *msg_ring_entry_at(
 static inline __attribute__((always_inline)) uint64_t msg_ring_turn(
 	const struct msg_ring_entry *e)
 {
-	/* "publish"; partner: msg_ring_put. */
+	/* "publish"; partner: msg_ring_put_at. */
 	return msg_load(&e->turn, acquire);
 }
 
@@ -91,7 +91,7 @@ static inline __attribute__((always_inline)) uint64_t msg_ring_turn(
 static inline __attribute__((always_inline)) bool msg_ring_is_whole(
 	const struct msg_ring_entry *e, uint64_t at)
 {
-	/* "copy"; partner: the release fence in msg_ring_put.  A torn copy is
+	/* "copy"; partner: the release fence in msg_ring_put_at.  A torn copy is
 	 * nothing yet: the floor that goes with it may not be visible to us
 	 * before the entry that comes there is. */
 	msg_fence(acquire);
@@ -105,14 +105,11 @@ static inline __attribute__((always_inline)) bool msg_ring_copy(
 	const struct msg_ring_entry *e, uint64_t at,
 	struct msg_ring_item *item, uint64_t *data)
 {
-	uint64_t from;
 	uint64_t what;
 
 	item->sequence = msg_load(&e->sequence, relaxed);
-	from = msg_load(&e->from, relaxed);
+	item->from = msg_load(&e->from, relaxed);
 	what = msg_load(&e->what, relaxed);
-	item->publisher = (uint32_t)(from >> 32);
-	item->topic = (uint32_t)from;
 	item->kind = (uint32_t)(what >> 61);
 	item->bytes = (uint32_t)(what >> 32) & MSG_RING_BYTES_MAX;
 	item->segments = 1;

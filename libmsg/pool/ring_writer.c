@@ -77,6 +77,11 @@ static void set_floor(struct msg_ring_writer *w, uint32_t k, uint64_t floor)
 
 static void note_change(struct msg_ring_writer *w)
 {
+	w->watched_count = 0;
+	for (uint32_t k = 0; k < w->reader_top; k++)
+		if (w->readers[k].ledger)
+			w->watched[w->watched_count++] =
+				&w->readers[k].ledger->sleeping;
 	msg_store(&w->header->changes, ++w->changes, release);
 }
 

@@ -83,6 +83,9 @@ struct msg_ring_writer {
 	msg_ring_wake_fn *wake;
 	void *context;      /* Of free. */
 	void *wake_context; /* The same, unless set. */
+	/* Where readers say that they sleep, without gaps. */
+	size_t watched_count;
+	const _Atomic uint32_t *watched[MSG_RING_READERS_MAX];
 	struct msg_ring_writer_reader readers[MSG_RING_READERS_MAX];
 };
 
@@ -155,21 +158,17 @@ static inline bool msg_ring_spare(struct msg_ring_writer *writer)
 	return writer->head - writer->tail <= writer->mask;
 }
 
-/* Write the entry `ahead` places beyond the head.  Of several, the first must
- * be put last: a reader that sees it may rely on all. */
-static inline void msg_ring_put(struct msg_ring_writer *writer, uint32_t ahead,
+static inline __attribute__((always_inline)) void msg_ring_put_at(
+	struct msg_ring_writer *writer, uint64_t index,
 	const struct msg_ring_item *item, uint32_t token)
 {
-	uint64_t index = writer->head + ahead;
 	struct msg_ring_entry *e = &writer->entries[index & writer->mask];
 
-	writer->tokens[index & writer->mask] = token;
 	/* "copy": void first.  Relaxed, ordered by the fence behind it. */
 	msg_store(&e->turn, 0, relaxed);
 	msg_fence(release);
 	msg_store(&e->sequence, item->sequence, relaxed);
-	msg_store(&e->from, (uint64_t)item->publisher << 32 | item->topic,
-		relaxed);
+	msg_store(&e->from, item->from, relaxed);
 	if (item->kind == MSG_RING_INLINE) {
 		msg_store(&e->what,
 			msg_ring_what(item->kind, item->bytes, item->lost),
@@ -181,38 +180,61 @@ static inline void msg_ring_put(struct msg_ring_writer *writer, uint32_t ahead,
 			msg_ring_what(item->kind, item->bytes, item->place),
 			relaxed);
 		msg_store(&e->more[0], item->lost, relaxed);
-		msg_store(&e->more[1],
-			(uint64_t)item->total << 32 | item->segments, relaxed);
+		if (item->kind != MSG_RING_SINGLE)
+			msg_store(&e->more[1],
+				(uint64_t)item->total << 32 | item->segments,
+				relaxed);
 	}
 	/* "publish"; partner: msg_ring_peek. */
 	msg_store(&e->turn, index + 1, release);
+	writer->tokens[index & writer->mask] = token;
+}
+
+/* Write the entry `ahead` places beyond the head.  Of several, the first must
+ * be put last: a reader that sees it may rely on all. */
+static inline void msg_ring_put(struct msg_ring_writer *writer, uint32_t ahead,
+	const struct msg_ring_item *item, uint32_t token)
+{
+	msg_ring_put_at(writer, writer->head + ahead, item, token);
+}
+
+static inline __attribute__((always_inline)) void msg_ring_advance_to(
+	struct msg_ring_writer *writer, uint64_t head)
+{
+	writer->head = head;
+	/* Release; partner: msg_ring_reader_open. */
+	msg_store(&writer->header->head, head, release);
 }
 
 static inline void msg_ring_advance(
 	struct msg_ring_writer *writer, uint32_t count)
 {
-	writer->head += count;
-	/* Release; partner: msg_ring_reader_open. */
-	msg_store(&writer->header->head, writer->head, release);
+	msg_ring_advance_to(writer, writer->head + count);
 }
 
-/* Whether anybody sleeps whom nobody has woken yet; behind the fence that
- * msg_ring_wake_behind wants, too. */
-static inline bool msg_ring_has_sleeper(const struct msg_ring_writer *writer)
+/* Both, of one entry. */
+static inline __attribute__((always_inline)) void msg_ring_append(
+	struct msg_ring_writer *writer, const struct msg_ring_item *item,
+	uint32_t token)
 {
-	const struct msg_ring_writer_reader *r = writer->readers;
-	const struct msg_ring_writer_reader *end = r + writer->reader_top;
+	uint64_t index = writer->head;
 
-	for (; r < end; r++) {
-		uint32_t sleeping;
+	msg_ring_put_at(writer, index, item, token);
+	msg_ring_advance_to(writer, index + 1);
+}
 
-		if (!r->ledger)
-			continue;
-		sleeping = msg_load(&r->ledger->sleeping, relaxed);
-		if (sleeping % MSG_RING_SLEEP_STEP != MSG_RING_AWAKE &&
-			sleeping != r->woken)
+/* Whether anybody sleeps, or was woken and has yet to say so: most look here and
+ * find nobody.  Behind the fence that msg_ring_wake_behind wants, too. */
+static inline __attribute__((always_inline)) bool msg_ring_has_sleeper(
+	const struct msg_ring_writer *writer)
+{
+	size_t i = writer->watched_count;
+
+	while (i != 0)
+		if (msg_load(writer->watched[--i], relaxed) %
+				MSG_RING_SLEEP_STEP !=
+			MSG_RING_AWAKE)
 			return true;
-	}
 	return false;
 }
 

@@ -63,28 +63,6 @@ void msg_transmit_close(struct msg_transmit_pool *pool)
 	msg_region_close(&pool->region);
 }
 
-uint32_t msg_transmit_drop_all(
-	struct msg_transmit_pool *pool, const uint32_t *slots, uint64_t count)
-{
-	struct msg_transmit_slot *records = pool->slots;
-	uint32_t *free_slots = pool->free;
-	uint32_t free_count = pool->free_count;
-	uint32_t dropped = 0;
-
-	for (uint64_t i = 0; i < count; i++) {
-		uint32_t slot = slots[i];
-
-		if (slot == MSG_TRANSMIT_NONE)
-			continue;
-		assert(records[slot].refs > 0);
-		if (--records[slot].refs == 0 && !(records[slot].generation & 1))
-			free_slots[free_count++] = slot;
-		dropped++;
-	}
-	pool->free_count = free_count;
-	return dropped;
-}
-
 uint8_t *msg_transmit_scratch(
 	const struct msg_transmit_pool *pool, uint32_t slot)
 {

@@ -86,6 +86,13 @@ static inline uint32_t msg_transmit_get(struct msg_transmit_pool *pool)
 	return pool->free[--pool->free_count];
 }
 
+/* A slot that nobody needs. */
+static inline void msg_transmit_put(
+	struct msg_transmit_pool *pool, uint32_t slot)
+{
+	pool->free[pool->free_count++] = slot;
+}
+
 static inline void msg_transmit_hold(
 	struct msg_transmit_pool *pool, uint32_t slot)
 {
@@ -98,19 +105,36 @@ static inline bool msg_transmit_is_lent(
 	return pool->slots[slot].generation & 1;
 }
 
-/* Drop a reference; the last one frees the slot, unless a loan is out. */
-static inline void msg_transmit_drop(
+/* Drop a reference.  True: nobody needs the slot any more. */
+static inline bool msg_transmit_unhold(
 	struct msg_transmit_pool *pool, uint32_t slot)
 {
 	assert(pool->slots[slot].refs > 0);
-	if (--pool->slots[slot].refs == 0 && !msg_transmit_is_lent(pool, slot))
-		pool->free[pool->free_count++] = slot;
+	return --pool->slots[slot].refs == 0 &&
+	       !msg_transmit_is_lent(pool, slot);
 }
 
-/* The same of each of several, but those that are MSG_TRANSMIT_NONE.  How many
- * they were. */
-uint32_t msg_transmit_drop_all(struct msg_transmit_pool *pool,
-	const uint32_t *slots, uint64_t count);
+/* The same; the last one frees the slot, unless a loan is out. */
+static inline void msg_transmit_drop(
+	struct msg_transmit_pool *pool, uint32_t slot)
+{
+	if (msg_transmit_unhold(pool, slot))
+		msg_transmit_put(pool, slot);
+}
+
+/* A slot that is not lent gets its next loan. */
+static inline void msg_transmit_issue(struct msg_transmit_pool *pool,
+	uint32_t slot, uint32_t offset, uint32_t capacity,
+	struct msg_loan *loan)
+{
+	uint32_t generation = pool->slots[slot].generation + 1;
+
+	pool->slots[slot].generation = generation;
+	loan->data = msg_transmit_payload(pool, slot) + offset;
+	loan->capacity = capacity;
+	loan->opaque = (uint64_t)generation << 32 | slot;
+	loan->reserved = 0;
+}
 
 /* Lend out part of a slot of which the caller knows offset and capacity for as
  * long as the loan is out, or until it notes them: what every message of a batch
@@ -119,14 +143,8 @@ static inline void msg_transmit_lend_behind(struct msg_transmit_pool *pool,
 	uint32_t slot, uint32_t offset, uint32_t capacity,
 	struct msg_loan *loan)
 {
-	uint32_t generation = pool->slots[slot].generation + 1;
-
 	assert(!msg_transmit_is_lent(pool, slot));
-	pool->slots[slot].generation = generation;
-	loan->data = msg_transmit_payload(pool, slot) + offset;
-	loan->capacity = capacity;
-	loan->opaque = (uint64_t)generation << 32 | slot;
-	loan->reserved = 0;
+	msg_transmit_issue(pool, slot, offset, capacity, loan);
 }
 
 static inline void msg_transmit_note(struct msg_transmit_pool *pool,

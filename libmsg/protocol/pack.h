@@ -48,14 +48,20 @@ void msg_pack_start(struct msg_pack *pack, uint32_t capacity);
 /* Whether one more message of up to `bytes` would still fit. */
 bool msg_pack_fits(const struct msg_pack *pack, uint32_t bytes);
 
-/* Add a message of `bytes` that stands at offset pack->used of the body.
- * Only after msg_pack_fits said so for as many bytes. */
-static inline void msg_pack_add(struct msg_pack *pack, uint32_t bytes)
+/* Add a message of `bytes` that stands at offset pack->used of the body, and is
+ * known to fit. */
+static inline void msg_pack_append(struct msg_pack *pack, uint32_t bytes)
 {
-	assert(bytes <= UINT16_MAX && pack->count < MSG_PACK_COUNT_MAX);
 	pack->lengths[pack->count++] = (uint16_t)bytes;
 	pack->bytes += bytes;
 	pack->used += msg_pack_padded(bytes);
+}
+
+/* The same, only after msg_pack_fits said so for as many bytes. */
+static inline void msg_pack_add(struct msg_pack *pack, uint32_t bytes)
+{
+	assert(bytes <= UINT16_MAX && pack->count < MSG_PACK_COUNT_MAX);
+	msg_pack_append(pack, bytes);
 }
 
 /* Zero the padding, write the table; returns the body's bytes.  Of a pack of

@@ -110,6 +110,7 @@ static bool is_sane(
 	return g->payload_bytes >= p->said.message_bytes_max &&
 	       g->payload_bytes <= g->slot_bytes &&
 	       g->slot_bytes % MSG_RING_PLACE_UNIT == 0 &&
+	       g->slot_count < MSG_OUTBOX_SLOTS_MAX &&
 	       (uint64_t)g->slot_count * g->slot_bytes / MSG_RING_PLACE_UNIT <=
 		       UINT32_MAX &&
 	       g->entry_count >= MSG_RING_ENTRIES_MIN &&
@@ -316,6 +317,7 @@ static int started(struct msg_publication *p)
 	p->said.session++;
 	if (p->current) {
 		p->next = p->coming;
+		p->current->outbox.quick = 0;
 		p->move_by = msg_clock_coarse_ns() + FOLLOW_NS;
 		msg_counter_add(&p->counters[MSG_COUNTER_REATTACHED], 1);
 	} else {
@@ -548,7 +550,7 @@ static bool is_due(struct msg_publication *p)
 	return now >= msg_load(&p->client.due, relaxed);
 }
 
-static APART int lend_slowly(
+APART int publication_lend_slowly(
 	struct msg_publication *p, size_t bytes, struct msg_loan *loan)
 {
 	int result;
@@ -570,17 +572,27 @@ static APART int lend_slowly(
 }
 
 /* Nothing is being filled behind what goes alone: the owner leaves. */
-APART int msg_publication_lend(
+static APART int lend_alone(
 	struct msg_publication *p, size_t bytes, struct msg_loan *loan)
 {
-	if (!msg_gate_slip_in(&p->attended.gate) || p->next ||
-		!msg_outbox_lend_alone(&p->current->outbox, bytes, loan))
-		return lend_slowly(p, bytes, loan);
+	if (p->next || !msg_outbox_lend_alone(&p->current->outbox, bytes, loan))
+		return publication_lend_slowly(p, bytes, loan);
 	msg_gate_leave(&p->attended.gate);
 	return 0;
 }
 
-APART int msg_publication_queue(
+APART int publication_lend_behind(
+	struct msg_publication *p, size_t bytes, struct msg_loan *loan)
+{
+	struct msg_outbox *o = &p->current->outbox;
+
+	if (p->next || o->lender.pack.count == 0 ||
+		!msg_outbox_lend_behind(o, bytes, loan))
+		return lend_alone(p, bytes, loan);
+	return 0;
+}
+
+APART int publication_queue_slowly(
 	struct msg_publication *p, struct msg_loan *loan, size_t bytes)
 {
 	int result;
@@ -620,8 +632,21 @@ static APART int send_slowly(
 	return result;
 }
 
-/* The usual lone message; else the slow way, which the gate lets in again. */
-MSG_LENDER_INLINE int send_quickly(
+/* It is published, and nobody was told. */
+MSG_LENDER_INLINE int sent_alone(
+	struct msg_publication *p, struct msg_outbox *o)
+{
+	if (!msg_outbox_is_quiet(o))
+		return tell(p);
+	if (--p->unlooked < 0)
+		return attend_if_due(p);
+	msg_gate_leave(&p->attended.gate);
+	return 0;
+}
+
+/* A lone message, but not of the loan given out last; else the slow way, which
+ * the gate lets in again. */
+static APART int send_noted(
 	struct msg_publication *p, struct msg_loan *loan, size_t bytes)
 {
 	struct msg_outbox *o;
@@ -631,28 +656,36 @@ MSG_LENDER_INLINE int send_quickly(
 	o = &p->current->outbox;
 	if (!msg_outbox_send_alone(o, loan, bytes))
 		return send_slowly(p, loan, bytes);
-	if (!msg_outbox_is_quiet(o))
-		return tell(p);
-	if (--p->unlooked < 0)
-		return attend_if_due(p);
-	msg_gate_leave(&p->attended.gate);
-	return 0;
+	return sent_alone(p, o);
 }
 
-/* One that its entry holds, apart: its words take registers, which the others
- * need not save then. */
-static APART int send_small(
+/* The usual lone message. */
+MSG_LENDER_INLINE int send_quickly(
 	struct msg_publication *p, struct msg_loan *loan, size_t bytes)
 {
-	assert(bytes <= MSG_RING_INLINE_BYTES);
+	struct msg_outbox *o;
+
+	if (!msg_gate_slip_in(&p->attended.gate))
+		return send_noted(p, loan, bytes);
+	o = &p->current->outbox;
+	if (!msg_outbox_send_quick(o, loan, bytes))
+		return send_noted(p, loan, bytes);
+	return sent_alone(p, o);
+}
+
+APART int publication_send_small(
+	struct msg_publication *p, struct msg_loan *loan, size_t bytes)
+{
+	if (bytes > MSG_RING_INLINE_BYTES)
+		__builtin_unreachable();
 	return send_quickly(p, loan, bytes);
 }
 
-APART int msg_publication_send(
+APART int publication_send_other(
 	struct msg_publication *p, struct msg_loan *loan, size_t bytes)
 {
 	if (bytes <= MSG_RING_INLINE_BYTES)
-		return send_small(p, loan, bytes);
+		__builtin_unreachable();
 	return send_quickly(p, loan, bytes);
 }
 

@@ -97,28 +97,51 @@ int msg_publication_open(struct msg_publication *publication,
 void msg_publication_close(
 	struct msg_publication *publication, uint64_t limit_ns);
 
-/* What comes next in most batches, inline; false, and nothing done, when lend
- * or queue must do it.  A frame is being filled, so we are in the gate. */
-static inline bool msg_publication_lend_behind(
+/* publication.c: in the gate, what may be the next of a batch; and when we are not,
+ * or it is not that simple. */
+int publication_lend_behind(struct msg_publication *publication, size_t bytes,
+	struct msg_loan *loan);
+int publication_lend_slowly(struct msg_publication *publication, size_t bytes,
+	struct msg_loan *loan);
+int publication_queue_slowly(struct msg_publication *publication,
+	struct msg_loan *loan, size_t bytes);
+/* One that its entry holds, apart: its words take registers, which the others need
+ * not save then. */
+int publication_send_small(struct msg_publication *publication,
+	struct msg_loan *loan, size_t bytes);
+int publication_send_other(struct msg_publication *publication,
+	struct msg_loan *loan, size_t bytes);
+
+/* As the calls of msg.h of these names.  While a frame is being filled we stay in
+ * the gate. */
+MSG_LENDER_INLINE int msg_publication_lend(
 	struct msg_publication *p, size_t bytes, struct msg_loan *loan)
 {
-	return p->current->outbox.lender.pack.count > 0 && !p->next &&
-	       msg_outbox_lend_behind(&p->current->outbox, bytes, loan);
+	if (!msg_gate_slip_in(&p->attended.gate))
+		return publication_lend_slowly(p, bytes, loan);
+	if (!msg_outbox_lend_quick(&p->current->outbox, bytes, loan))
+		return publication_lend_behind(p, bytes, loan);
+	msg_gate_leave(&p->attended.gate);
+	return 0;
 }
 
-static inline bool msg_publication_queue_behind(
+MSG_LENDER_INLINE int msg_publication_queue(
 	struct msg_publication *p, struct msg_loan *loan, size_t bytes)
 {
-	return p->current->outbox.lender.pack.count > 0 &&
-	       msg_outbox_queue_behind(&p->current->outbox, loan, bytes);
+	if (p->current->outbox.lender.pack.count > 0 &&
+		msg_outbox_queue_behind(&p->current->outbox, loan, bytes))
+		return 0;
+	return publication_queue_slowly(p, loan, bytes);
 }
 
-int msg_publication_lend(struct msg_publication *publication, size_t bytes,
-	struct msg_loan *loan);
-int msg_publication_queue(struct msg_publication *publication,
-	struct msg_loan *loan, size_t bytes);
-int msg_publication_send(struct msg_publication *publication,
-	struct msg_loan *loan, size_t bytes);
+static inline int msg_publication_send(
+	struct msg_publication *p, struct msg_loan *loan, size_t bytes)
+{
+	return bytes <= MSG_RING_INLINE_BYTES
+		       ? publication_send_small(p, loan, bytes)
+		       : publication_send_other(p, loan, bytes);
+}
+
 void msg_publication_flush(struct msg_publication *publication);
 void msg_publication_abandon(
 	struct msg_publication *publication, struct msg_loan *loan);

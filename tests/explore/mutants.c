@@ -15,13 +15,13 @@
 
 const struct explore_mutant explore_mutants[] = {
 	{"relaxed_publish", "turn is stored relaxed", "publish",
-		{{"msg_ring_put", "&e->turn", EXPLORE_release, EXPLORE_RELAX,
+		{{"msg_ring_put_at", "&e->turn", EXPLORE_release, EXPLORE_RELAX,
 			0}}, NULL},
 	{"relaxed_turn", "turn is loaded relaxed", "publish",
 		{{"msg_ring_turn", "&e->turn", EXPLORE_acquire, EXPLORE_RELAX,
 			0}}, NULL},
 	{"no_fence_in_put", "words may be seen before the void turn", "publish",
-		{{"msg_ring_put", "fence", EXPLORE_release, EXPLORE_DROP, 0}}, NULL},
+		{{"msg_ring_put_at", "fence", EXPLORE_release, EXPLORE_DROP, 0}}, NULL},
 	{"no_fence_in_copy", "turn is looked at again too early", "publish",
 		{{"msg_ring_is_whole", "fence", EXPLORE_acquire, EXPLORE_DROP,
 			0}}, NULL},
@@ -86,7 +86,7 @@ const struct explore_mutant explore_mutants[] = {
 		"the floor is stored relaxed; what makes it visible is the turn that "
 		"told of the lap, loaded with acquire"},
 	{"relaxed_head", "head is stored relaxed", "add",
-		{{"msg_ring_advance", "&writer->header->head",
+		{{"msg_ring_advance_to", "&writer->header->head",
 			EXPLORE_release, EXPLORE_RELAX, 0}},
 		"a reader gets nothing through head: it follows the turns"},
 	{"relaxed_head_load", "head is loaded relaxed", "add",

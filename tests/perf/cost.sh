@@ -17,11 +17,11 @@ set -euo pipefail
 
 # LANE.PATH.BATCH as measured, gcc 12 -O2 and LTO.
 declare -A budget=(
-	[lane.publish.1]=335 [lane.publish.32]=147
+	[lane.publish.1]=341 [lane.publish.32]=122
 	[lane.receive.1]=726 [lane.receive.32]=103
-	[reliable.publish.1]=638 [reliable.publish.32]=158
+	[reliable.publish.1]=639 [reliable.publish.32]=133
 	[reliable.receive.1]=812 [reliable.receive.32]=105
-	[broker.publish.1]=209 [broker.publish.32]=136
+	[broker.publish.1]=142 [broker.publish.32]=115
 	[broker.receive.1]=213 [broker.receive.32]=78)
 count=3200
 check='' top=0 broker=''

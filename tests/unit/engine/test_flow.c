@@ -309,7 +309,7 @@ static void tell(struct trial *t, const struct source *s)
 		.tag = TAG, .publisher = s->transmitter.options.publisher};
 
 	msg_receiver_evidence(&t->direct.receiver, &frame, 1,
-		msg_counter_get(&s->transmitter.lender.sent), true, false);
+		msg_counter_get(&s->transmitter.sent), true, false);
 }
 
 static uint64_t counter(struct trial *t, int index)

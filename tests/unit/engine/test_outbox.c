@@ -190,12 +190,19 @@ static uint32_t draw_bytes(struct trial *t)
 	return bytes < most ? bytes : most;
 }
 
-/* Loans and messages that went the short way, of all trials. */
+/* Loans and messages that went the short ways, of all trials. */
+static uint64_t lent_quick;
+static uint64_t sent_quick;
 static uint64_t lent_alone;
 static uint64_t sent_alone;
 
 static int lend(struct trial *t, uint32_t bytes, struct msg_loan *loan)
 {
+	if (random_chance(&t->random, 500) &&
+		msg_outbox_lend_quick(&t->outbox, bytes, loan)) {
+		lent_quick++;
+		return 0;
+	}
 	if (random_chance(&t->random, 500) &&
 		msg_outbox_lend_alone(&t->outbox, bytes, loan)) {
 		lent_alone++;
@@ -204,11 +211,22 @@ static int lend(struct trial *t, uint32_t bytes, struct msg_loan *loan)
 	return msg_outbox_lend(&t->outbox, bytes, loan);
 }
 
+/* On one of the short ways. */
+static bool give_alone(struct trial *t, struct msg_loan *loan, uint32_t bytes)
+{
+	bool quick = random_chance(&t->random, 500) &&
+		     msg_outbox_send_quick(&t->outbox, loan, bytes);
+	bool alone = !quick && random_chance(&t->random, 500) &&
+		     msg_outbox_send_alone(&t->outbox, loan, bytes);
+
+	sent_quick += quick;
+	sent_alone += alone;
+	return quick || alone;
+}
+
 static int give(struct trial *t, struct msg_loan *loan, uint32_t bytes)
 {
-	if (random_chance(&t->random, 500) &&
-		msg_outbox_send_alone(&t->outbox, loan, bytes)) {
-		sent_alone++;
+	if (give_alone(t, loan, bytes)) {
 		if (!msg_outbox_is_quiet(&t->outbox))
 			msg_outbox_tell(&t->outbox);
 		return 0;
@@ -404,6 +422,7 @@ static void run_trials(enum msg_ring_slow slow)
 	for (unsigned i = 0; i < 120 / MSG_TEST_FEWER; i++)
 		run_trial(check_seed() + i, slow);
 	ck_assert(lent_alone > 0 && sent_alone > 0);
+	ck_assert(lent_quick > 0 && sent_quick > 0);
 }
 
 START_TEST(readers_that_may_be_lapped_know_what_they_lost)
@@ -557,10 +576,39 @@ static void must_be_refused(struct msg_loan loan, size_t bytes)
 {
 	uint64_t head = lone.outbox.ring.head;
 
+	ck_assert(!msg_outbox_send_quick(&lone.outbox, &loan, bytes));
 	ck_assert(!msg_outbox_send_alone(&lone.outbox, &loan, bytes));
 	ck_assert_int_eq(msg_outbox_send(&lone.outbox, &loan, bytes),
 		-MSG_ERROR_ARGUMENT);
 	ck_assert_uint_eq(lone.outbox.ring.head, head);
+}
+
+/* Which of the short ways the next two go. */
+static bool quick;
+
+/* After one that took a look, the quick way is open. */
+static struct msg_loan lend_short(void)
+{
+	struct msg_loan loan;
+
+	ck_assert(msg_outbox_lend_alone(&lone.outbox, 40, &loan));
+	if (!quick)
+		return loan;
+	ck_assert(!msg_outbox_send_quick(&lone.outbox, &loan, 40));
+	msg_outbox_abandon(&lone.outbox, &loan);
+	ck_assert(!msg_outbox_lend_quick(&lone.outbox, 40, &loan));
+	ck_assert(msg_outbox_lend_alone(&lone.outbox, 40, &loan));
+	lone.lengths[msg_lender_next(&lone.outbox.lender)] = 40;
+	fill(loan.data, 40, msg_lender_next(&lone.outbox.lender));
+	ck_assert(msg_outbox_send_alone(&lone.outbox, &loan, 40));
+	ck_assert(msg_outbox_lend_quick(&lone.outbox, 40, &loan));
+	return loan;
+}
+
+static bool send_short(struct msg_loan *loan, size_t bytes)
+{
+	return quick ? msg_outbox_send_quick(&lone.outbox, loan, bytes)
+		     : msg_outbox_send_alone(&lone.outbox, loan, bytes);
 }
 
 START_TEST(the_short_way_takes_a_loan_once_and_no_other)
@@ -569,36 +617,95 @@ START_TEST(the_short_way_takes_a_loan_once_and_no_other)
 	struct msg_loan other;
 	uint64_t before;
 
+	quick = _i;
 	open_trial(&lone, 4, MSG_RING_BLOCK);
 	before = refused();
-	ck_assert(msg_outbox_lend_alone(&lone.outbox, 40, &loan));
+	loan = lend_short();
+	ck_assert_uint_eq(msg_lender_loans(&lone.outbox.lender), 1);
 	other = loan;
 	other.opaque += 1ull << 32; /* Not lent yet. */
-	must_be_refused(other, 40);
+	ck_assert(!send_short(&other, 40));
 	other = loan;
 	other.opaque |= UINT32_MAX; /* No slot. */
-	must_be_refused(other, 40);
+	ck_assert(!send_short(&other, 40));
 	other = loan;
-	lone.lengths[0] = 40;
-	fill(loan.data, 40, 0);
-	ck_assert(msg_outbox_send_alone(&lone.outbox, &loan, 40));
+	lone.lengths[msg_lender_next(&lone.outbox.lender)] = 40;
+	fill(loan.data, 40, msg_lender_next(&lone.outbox.lender));
+	ck_assert(send_short(&loan, 40));
 	ck_assert_ptr_null(loan.data);
 	must_be_refused(loan, 40);
 	must_be_refused(other, 40);
-	ck_assert_uint_eq(refused() - before, 4);
+	ck_assert_uint_eq(refused() - before, 2);
 	/* Longer than it is: the loan is spent, and nothing published. */
-	ck_assert(msg_outbox_lend_alone(&lone.outbox, 40, &loan));
+	loan = lend_short();
 	must_be_refused(loan, loan.capacity + 1);
 	ck_assert_uint_eq(msg_lender_loans(&lone.outbox.lender), 0);
+	ck_assert(!msg_outbox_lend_quick(&lone.outbox,
+		lone.options.message_bytes_max + 1u, &loan));
 	ck_assert(!msg_outbox_lend_alone(&lone.outbox,
 		lone.options.message_bytes_max + 1u, &loan));
 	/* Not past what stands in a frame. */
 	loan = lend_one(40);
-	other = lend_one(40);
+	other = lend_short();
 	msg_outbox_queue(&lone.outbox, &loan, 40);
-	ck_assert(!msg_outbox_send_alone(&lone.outbox, &other, 40));
+	ck_assert(!send_short(&other, 40));
+	ck_assert(!msg_outbox_lend_quick(&lone.outbox, 40, &loan));
 	ck_assert(!msg_outbox_lend_alone(&lone.outbox, 40, &loan));
 	msg_outbox_abandon(&lone.outbox, &other);
+	close_trial(&lone);
+}
+END_TEST
+
+/* What another loan does to the one that is out on the quick way. */
+START_TEST(the_quick_way_is_for_one_loan_at_a_time)
+{
+	struct msg_loan first;
+	struct msg_loan second;
+
+	quick = true;
+	open_trial(&lone, 5, MSG_RING_BLOCK);
+	first = lend_short();
+	ck_assert(!msg_outbox_lend_quick(&lone.outbox, 40, &second));
+	second = lend_one(40);
+	ck_assert_uint_eq(msg_lender_loans(&lone.outbox.lender), 2);
+	ck_assert(!msg_outbox_send_quick(&lone.outbox, &first, 40));
+	msg_outbox_abandon(&lone.outbox, &second);
+	ck_assert_uint_eq(msg_lender_loans(&lone.outbox.lender), 1);
+	msg_outbox_abandon(&lone.outbox, &first);
+	ck_assert_uint_eq(msg_lender_loans(&lone.outbox.lender), 0);
+	ck_assert_uint_eq(refused(), 0);
+	close_trial(&lone);
+}
+END_TEST
+
+/* It promises no more than there is. */
+START_TEST(the_quick_way_ends_with_slots_places_and_leave)
+{
+	enum { LEAST = 4 };
+	struct msg_outbox *o = &lone.outbox;
+	struct msg_loan loan;
+	uint32_t n = 1;
+
+	open_trial(&lone, 6, MSG_RING_BLOCK);
+	if (_i == 0)
+		o->lender.pool.free_count = LEAST;
+	else if (_i == 1)
+		o->loan_max = LEAST;
+	ck_assert(msg_outbox_lend_alone(o, 40, &loan));
+	for (;; n++) {
+		uint64_t next = msg_lender_next(&o->lender);
+
+		lone.lengths[next] = 40;
+		fill(loan.data, 40, next);
+		ck_assert(n == 1 ? msg_outbox_send_alone(o, &loan, 40)
+				 : msg_outbox_send_quick(o, &loan, 40));
+		if (!msg_outbox_lend_quick(o, 40, &loan))
+			break;
+	}
+	if (_i < 2)
+		ck_assert_uint_eq(n, LEAST);
+	ck_assert_uint_le(n, o->ring.mask + 1);
+	ck_assert_uint_le(msg_ring_backlog(&o->ring), o->ring.mask + 1);
 	close_trial(&lone);
 }
 END_TEST
@@ -614,8 +721,11 @@ int main(void)
 	tcase_add_test(
 		entries, who_gives_back_at_the_last_moment_is_not_evicted);
 	tcase_add_test(entries, who_holds_all_for_too_long_is_evicted);
-	tcase_add_test(
-		entries, the_short_way_takes_a_loan_once_and_no_other);
+	tcase_add_loop_test(
+		entries, the_short_way_takes_a_loan_once_and_no_other, 0, 2);
+	tcase_add_test(entries, the_quick_way_is_for_one_loan_at_a_time);
+	tcase_add_loop_test(entries,
+		the_quick_way_ends_with_slots_places_and_leave, 0, 3);
 	tcase_add_test(trials, readers_that_may_be_lapped_know_what_they_lost);
 	tcase_add_test(trials, readers_that_may_not_be_lapped_lose_nothing);
 	tcase_add_test(trials, readers_that_lag_are_evicted_and_others_go_on);

@@ -211,7 +211,7 @@ START_TEST(what_the_lane_refuses_is_counted_and_leaves_a_gap)
 		give(borrow(4 * BODY), 'b', 4 * BODY, false), -MSG_ERROR_FABRIC);
 	ck_assert_uint_eq(counter(MSG_COUNTER_SEND_FAILED), 2);
 	/* Announcements tell of both: they are lost for every subscriber. */
-	ck_assert_uint_eq(msg_counter_get(&t.lender.sent), t.lender.sequence);
+	ck_assert_uint_eq(msg_counter_get(&t.sent), t.lender.sequence);
 	for (int i = 0; i < 7; i++)
 		ck_assert_int_eq(give(borrow(10), 'c', 10, true), 0);
 	ck_assert_int_eq(msg_transmitter_flush(&t), -MSG_ERROR_FABRIC);
@@ -222,7 +222,7 @@ START_TEST(what_the_lane_refuses_is_counted_and_leaves_a_gap)
 	ck_assert_int_eq(give(borrow(10), 'd', 10, false), 0);
 	ck_assert_uint_eq(frame_count, 1);
 	ck_assert_uint_eq(read_frame(0).sequence, before);
-	ck_assert_uint_eq(msg_counter_get(&t.lender.sent), before + 1);
+	ck_assert_uint_eq(msg_counter_get(&t.sent), before + 1);
 	msg_transmitter_linger(&t, MSG_NS_PER_S);
 	ck_assert_uint_eq(t.lender.pool.free_count, 8);
 	close_all();
@@ -250,7 +250,7 @@ START_TEST(a_flush_that_met_a_full_lane_can_be_repeated)
 	uint64_t first;
 
 	open_all(3 * BODY, 8, (struct memory_wire_options){0});
-	first = msg_counter_get(&t.lender.sent);
+	first = msg_counter_get(&t.sent);
 	ck_assert_int_eq(give(borrow(2 * BODY), 'a', 2 * BODY, true), 0);
 	/* With the lane, and held back there by `more`. */
 	ck_assert_uint_eq(frame_count, 0);
@@ -258,11 +258,11 @@ START_TEST(a_flush_that_met_a_full_lane_can_be_repeated)
 	ck_assert_int_eq(msg_transmitter_flush(&t), -MSG_ERROR_AGAIN);
 	ck_assert_int_eq(msg_transmitter_flush(&t), -MSG_ERROR_AGAIN);
 	ck_assert_uint_eq(frame_count, 0);
-	ck_assert_uint_eq(msg_counter_get(&t.lender.sent), first);
+	ck_assert_uint_eq(msg_counter_get(&t.sent), first);
 	memory_wire_options.again = 0;
 	ck_assert_int_eq(msg_transmitter_flush(&t), 0);
 	ck_assert_uint_eq(frame_count, 3);
-	ck_assert_uint_eq(msg_counter_get(&t.lender.sent), first + 1);
+	ck_assert_uint_eq(msg_counter_get(&t.sent), first + 1);
 	msg_transmitter_linger(&t, MSG_NS_PER_S);
 	ck_assert_uint_eq(t.lender.pool.free_count, 8);
 	close_all();
