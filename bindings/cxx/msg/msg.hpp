@@ -822,6 +822,10 @@ public:
 private:
 	friend class msg::subscriber;
 
+	explicit views(::msg_subscriber *from) noexcept : subscriber_(from)
+	{
+	}
+
 	void drop_kept() noexcept
 	{
 		int left = 0;
@@ -883,8 +887,11 @@ public:
 	/* As take, into views of its own: `for (auto m : subscriber.take())`. */
 	template <int Count = 32> [[nodiscard]] views<Count> take()
 	{
-		views<Count> out;
-		take(out);
+		views<Count> out(handle_);
+		int result = msg_subscriber_take(handle_, out.views_, Count);
+		if (result < 0)
+			detail::fail_steady(result, "msg_subscriber_take");
+		out.count_ = result;
 		return out;
 	}
 
