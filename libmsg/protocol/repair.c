@@ -115,17 +115,15 @@ static void learn_rtt(struct msg_repair *repair, uint64_t sample, uint64_t now)
 	repair->rtt_known = true;
 }
 
-static void crowd_begin_second(struct msg_repair *repair, uint64_t now)
+/* All are asked to report. */
+static void crowd_count_anew(struct msg_repair *repair)
 {
-	if (now - repair->crowd_ns < MSG_NS_PER_S)
-		return;
 	repair->crowd = repair->crowd_count > MSG_REPAIR_CROWD_SET;
-	repair->crowd_ns = now;
 	repair->crowd_count = 0;
 	memset(repair->crowd_set, 0, sizeof repair->crowd_set);
 }
 
-/* One more who asks. */
+/* One more who is there. */
 static void crowd_count(struct msg_repair *repair, uint64_t receiver)
 {
 	uint64_t bit = msg_hash_mix(receiver) % MSG_REPAIR_CROWD_BITS;
@@ -163,6 +161,7 @@ bool msg_repair_report(struct msg_repair *repair,
 		learn_rtt(repair, report->rtt_ns, now);
 	if (report->flags & MSG_REPORT_LEAVING)
 		return true;
+	crowd_count(repair, report->receiver);
 	repair->report = *report;
 	repair->report.count = bits_used(report);
 	repair->heard = msg_frame_near(repair->next, report->heard);
@@ -175,8 +174,6 @@ bool msg_repair_report(struct msg_repair *repair,
 	if (repair->report.count == 0)
 		return true;
 	repair->counts.naks++;
-	crowd_begin_second(repair, now);
-	crowd_count(repair, report->receiver);
 	return true;
 }
 
@@ -395,16 +392,18 @@ static void look(struct msg_repair *repair, uint64_t now)
 	repair->seen_serial = repair->serial;
 }
 
-/* Ask all to report: not too often, and not a crowd. */
+/* Ask all to report: not too often, and a crowd seldom. */
 static uint8_t ask_flag(struct msg_repair *repair, uint64_t now)
 {
 	uint64_t pause = repair->rtt_known ? repair->options.ask_ns
 					   : repair->options.heartbeat_ns;
 
-	if (repair->crowd ||
-		(repair->asked_ns != 0 && now - repair->asked_ns < pause))
+	if (repair->crowd)
+		pause = MSG_REPAIR_CROWD_NS;
+	if (repair->asked_ns != 0 && now - repair->asked_ns < pause)
 		return 0;
 	repair->asked_ns = now;
+	crowd_count_anew(repair);
 	return MSG_PROBE_ASK;
 }
 
@@ -420,7 +419,8 @@ static void probe(struct msg_repair *repair, uint64_t now,
 	repair->beat_ns = least(4 * repair->beat_ns, heartbeat_ns);
 	repair->counts.probes++;
 	action->kind = MSG_REPAIR_PROBE;
-	action->flags = crowd_flag(repair) | ask_flag(repair, now);
+	action->flags = ask_flag(repair, now);
+	action->flags |= crowd_flag(repair);
 }
 
 /* The last frame, while it can be had and is small enough. */
@@ -445,7 +445,6 @@ void msg_repair_due(struct msg_repair *repair, uint64_t now,
 	uint64_t heartbeat_ns = repair->options.heartbeat_ns;
 
 	*action = (struct msg_repair_action){.stamp = now};
-	crowd_begin_second(repair, now);
 	look(repair, now);
 	/* A clock that jumped back. */
 	if (repair->beat_at > now + heartbeat_ns)

@@ -36,12 +36,17 @@
  * of it is left anybody may have them; of the rest a receiver gets what a small
  * bucket of its own allows (shared with those whose names hash alike), so that
  * one that asks for everything leaves something to the others.  What is not
- * answered is asked for again.  Past MSG_REPAIR_CROWD receivers asking within a
- * second all are told to back off, and every repair is multicast.
+ * answered is asked for again.
+ *
+ * A crowd.  Whoever reports between two probes that ask all to is counted.  Past
+ * MSG_REPAIR_CROWD of them all are told to back off, and every repair is
+ * multicast, from then on: the first loss that all share is no exception, for all
+ * have answered the first probe before.  A crowd is counted anew, and asked, once
+ * in MSG_REPAIR_CROWD_NS.
  *
  * Hostile input.  A report of frames or repairs never sent is not believed as a
  * whole.  A liar gets no more than the buckets give, and can make others get
- * their repairs by multicast and later (crowd), and probes come later, but never
+ * their repairs by multicast and two round trips later (crowd), and probes come later, but never
  * later than the heartbeat (round trip).  A report makes its sender no promise
  * about where repairs go: that the reach in it is the sender's own is for the
  * caller to check, as far as the link can tell.
@@ -65,7 +70,8 @@
 #define MSG_REPAIR_BEAT_MIN_NS 1000000u
 #define MSG_REPAIR_RTT_MAX_NS 1000000000u
 #define MSG_REPAIR_CROWD 1000u
-/* Askers are counted as bits set by their hashed names: 1000 of them set about
+#define MSG_REPAIR_CROWD_NS (UINT64_C(60) * 1000000000)
+/* Receivers are counted as bits set by their hashed names: 1000 of them set about
  * 4096 * (1 - exp(-1000 / 4096)) = 887. */
 #define MSG_REPAIR_CROWD_BITS 4096u
 #define MSG_REPAIR_CROWD_SET 887u
@@ -160,9 +166,8 @@ struct msg_repair {
 	uint64_t rtt_before_ns;
 	uint64_t rtt_period;
 	bool rtt_known;
-	/* The crowd: the second being counted. */
+	/* The crowd: who has reported since asked_ns. */
 	bool crowd;
-	uint64_t crowd_ns;
 	uint32_t crowd_count;
 	uint64_t crowd_set[MSG_REPAIR_CROWD_BITS / 64];
 	struct msg_pace pace;

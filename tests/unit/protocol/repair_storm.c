@@ -130,7 +130,7 @@ START_TEST(answers_are_limited_too)
 }
 END_TEST
 
-/* Counts the askers of one second, near enough. */
+/* Counts those who ask, near enough. */
 static uint64_t crowd_comes(uint64_t first)
 {
 	uint64_t count = 0;
@@ -164,10 +164,12 @@ START_TEST(a_crowd_is_told_to_back_off_and_gets_multicasts)
 	msg_repair_forget(&repair, 6);
 	ask(A, 10, repair.serial, "5");
 	EXPECT("aC");
-	/* A second of few: no crowd, and the probe may ask again. */
-	story_now += MSG_NS_PER_S;
+	/* It is asked again after a while, and counted anew: few are no crowd. */
+	story_now += MSG_REPAIR_CROWD_NS;
+	msg_repair_due(&repair, story_now, &action);
+	ck_assert_uint_eq(action.flags, MSG_PROBE_CROWD | MSG_PROBE_ASK);
 	ask(A, 10, repair.serial, "8");
-	story_now += MSG_NS_PER_S;
+	story_now += MSG_REPAIR_CROWD_NS;
 	msg_repair_due(&repair, story_now, &action);
 	ck_assert(!repair.crowd);
 	ck_assert_int_eq(action.kind, MSG_REPAIR_PROBE);
@@ -175,23 +177,45 @@ START_TEST(a_crowd_is_told_to_back_off_and_gets_multicasts)
 }
 END_TEST
 
-START_TEST(a_crowd_that_stays_is_one_from_second_to_second)
+/* Who answers the first probe, with nothing to ask for. */
+START_TEST(a_crowd_is_known_before_its_first_loss)
+{
+	begin(0);
+	sent(1);
+	due(story_now);
+	EXPECT("pA");
+	story_now += RTT;
+	for (uint64_t i = 1; i <= 1100; i++)
+		ask(i, 1, 0, "");
+	ck_assert(repair.crowd);
+	due(story_now);
+	EXPECT("pC");
+	sent(9);
+	ask(A, 10, 0, "3");
+	EXPECT("m3#1");
+}
+END_TEST
+
+START_TEST(a_crowd_that_stays_is_one_from_count_to_count)
 {
 	begin(0);
 	sent(10);
+	due(story_now);
 	crowd_comes(1);
-	for (uint64_t i = 0; i < 2000; i++)
-		ask(10000 + i, 10, 0, "3");
-	ck_assert(repair.crowd);
-	story_now += MSG_NS_PER_S;
+	for (int times = 0; times < 3; times++) {
+		story_now += MSG_REPAIR_CROWD_NS;
+		due(story_now);
+		ck_assert(repair.crowd);
+		for (uint64_t i = 0; i < 2000; i++)
+			ask(i, 10, 0, "");
+	}
+	story_now += MSG_REPAIR_CROWD_NS;
 	due(story_now);
 	ck_assert(repair.crowd);
-	for (uint64_t i = 0; i < 2000; i++)
-		ask(i, 10, 0, "3");
-	story_now += MSG_NS_PER_S;
+	story_now += MSG_REPAIR_CROWD_NS - HEARTBEAT;
 	due(story_now);
 	ck_assert(repair.crowd);
-	story_now += MSG_NS_PER_S;
+	story_now += HEARTBEAT;
 	due(story_now);
 	ck_assert(!repair.crowd);
 }
@@ -217,6 +241,7 @@ void add_storm_tests(Suite *suite)
 	tcase_add_test(storm, small_frames_cost_what_they_have);
 	tcase_add_test(storm, answers_are_limited_too);
 	tcase_add_test(storm, a_crowd_is_told_to_back_off_and_gets_multicasts);
-	tcase_add_test(storm, a_crowd_that_stays_is_one_from_second_to_second);
+	tcase_add_test(storm, a_crowd_is_known_before_its_first_loss);
+	tcase_add_test(storm, a_crowd_that_stays_is_one_from_count_to_count);
 	tcase_add_test(storm, few_that_ask_often_are_no_crowd);
 }
