@@ -60,7 +60,7 @@ int main(int argc, char **argv)
 	/* Options of an older program have no name for it. */
 	if (lane.broker)
 		setenv("MSG_BROKER", lane.broker, 1);
-	if (!lane.device && !lane.broker)
+	if (!lane.broker)
 		load_once();
 	add_basic(suite);
 	add_loans(suite);
