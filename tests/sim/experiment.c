@@ -40,10 +40,13 @@ static void add(uint64_t **values, uint64_t *count, uint64_t *room,
 	(*values)[(*count)++] = value;
 }
 
-static bool is_slow(
+static bool is_apart(
 	const struct laboratory *lab, const struct receiver *receiver)
 {
-	return lab->experiment->slow_ns > 0 && receiver->options.node == 1;
+	const struct experiment *e = lab->experiment;
+
+	return (e->slow_ns > 0 || e->cry_loss > 0) &&
+	       receiver->options.node == 1;
 }
 
 static void delivered(void *context, const struct receiver *receiver,
@@ -54,7 +57,7 @@ static void delivered(void *context, const struct receiver *receiver,
 	uint64_t age = lab->world.now - packet->born;
 
 	lab->last_ns = lab->world.now;
-	if (is_slow(lab, receiver))
+	if (is_apart(lab, receiver))
 		return;
 	add(&result->latencies, &result->latency_count, &lab->latency_room,
 		age);
@@ -119,6 +122,8 @@ static void start_receiver(struct laboratory *lab, uint32_t node)
 	struct net_faults faults = {
 		.delay_ns = e->delay_ns, .loss = e->loss};
 
+	if (node == 1 && e->cry_loss > 0)
+		faults.loss = e->cry_loss;
 	lab->net.links[0][node].faults = faults;
 	lab->net.links[node][0].faults = faults;
 	lab->net.nodes[node].member = true;
@@ -160,9 +165,9 @@ static void sum(struct laboratory *lab)
 	for (uint32_t i = 0; i < e->receivers; i++) {
 		const struct book *book = &lab->receivers[i].streams[0]->book;
 
-		if (is_slow(lab, &lab->receivers[i])) {
-			result->slow_delivered = book->delivered;
-			result->slow_lost = book->lost;
+		if (is_apart(lab, &lab->receivers[i])) {
+			result->apart_delivered = book->delivered;
+			result->apart_lost = book->lost;
 		} else {
 			result->lost += book->lost;
 		}

@@ -25,12 +25,14 @@ struct experiment {
 	uint32_t history;     /* Frames. */
 	enum msg_flow_policy policy;
 	uint32_t k;
-	uint64_t slow_ns;     /* The first receiver's time for a frame. */
+	/* One apart from the others: the first receiver, if one is not 0. */
+	uint64_t slow_ns;     /* Its time for a frame. */
+	uint32_t cry_loss;    /* Its loss. */
 	uint64_t give_up_ns;
 };
 
 struct experiment_result {
-	/* Ascending; of all receivers but a slow one. */
+	/* Ascending; of all receivers but the one apart. */
 	uint64_t *latencies;  /* From the application to the application. */
 	uint64_t latency_count;
 	uint64_t *repairs;    /* Of repaired ones: what the loss cost. */
@@ -38,7 +40,7 @@ struct experiment_result {
 	double seconds;       /* Until all was there. */
 	double published_s;   /* Until all had been sent once. */
 	double goodput;       /* Payload bits a second, one receiver. */
-	uint64_t lost, slow_delivered, slow_lost;
+	uint64_t lost, apart_delivered, apart_lost;
 	uint64_t repairs_sent, reports;
 	double blocked;       /* Share of the time. */
 	bool failed;

@@ -276,7 +276,7 @@ static void slow(struct figures *f)
 			names[policy], (double)fast / r.published_s,
 			(double)quantile(r.latencies, r.latency_count, 0.99) /
 				1e3,
-			r.lost, r.slow_delivered, r.slow_lost, r.blocked,
+			r.lost, r.apart_delivered, r.apart_lost, r.blocked,
 			r.repairs_sent);
 		experiment_end(&r);
 	}

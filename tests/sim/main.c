@@ -8,6 +8,7 @@
 #include "crowd.h"
 #include "figures.h"
 #include "mutants.h"
+#include "neighbours.h"
 #include "play.h"
 
 /* So many are played one by one, too, to compare.  In a crowd the two may differ
@@ -28,6 +29,7 @@ static const char help[] =
 	"  --messages N      of each publisher, more or less (2000)\n"
 	"  --forged N        packets of a stranger\n"
 	"  --crowd N         N receivers of one publisher, by cohorts\n"
+	"  --neighbours      what one bad receiver of eight costs the others\n"
 	"  --figures FOLDER  tables, and pictures where there is gnuplot\n"
 	"  --trace           a line for each thing that happens\n"
 	"  --twice           each seed twice: both must be the same\n"
@@ -39,7 +41,7 @@ static const char help[] =
 struct settings {
 	struct play_settings play;
 	uint64_t seeds;
-	bool many, twice, mutants;
+	bool many, twice, mutants, neighbours;
 	uint32_t crowd;
 	const char *figures;
 };
@@ -143,6 +145,15 @@ static int play_many(const struct settings *settings)
 	return 0;
 }
 
+/* More than a crowd back off at the first loss that they share, too. */
+static bool is_quiet(
+	const struct crowd_settings *crowd, const struct crowd_result *result)
+{
+	return crowd->loss != CROWD_EVERYWHERE ||
+	       crowd->receivers < 2 * MSG_REPAIR_CROWD ||
+	       result->naks_first < crowd->receivers / 4;
+}
+
 /* By cohorts or one by one, the receivers do the same. */
 static bool is_same(
 	const struct crowd_result *a, const struct crowd_result *b)
@@ -195,7 +206,10 @@ static int play_crowd(const struct settings *settings)
 			result.hash);
 		if (result.failed)
 			printf("FAILED: %s\n", result.failure);
-		failed |= result.failed || !check_apart(crowd, &result);
+		if (!is_quiet(&crowd, &result))
+			puts("FAILED: too many asked at once");
+		failed |= result.failed || !is_quiet(&crowd, &result) ||
+			  !check_apart(crowd, &result);
 	}
 	return failed;
 }
@@ -222,6 +236,8 @@ static void read_options(int argc, char **argv, struct settings *settings)
 				(uint32_t)number(argc, argv, &i);
 		} else if (!strcmp(a, "--crowd")) {
 			settings->crowd = (uint32_t)number(argc, argv, &i);
+		} else if (!strcmp(a, "--neighbours")) {
+			settings->neighbours = true;
 		} else if (!strcmp(a, "--figures") && i + 1 < argc) {
 			settings->figures = argv[++i];
 		} else if (!strcmp(a, "--trace")) {
@@ -252,5 +268,8 @@ int main(int argc, char **argv)
 		return figures_write(settings.figures);
 	if (settings.crowd)
 		return play_crowd(&settings);
+	if (settings.neighbours)
+		return neighbours_play(
+			settings.play.seed, settings.play.messages);
 	return play_many(&settings);
 }
