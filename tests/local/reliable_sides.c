@@ -70,6 +70,21 @@ static uint32_t make(uint8_t *data, uint64_t seed, uint64_t i, bool *alone)
 	return bytes;
 }
 
+/* Of this process, in KiB. */
+static long memory_kib(void)
+{
+	FILE *status = fopen("/proc/self/status", "r");
+	char line[256];
+	long kib = -1;
+
+	while (status && kib < 0 && fgets(line, sizeof line, status))
+		if (sscanf(line, "VmData: %ld kB", &kib) != 1)
+			kib = -1;
+	if (status)
+		fclose(status);
+	return kib;
+}
+
 static void pause_ms(uint64_t ms)
 {
 	struct timespec time = {
@@ -133,6 +148,7 @@ static int publish(struct msg_node *node, char **argv)
 	uint64_t rate = strtoull(argv[7], NULL, 0);
 	struct msg_publisher *p;
 	uint64_t refused = 0, start;
+	long memory;
 
 	o.topic = argv[2];
 	o.message_bytes_max = BYTES_MAX;
@@ -150,6 +166,7 @@ static int publish(struct msg_node *node, char **argv)
 	pause_ms(strtoull(argv[6], NULL, 0));
 	printf("begins\n");
 	fflush(stdout);
+	memory = memory_kib();
 	start = now_ns();
 	for (uint64_t i = 0; i < count; i++) {
 		while (rate > 0 && (now_ns() - start) * rate / 1000000000u < i) {
@@ -164,6 +181,12 @@ static int publish(struct msg_node *node, char **argv)
 		(unsigned long long)((now_ns() - start) / 1000000),
 		(unsigned long long)refused,
 		(unsigned long long)msg_publisher_counter(p, MSG_COUNTER_NAKS));
+	printf("%ld KiB more than when it began\n", memory_kib() - memory);
+	printf("%llu unbelieved, %llu malformed\n",
+		(unsigned long long)msg_publisher_counter(
+			p, MSG_COUNTER_UNBELIEVED),
+		(unsigned long long)msg_publisher_counter(
+			p, MSG_COUNTER_MALFORMED));
 	printf("%llu connected, %llu broken, %llu cut off, %llu held up\n",
 		(unsigned long long)msg_publisher_counter(
 			p, MSG_COUNTER_CONNECTED),
@@ -201,6 +224,7 @@ static int subscribe(struct msg_node *node, char **argv)
 	uint64_t allowed = strtoull(argv[5], NULL, 0);
 	uint64_t next = 0, lost = 0, gaps = 0, heard = now_ns();
 	uint64_t nap_us = wish("SIDES_NAP_US"), publisher = 0;
+	long memory = -1;
 	struct msg_subscriber *s;
 	struct msg_view views[64];
 
@@ -236,6 +260,8 @@ static int subscribe(struct msg_node *node, char **argv)
 						.lost_before);
 				return 1;
 			}
+			if (memory < 0)
+				memory = memory_kib();
 			lost += gap;
 			gaps += gap > 0;
 			check(s, &views[i], seed);
@@ -261,6 +287,14 @@ static int subscribe(struct msg_node *node, char **argv)
 		(unsigned long long)lost, (unsigned long long)gaps,
 		(unsigned long long)msg_subscriber_counter(
 			s, MSG_COUNTER_REATTACHED));
+	printf("%ld KiB more than when it began\n", memory_kib() - memory);
+	printf("%llu unbelieved, %llu malformed, %llu late\n",
+		(unsigned long long)msg_subscriber_counter(
+			s, MSG_COUNTER_UNBELIEVED),
+		(unsigned long long)msg_subscriber_counter(
+			s, MSG_COUNTER_MALFORMED),
+		(unsigned long long)msg_subscriber_counter(
+			s, MSG_COUNTER_LATE));
 	must(msg_subscriber_close(s), "close");
 	return lost > allowed;
 }
