@@ -18,7 +18,9 @@
  * first what all have left behind, then, of readers that may be lapped, the
  * older half of what they have not taken.  A reader that may not be lapped
  * makes the loan say AGAIN.  Should slots be short for a tenth of a second
- * because readers give nothing back, the one that holds most loses its ring.
+ * because readers give nothing back, the one that holds most loses its ring; and
+ * so should memory for large messages be short for longer than the publisher has
+ * patience.
  *
  * Who reads is told on a socket, and that there is news in a word of shared
  * memory.  It is looked at behind a fence, before any slot is taken back (a
@@ -52,6 +54,7 @@ struct msg_outbox_options {
 	uint32_t large_bytes_max;   /* Larger ones up to this, in … */
 	uint64_t large_memory_bytes; /* … so much, in all, of … */
 	uint8_t *area; /* … msg_large_area_bytes of that.  NULL: none are. */
+	uint64_t large_patience_ns; /* With readers that have them in hand. */
 	uint32_t publisher;
 	uint64_t first_sequence;
 	msg_counter_t *counters;      /* MSG_COUNTER_COUNT */
@@ -96,6 +99,8 @@ struct msg_outbox {
 struct msg_outbox_large {
 	struct msg_large_pool pool;
 	uint32_t bytes_max;
+	uint64_t patience_ns;
+	uint64_t starved_ns; /* Since when memory was not to be had; 0: it was. */
 	uint32_t taken; /* What msg_large_take gave last. */
 	size_t wanted;  /* What it is asked for. */
 	int result;     /* What it said. */

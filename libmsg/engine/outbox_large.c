@@ -12,6 +12,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/trail.h"
 
 int outbox_open_large(
@@ -28,6 +29,7 @@ int outbox_open_large(
 		return msg_fail(
 			MSG_ERROR_MEMORY, "no memory for large messages");
 	o->large->bytes_max = options->large_bytes_max;
+	o->large->patience_ns = options->large_patience_ns;
 	msg_large_open_in(&o->large->pool, NULL, MSG_CHANNEL_LOCAL,
 		options->large_memory_bytes, &area);
 	return 0;
@@ -71,13 +73,59 @@ static bool has_memory(const struct msg_outbox *o)
 	return large->result != -MSG_ERROR_AGAIN;
 }
 
+/* Bytes of a large message, by the slot it belongs to. */
+static uint64_t weight(void *outbox, uint32_t slot)
+{
+	const struct msg_outbox *o = outbox;
+	uint32_t buffer = o->lender.pool.slots[slot].loan_offset &
+			  ~OUTBOX_IN_BUFFER;
+
+	return outbox_is_large(o, slot)
+		       ? msg_large_capacity(&o->large->pool, buffer)
+		       : 0;
+}
+
+static bool is_lent(const struct msg_outbox *o)
+{
+	for (uint32_t i = 0; i < o->large->pool.top; i++) {
+		uint32_t slot = o->large->owners[i].slot;
+
+		if (o->large->pool.buffers[i].used &&
+			o->lender.pool.slots[slot].generation ==
+				o->large->owners[i].generation)
+			return true;
+	}
+	return false;
+}
+
+/* No memory is to be had.  If that lasts, and it is not for loans, whoever holds
+ * most loses the ring, unless that one is waited for. */
+static bool relieve(struct msg_outbox *o)
+{
+	struct msg_outbox_large *large = o->large;
+	uint64_t now = msg_clock_coarse_ns();
+	uint32_t reader;
+
+	if (large->starved_ns == 0)
+		large->starved_ns = now;
+	if (now - large->starved_ns < large->patience_ns || is_lent(o))
+		return false;
+	large->starved_ns = 0;
+	reader = msg_ring_heaviest(&o->ring, weight);
+	if (reader == MSG_RING_READERS_MAX)
+		return false;
+	msg_ring_evict(&o->ring, reader);
+	return outbox_reclaim(o, has_memory);
+}
+
 int outbox_take_large(struct msg_outbox *o, size_t bytes, uint32_t *buffer)
 {
 	struct msg_outbox_large *large = o->large;
 
 	large->wanted = bytes;
-	if (!has_memory(o) && !outbox_reclaim(o, has_memory))
+	if (!has_memory(o) && !outbox_reclaim(o, has_memory) && !relieve(o))
 		return outbox_refuse(o);
+	large->starved_ns = 0;
 	*buffer = large->taken;
 	return large->result;
 }

@@ -420,6 +420,53 @@ uint32_t msg_ring_hoarder(struct msg_ring_writer *w)
 	return found;
 }
 
+/* Of an entry that somebody has in hand: it is there, or a pin. */
+static uint64_t weigh(struct msg_ring_writer *w, uint64_t index,
+	msg_ring_weight_fn *weight)
+{
+	uint32_t token = MSG_RING_NO_TOKEN;
+	uint32_t i;
+
+	if (index - w->tail < w->head - w->tail) {
+		token = w->tokens[index & w->mask];
+	} else {
+		i = find_pin(w, index);
+		if (i < w->pin_count && w->pins[i].index == index)
+			token = w->pins[i].token;
+	}
+	return token == MSG_RING_NO_TOKEN ? 0 : weight(w->context, token);
+}
+
+uint32_t msg_ring_heaviest(
+	struct msg_ring_writer *w, msg_ring_weight_fn *weight)
+{
+	uint32_t found = MSG_RING_READERS_MAX;
+	uint64_t most = 0;
+
+	for (uint32_t k = 0; k < w->reader_top; k++) {
+		const struct msg_ring_ledger *ledger = w->readers[k].ledger;
+		uint64_t in_hand = 0;
+		struct claim c;
+
+		if (!read_claim(w, k, &c))
+			continue;
+		for (uint64_t at = c.low; at < c.next; at++)
+			in_hand += weigh(w, at, weight);
+		for (uint32_t h = 0; h < c.held_top; h++) {
+			uint64_t held = msg_load(&ledger->held[h], acquire);
+
+			in_hand += held ? weigh(w, held - 1, weight) : 0;
+		}
+		if (in_hand > most) {
+			most = in_hand;
+			found = w->readers[k].slow == MSG_RING_BLOCK
+					? MSG_RING_READERS_MAX
+					: k;
+		}
+	}
+	return found;
+}
+
 /* ---- sleepers ---------------------------------------------------------- */
 
 void msg_ring_wake_behind(struct msg_ring_writer *w)

@@ -129,6 +129,12 @@ void msg_ring_evict(struct msg_ring_writer *writer, uint32_t reader);
  * writer waits for one that has most, or has yet to take. */
 uint32_t msg_ring_hoarder(struct msg_ring_writer *writer);
 
+/* The same, by what `weight` says of each token in hand; what a reader has yet to
+ * take is in nobody's. */
+typedef uint64_t msg_ring_weight_fn(void *context, uint32_t token);
+uint32_t msg_ring_heaviest(
+	struct msg_ring_writer *writer, msg_ring_weight_fn *weight);
+
 /* Whether the reader's place is taken, and not by one that was evicted. */
 bool msg_ring_writer_has(const struct msg_ring_writer *writer, uint32_t reader);
 

@@ -31,7 +31,7 @@ MSG_TTL=0 usage "MSG_TTL: 0 is out of range: 1 to 255"
 
 "$MSGBROKERD" --help >"$work/help" || fail "--help: exit $?"
 for option in name socket interface device lane groups port ttl frame-bytes \
-	slots spin-us spin socket-mode socket-group no-network config \
+	slots large-bytes spin-us spin socket-mode socket-group no-network config \
 	check-config json quiet verbose help version; do
 	check "--$option is told" grep -q -- "--$option" "$work/help"
 	check "--$option is in the manual" grep -qE -- "[-]${option}( |\$)" \

@@ -69,8 +69,8 @@ static void teardown(void)
 
 /* ---- both sides ------------------------------------------------------------ */
 
-static struct msg_publisher *publish_on(
-	struct msg_node *on, uint32_t reliability, size_t memory)
+static struct msg_publisher *publish_with(struct msg_node *on,
+	uint32_t reliability, size_t memory, uint32_t give_up_ms)
 {
 	struct msg_publisher_options o = MSG_PUBLISHER_OPTIONS;
 	struct msg_publisher *p;
@@ -80,10 +80,16 @@ static struct msg_publisher *publish_on(
 	o.flow = MSG_FLOW_MIN;
 	o.large_bytes_max = BYTES;
 	o.large_memory_bytes = memory;
-	o.give_up_ms = 5000;
+	o.give_up_ms = give_up_ms;
 	ck_assert_msg(msg_publisher_open(on, &o, &p) == 0, "%s",
 		msg_error_text());
 	return p;
+}
+
+static struct msg_publisher *publish_on(
+	struct msg_node *on, uint32_t reliability, size_t memory)
+{
+	return publish_with(on, reliability, memory, 5000);
 }
 
 static struct msg_subscriber *subscribe_on(
@@ -359,6 +365,279 @@ START_TEST(a_reader_that_keeps_views_stops_nobody_for_good)
 }
 END_TEST
 
+/* ---- on one host ------------------------------------------------------------ */
+
+static struct msg_subscriber *subscribe_slowly(uint32_t slow)
+{
+	struct msg_subscriber_options o = MSG_SUBSCRIBER_OPTIONS;
+	struct msg_subscriber *s;
+
+	o.topic = TOPIC;
+	o.large_bytes_max = BYTES;
+	o.slow = slow;
+	ck_assert_msg(msg_subscriber_open(node, &o, &s) == 0, "%s",
+		msg_error_text());
+	return s;
+}
+
+/* Whether a third finds room while one who reads keeps two, for a second; his
+ * publisher has patience for 0.3. */
+static bool is_waited_for(uint32_t slow)
+{
+	struct msg_subscriber *keeps = subscribe_slowly(slow);
+	struct msg_publisher *p = publish_with(
+		node, MSG_RELIABILITY_RELIABLE, 2 * (BYTES + 4096), 300);
+	struct msg_view kept[2], view;
+	uint64_t end = now_ns() + (uint64_t)S_NS;
+	bool put_third = false;
+
+	for (uint64_t i = 0; i < 2; i++) {
+		put(p, i, BYTES);
+		kept[i] = expect(keeps, i, BYTES);
+	}
+	while (!put_third && now_ns() < end) {
+		put_third = try_put(p, 2, BYTES);
+		sleep_us(1000);
+	}
+	if (put_third) {
+		ck_assert_int_eq(msg_subscriber_take(keeps, &view, 1),
+			-MSG_ERROR_EVICTED);
+		msg_subscriber_release(keeps, kept, 2);
+	} else {
+		for (uint64_t i = 0; i < 2; i++)
+			ck_assert(message_is(kept[i].data, BYTES,
+				kept[i].publisher, i));
+		msg_subscriber_release(keeps, kept, 2);
+		ck_assert_int_eq(msg_subscriber_take(keeps, &view, 1), 0);
+		put(p, 2, BYTES);
+		expect_back(keeps, 2, BYTES);
+	}
+	ck_assert_int_eq(msg_subscriber_close(keeps), 0);
+	ck_assert_int_eq(msg_publisher_close(p), 0);
+	return !put_third;
+}
+
+START_TEST(who_keeps_all_memory_of_a_local_publisher_loses_the_ring)
+{
+	setup();
+	ck_assert(!is_waited_for(MSG_SLOW_LAP));
+	ck_assert(!is_waited_for(MSG_SLOW_EVICT));
+	ck_assert(is_waited_for(MSG_SLOW_BLOCK));
+	teardown();
+}
+END_TEST
+
+/* ---- those that die ----------------------------------------------------------- */
+
+/* Keeps the first two large messages, and makes no call from there on. */
+static void keep_two(struct actor *me, const void *context)
+{
+	struct msg_node *mine;
+	struct msg_subscriber *s;
+	struct msg_view view;
+	uint32_t kept = 0;
+
+	(void)context;
+	actor_must(me, host_node(&host, &mine), "node");
+	node = mine;
+	s = subscribe_slowly(MSG_SLOW_BLOCK);
+	atomic_store(&me->ready, true);
+	while (kept < 2) {
+		int n = msg_subscriber_take(s, &view, 1);
+
+		actor_must(me, n, "take");
+		kept += n == 1 && view.bytes == BYTES;
+		atomic_store(&me->in_hand, kept);
+		if (n == 0)
+			sleep_us(100);
+	}
+	while (!atomic_load(&me->stop))
+		sleep_us(1000);
+}
+
+/* Publishes three, the second of them large, and makes no call from there on. */
+static void publish_three(struct actor *me, const void *context)
+{
+	struct msg_node *mine;
+	struct msg_publisher *p;
+
+	actor_must(me, host_node(&host, &mine), "node");
+	p = publish_on(mine, *(const uint32_t *)context, 2 * BYTES);
+	atomic_store(&me->publisher, msg_publisher_id(p));
+	atomic_store(&me->ready, true);
+	while (atomic_load(&me->mode) != ACTOR_KEEP)
+		sleep_us(100);
+	for (uint64_t i = 0; i < 3; i++) {
+		size_t bytes = i == 1 ? BYTES : 100;
+
+		while (!try_put(p, i, bytes))
+			sleep_us(100);
+		atomic_store(&me->published, i + 1);
+	}
+	while (!atomic_load(&me->stop))
+		sleep_us(1000);
+}
+
+static unsigned areas_mapped(void)
+{
+	return process_maps(getpid(), "memfd:msg-large");
+}
+
+/* Who may not be lapped dies with all memory in hand: at once there is room. */
+START_TEST(a_subscriber_that_dies_gives_all_back)
+{
+	struct msg_publisher *p;
+	struct msg_subscriber *s;
+	struct actor *keeps;
+
+	setup();
+	keeps = actor_start("keeps", keep_two, NULL);
+	AWAIT(20, atomic_load(&keeps->ready));
+	s = subscribe_on(node, BYTES, true);
+	p = publish_on(node, deliveries[_i], 2 * (BYTES + 4096));
+	meet(s);
+	for (uint64_t i = 0; i < 2; i++) {
+		put(p, i, BYTES);
+		expect_back(s, i, BYTES);
+	}
+	AWAIT(20, atomic_load(&keeps->in_hand) == 2);
+	ck_assert(!try_put(p, 2, BYTES));
+	actor_kill(keeps);
+	for (uint64_t i = 2; i < 5; i++) {
+		put(p, i, BYTES);
+		expect_back(s, i, BYTES);
+	}
+	ck_assert_int_eq(msg_subscriber_close(s), 0);
+	ck_assert_int_eq(msg_publisher_close(p), 0);
+	teardown();
+}
+END_TEST
+
+/* What it had published is read, also by the other host, from memory that is the
+ * broker's, too; views stay as they are. */
+static void read_of_dead(
+	struct msg_subscriber *here, struct msg_subscriber *there, int delivery)
+{
+	struct actor *dies =
+		actor_start("dies", publish_three, &deliveries[delivery]);
+	struct msg_view view;
+
+	AWAIT(20, atomic_load(&dies->ready));
+	meet(here);
+	meet(there);
+	atomic_store(&dies->mode, ACTOR_KEEP);
+	AWAIT(20, atomic_load(&dies->published) == 3);
+	actor_kill(dies);
+	expect_back(there, 0, 100);
+	expect_back(there, 1, BYTES);
+	expect_back(there, 2, 100);
+	expect_back(here, 0, 100);
+	view = expect(here, 1, BYTES);
+	expect_back(here, 2, 100);
+	/* All but the feed's. */
+	AWAIT(20, process_maps(host.broker, "memfd:msg-large") == 1);
+	ck_assert_uint_eq(areas_mapped(), 2);
+	ck_assert(message_is(view.data, BYTES, view.publisher, 1));
+	msg_subscriber_release(here, &view, 1);
+	for (uint64_t end = now_ns() + 20 * (uint64_t)S_NS;
+		areas_mapped() > 1;) {
+		ck_assert_uint_lt(now_ns(), end);
+		if (take(here, &view, S_NS / 100))
+			ck_abort_msg("message %d came", (int)view.sequence);
+	}
+}
+
+/* The first round opens what is opened once. */
+START_TEST(what_a_dead_publisher_has_shown_is_read)
+{
+	struct msg_subscriber *here, *there;
+	unsigned descriptors = 0;
+
+	setup();
+	here = subscribe_on(node, BYTES, true);
+	there = subscribe_on(other, BYTES, true);
+	for (int i = 0; i < 3; i++) {
+		read_of_dead(here, there, _i);
+		if (i == 0) {
+			sleep_us(500000);
+			descriptors = process_descriptors(host.broker);
+		}
+	}
+	AWAIT(20, process_descriptors(host.broker) <= descriptors);
+	ck_assert_int_eq(msg_subscriber_close(here), 0);
+	ck_assert_int_eq(msg_subscriber_close(there), 0);
+	ck_assert_uint_eq(areas_mapped(), 0);
+	teardown();
+}
+END_TEST
+
+/* Views stay readable, large messages go on among those of this host; and when a
+ * broker is back, from host to host. */
+START_TEST(a_broker_that_dies_takes_no_message_along)
+{
+	struct msg_publisher *p, *theirs;
+	struct msg_subscriber *here, *there;
+	struct msg_view held, of_theirs;
+	uint64_t next = 2;
+
+	setup();
+	here = subscribe_on(node, BYTES, true);
+	there = subscribe_on(other, BYTES, true);
+	p = publish_on(node, deliveries[_i], 4 * BYTES);
+	meet(here);
+	meet(there);
+	put(p, 0, BYTES);
+	held = expect(here, 0, BYTES);
+	expect_back(there, 0, BYTES);
+	theirs = publish_on(other, deliveries[_i], 4 * BYTES);
+	meet(here);
+	put(theirs, 0, BYTES);
+	of_theirs = expect(here, 0, BYTES);
+	expect_back(there, 0, BYTES);
+	ck_assert(WIFSIGNALED(host_end(&host, SIGKILL)));
+	put(p, 1, BYTES);
+	expect_back(here, 1, BYTES);
+	host_start(&host);
+	/* Until both of this host have moved to its memory, and the other has
+	 * found it. */
+	while (msg_publisher_counter(p, MSG_COUNTER_REATTACHED) == 0 ||
+		msg_subscriber_counter(here, MSG_COUNTER_REATTACHED) == 0) {
+		put(p, next, 50);
+		expect_back(here, next++, 50);
+		ck_assert_uint_lt(next, 5000);
+		sleep_us(10000);
+	}
+	for (int i = 0; i < 3; i++) {
+		put(p, next, BYTES);
+		expect_back(here, next++, BYTES);
+	}
+	ck_assert(message_is(held.data, BYTES, held.publisher, 0));
+	ck_assert(message_is(of_theirs.data, BYTES, of_theirs.publisher, 0));
+	for (;;) {
+		struct msg_view view;
+
+		/* What was lost to it meanwhile it is told of. */
+		ck_assert(take(there, &view, 30 * S_NS));
+		if (view.event == MSG_EVENT_MESSAGE &&
+			view.sequence == next - 1) {
+			ck_assert(message_is(view.data, BYTES, view.publisher,
+				view.sequence));
+			msg_subscriber_release(there, &view, 1);
+			break;
+		}
+		msg_subscriber_release(there, &view, 1);
+	}
+	msg_subscriber_release(here, &held, 1);
+	msg_subscriber_release(here, &of_theirs, 1);
+	ck_assert_int_eq(msg_subscriber_close(here), 0);
+	ck_assert_int_eq(msg_subscriber_close(there), 0);
+	ck_assert_int_eq(msg_publisher_close(p), 0);
+	ck_assert_int_eq(msg_publisher_close(theirs), 0);
+	ck_assert_uint_eq(areas_mapped(), 0);
+	teardown();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("survive_large");
@@ -371,5 +650,13 @@ int main(void)
 	tcase_add_loop_test(large, many_pass_through_little_memory, 0, 2);
 	tcase_add_loop_test(large,
 		a_reader_that_keeps_views_stops_nobody_for_good, 0, 2);
+	tcase_add_test(large,
+		who_keeps_all_memory_of_a_local_publisher_loses_the_ring);
+	tcase_add_loop_test(
+		large, a_subscriber_that_dies_gives_all_back, 0, 2);
+	tcase_add_loop_test(
+		large, what_a_dead_publisher_has_shown_is_read, 0, 2);
+	tcase_add_loop_test(
+		large, a_broker_that_dies_takes_no_message_along, 0, 2);
 	return check_main(suite, NULL);
 }

@@ -346,8 +346,7 @@ struct msg_publisher_options {
 	                               memory of their own, and receivers read
 	                               them from there (RDMA READ) when their
 	                               turn comes, 256 receivers at a time.  0:
-	                               there are none.  Not BEST_EFFORT, and
-	                               without a broker. */
+	                               there are none.  Not BEST_EFFORT. */
 	size_t large_memory_bytes;  /* Memory for them, in all: lent out, and kept
 	                               as history and for who is reading; at
 	                               least large_bytes_max; twice that, 64 MiB
@@ -519,11 +518,13 @@ struct msg_subscriber_options {
 	size_t large_bytes_max;       /* Take large messages (see the publisher's)
 	                                 up to this; what is larger is lost,
 	                                 counted, with reason TOO_LARGE.  0: none.
-	                                 Not BEST_EFFORT, and without a broker. */
+	                                 Not BEST_EFFORT. */
 	size_t large_memory_bytes;    /* Memory for them, in all: being read, and
 	                                 in your hands; at least large_bytes_max;
 	                                 twice that.  A stream whose next one finds
-	                                 none waits until you release some. */
+	                                 none waits until you release some.
+	                                 Through a broker of no account: it is the
+	                                 broker's, and the publishers'. */
 	const struct msg_type *type;  /* What it expects of each publisher; the
 	                                 subscriber keeps it.  NULL: anything. */
 };
