@@ -18,8 +18,8 @@
  * nothing.  What its entries say is checked here: within the area, and in no page
  * that a message in hand stands in.
  *
- * Callers: relay.c, keep.c.  Test: tests/conformance through a broker,
- * tests/survive/test_large.c.
+ * Callers: relay.c, keep.c.  Test: tests/unit/broker/test_keep_large.c,
+ * tests/survive/test_large.c, tests/conformance through a broker.
  */
 #ifndef BROKER_KEEP_LARGE_H
 #define BROKER_KEEP_LARGE_H

@@ -84,7 +84,8 @@ enum msg_ring_kind {
 	                        far it is.  Of others `lost` is 0, or the one
 	                        reader it is for + 1. */
 	MSG_RING_LARGE = 6,  /* One message of `total` bytes in a buffer of its
-	                        own, number `place`; never in a broker. */
+	                        own, number `place`; where others map those, at
+	                        page `place` of their area (engine/large.h). */
 };
 
 #define MSG_RING_INLINE_BYTES 32u

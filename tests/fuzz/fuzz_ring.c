@@ -4,7 +4,8 @@
  *
  * The first byte chooses.  A reader against a hostile writer: the input is
  * written over header, entries and pool, piece by piece, while an inbox takes,
- * keeps and releases; whatever it hands out must lie in the pool.  Or a writer
+ * keeps and releases; whatever it hands out must lie in the pool, or be a large
+ * message in its area.  Or a writer
  * against a hostile reader: the input is one ledger, again and again, beside an
  * honest one, whose slots must stay its own, and no slot may be freed twice.
  *
@@ -23,6 +24,7 @@
 #define HELD 6u
 #define SLOTS 12u
 #define POOL_BYTES 2048u
+#define AREA_BYTES (3 * MSG_LARGE_PAGE)
 #define LEDGER_BYTES (sizeof(struct msg_ring_ledger) + HELD * sizeof(uint64_t))
 
 struct input {
@@ -85,12 +87,16 @@ static void write_entry(
 }
 
 static void look_at(const struct msg_inbox *inbox, const struct msg_view *view,
-	const uint8_t *pool)
+	const uint8_t *pool, const uint8_t *area)
 {
 	struct msg_segment segments[16];
 	int n = msg_inbox_segments(inbox, view, segments, 16);
 
 	MUST(n >= 1);
+	if (view->event != MSG_EVENT_MESSAGE) {
+		MUST(n == 1 && segments[0].bytes == 0);
+		return;
+	}
 	for (int i = 0; i < n; i++) {
 		const uint8_t *data = segments[i].data;
 		const struct msg_inbox_record *r =
@@ -98,6 +104,13 @@ static void look_at(const struct msg_inbox *inbox, const struct msg_view *view,
 
 		if (r && data == (const uint8_t *)r->inline_data) {
 			MUST(segments[i].bytes <= MSG_RING_INLINE_BYTES);
+			continue;
+		}
+		if (r && r->kind == MSG_RING_LARGE) {
+			MUST(n == 1 && data >= area + MSG_LARGE_PAGE &&
+				data <= area + AREA_BYTES);
+			MUST(segments[i].bytes <=
+				(size_t)(area + AREA_BYTES - data));
 			continue;
 		}
 		MUST(data >= pool && data <= pool + POOL_BYTES);
@@ -111,6 +124,8 @@ static void read_hostile(struct input *in)
 	struct msg_inbox_options options = {.record_count = 8,
 		.ring_max = 1,
 		.publisher_count_max = 2,
+		.large_bytes_max = MSG_LARGE_PAGE + 1,
+		.events = true,
 		.counters = counters};
 	struct msg_inbox_ring_options ring = {.entry_count = ENTRIES,
 		.pool_bytes = POOL_BYTES,
@@ -118,6 +133,7 @@ static void read_hostile(struct input *in)
 		.held_max = HELD};
 	struct msg_ring_header *header = zeroed(msg_ring_bytes(ENTRIES));
 	uint8_t *pool = zeroed(POOL_BYTES);
+	uint8_t *area = zeroed(AREA_BYTES);
 	struct msg_inbox_ring *opened;
 	struct msg_view views[8 + MSG_PACK_COUNT_MAX];
 	struct msg_inbox inbox;
@@ -125,6 +141,8 @@ static void read_hostile(struct input *in)
 
 	ring.header = header;
 	ring.pool = pool;
+	ring.area = area;
+	ring.area_bytes = AREA_BYTES;
 	ring.ledger = zeroed(LEDGER_BYTES);
 	atomic_store(&header->head, number(in, 8));
 	MUST(msg_inbox_open(&inbox, &options) == 0);
@@ -150,7 +168,7 @@ static void read_hostile(struct input *in)
 			n += msg_inbox_take(
 				&inbox, views + n, 1 + (int)get(in, 1) % 8);
 			for (int i = 0; i < n; i++)
-				look_at(&inbox, &views[i], pool);
+				look_at(&inbox, &views[i], pool, area);
 			if (n > (int)MSG_PACK_COUNT_MAX) {
 				msg_inbox_release(&inbox, views, n);
 				n = 0;
@@ -173,6 +191,7 @@ static void read_hostile(struct input *in)
 	free(ring.ledger);
 	free(header);
 	free(pool);
+	free(area);
 }
 
 /* ---- a hostile reader -------------------------------------------------- */
