@@ -67,6 +67,60 @@ static int open_session(void *context)
 				    msg_session_side(f->session)->fd);
 }
 
+static int open_fetch(struct feed *f)
+{
+	const struct msg_channel_module *module;
+	struct msg_channels_options options = {
+		.memory = f->pool.base,
+		.memory_bytes = msg_receive_narrow_bytes(&f->receiver.pool),
+		.receive_count = 1,
+		.send_count = MSG_FETCH_READS,
+		.connection_max = MSG_FETCH_ITEMS,
+	};
+	struct msg_fetch_options fetch = {.give_up_ns = GIVE_UP_NS};
+	char text[MSG_LINK_TEXT_BYTES] = "";
+	int result = msg_link_module_channels(&module);
+
+	if (result < 0)
+		return result;
+	result = module->open(
+		f->network->domain, &options, &f->channels, text);
+	if (result < 0)
+		return msg_fail(-result, "%s", text);
+	f->fetch = calloc(1, sizeof *f->fetch);
+	if (!f->fetch)
+		return msg_fail(MSG_ERROR_MEMORY, "no memory to catch up");
+	fetch.channels = f->channels;
+	result = msg_fetch_open(f->fetch, &fetch);
+	if (result < 0)
+		return result;
+	f->receiver.fetch = f->fetch;
+	return server_watch_lane(f->server, f->channels->fd);
+}
+
+static void close_fetch(struct feed *f)
+{
+	if (f->receiver.fetch)
+		msg_fetch_close(f->fetch);
+	f->receiver.fetch = NULL;
+	if (f->channels)
+		f->channels->ops->close(f->channels);
+	free(f->fetch);
+	f->channels = NULL;
+	f->fetch = NULL;
+}
+
+/* Somebody wants history for the first time.  Where it cannot be read, it is asked
+ * for. */
+static void read_history(struct feed *f)
+{
+	if (!f->network->domain->reads || open_fetch(f) == 0)
+		return;
+	msg_log(&f->log, MSG_LOG_WARNING, "history-unread",
+		"history is asked for and not read: %s", msg_trail_text());
+	close_fetch(f);
+}
+
 static int open_receiver(struct feed *f)
 {
 	struct network *n = f->network;
@@ -81,6 +135,7 @@ static int open_receiver(struct feed *f)
 		.reliable = true,
 		.ask_ns = ASK_NS,
 		.give_up_ns = GIVE_UP_NS,
+		.fetch_count = n->domain->reads ? MSG_FETCH_SLOTS : 0,
 		.revoke = true,
 		.large_count = MSG_LARGE_BUFFERS_MAX,
 		.connected_count = CONNECTED_SLOTS,
@@ -175,6 +230,7 @@ void feed_close(struct feed *f)
 		return;
 	msg_receiver_leave(&f->receiver);
 	feed_close_large(f);
+	close_fetch(f);
 	if (f->follow.topics)
 		msg_follow_close(&f->follow);
 	if (f->session)
@@ -246,6 +302,7 @@ void feed_wish(struct feed *f, struct stream *stream)
 	if (wish.history > 0 && !f->history) {
 		f->history = true;
 		retain(f);
+		read_history(f);
 	}
 }
 

@@ -31,6 +31,8 @@
  * patient one counts (what is given up is lost to all of them, and who waits
  * longer than he would has lost nothing); one that is tagged is enough; and of a
  * publisher that is new to us so much history is asked for as any of them wants.
+ * On a lane where that costs them nothing, much of it is read from where the
+ * publishers keep it (engine/fetch.h), into slots of the same pool.
  * Who comes later begins with what the ring of the topic still has: so many
  * entries are retained there as slots can be spared.
  */
@@ -64,6 +66,8 @@ struct feed {
 	struct msg_link *link;
 	struct msg_link *side; /* For reliable topics. */
 	struct msg_session *session; /* For connected ones, once one was heard. */
+	struct msg_channels *channels; /* To read history, once it was wanted. */
+	struct msg_fetch *fetch;
 	struct server *server; /* It watches what the feed opens. */
 	struct msg_receiver receiver;
 	struct msg_follow follow;

@@ -2,7 +2,8 @@
 /*
  * late.c - how long a late joiner takes to have what was sent before it came.
  *
- *     perf_late [--interface IF] [--bytes N] [--count N] [--rounds N] [--fifo]
+ *     perf_late [--interface IF | --device NAME] [--bytes N] [--count N]
+ *         [--rounds N] [--fifo]
  *
  * A publisher of its own process has sent COUNT messages of a reliable topic, in
  * batches of 32, and sleeps; a thread of its node serves who asks.  A subscriber
@@ -12,7 +13,7 @@
  *     live   the same messages as they are sent, to a subscriber that is there
  *     late   the same messages from the history
  *
- * One line a round: bytes, count, copy, live, late in ns, of late how long until
+ * --device: by a verbs lane, where it reads them.  One line a round: bytes, count, copy, live, late in ns, of late how long until
  * the first message came, and the frames that were read from the publisher.  Times of opening sockets and buffers are in none
  * of them: late counts from the open call's return.
  * Neighbours: reliable.sh.  Test: perf.smoke.
@@ -41,11 +42,12 @@
 
 static struct {
 	const char *interface;
+	const char *device;
 	uint32_t bytes;
 	uint32_t count;
 	uint32_t rounds;
 	bool fifo;
-} plan = {"lo", 64, 100000, 3, false};
+} plan = {"lo", NULL, 64, 100000, 3, false};
 
 static uint64_t now_ns(void)
 {
@@ -76,8 +78,9 @@ static struct msg_node *open_node(uint32_t flags)
 	struct msg_node_options o = MSG_NODE_OPTIONS;
 	struct msg_node *node;
 
-	o.interface = plan.interface;
-	o.lane = MSG_LANE_UDP;
+	o.interface = plan.device ? NULL : plan.interface;
+	o.device = plan.device;
+	o.lane = plan.device ? MSG_LANE_VERBS : MSG_LANE_UDP;
 	o.broker = MSG_BROKER_NEVER;
 	o.flags = flags;
 	must(msg_node_open(&o, &node), "node");
@@ -339,6 +342,7 @@ static bool parse(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"interface", required_argument, NULL, 'i'},
+		{"device", required_argument, NULL, 'd'},
 		{"bytes", required_argument, NULL, 'b'},
 		{"count", required_argument, NULL, 'c'},
 		{"rounds", required_argument, NULL, 'r'},
@@ -348,6 +352,8 @@ static bool parse(int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
 		if (option == 'i')
 			plan.interface = optarg;
+		else if (option == 'd')
+			plan.device = optarg;
 		else if (option == 'b')
 			plan.bytes = (uint32_t)strtoul(optarg, NULL, 0);
 		else if (option == 'c')
