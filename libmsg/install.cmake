@@ -2,7 +2,7 @@
 #
 # What `cmake --install` puts where, and the static library.
 #
-#   include/msg/            msg.h, stats.h, broker.h, type.h; msg.hpp (bindings/cxx/)
+#   include/msg/            msg.h, stats.h, broker.h, type.h; *.hpp (bindings/cxx/)
 #   LIB/libmsg.so, .a       the same functions in both, and no others
 #   LIB/msg/                libmsg-fabric.so, which libmsg loads by itself
 #   LIB/pkgconfig/          libmsg.pc

@@ -56,7 +56,8 @@ quietly 'install' "$CMAKE" --install "$BUILD" --prefix "$prefix"
 
 libdir=$(dirname "$(find "$prefix" -name libmsg.a)")
 for file in include/msg/msg.h include/msg/stats.h include/msg/broker.h include/msg/type.h \
-	include/msg/msg.hpp bin/msg \
+	include/msg/msg.hpp include/msg/type.hpp include/msg/protobuf_c.hpp \
+	include/msg/cxx/subscriber.hpp bin/msg \
 	"${libdir#"$prefix/"}/msg/libmsg-fabric.so" \
 	"${libdir#"$prefix/"}/libfabric/libudmc-fi.so"; do
 	[ -f "$prefix/$file" ] || { echo "FAIL: no $file"; exit 1; }

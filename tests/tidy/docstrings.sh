@@ -21,7 +21,8 @@ mapfile -t cxx < <(files '^bindings/.*\.hpp$')
 for header in "${cxx[@]}"; do
 	said=$(awk -f "$here/docstrings_cxx.awk" "$header")
 	complain_all < <(grep -v '^count ' <<<"$said" || true)
-	[ "${said##*count }" -gt 0 ] ||
+	# A header may hold a struct of static functions alone.
+	[ "${said##*count }" -gt 0 ] || grep -q '^	static ' "$header" ||
 		complain "$header:1: no public function was found"
 done
 verdict "contracts of $((${#headers[@]} + ${#cxx[@]})) headers"

@@ -38,6 +38,7 @@ inside || /^[\t ]*\/\*/ {
 	commented = 0
 	next
 }
+/^inline .*\(/ { total++ }
 /^inline .*\(/ && !commented { complain($0) }
 /^\t*};/ { public[indent + 1] = 0 }
 
