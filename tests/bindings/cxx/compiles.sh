@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# compiles.sh - msg.hpp alone, before and after what else holds MSG_* names, and
-# all that the conformance program says with it, compile without a warning: with
+# compiles.sh - each header alone, msg.hpp before and after what else holds MSG_*
+# names, and all that the conformance program says with it, compile without a warning: with
 # each C++ compiler here, as C++17 and C++20, with and without assertions.
 set -euo pipefail
 : "${SOURCE:?}"
@@ -51,17 +51,34 @@ right_aligned msg::view &a: struct alignas(8) s { char c[64]; }; (void)a.get_if<
 wrong_aligned msg::view &a: struct alignas(64) s { char c[64]; }; (void)a.get_if<s>();
 right_result msg::publisher &a: if (!a.publish("x")) throw 1;
 wrong_result msg::publisher &a: a.publish("x");
+right_place msg::typed_publisher<five> &a: auto c = a.loan(); *c = {5};
+wrong_place msg::typed_publisher<six> &a: auto c = a.loan(); (void)c;
+right_read const msg::typed_subscriber<five> &a: msg::view v; const five *c = a.get(v); (void)c;
+wrong_read const msg::typed_subscriber<five> &a: msg::view v; five *c = a.get(v); (void)c;
 right_const msg::view &a: const int &c = a.as<int>(); (void)c;
 wrong_const msg::view &a: int &c = a.as<int>(); (void)c;
 CPP
 
+cat >"$work/types.hpp" <<'CPP'
+#include <msg/type.hpp>
+struct five { int number; };
+MSG_CXX_STRUCT(five, "five", MSG_CXX_FIELD(five, number));
+/* One that is not written in place. */
+struct six;
+template <> struct msg::codec<six> {
+	using value = int;
+	static constexpr bool in_place = false;
+	static msg::type make_type();
+};
+CPP
+
 # The right ones together, of the wrong ones each alone.
-echo '#include <msg/msg.hpp>' >"$work/right.cpp"
+echo '#include "types.hpp"' >"$work/right.cpp"
 while read -r name rest; do
 	file=$work/right.cpp
 	case $name in wrong_*)
 		file=$work/$name.cpp
-		echo '#include <msg/msg.hpp>' >"$file" ;;
+		echo '#include "types.hpp"' >"$file" ;;
 	esac
 	printf 'void %s(%s);\nvoid %s(%s) { %s }\n' "$name" "${rest%%: *}" \
 		"$name" "${rest%%: *}" "${rest#*: }" >>"$file"
@@ -97,6 +114,14 @@ for compiler in g++ clang++; do
 	# Leaving fields out is what they are for; -Wextra would have all named.
 	must $compiler c++20 "$work/designated.cpp" -Wno-missing-field-initializers
 	must $compiler c++17 "$SOURCE/tests/bindings/cxx/conformance.cpp"
+	for header in "$SOURCE"/bindings/cxx/msg/*.hpp \
+		"$SOURCE"/bindings/cxx/msg/cxx/*.hpp; do
+		case $header in
+		*/protobuf_c.hpp) [ -e /usr/include/protobuf-c ] || continue ;;
+		esac
+		echo "#include \"$header\"" >"$work/header.cpp"
+		must $compiler c++17 "$work/header.cpp"
+	done
 	must $compiler c++17 "$work/right.cpp"
 	for file in "$work"/wrong_*.cpp; do
 		count=$((count + 1))

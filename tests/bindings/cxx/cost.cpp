@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * cost.cpp - the loops of cost_c.c written with msg.hpp, and a program that runs
- * the ones or the others: callgrind counts them.
+ * cost.cpp - the loops of cost_c.c written with msg.hpp and with type.hpp, and a
+ * program that runs the ones or the others: callgrind counts them.
  *
- *     MSG_MODULE_DIR=... cost c|cxx BATCH COUNT
+ *     MSG_MODULE_DIR=... cost c|cxx|typed BATCH COUNT
  *
  * Every run makes the same calls of the library in the same order, so that only
  * what stands around them differs.  Neighbour: cost.sh.
  */
 #include "cost.h"
 
-#include <msg/msg.hpp>
+#include <msg/type.hpp>
 
 #include <cstdio>
 #include <cstdlib>
+
+struct cost_record {
+	std::uint64_t words[COST_BYTES / 8];
+};
 
 void cost_cxx_publish(msg::publisher &publisher, int batch);
 void cost_cxx_receive(msg::subscriber &subscriber, int batch);
@@ -39,8 +43,42 @@ COST_APART void cost_cxx_receive(msg::subscriber &subscriber, int batch)
 	std::uint64_t sum = 0;
 
 	for (msg::message m : views)
-		sum += *static_cast<const std::uint64_t *>(m.data()) +
-			m.lost_before();
+		if (const cost_record *record = m.get_if<cost_record>())
+			sum += record->words[0] + m.lost_before();
+	if (sum != cost_sum(batch))
+		cost_broken("take");
+}
+
+MSG_CXX_STRUCT(cost_record, "cost_record", MSG_CXX_FIELD(cost_record, words));
+
+using typed_out = msg::typed_publisher<cost_record>;
+using typed_in = msg::typed_subscriber<cost_record>;
+
+void cost_typed_publish(typed_out &publisher, int batch);
+void cost_typed_receive(typed_in &subscriber, int batch);
+
+COST_APART void cost_typed_publish(typed_out &publisher, int batch)
+{
+	for (int i = 1; i <= batch; i++) {
+		auto loan = publisher.loan();
+		if (!loan)
+			cost_broken("loan");
+		loan->words[0] = static_cast<std::uint64_t>(i);
+		if (i == batch)
+			loan.send();
+		else
+			loan.queue();
+	}
+}
+
+COST_APART void cost_typed_receive(typed_in &subscriber, int batch)
+{
+	msg::views<COST_BATCH_MAX> views = subscriber.take<COST_BATCH_MAX>();
+	std::uint64_t sum = 0;
+
+	for (msg::message m : views)
+		if (const cost_record *record = subscriber.get(m))
+			sum += record->words[0] + m.lost_before();
 	if (sum != cost_sum(batch))
 		cost_broken("take");
 }
@@ -54,11 +92,12 @@ void cost_broken(const char *what)
 int main(int argc, char **argv)
 {
 	bool in_c = argc > 1 && std::strcmp(argv[1], "c") == 0;
+	bool typed = argc > 1 && std::strcmp(argv[1], "typed") == 0;
 	int batch = argc > 3 ? std::atoi(argv[2]) : 0;
 	int count = argc > 3 ? std::atoi(argv[3]) : 0;
 
 	if (batch < 1 || batch > COST_BATCH_MAX || count < batch) {
-		std::fprintf(stderr, "usage: %s c|cxx BATCH COUNT\n", argv[0]);
+		std::fprintf(stderr, "usage: %s c|cxx|typed BATCH COUNT\n", argv[0]);
 		return 2;
 	}
 	msg::node_options options;
@@ -67,14 +106,20 @@ int main(int argc, char **argv)
 	msg::subscriber_options in;
 	in.topic = "perf.cost";
 	in.buffer_count = 256;
-	msg::subscriber subscriber(node, in);
-	msg::publisher publisher(node, "perf.cost");
+	/* All of them with the type, so that only the calls differ. */
+	typed_in typed_subscriber(node, in);
+	typed_out typed_publisher(node, "perf.cost");
+	msg::subscriber &subscriber = typed_subscriber.untyped();
+	msg::publisher &publisher = typed_publisher.untyped();
 
 	cost_warm(publisher.get(), subscriber.get(), batch);
 	for (int i = 0; i < count / batch; i++) {
 		if (in_c) {
 			cost_c_publish(publisher.get(), batch);
 			cost_c_receive(subscriber.get(), batch);
+		} else if (typed) {
+			cost_typed_publish(typed_publisher, batch);
+			cost_typed_receive(typed_subscriber, batch);
 		} else {
 			cost_cxx_publish(publisher, batch);
 			cost_cxx_receive(subscriber, batch);

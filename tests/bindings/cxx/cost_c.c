@@ -35,7 +35,10 @@ static inline __attribute__((always_inline)) void receive(
 	if (n < 0)
 		cost_broken("take");
 	for (int i = 0; i < n; i++)
-		sum += *(const uint64_t *)views[i].data + views[i].lost_before;
+		/* As everybody has to look who reads a struct. */
+		if (views[i].bytes == COST_BYTES && views[i].segment_count == 1)
+			sum += *(const uint64_t *)views[i].data +
+			       views[i].lost_before;
 	if (sum != cost_sum(batch))
 		cost_broken("take");
 	msg_subscriber_release(subscriber, views, n);
