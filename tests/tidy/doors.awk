@@ -64,7 +64,8 @@ function of_system(room, header) {
 		return holds("link/fabric provider", room) ? "" : \
 			"only link/fabric/ and provider/ speak to the fabric"
 	if (header ~ /^(google|protobuf-c)\//)
-		return holds("topic link/shm schema", room) ? "" : \
+		return holds("topic link/shm schema", room) || \
+			FILENAME ~ /^bindings\/cxx\/msg\/protobuf_c\.hpp$/ ? "" : \
 			"only topic/, link/shm/ and schema/ speak protobuf"
 	if (room == "protocol" && !holds(pure, header))
 		return "protocol/ is pure; of libc only " pure
