@@ -174,6 +174,8 @@ int msg_cstruct_write(const struct msg_cstruct *table, struct msg_wire_out *out)
 	result = put_struct(&w, table, 1);
 	if (result < 0)
 		return result;
+	if (out->starved)
+		return msg_fail(MSG_ERROR_MEMORY, "no memory for a schema");
 	if (out->failed)
 		return msg_fail(MSG_ERROR_ARGUMENT,
 			"the schema of %s takes more than %zu bytes",

@@ -129,6 +129,7 @@ struct msg_wire_out {
 	size_t capacity;
 	size_t limit;
 	bool failed;
+	bool starved; /* Failed for want of memory. */
 };
 
 static inline bool msg_wire_grow(struct msg_wire_out *out, size_t more)
@@ -147,7 +148,7 @@ static inline bool msg_wire_grow(struct msg_wire_out *out, size_t more)
 		room *= 2;
 	data = realloc(out->data, room);
 	if (!data) {
-		out->failed = true;
+		out->failed = out->starved = true;
 		return false;
 	}
 	out->data = data;

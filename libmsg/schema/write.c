@@ -244,7 +244,7 @@ int msg_schema_write(const struct msg_schema *schema, struct msg_wire_out *out)
 				schema->messages[0].name);
 		written |= one;
 	}
-	if (failed)
+	if (failed || out->starved)
 		return msg_fail(MSG_ERROR_MEMORY, "no memory for a schema");
 	if (out->failed)
 		return msg_fail(MSG_ERROR_TOO_LARGE,
