@@ -153,10 +153,13 @@ void msg_recover_ask_begin(struct msg_recover *recover);
 uint64_t msg_recover_next_missing(
 	const struct msg_recover *recover, uint64_t frame);
 
-/* Frames heard of, by what came last. */
+/* For the echo: so many frames were sent.  Reports speak of no others.  A forged
+ * number may be further ahead than the half of all that a report can tell apart. */
 static inline uint64_t msg_recover_heard(const struct msg_recover *r)
 {
-	return r->next > r->echo ? r->next : r->echo;
+	if (r->echo <= r->next)
+		return r->next;
+	return r->echo - r->next <= INT32_MAX ? r->echo : r->next + INT32_MAX;
 }
 
 /* When report() has work. */
