@@ -7,6 +7,7 @@
 
 #include <msg/msg.h>
 
+#include "base/atomic.h"
 #include "base/trail.h"
 
 static int show(struct msg_history_shelf *shelf, void *memory, size_t bytes,
@@ -83,5 +84,5 @@ void msg_shelf_raise(struct msg_history_shelf *shelf, uint64_t floor)
 	atomic_store_explicit(at, htole64(floor), memory_order_relaxed);
 	/* Before anything that is written to slots or places from now on.
 	 * Partner: the device, or the thread that serves readers. */
-	atomic_thread_fence(memory_order_release);
+	msg_fence(release);
 }

@@ -5,6 +5,7 @@
 #include <endian.h>
 #include <string.h>
 
+#include "base/atomic.h"
 #include "base/trail.h"
 
 #define EVENTS 32
@@ -94,7 +95,7 @@ void msg_show_void_at(uint8_t *data)
 {
 	atomic_store_explicit(seal_of(data), 0, memory_order_relaxed);
 	/* Before anything that is written there from now on. */
-	atomic_thread_fence(memory_order_seq_cst);
+	msg_fence(seq_cst);
 }
 
 void msg_show_seal(struct msg_show *show, uint32_t buffer, size_t bytes,
