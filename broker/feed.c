@@ -320,6 +320,7 @@ int feed_add(struct feed *f, struct stream *stream, uint64_t epoch,
 		.epoch = epoch,
 		.shared = true,
 		.free = msg_receiver_free,
+		.free_all = msg_receiver_free_all,
 		.wake = stream_wake,
 		.context = &f->receiver,
 	};

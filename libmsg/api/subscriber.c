@@ -530,21 +530,26 @@ static APART int take(
 
 /* The usual lone message through a broker, in line; it is like the one before,
  * so there is nothing to sift if there was not. */
-int msg_subscriber_take(
+static APART int take_ring(
 	struct msg_subscriber *s, struct msg_view *views, int count)
 {
-	int n;
+	int n = msg_subscription_take_quick(s->subscription, views, count);
 
-	if (count < 1 || !views)
-		return -MSG_ERROR_ARGUMENT;
-	if (!s->subscription || msg_load(&s->expected.count, relaxed) != 0)
-		return take(s, views, count);
-	n = msg_subscription_take_quick(s->subscription, views, count);
 	if (n > 0)
 		return n;
 	if (n == 0)
 		return msg_subscription_take_none(s->subscription, views);
 	return take(s, views, count);
+}
+
+int msg_subscriber_take(
+	struct msg_subscriber *s, struct msg_view *views, int count)
+{
+	if (count < 1 || !views)
+		return -MSG_ERROR_ARGUMENT;
+	if (!s->subscription || msg_load(&s->expected.count, relaxed) != 0)
+		return take(s, views, count);
+	return take_ring(s, views, count);
 }
 
 void msg_subscriber_release(

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/trail.h"
+#include "engine/inbox_quick.h"
 
 /* Turns without a message (foreign frames, announcements) in one take: a
  * flood of those must not keep the caller. */
@@ -25,6 +26,7 @@ static int open_ring(struct msg_direct *d)
 		.entry_count = MSG_RING_ENTRIES_MIN,
 		.pin_max = buffer_count,
 		.free = msg_receiver_free,
+		.free_all = msg_receiver_free_all,
 		.context = &d->receiver,
 	};
 	size_t ledger = msg_ring_ledger_bytes(buffer_count);
@@ -126,8 +128,10 @@ static void settle(struct msg_direct *d)
 int msg_direct_take(struct msg_direct *d, struct msg_view *views, int count)
 {
 	for (int i = 0; i < IDLE_TURNS_MAX; i++) {
-		int n = msg_inbox_take(&d->inbox, views, count);
+		int n = 0;
 
+		if (!msg_inbox_is_empty(&d->inbox))
+			n = msg_inbox_take(&d->inbox, views, count);
 		/* What is ready is returned without another look at the link:
 		 * on a kernel lane that would be a system call more between a
 		 * message and its reader. */

@@ -29,7 +29,7 @@
  * What a ring says is hostile until checked: kind, place, bytes, publisher,
  * segments are copied once and compared with the pool's size.
  * One thread but for release, find, segments and copy.
- * Test: tests/unit/engine/test_inbox.c, tests/conformance, tests/contract.
+ * Test: tests/unit/engine/test_inbox*.c, tests/conformance, tests/contract.
  */
 #ifndef MSG_ENGINE_INBOX_H
 #define MSG_ENGINE_INBOX_H

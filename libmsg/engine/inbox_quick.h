@@ -18,7 +18,7 @@
  * Nothing is undone: an entry that it declines is still there for the usual way,
  * and one that was revoked while it was claimed is counted there.
  * Neighbours: inbox_take.c; in line in topic/subscription.h.
- * Test: tests/unit/engine/test_inbox.c, tests/explore (again), perf.cost.
+ * Test: tests/unit/engine/test_inbox_quick.c, tests/explore (again), perf.cost.
  */
 #ifndef MSG_ENGINE_INBOX_QUICK_H
 #define MSG_ENGINE_INBOX_QUICK_H
@@ -53,6 +53,17 @@ MSG_INBOX_INLINE int inbox_quick_none(struct msg_inbox *inbox)
 		msg_ring_settle(reader, reader->next);
 	MSG_PROBE2(take, inbox, 0);
 	return 0;
+}
+
+/* Whether it is known at a glance that take would find nothing. */
+MSG_INBOX_INLINE bool msg_inbox_is_empty(struct msg_inbox *inbox)
+{
+	const struct msg_inbox_ring *ring = inbox->quick.ring;
+
+	if (!ring || msg_ring_ready(&ring->reader))
+		return false;
+	inbox_quick_none(inbox);
+	return true;
 }
 
 /* Where the message of an entry is, which is in the pool, or here when it was in

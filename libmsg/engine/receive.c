@@ -396,6 +396,20 @@ void msg_receiver_free(void *receiver, uint32_t slot)
 		msg_receive_put(&r->pool, slot);
 }
 
+uint32_t msg_receiver_free_all(
+	void *receiver, const uint32_t *tokens, uint64_t count)
+{
+	uint32_t freed = 0;
+
+	for (uint64_t i = 0; i < count; i++) {
+		if (tokens[i] == MSG_RING_NO_TOKEN)
+			continue;
+		msg_receiver_free(receiver, tokens[i]);
+		freed++;
+	}
+	return freed;
+}
+
 static bool is_short(const struct msg_receiver *r, uint32_t part)
 {
 	const struct msg_receive_pool *pool = &r->pool;

@@ -295,6 +295,9 @@ void msg_receiver_retain(struct msg_receiver *receiver, uint32_t count);
 
 /* The free function of those rings; the context is the receiver. */
 void msg_receiver_free(void *receiver, uint32_t slot);
+/* The same of several: msg_ring_free_all_fn. */
+uint32_t msg_receiver_free_all(
+	void *receiver, const uint32_t *tokens, uint64_t count);
 
 /* One turn; how many completions, or a negated error. */
 int msg_receiver_turn(struct msg_receiver *receiver);

@@ -18,11 +18,11 @@ set -euo pipefail
 # LANE.PATH.BATCH as measured, gcc 12 -O2 and LTO.
 declare -A budget=(
 	[lane.publish.1]=341 [lane.publish.32]=122
-	[lane.receive.1]=726 [lane.receive.32]=103
-	[reliable.publish.1]=639 [reliable.publish.32]=133
-	[reliable.receive.1]=812 [reliable.receive.32]=105
+	[lane.receive.1]=693 [lane.receive.32]=103
+	[reliable.publish.1]=648 [reliable.publish.32]=133
+	[reliable.receive.1]=778 [reliable.receive.32]=106
 	[broker.publish.1]=142 [broker.publish.32]=115
-	[broker.receive.1]=213 [broker.receive.32]=78)
+	[broker.receive.1]=215 [broker.receive.32]=78)
 check='' top=0 broker=''
 usage='usage: cost.sh [--check] [--top N] [--broker MSGBROKERD] PROGRAMS'
 while [ $# -gt 1 ]; do
