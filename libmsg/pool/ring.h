@@ -45,7 +45,7 @@
  *            higher then.
  *
  * Neighbours: ring_writer.h (engine, broker, publishers), ring_reader.h (the
- * inbox).  Tests: tests/unit/pool/test_ring.c, tests/explore, tests/model.
+ * inbox).  Tests: tests/unit/pool/test_ring*.c, tests/explore, tests/model.
  */
 #ifndef MSG_POOL_RING_H
 #define MSG_POOL_RING_H

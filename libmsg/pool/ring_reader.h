@@ -13,7 +13,7 @@
  * The reader trusts what it mapped as little as the writer trusts the ledger:
  * an item is a copy, and whoever uses it checks it against the pool first.
  * One thread, but for what the inbox above says.  Reads nothing of the ledger
- * back.  Test: tests/unit/pool/test_ring.c, tests/explore.
+ * back.  Test: tests/unit/pool/test_ring*.c, tests/explore.
  */
 #ifndef MSG_POOL_RING_READER_H
 #define MSG_POOL_RING_READER_H

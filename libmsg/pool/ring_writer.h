@@ -14,7 +14,7 @@
  *
  * One thread.  Costs no read-modify-write and no look at any reader but when
  * something is reclaimed, or (flush) one load a reader.
- * Test: tests/unit/pool/test_ring.c, tests/explore.
+ * Test: tests/unit/pool/test_ring*.c, tests/explore.
  */
 #ifndef MSG_POOL_RING_WRITER_H
 #define MSG_POOL_RING_WRITER_H
