@@ -28,9 +28,6 @@ static inline uint32_t transmit_in_flight(const struct msg_transmitter *t)
 /* transmit.c: free what is done; how many completions, or FABRIC. */
 int transmit_poll(struct msg_transmitter *t);
 
-/* transmit.c: as find_slot of a reliable topic's exit. */
-int transmit_find_kept(struct msg_lender *lender, uint32_t *slot);
-
 /* transmit.c: post the LARGE frame whose body is in the slot. */
 int transmit_post_large(struct msg_transmitter *t, uint32_t slot, bool more);
 
@@ -48,6 +45,9 @@ void transmit_keep_close(struct msg_transmitter *t);
  * header says that it can be had again.  `more`: it may wait for a flush. */
 void transmit_remember(struct msg_transmitter *t, uint8_t *header,
 	const struct msg_history_frame *frame, bool more);
+
+/* As find_slot of a reliable topic's exit. */
+int transmit_find_kept(struct msg_lender *lender, uint32_t *slot);
 
 /* Nothing waits for a flush any more; returns `result`. */
 __attribute__((noinline)) int transmit_flushed(

@@ -388,3 +388,40 @@ int transmit_take_kept(struct msg_transmitter *t, uint32_t *slot)
 	MSG_PROBE2(refused, t->options.publisher, t->lender.pool.loan_count);
 	return -MSG_ERROR_AGAIN;
 }
+
+/* A reliable topic's slots come back from its history.  A message that joins a
+ * frame needs none, and no more leave than before: so receivers are asked for
+ * their leave here, once a frame. */
+int transmit_find_kept(struct msg_lender *lender, uint32_t *slot)
+{
+	struct msg_transmitter *t = transmit_of(lender);
+	int result;
+
+	if (lender->pool.loan_count >= t->options.loan_count_max) {
+		transmit_count(t, MSG_COUNTER_LOAN_REFUSED, 1);
+		MSG_PROBE2(refused, t->options.publisher,
+			lender->pool.loan_count);
+		return -MSG_ERROR_AGAIN;
+	}
+	if (!msg_repairer_may(t->repairer, t->history.next)) {
+		result = transmit_held_up(t);
+		if (result < 0)
+			return result;
+	}
+	/* Slots are short before that is, but where they hold many frames. */
+	if (transmit_is_crowded(t)) {
+		result = transmit_crowded(t);
+		if (result < 0)
+			return result;
+	}
+	if (transmit_in_flight(t) >= 2 * t->signal_every) {
+		result = transmit_poll(t);
+		if (result >= 0 && t->options.connected)
+			result = transmit_clogged(t);
+		if (result < 0)
+			return result;
+	}
+	*slot = msg_transmit_get(&lender->pool);
+	return *slot != MSG_TRANSMIT_NONE ? 0
+					  : transmit_take_kept(t, slot);
+}
