@@ -45,6 +45,7 @@ each() {
 
 serve() {
 	: >"$work/empty.conf"
+	: >"$work/broker"
 	"$1" --config "$work/empty.conf" --no-network \
 		--socket "$work/broker.sock" 2>"$work/broker" &
 	served=$!
