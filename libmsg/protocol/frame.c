@@ -10,11 +10,21 @@
 
 #include "protocol/bytes.h"
 
+/* What the length of a frame of which `bytes` arrived means; 0: nothing. */
+static uint32_t whole_length(uint32_t said, size_t bytes)
+{
+	if (said > 0)
+		return said <= MSG_FRAME_BYTES_MAX ? said : 0;
+	return bytes > MSG_FRAME_BYTES_MAX && bytes <= MSG_FRAME_WHOLE_MAX
+		       ? (uint32_t)bytes
+		       : 0;
+}
+
 enum msg_frame_fault msg_frame_read(
 	const uint8_t *data, size_t bytes, struct msg_frame *frame)
 {
+	uint32_t length;
 	uint8_t type;
-	uint16_t length;
 
 	if (bytes < MSG_FRAME_HEADER_BYTES)
 		return MSG_FRAME_FAULT_SHORT;
@@ -25,9 +35,8 @@ enum msg_frame_fault msg_frame_read(
 		return MSG_FRAME_FAULT_TYPE;
 	if (!msg_frame_flags_fit(type, data[1]))
 		return MSG_FRAME_FAULT_FLAGS;
-	length = msg_load16(data + 2);
-	if (length < MSG_FRAME_HEADER_BYTES || length > MSG_FRAME_BYTES_MAX ||
-		length > bytes)
+	length = whole_length(msg_load16(data + 2), bytes);
+	if (length < MSG_FRAME_HEADER_BYTES || length > bytes)
 		return MSG_FRAME_FAULT_LENGTH;
 
 	frame->type = type;

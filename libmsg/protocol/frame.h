@@ -8,7 +8,8 @@
  *
  *     0  version:4 | type:4 << 4     version in the low nibble
  *     1  flags, enum msg_frame_flag
- *     2  length, the whole frame, header included (RoCE pads, so it is here)
+ *     2  length, the whole frame, header included (RoCE pads, so it is here); 0:
+ *        more than that can say, and then all that arrived is the frame
  *     4  tag: which topic, hashed     8  publisher: which incarnation
  *    12  transmission: the frame's number, modulo 2^32: frames sent before it
  *    16  sequence of the frame's (first) message, 64 bits; of a REPAIR its low
@@ -31,6 +32,8 @@
 #define MSG_FRAME_VERSION 1
 #define MSG_FRAME_HEADER_BYTES 24u
 #define MSG_FRAME_BYTES_MAX 65507u /* UDP over IPv4: 65535 - 20 - 8. */
+/* Larger ones come by connections, which add nothing to what was sent. */
+#define MSG_FRAME_WHOLE_MAX (1u << 20)
 
 enum msg_frame_type {
 	MSG_FRAME_SINGLE = 1,   /* One message: the body. */
@@ -67,7 +70,7 @@ enum msg_frame_fault {
 struct msg_frame {
 	uint8_t type;   /* enum msg_frame_type */
 	uint8_t flags;  /* enum msg_frame_flag */
-	uint16_t bytes; /* Whole frame, header included. */
+	uint32_t bytes; /* Whole frame, header included. */
 	uint32_t tag;
 	uint32_t publisher;
 	uint32_t transmission;
@@ -105,10 +108,13 @@ static inline __attribute__((always_inline)) void msg_frame_write(
 	assert(msg_frame_type_known(frame->type));
 	assert(msg_frame_flags_fit(frame->type, frame->flags));
 	assert(frame->bytes >= MSG_FRAME_HEADER_BYTES);
+	assert(frame->bytes <= MSG_FRAME_WHOLE_MAX);
 
 	header[0] = (uint8_t)(MSG_FRAME_VERSION | frame->type << 4);
 	header[1] = frame->flags;
-	msg_store16(header + 2, frame->bytes);
+	msg_store16(header + 2, frame->bytes <= MSG_FRAME_BYTES_MAX
+					? (uint16_t)frame->bytes
+					: 0);
 	msg_store32(header + 4, frame->tag);
 	msg_store32(header + 8, frame->publisher);
 	msg_store32(header + 12, frame->transmission);

@@ -482,13 +482,18 @@ local function is_frame(tvb)
 		kind ~= 8 and flags ~= 0 and not (kind <= 3 and numbered) then
 		return false
 	end
+	-- Larger frames come by connections, and do not say how large.
+	if length == 0 then
+		return tvb:reported_len() > 65507
+	end
 	return length >= HEADER and length <= 65507 and
 		length <= tvb:reported_len()
 end
 
 -- One frame: its length, and words for the column.
 local function dissect_frame(tvb, root)
-	local length = math.min(tvb(2, 2):le_uint(), tvb:len())
+	local said = tvb(2, 2):le_uint()
+	local length = said == 0 and tvb:len() or math.min(said, tvb:len())
 	local kind, flags = math.floor(tvb(0, 1):uint() / 16), tvb(1, 1):uint()
 	local tree = root:add(msg, tvb(0, length))
 

@@ -163,7 +163,8 @@ static bool take(struct msg_announcement *a, const Msg__Announcement *message)
 	       msg_name_is_topic(a->topic) && a->message_bytes_max >= 1 &&
 	       a->message_bytes_max <= MSG_FRAGMENT_TOTAL_MAX &&
 	       a->frame_bytes >= FRAME_BYTES_MIN &&
-	       a->frame_bytes <= MSG_FRAME_BYTES_MAX &&
+	       a->frame_bytes <= (a->connect.bytes > 0 ? MSG_FRAME_WHOLE_MAX
+						       : MSG_FRAME_BYTES_MAX) &&
 	       a->period_ms >= PERIOD_MS_MIN && a->period_ms <= PERIOD_MS_MAX;
 }
 

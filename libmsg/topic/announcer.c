@@ -182,7 +182,7 @@ static int announce(
 	bytes = MSG_FRAME_HEADER_BYTES +
 		msg_announce_pack(
 			&source->text, frame + MSG_FRAME_HEADER_BYTES);
-	header.bytes = (uint16_t)bytes;
+	header.bytes = (uint32_t)bytes;
 	header.sequence = source->text.next_sequence;
 	header.transmission = a->transmission++;
 	msg_frame_write(frame, &header);

@@ -50,7 +50,7 @@ static void check_topics(const struct msg_control_listing *listing)
 		MUST(isfinite(topic->rate));
 		MUST(topic->message_bytes_max - 1 < 16u << 20);
 		MUST(topic->reliability <= 3);
-		MUST(topic->frame_bytes >= 256 && topic->frame_bytes <= 65507);
+		MUST(topic->frame_bytes >= 256 && topic->frame_bytes <= 1u << 20);
 	}
 }
 

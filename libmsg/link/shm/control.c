@@ -38,6 +38,7 @@
 
 #define FRAME_BYTES_MIN 256u
 #define FRAME_BYTES_MAX 65507u
+#define FRAME_WHOLE_MAX (1u << 20)
 #define LOANS_MAX 65536u
 #define PERIOD_MS_MIN 10u
 #define PERIOD_MS_MAX 60000u
@@ -229,7 +230,7 @@ static const struct field topic[] = {
 	ANY(topic, pid),
 	ANY(topic, uid),
 	NUMBER(topic, message_bytes_max, 1, MSG_MESSAGE_BYTES_MAX),
-	NUMBER(topic, frame_bytes, FRAME_BYTES_MIN, FRAME_BYTES_MAX),
+	NUMBER(topic, frame_bytes, FRAME_BYTES_MIN, FRAME_WHOLE_MAX),
 	FLAG(topic, local),
 	NUMBER(topic, reliability, 0, MSG_RELIABILITY_RC),
 	LABEL(topic, type_name),

@@ -241,7 +241,7 @@ struct msg_control_publishing {
 	uint32_t slot_bytes;     /* From one to the next. */
 	uint32_t payload_bytes;  /* Of a slot: 1 to slot_bytes. */
 	uint32_t entry_count;    /* Of the ring: 2 to ENTRIES_MAX. */
-	uint32_t frame_body_max; /* Messages up to this fit one frame: 1 to
+	uint32_t frame_body_max; /* Batches up to this fit one frame: 1 to
 	                            65507. */
 	uint32_t keep_max;       /* Entries that the broker keeps in hand for
 	                            repair; below entry_count. */

@@ -180,6 +180,31 @@ START_TEST(a_length_above_the_maximum_is_refused)
 }
 END_TEST
 
+/* By a connection comes what was sent, and no more. */
+START_TEST(a_frame_larger_than_its_length_can_say_is_all_that_arrived)
+{
+	static uint8_t large[MSG_FRAME_WHOLE_MAX + 1];
+	const uint32_t bytes[] = {
+		MSG_FRAME_BYTES_MAX + 1, 65535, 65536, MSG_FRAME_WHOLE_MAX};
+	struct msg_frame out = example;
+	struct msg_frame in;
+
+	for (unsigned i = 0; i < 4; i++) {
+		out.bytes = bytes[i];
+		msg_frame_write(large, &out);
+		ck_assert_uint_eq(large[2] | large[3], 0);
+		ck_assert_int_eq(msg_frame_read(large, bytes[i], &in),
+			MSG_FRAME_OK);
+		ck_assert_uint_eq(in.bytes, bytes[i]);
+		ck_assert_int_eq(
+			msg_frame_read(large, MSG_FRAME_BYTES_MAX, &in),
+			MSG_FRAME_FAULT_LENGTH);
+		ck_assert_int_eq(msg_frame_read(large, sizeof large, &in),
+			MSG_FRAME_FAULT_LENGTH);
+	}
+}
+END_TEST
+
 START_TEST(bytes_behind_the_length_are_padding_and_ignored)
 {
 	struct msg_frame frame;
@@ -244,6 +269,8 @@ int main(void)
 	tcase_add_test(good, a_header_is_written_byte_by_byte_as_specified);
 	tcase_add_test(good, a_header_is_read_back_at_any_alignment);
 	tcase_add_test(good, bytes_behind_the_length_are_padding_and_ignored);
+	tcase_add_test(good,
+		a_frame_larger_than_its_length_can_say_is_all_that_arrived);
 	tcase_add_test(good, every_fault_has_a_name_of_its_own);
 	tcase_add_test(good, random_headers_survive_the_round_trip);
 	tcase_add_checked_fixture(bad, setup, NULL);

@@ -212,7 +212,7 @@ START_TEST(the_largest_announcement_fits)
 	announcement.connect.bytes = MSG_REACH_BYTES_MAX;
 	memset(announcement.connect.data, 255, MSG_REACH_BYTES_MAX);
 	announcement.message_bytes_max = 16u << 20;
-	announcement.frame_bytes = 65507;
+	announcement.frame_bytes = 1u << 20;
 	announcement.period_ms = 60000;
 	announcement.reach.bytes = MSG_REACH_BYTES_MAX;
 	memset(announcement.reach.data, 'r', MSG_REACH_BYTES_MAX);
@@ -329,6 +329,25 @@ START_TEST(numbers_out_of_range_are_refused)
 			put_number(ranges[i].field, bad[j]);
 			refused();
 		}
+	}
+}
+END_TEST
+
+/* No path bounds its frames. */
+START_TEST(who_connects_may_have_larger_frames)
+{
+	const uint32_t bytes[] = {65508, 1u << 20, (1u << 20) + 1};
+
+	for (unsigned i = 0; i < 3; i++) {
+		struct msg_announcement said = example();
+
+		said.reliable = true;
+		said.frame_bytes = bytes[i];
+		pack(&said);
+		refused();
+		said.connect = (struct msg_reach){3, {7, 0, 9}};
+		pack(&said);
+		ck_assert(unpack() == (i < 2));
 	}
 }
 END_TEST
@@ -670,7 +689,9 @@ START_TEST(flipped_bits_never_lead_astray)
 		if (unpack())
 			ck_assert(msg_name_is_topic(found.topic) &&
 				  found.period_ms >= 10 &&
-				  found.frame_bytes <= 65507);
+				  found.frame_bytes <= (found.connect.bytes > 0
+								  ? 1u << 20
+								  : 65507));
 	}
 }
 END_TEST
@@ -693,6 +714,7 @@ int main(void)
 	tcase_add_test(take, a_field_left_out_is_refused_if_required);
 	tcase_add_test(take, numbers_out_of_range_are_refused);
 	tcase_add_test(take, who_connects_is_told_where_to);
+	tcase_add_test(take, who_connects_may_have_larger_frames);
 	tcase_add_test(take, a_malformed_topic_is_refused);
 	tcase_add_test(take, text_not_fit_for_a_terminal_is_refused);
 	tcase_add_test(take, a_character_is_not_completed_by_the_next_field);

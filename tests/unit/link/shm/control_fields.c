@@ -137,7 +137,7 @@ static const struct rule rules[] = {
 	{0, 8, NUMBER32, ANY32, false},
 	{0, 9, NUMBER32, ANY32, false},
 	{0, 10, NUMBER32, 1, M16, true},
-	{0, 11, NUMBER32, 256, 65507, true},
+	{0, 11, NUMBER32, 256, 1u << 20, true},
 	{0, 12, FLAG, 0, 1, false},
 	{0, 13, NUMBER32, 0, 3, false},
 	{0, 20, TEXT, 0, 127, false},
