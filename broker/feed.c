@@ -23,7 +23,8 @@
 #include "protocol/pack.h"
 
 #define PUBLISHERS_MAX 4096u
-/* For connected topics: 8 MiB, so that messages up to 6.9 MiB find room. */
+/* For connected topics: 33 MiB, 64 on a kernel lane.  A quarter of the window, after
+ * which receivers report, must be less than this. */
 #define CONNECTED_SLOTS 512u
 #define REORDER_NS (200 * MSG_NS_PER_US)
 #define REORDER_SOFTWARE_NS (5 * MSG_NS_PER_MS)
@@ -139,7 +140,8 @@ static int open_receiver(struct feed *f)
 		.revoke = true,
 		.large_count = MSG_LARGE_BUFFERS_MAX,
 		.connected_count = CONNECTED_SLOTS,
-		.connected_bytes = MSG_CONNECTED_FRAME_BYTES,
+		.connected_bytes = msg_connected_buffer_bytes(
+			n->domain->lane == MSG_LANE_VERBS),
 		.connect = open_session,
 		.connect_context = f,
 		.announce = msg_follow_announced,

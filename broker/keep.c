@@ -179,7 +179,7 @@ static int open_repairer(
 		.incarnation = wish->incarnation,
 		.tag = msg_name_tag(wish->topic),
 		.publisher = (uint32_t)wish->incarnation,
-		.frame_bytes = p->body_max + MSG_FRAME_HEADER_BYTES,
+		.frame_bytes = p->lone_max + MSG_FRAME_HEADER_BYTES,
 		.receive_bytes = network_receive_bytes(n),
 		.history = k->limits.frames,
 		.first_frame = wish->next_frame,

@@ -80,7 +80,7 @@ static void shape_history(
 	struct msg_control_publishing *shape = &p->shape;
 	uint32_t parts = 1;
 
-	if (wish->message_bytes_max > p->body_max)
+	if (wish->message_bytes_max > p->lone_max)
 		parts = msg_fragment_count(wish->message_bytes_max, p->part_max);
 	p->limits = keep_limits(wish->history_bytes, shape->slot_bytes,
 		wish->loan_count_max, parts);
@@ -124,7 +124,12 @@ static void shape_memory(
 	if (p->connected)
 		frame = MSG_CONNECTED_FRAME_BYTES;
 	p->body_max = frame - MSG_FRAME_HEADER_BYTES;
-	p->part_max = (p->body_max - MSG_FRAGMENT_HEADER_BYTES) & ~63u;
+	if (p->connected)
+		frame = msg_connected_frame_most(
+			p->server->network.domain->lane == MSG_LANE_VERBS,
+			wish->message_bytes_max);
+	p->lone_max = frame - MSG_FRAME_HEADER_BYTES;
+	p->part_max = (p->lone_max - MSG_FRAGMENT_HEADER_BYTES) & ~63u;
 	payload = wish->message_bytes_max > p->body_max
 			  ? wish->message_bytes_max
 			  : p->body_max;
@@ -183,7 +188,7 @@ static void describe(
 	text->pid = (uint32_t)p->client->peer.pid;
 	text->uid = p->client->peer.uid;
 	text->message_bytes_max = wish->message_bytes_max;
-	text->frame_bytes = p->body_max + MSG_FRAME_HEADER_BYTES;
+	text->frame_bytes = p->lone_max + MSG_FRAME_HEADER_BYTES;
 	text->period_ms = wish->period_ms;
 	text->reliable = is_reliable(wish);
 	take_type(p, wish);

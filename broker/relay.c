@@ -77,7 +77,7 @@ static void write_header(
 {
 	struct msg_frame frame = {
 		.type = (uint8_t)type,
-		.bytes = (uint16_t)(MSG_FRAME_HEADER_BYTES + body_bytes),
+		.bytes = MSG_FRAME_HEADER_BYTES + body_bytes,
 		.tag = msg_name_tag(p->stream->topic),
 		.publisher = p->source.text.publisher,
 		.transmission = p->flight_head,
@@ -306,7 +306,7 @@ static int send_entry(struct publisher *p)
 	if (p->item.kind == MSG_RING_LARGE)
 		result = send_large(p);
 	else
-		result = p->item.bytes > p->body_max ? send_part(p)
+		result = p->item.bytes > p->lone_max ? send_part(p)
 						     : send_whole(p);
 	if (result == 0 && !p->claimed)
 		p->sequence = p->item.sequence + p->messages;

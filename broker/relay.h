@@ -63,6 +63,7 @@ struct publisher {
 	bool clogged; /* Connections took no more: they wake us. */
 	uint32_t group;
 	uint32_t body_max;
+	uint32_t lone_max;
 	uint32_t part_max;
 	struct msg_region headers;
 	struct msg_announce_source source;

@@ -118,6 +118,13 @@ static void describe_type(struct msg_publisher *p)
 	p->source.schema_bytes = (uint32_t)p->type->schema_size;
 }
 
+static uint32_t connected_most(const struct msg_publisher *p,
+	const struct msg_publisher_options *o)
+{
+	return msg_connected_frame_most(
+		p->node->domain->lane == MSG_LANE_VERBS, o->message_bytes_max);
+}
+
 static void describe(struct msg_publisher *p,
 	const struct msg_publisher_options *o, uint64_t incarnation)
 {
@@ -136,7 +143,7 @@ static void describe(struct msg_publisher *p,
 	text->period_ms = p->node->announce_ms;
 	text->reliable = o->reliability >= MSG_RELIABILITY_RELIABLE;
 	if (o->reliability == MSG_RELIABILITY_RC) {
-		text->frame_bytes = MSG_CONNECTED_FRAME_BYTES;
+		text->frame_bytes = connected_most(p, o);
 		/* Nobody can connect before he has heard it. */
 		if (text->period_ms > HEARTBEAT_MS)
 			text->period_ms = HEARTBEAT_MS;
@@ -361,6 +368,7 @@ static void keep(struct msg_publisher *p, const struct msg_publisher_options *o,
 		return;
 	transmit->connected = true;
 	transmit->frame_bytes = MSG_CONNECTED_FRAME_BYTES;
+	transmit->lone_bytes = connected_most(p, o);
 }
 
 static int open_on_lane(struct msg_publisher *p,

@@ -360,17 +360,32 @@ static int connect_link(
 
 /* Buffers for connected topics: as many as others, but no more than a window is
  * good for, or two messages of the largest size and some more take. */
-static uint32_t connected_buffers(const struct msg_subscriber_options *o)
+static uint32_t connected_buffers(
+	const struct msg_subscriber_options *o, uint32_t bytes)
 {
-	uint32_t part = (MSG_CONNECTED_FRAME_BYTES - MSG_FRAME_HEADER_BYTES -
-				MSG_FRAGMENT_HEADER_BYTES) &
-			~63u;
+	uint32_t part =
+		(bytes - MSG_FRAME_HEADER_BYTES - MSG_FRAGMENT_HEADER_BYTES) &
+		~63u;
 	uint32_t most = BUFFER_COUNT_MIN +
 			2 * msg_fragment_count(o->message_bytes_max, part);
 
 	if (most < CONNECTED_COUNT)
 		most = CONNECTED_COUNT;
 	return o->buffer_count < most ? o->buffer_count : most;
+}
+
+/* For who has connected topics. */
+static void connect_topics(struct msg_subscriber *s,
+	const struct msg_subscriber_options *o,
+	struct msg_receive_options *options)
+{
+	options->connected_bytes = msg_connected_buffer_bytes(
+		s->node->domain->lane == MSG_LANE_VERBS);
+	options->connected_count =
+		connected_buffers(o, options->connected_bytes);
+	options->connect = open_session;
+	options->connect_context = s;
+	s->connects = o->reliability == MSG_RELIABILITY_RC;
 }
 
 /* What is to be done about reliable topics. */
@@ -411,13 +426,8 @@ static int open_on_lane(struct msg_subscriber *s,
 
 	if (options.reliable && options.history > 0 && msg_node_reads(s->node))
 		options.fetch_count = MSG_FETCH_SLOTS;
-	if (options.reliable) {
-		options.connected_count = connected_buffers(o);
-		options.connected_bytes = MSG_CONNECTED_FRAME_BYTES;
-		options.connect = open_session;
-		options.connect_context = s;
-		s->connects = o->reliability == MSG_RELIABILITY_RC;
-	}
+	if (options.reliable)
+		connect_topics(s, o, &options);
 	s->wake = MSG_WAKE_CLOSED;
 	if (result == 0)
 		result = msg_direct_open(&s->direct, &options);

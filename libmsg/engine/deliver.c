@@ -230,10 +230,25 @@ static __attribute__((noinline)) void deliver(struct msg_receiver *r,
 		deliver_whole(r, s, frame, slot, skip);
 }
 
+/* A whole message that is larger than any may be: those by connections can be. */
+static void refuse_whole(
+	struct msg_receiver *r, struct msg_stream *s, uint32_t slot)
+{
+	msg_receive_put(&r->pool, slot);
+	count(r, MSG_COUNTER_TOO_LARGE, 1);
+	give_up(r, s);
+	s->assembly.skipping = false;
+}
+
 void receive_deliver(struct msg_receiver *r, struct msg_stream *s,
 	const struct msg_frame *frame, uint32_t slot, uint32_t skip)
 {
-	deliver(r, s, frame, slot, skip);
+	if (frame->type == MSG_FRAME_SINGLE &&
+		frame->bytes - MSG_FRAME_HEADER_BYTES >
+			r->options.message_bytes_max)
+		refuse_whole(r, s, slot);
+	else
+		deliver(r, s, frame, slot, skip);
 }
 
 static inline void note_loss(struct msg_receiver *r, struct msg_stream *s)
@@ -260,7 +275,7 @@ void msg_receiver_drain(struct msg_receiver *r, struct msg_stream *s)
 		r->held_slots--;
 		if (step == MSG_SEQUENCE_DROP ||
 			msg_frame_read(receive_frame(r, slot),
-				receive_room(r, s), &frame) != MSG_FRAME_OK) {
+				r->options.frame_bytes, &frame) != MSG_FRAME_OK) {
 			count(r, MSG_COUNTER_LATE, 1);
 			msg_receive_put(&r->pool, slot);
 			continue;

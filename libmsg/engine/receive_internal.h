@@ -52,13 +52,6 @@ static inline bool receive_is_own(const struct msg_stream *s, uint32_t call)
 			: call == RECEIVE_NO_CALL;
 }
 
-/* Bytes of a frame in a slot of the stream. */
-static inline uint32_t receive_room(
-	const struct msg_receiver *r, const struct msg_stream *s)
-{
-	return s->calls ? r->options.connected_bytes : r->options.frame_bytes;
-}
-
 /* receive.c: have back what no reader of a ring needs. */
 void receive_reclaim(struct msg_receiver *r);
 /* receive.c: of a broker: the same of what is retained, and with `revoke` of half

@@ -398,7 +398,7 @@ static void deliver_held(
 	struct msg_frame frame;
 	struct msg_span span = {0, 0, 0, 0};
 
-	if (msg_frame_read(data, receive_room(r, s), &frame) !=
+	if (msg_frame_read(data, r->pool.slots[slot].data_bytes, &frame) !=
 		MSG_FRAME_OK) {
 		msg_receive_put(&r->pool, slot);
 		return;
@@ -470,6 +470,7 @@ void recovery_arrived(struct msg_receiver *r, struct msg_stream *s,
 		deliver(r, s, &whole, &covered, slot);
 		break;
 	case MSG_RECOVER_HELD:
+		r->pool.slots[slot].data_bytes = frame->bytes;
 		r->held_slots++;
 		break;
 	case MSG_RECOVER_DROP:

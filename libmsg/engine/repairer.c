@@ -253,7 +253,7 @@ static void send_again(struct msg_repairer *r, uint32_t handle,
 		bytes += (uint32_t)frame.iov[i].iov_len;
 	}
 	header.type = frame.type;
-	header.bytes = (uint16_t)bytes;
+	header.bytes = bytes;
 	header.sequence = (uint64_t)action->serial << 32 |
 			  (uint32_t)frame.sequence;
 	msg_frame_write(place, &header);

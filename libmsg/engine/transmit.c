@@ -47,9 +47,12 @@ int msg_transmitter_open(
 	t->lender.sequence = options->first_sequence;
 	atomic_init(&t->sent, options->first_sequence);
 	t->lender.body_max = options->frame_bytes - MSG_FRAME_HEADER_BYTES;
+	if (options->lone_bytes == 0)
+		t->options.lone_bytes = options->frame_bytes;
+	t->lone_max = t->options.lone_bytes - MSG_FRAME_HEADER_BYTES;
 	/* Parts are whole cache lines, so that each lands as aligned as the
 	 * message itself. */
-	t->part_max = (t->lender.body_max - MSG_FRAGMENT_HEADER_BYTES) & ~63u;
+	t->part_max = (t->lone_max - MSG_FRAGMENT_HEADER_BYTES) & ~63u;
 	depth = msg_transmitter_depth(t);
 	t->flight_mask = depth - 1;
 	capacity = options->message_bytes_max > t->lender.body_max
@@ -224,7 +227,7 @@ MSG_LENDER_INLINE void write_header(struct msg_transmitter *t, uint8_t *header,
 {
 	struct msg_frame frame = {
 		.type = (uint8_t)type,
-		.bytes = (uint16_t)(MSG_FRAME_HEADER_BYTES + body_bytes),
+		.bytes = MSG_FRAME_HEADER_BYTES + body_bytes,
 		.tag = t->options.tag,
 		.publisher = t->options.publisher,
 		.transmission = t->flight_head,
@@ -388,7 +391,7 @@ static int send_lone(
 	return post_single(transmit_of(lender), slot, bytes, lender->sequence, more);
 }
 
-/* In fragments. */
+/* In fragments, but for what a frame of its own can hold. */
 static int send_large(
 	struct msg_lender *lender, uint32_t slot, uint32_t bytes, bool more)
 {
@@ -399,6 +402,8 @@ static int send_large(
 
 	if (transmit_is_large(t, slot))
 		return transmit_send_large(t, slot, bytes, more);
+	if (bytes <= t->lone_max)
+		return post_single(t, slot, bytes, lender->sequence, more);
 	for (; part.offset < bytes && result == 0; part.offset += part.bytes) {
 		struct msg_link_send send = {.iov_count = 2};
 		uint8_t *header = header_place(t);

@@ -32,6 +32,8 @@
 
 struct msg_transmit_options {
 	uint32_t frame_bytes;
+	uint32_t lone_bytes; /* Of a frame of one message, or of a part of one, where
+	                        that may be more; 0: frame_bytes. */
 	uint32_t message_bytes_max;
 	uint32_t loan_count_max;
 	uint32_t tag;
@@ -57,7 +59,8 @@ struct msg_transmitter {
 	uint32_t group; /* The link's handle. */
 	struct msg_transmit_options options;
 
-	uint32_t part_max;     /* Bytes of a message in a fragment. */
+	uint32_t lone_max;     /* Bytes of a message alone in a frame, */
+	uint32_t part_max;     /* and of one in a fragment. */
 	uint32_t flight_mask;
 	uint32_t flight_head;  /* Number of the next frame. */
 	uint32_t flight_tail;  /* Oldest frame not known to be done. */

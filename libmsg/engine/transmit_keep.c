@@ -106,7 +106,7 @@ static uint32_t history_frames(const struct msg_transmitter *t)
 
 static uint32_t parts_most(const struct msg_transmitter *t)
 {
-	return t->options.message_bytes_max > t->lender.body_max
+	return t->options.message_bytes_max > t->lone_max
 		       ? msg_fragment_count(t->options.message_bytes_max,
 				 t->part_max)
 		       : 1;
@@ -120,7 +120,7 @@ int transmit_keep_open(struct msg_transmitter *t)
 		.incarnation = o->incarnation,
 		.tag = o->tag,
 		.publisher = o->publisher,
-		.frame_bytes = o->frame_bytes,
+		.frame_bytes = o->lone_bytes,
 		.receive_bytes = o->receive_bytes,
 		.history = 0,
 		.heartbeat_ms = o->heartbeat_ms,

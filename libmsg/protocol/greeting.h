@@ -29,8 +29,34 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Of the frames of connected topics: no path bounds them, but buffers do. */
+#include "protocol/frame.h"
+
+/* Of the frames of connected topics: no path bounds them, but buffers do.  One of
+ * several messages has FRAME_BYTES at most; one message, or a part of one, may take
+ * all of a buffer.  By TCP that is two segments of loopback, with what libfabric
+ * puts in front of the frame: one byte more would be a segment more, which costs as
+ * much as a full one.  By queue pairs buffers are pinned, and 64 KiB are enough. */
 #define MSG_CONNECTED_FRAME_BYTES 16384u
+#define MSG_CONNECTED_TCP_BYTES (2u * 65483u - 24u)
+#define MSG_CONNECTED_RC_BYTES (65536u + 64u)
+
+static inline uint32_t msg_connected_buffer_bytes(bool device)
+{
+	return device ? MSG_CONNECTED_RC_BYTES : MSG_CONNECTED_TCP_BYTES;
+}
+
+/* The largest frame of a publisher of such messages. */
+static inline uint32_t msg_connected_frame_most(
+	bool device, uint32_t message_bytes_max)
+{
+	uint32_t most = msg_connected_buffer_bytes(device);
+	uint32_t room = most - MSG_FRAME_HEADER_BYTES;
+
+	if (message_bytes_max < room)
+		most = MSG_FRAME_HEADER_BYTES + message_bytes_max;
+	return most > MSG_CONNECTED_FRAME_BYTES ? most
+						: MSG_CONNECTED_FRAME_BYTES;
+}
 
 #define MSG_GREETING_VERSION 1u
 #define MSG_GREETING_BYTES 40u

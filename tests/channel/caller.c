@@ -335,19 +335,20 @@ static int open_session(void *context)
 	return msg_receiver_start_session(&r->direct.receiver, r->session);
 }
 
-static void receiver_open(struct receiver *r)
+/* With buffers of `bytes`. */
+static void receiver_open(struct receiver *r, uint32_t bytes)
 {
 	struct msg_receive_options options = {
 		.frame_bytes = FRAME,
 		.buffer_count = 64,
-		.message_bytes_max = 10000,
+		.message_bytes_max = 100000,
 		.publisher_count_max = 8,
 		.topic_count_max = 1,
 		.reliable = true,
 		.give_up_ns = MSG_NS_PER_S,
 		.name = 5,
 		.connected_count = 32,
-		.connected_bytes = 4000,
+		.connected_bytes = bytes,
 		.connect = open_session,
 		.connect_context = r,
 	};
@@ -413,7 +414,8 @@ static uint32_t welcome(
 		msg_session_greeting(seat->session, handle, said)));
 	ck_assert_uint_eq(greeting.receiver, 5);
 	ck_assert_uint_eq(greeting.window, 32);
-	ck_assert_uint_eq(greeting.buffer_bytes, 4000);
+	ck_assert_uint_eq(greeting.buffer_bytes,
+		r->direct.receiver.options.connected_bytes);
 	if (!good)
 		welcome.incarnation ^= 1;
 	msg_welcome_write(said, &welcome);
@@ -423,15 +425,15 @@ static uint32_t welcome(
 	return handle;
 }
 
-/* A reliable frame with one message, in the name of `id`. */
-static void say_frame(struct seat *seat, uint32_t handle, uint32_t id,
-	uint32_t number, uint32_t token)
+/* A reliable frame with one message of `bytes`, in the name of `id`. */
+static void say_message(struct seat *seat, uint32_t handle, uint32_t id,
+	uint32_t number, uint32_t token, uint32_t bytes)
 {
 	uint8_t *data = seat_slot(seat, 300 + token);
 	struct msg_frame frame = {
 		.type = MSG_FRAME_SINGLE,
 		.flags = MSG_FRAME_RELIABLE,
-		.bytes = MSG_FRAME_HEADER_BYTES + 8,
+		.bytes = MSG_FRAME_HEADER_BYTES + bytes,
 		.tag = TAG,
 		.publisher = id,
 		.transmission = number,
@@ -439,9 +441,15 @@ static void say_frame(struct seat *seat, uint32_t handle, uint32_t id,
 	};
 
 	msg_frame_write(data, &frame);
-	memset(data + MSG_FRAME_HEADER_BYTES, (int)id, 8);
+	memset(data + MSG_FRAME_HEADER_BYTES, (int)id, bytes);
 	ck_assert_int_eq(seat_send(seat->side, seat, handle, 300 + token,
 				 frame.bytes, token), 0);
+}
+
+static void say_frame(struct seat *seat, uint32_t handle, uint32_t id,
+	uint32_t number, uint32_t token)
+{
+	say_message(seat, handle, id, number, token, 8);
 }
 
 static void say_begin(struct seat *seat, uint32_t handle, uint32_t id,
@@ -461,12 +469,26 @@ static void say_begin(struct seat *seat, uint32_t handle, uint32_t id,
 				 bytes, token), 0);
 }
 
+static struct msg_view taken(struct receiver *r, struct seat *seat)
+{
+	uint64_t limit = now_ms() + (uint64_t)patience_ms();
+	struct msg_view view;
+
+	while (msg_inbox_take(&r->direct.inbox, &view, 1) == 0) {
+		r->direct.receiver.now = 0;
+		ck_assert_int_ge(caller_turn(&r->direct.receiver), 0);
+		seat_turn(seat);
+		ck_assert_uint_lt(now_ms(), limit);
+	}
+	return view;
+}
+
 START_TEST(another_than_was_called_is_hung_up_on)
 {
 	struct receiver r;
 	struct seat hub;
 
-	receiver_open(&r);
+	receiver_open(&r, 4000);
 	seat_open(&hub, true, 4, 10000);
 	announce(&r, &hub, 3);
 	welcome(&r, &hub, 3ull << 32 | 3, false);
@@ -485,7 +507,7 @@ START_TEST(nobody_publishes_for_another)
 	struct msg_view view;
 	uint64_t limit = now_ms() + (uint64_t)patience_ms();
 
-	receiver_open(&r);
+	receiver_open(&r, 4000);
 	seat_open(&x, true, 4, 10000);
 	seat_open(&y, true, 4, 10000);
 	seat_post(&x, 16);
@@ -509,18 +531,44 @@ START_TEST(nobody_publishes_for_another)
 	ck_assert_int_eq(msg_inbox_take(&r.direct.inbox, &view, 1), 0);
 	/* His own is. */
 	say_frame(&x, at_x, 3, 0, 1);
-	while (msg_inbox_take(&r.direct.inbox, &view, 1) == 0) {
-		r.direct.receiver.now = 0;
-		ck_assert_int_ge(caller_turn(&r.direct.receiver), 0);
-		seat_turn(&x);
-		ck_assert_uint_lt(now_ms(), limit);
-	}
+	view = taken(&r, &x);
 	ck_assert_uint_eq(view.publisher, 3);
 	ck_assert_uint_eq(view.sequence, 0);
 	ck_assert_uint_eq(view.lost_before, 0);
 	msg_inbox_release(&r.direct.inbox, &view, 1);
 	seat_close(&x);
 	seat_close(&y);
+	receiver_close(&r);
+}
+END_TEST
+
+/* It does not say how large it is, and its slot is read again. */
+START_TEST(a_frame_larger_than_its_length_waits_for_its_turn)
+{
+	const uint32_t bytes = 70001;
+	struct receiver r;
+	struct seat x;
+	uint32_t at;
+
+	receiver_open(&r, 80000);
+	seat_open(&x, true, 4, 10000);
+	seat_post(&x, 16);
+	announce(&r, &x, 3);
+	at = welcome(&r, &x, 3ull << 32 | 3, true);
+	say_begin(&x, at, 3, 0);
+	say_message(&x, at, 3, 1, 2, bytes);
+	say_frame(&x, at, 3, 0, 1);
+	for (uint64_t i = 0; i < 2; i++) {
+		struct msg_view view = taken(&r, &x);
+
+		ck_assert_uint_eq(view.sequence, i);
+		ck_assert_uint_eq(view.lost_before, 0);
+		ck_assert_uint_eq(view.bytes, i == 0 ? 8 : bytes);
+		ck_assert_uint_eq(((const uint8_t *)view.data)[view.bytes - 1],
+			3);
+		msg_inbox_release(&r.direct.inbox, &view, 1);
+	}
+	seat_close(&x);
 	receiver_close(&r);
 }
 END_TEST
@@ -534,4 +582,5 @@ void add_caller(Suite *suite)
 	tcase_add_test(c, who_calls_again_is_one_and_the_same);
 	tcase_add_test(c, another_than_was_called_is_hung_up_on);
 	tcase_add_test(c, nobody_publishes_for_another);
+	tcase_add_test(c, a_frame_larger_than_its_length_waits_for_its_turn);
 }

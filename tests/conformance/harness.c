@@ -180,6 +180,13 @@ bool on_verbs(const struct msg_node *node)
 	return info.lane == MSG_LANE_VERBS;
 }
 
+uint32_t lone_bytes(const struct msg_node *node)
+{
+	if (!lane.rc)
+		return datagram_bytes(node);
+	return on_verbs(node) ? 65600 - 24 : 130942 - 24;
+}
+
 /* ---- payloads ---------------------------------------------------------- */
 
 static uint64_t word_at(uint64_t key, uint64_t sequence, size_t at)

@@ -56,8 +56,9 @@ struct msg_subscriber *open_subscriber_as(
 void meet_publishers(struct msg_subscriber *subscriber, uint64_t count);
 void close_all(struct msg_node *node, struct msg_publisher *publisher,
 	struct msg_subscriber *subscriber);
-/* Payload bytes of one frame. */
+/* Payload bytes of one frame of several messages, and of one. */
 uint32_t body_bytes(const struct msg_node *node);
+uint32_t lone_bytes(const struct msg_node *node);
 /* Of one datagram, whatever topics are had by. */
 uint32_t datagram_bytes(const struct msg_node *node);
 bool on_verbs(const struct msg_node *node);

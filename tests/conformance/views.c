@@ -150,13 +150,18 @@ END_TEST
 START_TEST(segments_are_told_as_far_as_there_is_room)
 {
 	struct msg_segment segments[3];
+	struct msg_publisher *large;
 	struct msg_view view;
+	size_t bytes;
 	char byte;
 
 	if (lane.broker)
 		CHECK_SKIP("in memory that both map a message is never cut");
 	open_both(0);
-	publish_filled(p, 200000, 1, 0, false);
+	bytes = 4 * (size_t)lone_bytes(node);
+	large = open_publisher(node, "views", (uint32_t)bytes);
+	meet_publishers(s, 2);
+	publish_filled(large, bytes, 1, 0, false);
 	view = take_one(s, 5 * S);
 	ck_assert_uint_gt(view.segment_count, 3);
 	ck_assert_int_eq(msg_subscriber_segments(s, &view, segments, 3), 3);
@@ -165,6 +170,7 @@ START_TEST(segments_are_told_as_far_as_there_is_room)
 	ck_assert_int_eq(msg_subscriber_copy(s, &view, &byte, 1),
 		-MSG_ERROR_TOO_LARGE);
 	msg_subscriber_release(s, &view, 1);
+	ck_assert_int_eq(msg_publisher_close(large), 0);
 	close_all(node, p, s);
 }
 END_TEST

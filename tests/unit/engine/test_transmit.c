@@ -12,18 +12,20 @@
 
 #define FRAME_BYTES 1024u
 #define BODY (FRAME_BYTES - 24u)
+#define LONE_BYTES 4096u
 
 static struct msg_transmitter t;
 static struct msg_link *wire;
 static struct msg_link_domain *domain;
-static uint8_t frames[4096][FRAME_BYTES];
+static uint8_t frames[4096][LONE_BYTES];
+static uint32_t lone_bytes;
 static uint32_t lengths[4096];
 static uint32_t frame_count;
 
 static void keep(void *context, const uint8_t *frame, uint32_t bytes)
 {
 	(void)context;
-	ck_assert_uint_le(bytes, FRAME_BYTES);
+	ck_assert_uint_le(bytes, lone_bytes ? lone_bytes : FRAME_BYTES);
 	ck_assert_uint_lt(frame_count, 4096);
 	memcpy(frames[frame_count], frame, bytes);
 	lengths[frame_count++] = bytes;
@@ -34,6 +36,7 @@ static void open_all(uint32_t message_bytes_max, uint32_t loans,
 {
 	struct msg_transmit_options options = {
 		.frame_bytes = FRAME_BYTES,
+		.lone_bytes = lone_bytes,
 		.message_bytes_max = message_bytes_max,
 		.loan_count_max = loans,
 		.tag = 0x11223344,
@@ -44,7 +47,7 @@ static void open_all(uint32_t message_bytes_max, uint32_t loans,
 	wire_options.tap = keep;
 	wire_options.seed = check_seed();
 	memory_wire_reset(&wire_options);
-	domain = memory_domain_open(FRAME_BYTES);
+	domain = memory_domain_open(lone_bytes ? lone_bytes : FRAME_BYTES);
 	ck_assert_int_eq(msg_transmitter_open(&t, &options), 0);
 	wire = memory_link_open(domain, t.lender.pool.region.base,
 		t.lender.pool.region.bytes, 0, msg_transmitter_depth(&t));
@@ -175,6 +178,43 @@ START_TEST(fragments_cover_the_message_once)
 }
 END_TEST
 
+/* Where buffers are larger than frames of several messages are made. */
+START_TEST(one_message_or_a_part_takes_all_of_a_buffer)
+{
+	const uint32_t whole = LONE_BYTES - 24;
+	const uint32_t part = (whole - 8) & ~63u;
+	const uint32_t sizes[] = {BODY, BODY + 1, whole, whole + 1, 2 * part,
+		2 * part + 1};
+	const uint32_t wanted[] = {1, 1, 1, 2, 2, 3};
+
+	lone_bytes = LONE_BYTES;
+	open_all(4 * LONE_BYTES, 8, (struct memory_wire_options){0});
+	for (uint32_t i = 0; i < 6; i++) {
+		uint32_t first = frame_count;
+		struct msg_frame frame;
+
+		ck_assert_int_eq(
+			give(borrow(sizes[i]), 'l', sizes[i], i % 2), 0);
+		ck_assert_int_eq(msg_transmitter_flush(&t), 0);
+		ck_assert_uint_eq(frame_count - first, wanted[i]);
+		frame = read_frame(first);
+		ck_assert_uint_eq(frame.type, wanted[i] == 1
+						      ? MSG_FRAME_SINGLE
+						      : MSG_FRAME_FRAGMENT);
+		ck_assert_uint_eq(frame.bytes,
+			24 + (wanted[i] == 1 ? sizes[i] : 8 + part));
+	}
+	/* Batches are what they were. */
+	for (uint32_t i = 0; i < 8; i++)
+		give(borrow(BODY / 4), 'b', BODY / 4, true);
+	ck_assert_int_eq(msg_transmitter_flush(&t), 0);
+	ck_assert_uint_le(lengths[frame_count - 1], FRAME_BYTES);
+	ck_assert_uint_eq(read_frame(frame_count - 1).type, MSG_FRAME_PACKED);
+	close_all();
+	lone_bytes = 0;
+}
+END_TEST
+
 /* Of a long train few completions are asked for, and all buffers come back. */
 START_TEST(few_completions_bring_all_buffers_home)
 {
@@ -295,6 +335,8 @@ int main(void)
 	tcase_add_test(frames_case,
 		the_table_of_a_packed_frame_may_come_from_elsewhere);
 	tcase_add_test(frames_case, fragments_cover_the_message_once);
+	tcase_add_test(frames_case,
+		one_message_or_a_part_takes_all_of_a_buffer);
 	tcase_add_test(lane, few_completions_bring_all_buffers_home);
 	tcase_add_test(
 		lane, what_the_lane_refuses_is_counted_and_leaves_a_gap);
