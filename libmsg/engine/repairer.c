@@ -21,9 +21,11 @@
 
 /* How often the source looks: on a kernel lane a look is a system call, half a
  * microsecond, and a frame takes some two.  Where somebody misses something, a
- * round trip is what it costs him to wait. */
+ * round trip is what it costs him to wait.  Connections miss nothing, and a look at
+ * one of TCP is four system calls; who may send no more looks at once. */
 #define LOOK_CALM_NS (50 * MSG_NS_PER_US)
 #define LOOK_BUSY_NS (5 * MSG_NS_PER_US)
+#define LOOK_CONNECTED_NS (500 * MSG_NS_PER_US)
 /* Between questions of a publisher that is short of slots. */
 #define ASK_PAUSE_NS (200 * MSG_NS_PER_US)
 
@@ -650,6 +652,15 @@ int msg_repairer_arm(struct msg_repairer *r)
 	return result;
 }
 
+static uint64_t look_interval(
+	const struct msg_repairer *r, bool asked, uint64_t now)
+{
+	if (asked || msg_repairer_is_read(r, now))
+		return LOOK_BUSY_NS;
+	/* Who reads large messages is served by these looks. */
+	return r->session && !r->show ? LOOK_CONNECTED_NS : LOOK_CALM_NS;
+}
+
 int msg_repairer_turn(struct msg_repairer *r, uint64_t now)
 {
 	uint64_t naks = r->repair.counts.naks;
@@ -668,9 +679,7 @@ int msg_repairer_turn(struct msg_repairer *r, uint64_t now)
 		r->told_cut != r->flow.cut_total)
 		tell_all(r);
 	atomic_store_explicit(&r->look_ns,
-		now + (naks != r->repair.counts.naks || msg_repairer_is_read(r, now)
-				      ? LOOK_BUSY_NS
-				      : LOOK_CALM_NS),
+		now + look_interval(r, naks != r->repair.counts.naks, now),
 		memory_order_relaxed);
 	return n;
 }
