@@ -239,7 +239,10 @@ static int call(const char *device, const char *address, uint32_t count)
 		"not connected");
 	memcpy(remote, event.greeting, sizeof remote);
 	while (done < count) {
-		while (sent < count && send_one(handle, sent, bytes_of(sent)))
+		/* What is under way may have to be sent again, from where it
+		 * stands: its slot is not written to before it is done. */
+		while (sent < count && sent - done < BUFFERS / 2 &&
+			send_one(handle, sent, bytes_of(sent)))
 			sent++;
 		event = next();
 		if (event.type != MSG_CHANNEL_SENT)
