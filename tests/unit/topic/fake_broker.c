@@ -136,7 +136,7 @@ static void *serve(void *argument)
 	hear(c, &message);
 	MUST(message.kind == MSG_CONTROL_HELLO);
 	welcome(c);
-	if (message.hello.role == MSG_CONTROL_ONLOOKER)
+	if (message.hello.role == MSG_CONTROL_ONLOOKER || c->welcomes)
 		return NULL;
 	hear(c, &c->asked);
 	if (c->refuse) {
@@ -153,14 +153,25 @@ static void *serve(void *argument)
 	return NULL;
 }
 
-void fake_serve(struct fake_client *c, const char *refuse)
+static void start(struct fake_client *c, const char *refuse, bool welcomes)
 {
 	memset(c, 0, sizeof *c);
 	c->page = c->ring = c->pool =
 		(struct msg_shm_segment)MSG_SHM_SEGMENT;
 	c->bell[0] = -1;
 	c->refuse = refuse;
+	c->welcomes = welcomes;
 	ck_assert_int_eq(pthread_create(&c->thread, NULL, serve, c), 0);
+}
+
+void fake_serve(struct fake_client *c, const char *refuse)
+{
+	start(c, refuse, false);
+}
+
+void fake_welcome(struct fake_client *c)
+{
+	start(c, NULL, true);
 }
 
 void fake_served(struct fake_client *c)

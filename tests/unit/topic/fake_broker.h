@@ -32,6 +32,7 @@ struct fake_client {
 	int bell[2];              /* Ours, and the subscriber's. */
 	struct msg_shm_segment ring, pool; /* Of a publisher. */
 	const char *refuse;       /* Say this instead of an answer. */
+	bool welcomes;            /* Say Welcome, and no more. */
 	pthread_t thread;
 };
 
@@ -51,6 +52,8 @@ extern char fake_path[108];
 
 /* Serve the next client from a thread, until it has its answer. */
 void fake_serve(struct fake_client *client, const char *refuse);
+/* The same of one that will not ask for anything, of this broker. */
+void fake_welcome(struct fake_client *client);
 void fake_served(struct fake_client *client); /* Waits for that. */
 void fake_hang_up(struct fake_client *client); /* Or it is gone already. */
 void fake_say(struct fake_client *client, const struct msg_control *message,

@@ -147,6 +147,24 @@ static void take_away(struct reader *r)
 	msg_inbox_release(&r->inbox, &view, 1);
 }
 
+/* This one is of before there were any. */
+START_TEST(a_broker_without_large_messages_is_told_apart)
+{
+	struct msg_publication_options o = options();
+
+	fake_open();
+	o.large_bytes_max = 1;
+	o.large_memory_bytes = 4096;
+	fake_welcome(&broker);
+	ck_assert_int_eq(msg_publication_open(&p, &o), -MSG_ERROR_ARGUMENT);
+	ck_assert_ptr_nonnull(
+		strstr(msg_trail_text(), "takes no large messages"));
+	fake_served(&broker);
+	fake_hang_up(&broker);
+	fake_close();
+}
+END_TEST
+
 START_TEST(readers_are_told_of_and_read_in_place)
 {
 	setup();
@@ -382,6 +400,7 @@ int main(void)
 	TCase *readers = check_case(suite, "readers", 20);
 	TCase *life = check_case(suite, "life", 20);
 
+	tcase_add_test(readers, a_broker_without_large_messages_is_told_apart);
 	tcase_add_test(readers, readers_are_told_of_and_read_in_place);
 	tcase_add_test(
 		readers, a_sleeper_on_its_descriptor_hears_the_doorbell);

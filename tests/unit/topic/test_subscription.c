@@ -123,6 +123,23 @@ START_TEST(rings_are_read_as_they_appear)
 }
 END_TEST
 
+/* This one is of before there were any. */
+START_TEST(a_broker_without_large_messages_is_told_apart)
+{
+	struct msg_subscription_options o = options();
+
+	fake_open();
+	o.large_bytes_max = 1;
+	fake_welcome(&broker);
+	ck_assert_int_eq(msg_subscription_open(&s, &o), -MSG_ERROR_ARGUMENT);
+	ck_assert_ptr_nonnull(
+		strstr(msg_trail_text(), "takes no large messages"));
+	fake_served(&broker);
+	fake_hang_up(&broker);
+	fake_close();
+}
+END_TEST
+
 START_TEST(a_ring_that_ends_is_read_to_its_end)
 {
 	struct msg_view views[3];
@@ -536,6 +553,8 @@ int main(void)
 
 	tcase_add_test(ring_case, rings_are_read_as_they_appear);
 	tcase_add_test(ring_case, a_ring_that_ends_is_read_to_its_end);
+	tcase_add_test(
+		ring_case, a_broker_without_large_messages_is_told_apart);
 	tcase_add_test(
 		ring_case, publishers_beyond_the_limit_do_not_wait_for_us);
 	tcase_add_test(ring_case, a_reader_that_was_evicted_is_told);
