@@ -17,43 +17,15 @@ list=yes
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 way=$1 program=$2
 shift 2
-work=$(mktemp -d)
-pid=
-cleanup() {
-	[ -z "$pid" ] || kill "$pid" 2>/dev/null || true
-	wait
-	rm -rf "$work"
-}
-trap cleanup EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-for name in $(compgen -A variable MSG_); do
-	[ "$name" = MSG_MODULE_DIR ] || [ "$name" = MSG_LIBRARY ] ||
-		unset "$name"
-done
-export MSG_LANE=udp MSG_INTERFACE=lo XDG_RUNTIME_DIR=$work
-export MSG_GROUPS=239.255.$((100 + $$ / 20000 % 100)).0+32
-export MSG_PORT=$((20000 + $$ % 20000))
+keep=MSG_LIBRARY
+# shellcheck source=tests/support/own_broker.sh
+. "$here/../support/own_broker.sh"
+export MSG_LANE=udp MSG_INTERFACE=lo MSG_GROUPS=$groups MSG_PORT=$port
 
 case $way in
 direct) export MSG_BROKER_POLICY=never ;;
 broker)
-	: >"$work/empty.conf"
-	"$program" --config "$work/empty.conf" --name "test-$$" \
-		--socket "$work/broker.sock" --interface lo \
-		--groups "$MSG_GROUPS" --port "$MSG_PORT" --verbose \
-		2>"$work/log" &
-	pid=$!
-	for ((i = 0; i < 200; i++)); do
-		! grep -q 'info: started:' "$work/log" || break
-		kill -0 "$pid" 2>/dev/null || break
-		sleep 0.1
-	done
-	grep -q 'info: started:' "$work/log" || {
-		echo 'FAIL: the broker did not start:'
-		cat "$work/log"
-		exit 1
-	}
+	own_broker "$program"
 	export MSG_BROKER_POLICY=require MSG_BROKER=$work/broker.sock ;;
 *) echo 'usage: conformance.sh direct|broker MSGBROKERD COMMAND...' >&2
 	exit 2 ;;
@@ -68,8 +40,7 @@ if [ "$result" != 0 ]; then
 	[ "$way" = direct ] || tail -n 20 "$work/log"
 	exit 1
 fi
-[ "$way" = direct ] || kill -0 "$pid" 2>/dev/null ||
-	{ echo 'FAIL: the broker ended'; exit 1; }
+[ "$way" = direct ] || own_broker_lives || exit 1
 [ -n "$list" ] || exit 0
 awk '!/^#/ && NF { print $1 }' "$here/conformance.list" | sort >"$work/wanted"
 sed -n 's/^ok //p' "$work/said" | sort >"$work/shown"

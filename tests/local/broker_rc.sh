@@ -5,39 +5,13 @@
 # a publisher straight on the lane and from one behind a broker, everything reaches
 # two subscribers behind one broker, which connects once, and one straight on the
 # lane.  Then the publisher's broker is killed and comes again.
-# shellcheck source=tests/local/broker_lib.sh
-. "$(dirname "${BASH_SOURCE[0]}")/broker_lib.sh" || exit 1
-: "${SIDES:?is not set: the path of the program reliable_sides}"
-case $SIDES in /*) ;; *) SIDES=$PWD/$SIDES ;; esac
-command -v ss >/dev/null || skip "no ss command (iproute2)"
 seed=${SEED:-$RANDOM$RANDOM}
 count=${COUNT:-50000}
 echo "SEED=$seed COUNT=$count"
-. "$(dirname "${BASH_SOURCE[0]}")/hosts.sh"
-groups=$MSG_GROUPS port=$MSG_PORT
-unset MSG_GROUPS MSG_PORT
-
-serve() { # HOST NAME
-	start "$2" at "$1" "$MSGBROKERD" --config "$work/empty.conf" \
-		--socket "$place/$2.sock" --name "$2" --interface veth0 \
-		--groups "$groups" --port "$port"
-	await 20 grep -q 'info: started:' "$work/$2.err"
-}
-
-# side HOST BROKER NAME ARGUMENT...: a publisher or subscriber; BROKER "-": none.
-side() {
-	local host=$1 broker=$2 name=$3
-	shift 3
-	if [ "$broker" = - ]; then
-		start "$name" at "$host" env MSG_BROKER_POLICY=never \
-			MSG_INTERFACE=veth0 MSG_GROUPS="$groups" \
-			MSG_PORT="$port" SIDES_RC=0 "$SIDES" "$@"
-	else
-		start "$name" at "$host" env MSG_BROKER_POLICY=require \
-			MSG_BROKER="$place/$broker.sock" SIDES_RC=0 "$SIDES" "$@"
-	fi
-	await 20 grep -q ready "$work/$name.out"
-}
+# shellcheck source=tests/local/brokers_lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/brokers_lib.sh" || exit 1
+command -v ss >/dev/null || skip "no ss command (iproute2)"
+side_env=(SIDES_RC=0)
 
 connections() { # from host b to host a
 	at "$b" ss -Htn state established dst 10.77.0.1 | wc -l
@@ -55,14 +29,9 @@ run() {
 		subscribe "$topic" "$count" "$seed" 0
 	side "$a" "$broker" pub publish "$topic" "$count" "$seed" 0 1500 0
 	await 10 connected 2
-	for i in sub1 sub2 straight; do
-		finish $i 60
-		is "$topic: exit of $i" 0 $code
-	done
-	[ "$broker" = - ] || finish local 60
-	is "$topic: exit of the local one" 0 $code
-	finish pub 60
-	is "$topic: exit of the publisher" 0 $code
+	ends "$topic" 60 sub1 sub2 straight
+	[ "$broker" = - ] || ends "$topic" 60 local
+	ends "$topic" 60 pub
 	echo "$topic: $(head -n 3 "$work/pub.out" | tail -n 1)"
 }
 
@@ -80,17 +49,14 @@ restart() {
 	sleep 0.2
 	serve "$a" left
 	for i in sub1 straight local; do
-		finish $i 60
-		is "$topic: exit of $i" 0 $code
+		ends $topic 60 $i
 		echo "$topic: $i: $(tail -n 1 "$work/$i.out")"
 	done
-	finish pub 60
-	is "$topic: exit of the publisher" 0 $code
+	ends $topic 60 pub
 }
 
 : >"$work/empty.conf"
-serve "$b" right
-serve "$a" left
+brokers
 run from.lane -
 run from.broker left
 restart

@@ -7,41 +7,15 @@
 # that broker is killed in the middle and another one takes over: what is lost by
 # that is said, to the message, and the stream goes on.
 # COUNT, SEED and RATE in the environment replay a run.
-# shellcheck source=tests/local/broker_lib.sh
-. "$(dirname "${BASH_SOURCE[0]}")/broker_lib.sh" || exit 1
-: "${SIDES:?is not set: the path of the program reliable_sides}"
-case $SIDES in /*) ;; *) SIDES=$PWD/$SIDES ;; esac
 case $WIRE in /*) ;; *) WIRE=$PWD/$WIRE ;; esac
 seed=${SEED:-$RANDOM$RANDOM}
 count=${COUNT:-100000}
 per_mille=${PER_MILLE:-$1}
+# shellcheck disable=SC2034 # for hosts.sh
 wire="$per_mille $seed"
 echo "SEED=$seed COUNT=$count PER_MILLE=$per_mille"
-. "$(dirname "${BASH_SOURCE[0]}")/hosts.sh"
-groups=$MSG_GROUPS port=$MSG_PORT
-unset MSG_GROUPS MSG_PORT
-
-serve() { # HOST NAME
-	start "$2" at "$1" "$MSGBROKERD" --config "$work/empty.conf" \
-		--socket "$place/$2.sock" --name "$2" --interface veth0 \
-		--groups "$groups" --port "$port"
-	await 20 grep -q 'info: started:' "$work/$2.err"
-}
-
-# side HOST BROKER NAME ARGUMENT...: a publisher or subscriber; BROKER "-": none.
-side() {
-	local host=$1 broker=$2 name=$3
-	shift 3
-	if [ "$broker" = - ]; then
-		start "$name" at "$host" env MSG_BROKER_POLICY=never \
-			MSG_INTERFACE=veth0 MSG_GROUPS="$groups" \
-			MSG_PORT="$port" "$SIDES" "$@"
-	else
-		start "$name" at "$host" env MSG_BROKER_POLICY=require \
-			MSG_BROKER="$place/$broker.sock" "$SIDES" "$@"
-	fi
-	await 20 grep -q ready "$work/$name.out"
-}
+# shellcheck source=tests/local/brokers_lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/brokers_lib.sh" || exit 1
 
 # run TOPIC BROKER FLOW: from host a, by its broker or without, to four behind
 # the broker of host b and one more behind none.
@@ -55,14 +29,9 @@ run() {
 		subscribe "$topic" "$count" "$seed" 0
 	side "$a" "$broker" pub publish "$topic" "$count" "$seed" "$flow" 1000 \
 		"${RATE:-40000}"
-	for i in sub1 sub2 sub3 sub4 straight; do
-		finish "$i" 200
-		is "$topic: exit of $i" 0 $code
-	done
-	[ "$broker" = - ] || finish local 60
-	is "$topic: exit of the local one" 0 $code
-	finish pub 60
-	is "$topic: exit of the publisher" 0 $code
+	ends "$topic" 200 sub1 sub2 sub3 sub4 straight
+	[ "$broker" = - ] || ends "$topic" 60 local
+	ends "$topic" 60 pub
 	echo "$topic: $(cat "$work/pub.out" | tail -1)"
 }
 
@@ -86,8 +55,7 @@ restart() {
 		serve "$a" left
 	done
 	for i in sub1 sub2 straight local; do
-		finish "$i" 100
-		is "$topic: exit of $i" 0 $code
+		ends $topic 100 $i
 		said=$(tail -n 1 "$work/$i.out")
 		echo "$topic: $i: $said"
 		# One gap a broker, and what the cable had just lost; with the
@@ -95,13 +63,11 @@ restart() {
 		said=${said#* in }
 		check "$topic: gaps of $i" [ "${said%% *}" -le 30 ]
 	done
-	finish pub 60
-	is "$topic: exit of the publisher" 0 $code
+	ends $topic 60 pub
 }
 
 : >"$work/empty.conf"
-serve "$b" right
-serve "$a" left
+brokers
 run from.lane - 1
 run from.broker left 1
 restart
