@@ -136,7 +136,7 @@ END_TEST
 START_TEST(a_gigabyte_is_a_message)
 {
 	if (lane.quick)
-		CHECK_SKIP("an emulated machine has no two gigabytes");
+		CHECK_SKIP("--quick: takes two gigabytes of memory");
 
 	size_t bytes = MSG_LARGE_BYTES_MAX;
 	struct msg_node *theirs = open_attended();
