@@ -85,18 +85,18 @@ static int open_fetch(struct feed *f)
 	if (result < 0)
 		return result;
 	result = module->open(
-		f->network->domain, &options, &f->channels, text);
+		f->network->domain, &options, &f->fetched_by, text);
 	if (result < 0)
 		return msg_fail(-result, "%s", text);
 	f->fetch = calloc(1, sizeof *f->fetch);
 	if (!f->fetch)
 		return msg_fail(MSG_ERROR_MEMORY, "no memory to catch up");
-	fetch.channels = f->channels;
+	fetch.channels = f->fetched_by;
 	result = msg_fetch_open(f->fetch, &fetch);
 	if (result < 0)
 		return result;
 	f->receiver.fetch = f->fetch;
-	return server_watch_lane(f->server, f->channels->fd);
+	return server_watch_lane(f->server, f->fetched_by->fd);
 }
 
 static void close_fetch(struct feed *f)
@@ -104,10 +104,10 @@ static void close_fetch(struct feed *f)
 	if (f->receiver.fetch)
 		msg_fetch_close(f->fetch);
 	f->receiver.fetch = NULL;
-	if (f->channels)
-		f->channels->ops->close(f->channels);
+	if (f->fetched_by)
+		f->fetched_by->ops->close(f->fetched_by);
 	free(f->fetch);
-	f->channels = NULL;
+	f->fetched_by = NULL;
 	f->fetch = NULL;
 }
 

@@ -282,8 +282,8 @@ static void look_at_floor(
 		had++;
 	}
 	count(r, MSG_COUNTER_FETCHED, had);
-	if (had < it->count)
-		msg_recover_unfetch(&s->recover, now);
+	/* Also of those handed on some may have found no room. */
+	msg_recover_unfetch(&s->recover, now);
 	put_slots(r, it);
 	/* Gone, or nonsense: questions are answered in words. */
 	if (had == 0)

@@ -40,12 +40,8 @@ uint32_t msg_recover_fetch(
 		return 0;
 	while (count < most && from + count < end &&
 		msg_recover_is_missing(r, from + count)) {
-		struct msg_recover_place *place =
-			msg_recover_place(r, from + count++);
-
-		/* Before something was to be fetched once more. */
-		r->asked_count -= place->asked > 0;
-		place->asked = MSG_RECOVER_FETCHED;
+		msg_recover_place(r, from + count)->asked = MSG_RECOVER_FETCHED;
+		count++;
 	}
 	*frame = from;
 	r->unasked = from + count;
@@ -53,19 +49,35 @@ uint32_t msg_recover_fetch(
 	return count;
 }
 
+/* The first frame that is fetched; r->scanned: none. */
+static uint64_t first_fetched(const struct msg_recover *r)
+{
+	uint64_t n = msg_recover_next_missing(r, r->next);
+
+	while (n < r->scanned &&
+		msg_recover_place(r, n)->asked != MSG_RECOVER_FETCHED)
+		n = msg_recover_next_missing(r, n + 1);
+	return n;
+}
+
+/* Those that were asked for meanwhile, too, if they lie behind: else they would
+ * be neither what falls due again nor what there is room for. */
 void msg_recover_unfetch(struct msg_recover *r, uint64_t now)
 {
+	uint64_t first;
+
 	msg_recover_catch_up(r);
-	for (uint64_t n = r->scanned; n-- > r->next;) {
+	first = first_fetched(r);
+	for (uint64_t n = first; n < r->scanned;
+		n = msg_recover_next_missing(r, n + 1)) {
 		struct msg_recover_place *place = msg_recover_place(r, n);
 
-		if (!msg_recover_is_missing(r, n) ||
-			place->asked != MSG_RECOVER_FETCHED)
-			continue;
+		r->asked_count -= place->asked > 0 &&
+				  place->asked != MSG_RECOVER_FETCHED;
 		place->asked = 0;
 		place->last = now;
-		if (n < r->unasked)
-			r->unasked = n;
 	}
+	if (first < r->unasked)
+		r->unasked = first;
 	msg_recover_refresh(r);
 }

@@ -376,6 +376,8 @@ START_TEST(what_moves_on_while_it_is_read_is_lost_and_never_wrong)
 		open_trial(&t, check_seed() + i, (size_t)4 << 20);
 		publish(&t, MESSAGES);
 		add_reader(&t, UINT32_MAX);
+		while (counted(&t.readers[0], MSG_COUNTER_FETCHED) == 0)
+			take_all(&t);
 		memory_channel_options.later =
 			(unsigned)random_below(&t.random, 950);
 		while (t.sent < MAX_SENT) {

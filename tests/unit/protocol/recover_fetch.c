@@ -152,14 +152,32 @@ START_TEST(what_cannot_be_fetched_is_asked_for)
 	EXPECT_ASKED(
 		"?2 ?3 ?4 ?5 ?6 ?7 ?8 ?9 ?10 ?11 ?12 ?13 ?14 ?15 ?16 ?17 ?18 "
 		"?19 ?20 ?21 ?22 ?23 ?24 ?25 ?26 ?27 ?28 ?29 ?30 ?31 ?32 ?33 "
-		"?34 ?35 ?36 ?37 ?38 ?39",
+		"?34 ?35 ?36 ?37 ?38 ?39 ?41",
 		US + REORDER);
-	/* What was asked for before is, when it is due. */
-	EXPECT_ASKED("?41", 10 + REORDER + 4 * RTT);
 	repairs(2, 40, US + 5 * RTT);
 	repair(41, 1, US + 5 * RTT);
 	ck_assert_uint_eq((uint32_t)reader.recover.next, 43);
 	ck_assert_uint_eq(reader.recover.asked_count, 0);
+}
+END_TEST
+
+/* What was asked for behind it takes up all the room there is. */
+START_TEST(what_cannot_be_fetched_finds_room_to_be_asked_for)
+{
+	struct msg_recover_options options = story_options();
+
+	options.window = 64;
+	options.ask_max = 2;
+	story_begin_with(options);
+	one(1, 0);
+	probe(40, 0);
+	msg_recover_fetches(&reader.recover, true, 0);
+	EXPECT_FETCHED(100, 2, 38);
+	one(42, 10);
+	EXPECT_ASKED("?40 ?41", 10 + REORDER);
+	msg_recover_fetches(&reader.recover, false, US);
+	ck_assert_uint_eq(reader.recover.asked_count, 0);
+	EXPECT_ASKED("?2 ?3", US + REORDER);
 }
 END_TEST
 
@@ -241,6 +259,8 @@ void add_fetch_tests(Suite *suite)
 	tcase_add_test(fetching, a_small_gap_is_asked_for_at_once_meanwhile);
 	tcase_add_test(fetching, what_did_not_come_is_fetched_again);
 	tcase_add_test(fetching, what_cannot_be_fetched_is_asked_for);
+	tcase_add_test(
+		fetching, what_cannot_be_fetched_finds_room_to_be_asked_for);
 	tcase_add_test(fetching, what_is_gone_is_not_fetched);
 	tcase_add_test(fetching, what_was_never_sent_is_not_fetched);
 	tcase_add_test(fetching, who_joins_fetches_when_he_knows_where);
