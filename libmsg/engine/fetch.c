@@ -75,6 +75,13 @@ static void hang_up(struct msg_fetch *f, struct msg_fetch_item *it)
 	it->line = MSG_FETCH_ENDING;
 }
 
+/* It may have something to ask. */
+static void note_due(struct msg_receiver *r, const struct msg_stream *s)
+{
+	if (msg_recover_deadline(&s->recover) < r->deadline)
+		r->deadline = msg_recover_deadline(&s->recover);
+}
+
 /* What was to be read is asked for. */
 static void leave_to_questions(
 	struct msg_receiver *r, struct msg_fetch_item *it, uint64_t now)
@@ -85,8 +92,7 @@ static void leave_to_questions(
 		return;
 	s->fetch_ns = now + IDLE_NS;
 	msg_recover_fetches(&s->recover, false, now);
-	if (msg_recover_deadline(&s->recover) < r->deadline)
-		r->deadline = msg_recover_deadline(&s->recover);
+	note_due(r, s);
 	it->stream = NULL;
 }
 
@@ -290,6 +296,7 @@ static void look_at_floor(
 		end(r, it, now);
 	else
 		begin(r, it, now);
+	note_due(r, s);
 }
 
 static void connected(struct msg_receiver *r, struct msg_fetch_item *it,

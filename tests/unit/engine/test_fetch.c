@@ -169,6 +169,10 @@ static void settle(struct trial *t)
 	uint32_t done = 0;
 
 	while (done < t->reader_count) {
+		/* AGAIN: what was queued has not left yet. */
+		int flushed = msg_publisher_flush(t->publisher);
+
+		MUST(t, flushed == 0 || flushed == -MSG_ERROR_AGAIN);
 		take_all(t);
 		done = 0;
 		for (uint32_t i = 0; i < t->reader_count; i++)
