@@ -6,9 +6,11 @@
  * whoever reads from it.  What the broker holds is looked at from outside: when all
  * is over it has the descriptors and connections that it had.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +18,7 @@
 #include <msg/stats.h>
 
 #include "actor.h"
+#include "stranger.h"
 
 #define TOPIC "large.test"
 #define MIB ((size_t)1 << 20)
@@ -46,17 +49,22 @@ static void open_other(void)
 	ck_assert_msg(msg_node_open(&o, &other) == 0, "%s", msg_error_text());
 }
 
-static void setup(void)
+static void setup_with(const char *config)
 {
 	snprintf(port, sizeof port, "%d", 20000 + getpid() % 20000);
 	snprintf(group_text, sizeof group_text, "239.251.%d.0+16",
 		getpid() % 251);
 	actors_open();
-	host_open(&host, NULL);
+	host_open(&host, config);
 	host.arguments = arguments;
 	host_start(&host);
 	ck_assert_msg(host_node(&host, &node) == 0, "%s", msg_error_text());
 	open_other();
+}
+
+static void setup(void)
+{
+	setup_with(NULL);
 }
 
 static void teardown(void)
@@ -89,22 +97,29 @@ static struct msg_publisher *publish_with(struct msg_node *on,
 static struct msg_publisher *publish_on(
 	struct msg_node *on, uint32_t reliability, size_t memory)
 {
-	return publish_with(on, reliability, memory, 5000);
+	return publish_with(on, reliability, memory, 20000);
 }
 
-static struct msg_subscriber *subscribe_on(
-	struct msg_node *on, size_t bytes, bool events)
+static struct msg_subscriber *subscribe_with(
+	struct msg_node *on, size_t bytes, bool events, uint32_t give_up_ms)
 {
 	struct msg_subscriber_options o = MSG_SUBSCRIBER_OPTIONS;
 	struct msg_subscriber *s;
 
 	o.topic = TOPIC;
 	o.large_bytes_max = bytes;
-	o.give_up_ms = 3000;
+	o.give_up_ms = give_up_ms;
 	o.events = events;
 	ck_assert_msg(msg_subscriber_open(on, &o, &s) == 0, "%s",
 		msg_error_text());
 	return s;
+}
+
+/* With more patience than a busy machine asks for. */
+static struct msg_subscriber *subscribe_on(
+	struct msg_node *on, size_t bytes, bool events)
+{
+	return subscribe_with(on, bytes, events, 20000);
 }
 
 /* Message `number` of its publisher; false: not now. */
@@ -148,15 +163,22 @@ static bool take(struct msg_subscriber *s, struct msg_view *view, int64_t ns)
 	}
 }
 
+static void check_event(const struct msg_view *view)
+{
+	ck_assert_msg(view->event == MSG_EVENT_MESSAGE && view->lost_before == 0,
+		"%d were lost before message %d, for reason %d",
+		(int)view->lost_before, (int)view->sequence,
+		(int)view->reason);
+}
+
 static struct msg_view expect(
 	struct msg_subscriber *s, uint64_t number, size_t bytes)
 {
 	struct msg_view view;
 
 	ck_assert(take(s, &view, 30 * S_NS));
-	ck_assert_uint_eq(view.event, MSG_EVENT_MESSAGE);
+	check_event(&view);
 	ck_assert_uint_eq(view.sequence, number);
-	ck_assert_uint_eq(view.lost_before, 0);
 	ck_assert_uint_eq(view.segment_count, 1);
 	ck_assert_uint_eq(view.bytes, bytes);
 	ck_assert(message_is(view.data, bytes, view.publisher, number));
@@ -298,14 +320,14 @@ static void pass_many(struct msg_node *from, uint32_t reliability)
 		if (sent < 10)
 			sent += try_put(p, sent, BYTES);
 		if (take(here, &view, 0)) {
+			check_event(&view);
 			ck_assert_uint_eq(view.sequence, a);
-			ck_assert_uint_eq(view.event, MSG_EVENT_MESSAGE);
 			ck_assert(message_is(view.data, BYTES, view.publisher, a++));
 			msg_subscriber_release(here, &view, 1);
 		}
 		if (take(there, &view, 0)) {
+			check_event(&view);
 			ck_assert_uint_eq(view.sequence, b);
-			ck_assert_uint_eq(view.event, MSG_EVENT_MESSAGE);
 			ck_assert(message_is(view.data, BYTES, view.publisher, b++));
 			msg_subscriber_release(there, &view, 1);
 		}
@@ -336,8 +358,8 @@ START_TEST(a_reader_that_keeps_views_stops_nobody_for_good)
 	struct msg_view kept[2];
 
 	setup();
-	keeps = subscribe_on(node, BYTES, true);
-	goes = subscribe_on(node, BYTES, true);
+	keeps = subscribe_with(node, BYTES, true, 1000);
+	goes = subscribe_with(node, BYTES, true, 1000);
 	p = publish_on(other, deliveries[_i], 4 * BYTES);
 	meet(keeps);
 	meet(goes);
@@ -423,6 +445,86 @@ START_TEST(who_keeps_all_memory_of_a_local_publisher_loses_the_ring)
 	ck_assert(!is_waited_for(MSG_SLOW_LAP));
 	ck_assert(!is_waited_for(MSG_SLOW_EVICT));
 	ck_assert(is_waited_for(MSG_SLOW_BLOCK));
+	teardown();
+}
+END_TEST
+
+/* Somebody who asks by hand: how many descriptors his ring of the topic has. */
+static unsigned ask_for(struct stranger *s, uint32_t large_bytes_max)
+{
+	struct msg_control ask = {.kind = MSG_CONTROL_SUBSCRIBE};
+
+	strcpy(ask.subscribe.pattern, TOPIC);
+	ask.subscribe.policy = MSG_CONTROL_LAP;
+	ask.subscribe.hold_max = 64;
+	ask.subscribe.message_bytes_max = 1u << 20;
+	ask.subscribe.large_bytes_max = large_bytes_max;
+	ck_assert(stranger_connect(s, host.socket));
+	ck_assert(stranger_greet(s, MSG_CONTROL_SUBSCRIBER));
+	ck_assert(stranger_say(s, &ask));
+	do {
+		ck_assert(stranger_hear(s, 5000));
+	} while (s->got.kind != MSG_CONTROL_RING ||
+		 s->got.ring.origin != MSG_CONTROL_LOCAL);
+	return s->fd_count;
+}
+
+START_TEST(an_area_is_given_to_who_asks_and_to_read_alone)
+{
+	static struct stranger s;
+	struct msg_publisher *p;
+	uint64_t bytes;
+	void *map;
+	int fd;
+
+	setup();
+	p = publish_on(node, MSG_RELIABILITY_RELIABLE, 2 * BYTES);
+	ck_assert_uint_eq(ask_for(&s, 0), 3);
+	ck_assert_uint_eq(s.got.ring.large_bytes, 0);
+	stranger_close(&s);
+	ck_assert_uint_eq(ask_for(&s, 1), 4);
+	bytes = s.got.ring.large_bytes;
+	fd = s.fds[3];
+	ck_assert_uint_ge(bytes, 2 * BYTES);
+	map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ck_assert_ptr_eq(map, MAP_FAILED);
+	map = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, 0);
+	ck_assert_ptr_ne(map, MAP_FAILED);
+	ck_assert_int_lt(mprotect(map, bytes, PROT_READ | PROT_WRITE), 0);
+	ck_assert_int_lt(madvise(map, bytes, MADV_REMOVE), 0);
+	ck_assert_int_lt(pwrite(fd, "x", 1, 0), 0);
+	ck_assert_int_lt(ftruncate(fd, 0), 0);
+	ck_assert_int_lt(ftruncate(fd, 1ll << 40), 0);
+	ck_assert_int_lt(fallocate(fd,
+				 FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+				 4096), 0);
+	munmap(map, bytes);
+	stranger_close(&s);
+	put(p, 0, BYTES);
+	ck_assert_int_eq(msg_publisher_close(p), 0);
+	teardown();
+}
+END_TEST
+
+START_TEST(an_area_is_charged_to_its_user)
+{
+	struct msg_publisher_options o = MSG_PUBLISHER_OPTIONS;
+	struct msg_publisher *p, *more;
+
+	setup_with("[quota]\nbytes = 128Mi\n");
+	o.topic = TOPIC;
+	o.reliability = MSG_RELIABILITY_RELIABLE;
+	o.large_bytes_max = 64 * MIB;
+	o.large_memory_bytes = 128 * MIB;
+	ck_assert_int_lt(msg_publisher_open(node, &o, &p), 0);
+	ck_assert_msg(strstr(msg_error_text(), "bytes"), "%s", msg_error_text());
+	o.large_memory_bytes = 64 * MIB;
+	ck_assert_int_eq(msg_publisher_open(node, &o, &p), 0);
+	ck_assert_int_lt(msg_publisher_open(node, &o, &more), 0);
+	ck_assert_int_eq(msg_publisher_close(p), 0);
+	/* It is given back when that is over. */
+	AWAIT(20, msg_publisher_open(node, &o, &more) == 0);
+	ck_assert_int_eq(msg_publisher_close(more), 0);
 	teardown();
 }
 END_TEST
@@ -650,8 +752,11 @@ int main(void)
 	tcase_add_loop_test(large, many_pass_through_little_memory, 0, 2);
 	tcase_add_loop_test(large,
 		a_reader_that_keeps_views_stops_nobody_for_good, 0, 2);
+	tcase_add_test(large, an_area_is_given_to_who_asks_and_to_read_alone);
+	tcase_add_test(large, an_area_is_charged_to_its_user);
 	tcase_add_test(large,
 		who_keeps_all_memory_of_a_local_publisher_loses_the_ring);
+	large = check_case(suite, "deaths", 120);
 	tcase_add_loop_test(
 		large, a_subscriber_that_dies_gives_all_back, 0, 2);
 	tcase_add_loop_test(
