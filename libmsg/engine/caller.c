@@ -23,6 +23,9 @@
 #define BACKOFF_MS_MAX 1000u
 #define REPORTS 64u
 #define REPORT_STRIDE 256u
+/* Of so many bytes a publisher is told at once, however few frames they were: he may
+ * have few buffers. */
+#define TELL_BYTES (1u << 20)
 /* How long who closes waits until publishers know. */
 #define LEAVE_NS (50 * MSG_NS_PER_MS)
 
@@ -218,14 +221,28 @@ static void closed(struct msg_receiver *r, uint32_t handle)
 	try_later(s, turn_now(r));
 }
 
+static void tell_soon(
+	struct msg_receiver *r, struct msg_stream *s, uint32_t bytes)
+{
+	s->untold += bytes;
+	if (s->untold < TELL_BYTES)
+		return;
+	s->untold = 0;
+	msg_recover_hasten(&s->recover);
+	if (msg_recover_deadline(&s->recover) < r->deadline)
+		r->deadline = msg_recover_deadline(&s->recover);
+}
+
 /* A message; true: somebody took its slot over. */
 static bool arrived(struct msg_receiver *r, const struct msg_link_event *e)
 {
 	bool taken = receive_aside(r, e->token, e->bytes, e->handle);
 	struct msg_stream *s = r->streams.latest;
 
-	if (taken && s && s->calls)
+	if (taken && s && s->calls) {
 		s->backoff_ms = 0;
+		tell_soon(r, s, e->bytes);
+	}
 	return taken;
 }
 

@@ -76,6 +76,7 @@ struct msg_stream {
 	uint64_t due;         /* … and from which on losses count. */
 	uint64_t begin;       /* Messages before are not wanted … */
 	bool begins;          /* … until one that is has come. */
+	uint32_t untold;      /* Bytes, since a report was hastened. */
 	struct msg_recover_counts told;
 	struct msg_assembly assembly;
 	struct msg_sequence sequence;

@@ -247,6 +247,16 @@ static inline enum msg_recover_verdict msg_recover_arrive(
 	return MSG_RECOVER_DELIVER;
 }
 
+/* What came took as much as a quarter of the window: a report is due, if the
+ * publisher wants them as the position moves. */
+static inline void msg_recover_hasten(struct msg_recover *recover)
+{
+	if (recover->report_at == UINT64_MAX)
+		return;
+	recover->report_at = recover->next;
+	recover->deadline = 0;
+}
+
 /* The whole sequence of a frame that arrived and was not dropped: a REPAIR
  * carries half of it.  The same from arrive until deliver. */
 uint64_t msg_recover_sequence(

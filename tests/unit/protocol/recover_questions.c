@@ -441,6 +441,22 @@ START_TEST(with_flow_a_report_goes_out_at_first_and_each_quarter_window)
 }
 END_TEST
 
+START_TEST(with_flow_a_report_is_hastened)
+{
+	one(1, 0);
+	msg_recover_hasten(&reader.recover);
+	EXPECT_ASKED("", 0);
+	probe_flow(2, 0);
+	EXPECT_ASKED("at 2", 0);
+	one(2, 1);
+	EXPECT_ASKED("", 1);
+	msg_recover_hasten(&reader.recover);
+	EXPECT_DEADLINE(0);
+	EXPECT_ASKED("at 3", 1);
+	EXPECT_ASKED("", 1);
+}
+END_TEST
+
 START_TEST(with_flow_a_report_goes_out_each_period)
 {
 	probe_flow(1, 0);
@@ -910,6 +926,7 @@ static void add_position_tests(Suite *suite)
 	tcase_add_test(position,
 		with_flow_a_report_goes_out_at_first_and_each_quarter_window);
 	tcase_add_test(position, with_flow_a_report_goes_out_each_period);
+	tcase_add_test(position, with_flow_a_report_is_hastened);
 	tcase_add_test(position, a_window_moved_by_next_is_reported_too);
 	tcase_add_test(position, flow_that_ends_ends_the_reports);
 	tcase_add_test(position, flow_waits_for_an_address);
