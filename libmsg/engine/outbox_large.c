@@ -73,16 +73,17 @@ static bool has_memory(const struct msg_outbox *o)
 	return large->result != -MSG_ERROR_AGAIN;
 }
 
-/* Bytes of a large message, by the slot it belongs to. */
-static uint64_t weight(void *outbox, uint32_t slot)
+/* Bytes of a large message, by the slot it belongs to.  A slot that an entry has to
+ * itself holds none. */
+static uint64_t weight(void *outbox, uint32_t token)
 {
 	const struct msg_outbox *o = outbox;
-	uint32_t buffer = o->lender.pool.slots[slot].loan_offset &
-			  ~OUTBOX_IN_BUFFER;
+	uint32_t slot = token & ~MSG_OUTBOX_SHARED;
 
-	return outbox_is_large(o, slot)
-		       ? msg_large_capacity(&o->large->pool, buffer)
-		       : 0;
+	if (slot == token || !outbox_is_large(o, slot))
+		return 0;
+	return msg_large_capacity(&o->large->pool,
+		o->lender.pool.slots[slot].loan_offset & ~OUTBOX_IN_BUFFER);
 }
 
 static bool is_lent(const struct msg_outbox *o)
