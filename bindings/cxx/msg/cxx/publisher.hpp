@@ -124,6 +124,10 @@ public:
 private:
 	friend class publisher;
 
+	explicit loan(::msg_publisher *from) noexcept : publisher_(from)
+	{
+	}
+
 	void adopt(loan &other) noexcept
 	{
 		if (other.publisher_)
@@ -157,10 +161,13 @@ public:
 	 * (AGAIN).  Throws TOO_LARGE, FABRIC. */
 	[[nodiscard]] msg::loan loan(std::size_t bytes)
 	{
-		msg::loan out;
-		int result = try_loan(bytes, out);
-		if (result < 0 && result != -MSG_ERROR_AGAIN)
-			detail::fail_steady(result, "msg_publisher_loan");
+		msg::loan out(handle_);
+		int result = msg_publisher_loan(handle_, bytes, &out.loan_);
+		if (result < 0) {
+			out.publisher_ = nullptr;
+			if (result != -MSG_ERROR_AGAIN)
+				detail::fail_steady(result, "msg_publisher_loan");
+		}
 		return out;
 	}
 
