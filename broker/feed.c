@@ -96,7 +96,7 @@ static int open_fetch(struct feed *f)
 	if (result < 0)
 		return result;
 	f->receiver.fetch = f->fetch;
-	return server_watch_lane(f->server, f->fetched_by->fd);
+	return 0;
 }
 
 static void close_fetch(struct feed *f)
@@ -111,8 +111,8 @@ static void close_fetch(struct feed *f)
 	f->fetch = NULL;
 }
 
-/* Somebody wants history for the first time.  Where it cannot be read, it is asked
- * for. */
+/* Now, and not when somebody wants it: to find libfabric's providers takes a while,
+ * and he would wait.  Where it cannot be read, it is asked for. */
 static void read_history(struct feed *f)
 {
 	if (!f->network->domain->reads || open_fetch(f) == 0)
@@ -222,6 +222,7 @@ int feed_open(struct feed **out, struct server *server, uint32_t slots)
 		feed_close(f);
 		return result;
 	}
+	read_history(f);
 	*out = f;
 	return 0;
 }
@@ -304,7 +305,6 @@ void feed_wish(struct feed *f, struct stream *stream)
 	if (wish.history > 0 && !f->history) {
 		f->history = true;
 		retain(f);
-		read_history(f);
 	}
 }
 

@@ -66,7 +66,7 @@ struct feed {
 	struct msg_link *link;
 	struct msg_link *side; /* For reliable topics. */
 	struct msg_session *session; /* For connected ones, once one was heard. */
-	struct msg_channels *fetched_by; /* To read history, once it was wanted. */
+	struct msg_channels *fetched_by; /* To read history, or NULL. */
 	struct msg_fetch *fetch;
 	struct server *server; /* It watches what the feed opens. */
 	struct msg_receiver receiver;

@@ -512,6 +512,9 @@ static int open_feeds(struct server *server)
 			if (result == 0)
 				result = server_watch_lane(
 					server, server->feeds[i]->side->fd);
+			if (result == 0 && server->feeds[i]->fetch)
+				result = server_watch_lane(server,
+					server->feeds[i]->fetched_by->fd);
 		}
 	}
 	if (result == 0)
