@@ -4,8 +4,11 @@
  *
  *     msg type md.acme
  *     msg echo md.acme 'price > 10.2 and side == BUY'
+ *
+ * Ten a second; the argument is how many, else 50.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <msg/type.h>
@@ -28,12 +31,13 @@ static void send_quote(struct msg_publisher *publisher, int i)
 		publisher, &loan, md__quote__pack(&quote, loan.data));
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct msg_publisher_options options = MSG_PUBLISHER_OPTIONS;
 	struct msg_publisher *publisher;
 	struct msg_node *node;
 	struct msg_type *type;
+	int count = argc > 1 ? atoi(argv[1]) : 50;
 
 	options.topic = "md.acme";
 	if (msg_type_of_protobuf(&md__quote__descriptor, &type) < 0 ||
@@ -47,7 +51,7 @@ int main(void)
 		return 1;
 	}
 	msg_type_close(type); /* The publisher keeps it. */
-	for (int i = 0; i < 50; i++) {
+	for (int i = 0; i < count; i++) {
 		send_quote(publisher, i);
 		usleep(100000);
 	}
