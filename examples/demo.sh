@@ -161,6 +161,7 @@ ask() { # the failure of a process, which it said itself
 start_broker() {
 	export MSG_BROKER=$work/demo.sock
 	touch "$work/msg.conf"
+	: >"$work/broker.err" # Looked at before it writes there.
 	# Ctrl-C is not for it: it serves to the end.
 	setsid "$build/broker/msgbrokerd" --config "$work/msg.conf" \
 		--name demo --socket "$MSG_BROKER" --socket-mode 0600 \

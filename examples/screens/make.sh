@@ -90,6 +90,8 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
+# Looked at before anybody writes there.
+: >"$work/log"
 export XDG_RUNTIME_DIR=$work MSG_LANE=udp MSG_INTERFACE=lo
 export MSG_PORT=$((20000 + $$ % 12000)) MSG_GROUPS=239.255.$((100 + $$ % 100)).0+16
 unset MSG_BROKER MSG_BROKER_POLICY
@@ -254,7 +256,8 @@ make_latency() {
 		set xtics ('0' 1, '50 %%' 2, '90 %%' 10, '99 %%' 100, \
 			'99.9 %%' 1000, '99.99 %%' 10000)
 		set grid lc rgb '#dddddd'
-		set key below maxrows 2
+		set key above maxrows 2
+		set format y '%g'
 		x(p) = p < 100 ? 1 / (1 - p / 100) : 1/0
 		plot '$direct.block' using (x(\$4)):1 with lines lw 2.5 \
 				lc rgb '#d1495b' title 'kernel UDP, sleeping', \
