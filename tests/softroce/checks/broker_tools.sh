@@ -35,7 +35,8 @@ cat "$work/c.err"
 [ $code = 1 ] || fail "64 KiB of locked memory: exit $code"
 grep -q 'start-failed: .*rxe0.*ulimit -l' "$work/c.err" || fail "not in words"
 
-limited 6000 "$msgbrokerd" --device rxe0 --config "$work/conf" \
+# Its slots count twice: frames come there, and history is read there.
+limited 8650 "$msgbrokerd" --device rxe0 --config "$work/conf" \
 	--socket "$work/c.sock" 2>"$work/c.err" &
 broker=$!
 await 30 grep -q 'info: started:' "$work/c.err"
