@@ -202,7 +202,7 @@ make_top() {
 	scene
 	sleep 6 # What was typed before is forgotten.
 	typed
-	terminal 118 24 msg top
+	terminal 118 28 msg top
 	shows 'q end'
 	sleep 3
 	picture top 118
