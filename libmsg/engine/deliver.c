@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "protocol/fragment.h"
+#include "protocol/greeting.h"
 
 struct msg_ring_writer *receive_ring(
 	const struct msg_receiver *r, const struct msg_stream *s)
@@ -240,12 +241,21 @@ static void refuse_whole(
 	s->assembly.skipping = false;
 }
 
+/* A connection's frames of usual size hold messages that fit for any limit, as
+ * datagrams do: it is at least one frame. */
+static bool is_too_large(
+	const struct msg_receiver *r, const struct msg_frame *frame)
+{
+	return frame->type == MSG_FRAME_SINGLE &&
+	       frame->bytes > MSG_CONNECTED_FRAME_BYTES &&
+	       frame->bytes - MSG_FRAME_HEADER_BYTES >
+		       r->options.message_bytes_max;
+}
+
 void receive_deliver(struct msg_receiver *r, struct msg_stream *s,
 	const struct msg_frame *frame, uint32_t slot, uint32_t skip)
 {
-	if (frame->type == MSG_FRAME_SINGLE &&
-		frame->bytes - MSG_FRAME_HEADER_BYTES >
-			r->options.message_bytes_max)
+	if (is_too_large(r, frame))
 		refuse_whole(r, s, slot);
 	else
 		deliver(r, s, frame, slot, skip);
