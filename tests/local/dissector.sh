@@ -67,7 +67,8 @@ names = {"bytes": "msg.length", "tag": "msg.tag", "publisher": "msg.publisher",
     "rtt_ns": "msg.report.rtt_ns", "heard": "msg.transmission",
     "token": "msg.token", "address": "msg.large.address", "key": "msg.large.key"}
 kinds = {"1": "single", "2": "packed", "3": "fragment", "4": "announce",
-    "6": "probe", "7": "report", "8": "large", "12": "question", "13": "answer"}
+    "6": "probe", "7": "report", "8": "large", "9": "shelf",
+    "12": "question", "13": "answer"}
 checked = 0
 for packet, file in zip(packets, files):
     layers = packet["_source"]["layers"]
