@@ -15,7 +15,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 build=$root/build/coverage
 programs='frame greeting pack fragment large sequence pace question flow_limit
-	report recover repair golden announce control'
+	report recover repair shelf golden announce control'
 replays='frame report recover announce control'
 
 show=''

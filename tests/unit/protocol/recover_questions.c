@@ -7,6 +7,7 @@
  */
 #include "recover_questions.h"
 
+#include "protocol/recover_parts.h"
 #include "recover_story.h"
 
 /* ---- what is missing --------------------------------------------------- */
@@ -650,6 +651,22 @@ START_TEST(of_small_frames_more_find_room)
 }
 END_TEST
 
+/* And at once, when a large one comes. */
+START_TEST(of_larger_frames_fewer_find_room)
+{
+	struct msg_recover_options options = story_options();
+
+	options.ask_bytes = 2000;
+	options.frame_bytes = 100;
+	story_begin_with(options);
+	one(1, 0);
+	probe(16, 0);
+	msg_recover_ask_size(&reader.recover, 200);
+	EXPECT_ASKED("?2 ?3 ?4 ?5 ?6 ?7 ?8 ?9 ?10 ?11", REORDER);
+	EXPECT_ASKED("", REORDER + 1);
+}
+END_TEST
+
 /* Of an announcement: nothing was heard of the stream itself. */
 START_TEST(an_address_is_enough_to_join)
 {
@@ -743,6 +760,22 @@ START_TEST(a_probe_that_asks_while_joining_is_answered)
 	probe_with(p, 10);
 	EXPECT_ASKED("at 13", 10);
 	ck_assert_uint_eq(last_report.stamp, 11);
+}
+END_TEST
+
+/* Whether a publisher is there, before he is called silent. */
+START_TEST(a_publisher_is_asked_by_whoever_does_not_join)
+{
+	struct msg_report report;
+
+	wish_for_history();
+	probe(13, 0);
+	ck_assert(!msg_recover_inquire(&reader.recover, &report));
+	asked(0);
+	answer(13, 12, RTT);
+	ck_assert(msg_recover_inquire(&reader.recover, &report));
+	ck_assert_uint_eq(report.flags, MSG_REPORT_JOIN);
+	ck_assert_uint_eq(report.history, 0);
 }
 END_TEST
 
@@ -906,6 +939,7 @@ static void add_nak_tests(Suite *suite)
 	tcase_add_test(nak, what_is_gone_is_not_asked_for_at_first);
 	tcase_add_test(nak, no_more_is_asked_for_than_there_is_room);
 	tcase_add_test(nak, of_small_frames_more_find_room);
+	tcase_add_test(nak, of_larger_frames_fewer_find_room);
 
 	tcase_add_test(nak, a_report_has_bits_for_so_many_frames);
 	tcase_add_test(nak, old_and_new_gaps_share_a_report);
@@ -948,6 +982,7 @@ static void add_join_tests(Suite *suite)
 	tcase_add_test(join, a_probe_knows_better_than_an_announcement);
 	tcase_add_test(join, a_join_asked_twice_measures_nothing);
 	tcase_add_test(join, a_probe_that_asks_while_joining_is_answered);
+	tcase_add_test(join, a_publisher_is_asked_by_whoever_does_not_join);
 	tcase_add_test(join, joining_an_idle_stream_begins_behind_its_probe);
 	tcase_add_test(
 		join, joining_forgets_no_frame_that_came_before_the_answer);

@@ -180,8 +180,15 @@ static void fill_from_broker(struct msg_control *c)
 		strcpy(c->refused.text, "no rights on md.>; ask for them");
 		break;
 	case MSG_CONTROL_PUBLISHING:
-		c->publishing = (struct msg_control_publishing){
-			1024, 1600, 1448, 2048, 1448, 1, 512, 1ull << 41};
+		/* One by one: what lies between them stays 0. */
+		c->publishing.slot_count = 1024;
+		c->publishing.slot_bytes = 1600;
+		c->publishing.payload_bytes = 1448;
+		c->publishing.entry_count = 2048;
+		c->publishing.frame_body_max = 1448;
+		c->publishing.keep_max = 1;
+		c->publishing.retain = 512;
+		c->publishing.large_bytes = 1ull << 41;
 		break;
 	case MSG_CONTROL_RING:
 		fill_ring(&c->ring);
