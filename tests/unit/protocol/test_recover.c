@@ -3,9 +3,9 @@
  * test_recover.c - order and loss of a reliable stream; see protocol/recover.h.
  *
  * The rules one by one: here of order, loss and what is not believed, in
- * recover_questions.c of reports and joining, in recover_again.c of what the
- * simulator found; recover_oracle.c tests them all together.  They are one
- * program.
+ * recover_questions.c of reports, in recover_join.c of joining, in recover_again.c
+ * of what the simulator found; recover_oracle.c tests them all together.  They are
+ * one program.
  */
 #include "recover_again.h"
 #include "recover_fetch.h"
@@ -759,6 +759,7 @@ int main(void)
 	add_loss_tests(suite);
 	add_belief_tests(suite);
 	add_question_tests(suite);
+	add_join_tests(suite);
 	add_again_tests(suite);
 	add_pause_tests(suite);
 	add_fetch_tests(suite);
