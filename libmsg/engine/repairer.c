@@ -26,6 +26,8 @@
 #define LOOK_CALM_NS (50 * MSG_NS_PER_US)
 #define LOOK_BUSY_NS (5 * MSG_NS_PER_US)
 #define LOOK_CONNECTED_NS (500 * MSG_NS_PER_US)
+/* When a frame that is being sent is looked for again. */
+#define POSTING_NS (20 * MSG_NS_PER_US)
 /* Between questions of a publisher that is short of slots. */
 #define ASK_PAUSE_NS (200 * MSG_NS_PER_US)
 
@@ -537,12 +539,23 @@ static void expire(struct msg_repairer *r, uint64_t now)
 	atomic_store_explicit(&r->limit, r->flow.limit, memory_order_relaxed);
 }
 
+/* Whether all that was counted has been sent. */
+static bool is_out(struct msg_repairer *r, uint64_t now)
+{
+	if (r->held)
+		return false;
+	if (!atomic_load_explicit(&r->posting, memory_order_acquire))
+		return true;
+	r->again_ns = now + POSTING_NS;
+	return false;
+}
+
 static void due(struct msg_repairer *r, uint64_t now)
 {
 	struct msg_repair_action action;
 
 	/* What waits for a flush is not out yet: nobody is to miss it. */
-	while (!r->held && now >= r->repair.deadline) {
+	while (is_out(r, now) && now >= r->repair.deadline) {
 		msg_repair_due(&r->repair, now, &action);
 		if (action.kind == MSG_REPAIR_PROBE)
 			repairer_send_probe(r, r->group, &action, NULL);
@@ -688,6 +701,8 @@ uint64_t msg_repairer_deadline(const struct msg_repairer *r)
 {
 	uint64_t repair = r->held ? UINT64_MAX : r->repair.deadline;
 
+	if (repair < r->again_ns)
+		repair = r->again_ns;
 	return repair < r->flow_ns ? repair : r->flow_ns;
 }
 

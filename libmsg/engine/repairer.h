@@ -122,6 +122,11 @@ struct msg_repairer {
 	int wake_fd;      /* An eventfd, or -1. */
 	bool threaded;    /* A thread turns it: the source need not. */
 	bool held;        /* Frames wait for a flush: nobody is to ask yet. */
+	/* The last frame is counted and not sent yet: who has heard nothing so
+	 * far would begin behind it.  Set inside, by the source; its partner is
+	 * due of a thread that turns the repairer meanwhile. */
+	_Atomic bool posting;
+	uint64_t again_ns; /* That thread's next look, then. */
 	bool waiting;     /* Frame repair.next waits for receivers. */
 	uint64_t forget_to; /* Memory of frames below is short, and somebody
 	                       lacks them: he is waited for; 0: not so. */

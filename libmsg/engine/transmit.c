@@ -204,13 +204,16 @@ MSG_LENDER_INLINE int post_here(struct msg_transmitter *t,
 	t->unflushed = send->more ? t->unflushed + 1 : 0;
 	transmit_count(t, MSG_COUNTER_FRAMES, 1);
 	MSG_PROBE2(frame_out, send->iov[0].iov_base, send->iov_count);
-	if (t->repairer)
+	if (t->repairer) {
+		transmit_posted(t);
 		transmit_serve(t);
+	}
 	return 0;
 fail:
 	if (!t->repairer)
 		return -MSG_ERROR_FABRIC;
 	/* It is remembered, and will be asked for. */
+	transmit_posted(t);
 	transmit_count(t, MSG_COUNTER_SEND_FAILED, 1);
 	return 0;
 }

@@ -99,6 +99,13 @@ bool transmit_is_large(const struct msg_transmitter *t, uint32_t slot);
 int transmit_send_large(
 	struct msg_transmitter *t, uint32_t slot, uint32_t bytes, bool more);
 
+/* What transmit_remember counted is sent, or never will be. */
+static inline void transmit_posted(struct msg_transmitter *t)
+{
+	atomic_store_explicit(
+		&t->repairer->posting, false, memory_order_release);
+}
+
 /* See what receivers say, now and then. */
 static inline void transmit_serve(struct msg_transmitter *t)
 {

@@ -248,6 +248,7 @@ void transmit_remember(struct msg_transmitter *t, uint8_t *header,
 	msg_history_add(&t->history, frame, t->now);
 	msg_repairer_sent(r, bytes);
 	r->held = more;
+	atomic_store_explicit(&r->posting, true, memory_order_relaxed);
 	msg_repairer_leave(r);
 }
 
