@@ -30,12 +30,14 @@
 #include <msg/msg.h>
 
 #include "actor.h"
+#include "engine/fetch.h"
 #include "link/link.h"
 #include "link/module.h"
 
 #define DEVICE "rxe0"
 #define TOPIC "a.b"
-#define SLOTS 1024
+/* Those that come by the network, and those that history is read into. */
+#define SLOTS (1024 + MSG_FETCH_SLOTS)
 #define NOBODY 65534
 /* Enough that all slots were gone if none of a victim came back. */
 #define VICTIMS 9

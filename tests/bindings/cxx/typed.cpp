@@ -92,7 +92,7 @@ template <class Subscriber> msg::view one(Subscriber &in)
 			return view;
 		in.wait(50ms);
 	}
-	MUST(!"a message comes");
+	MUST(false && "a message comes");
 	return msg::view();
 }
 
