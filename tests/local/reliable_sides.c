@@ -16,6 +16,8 @@
  *
  *     SIDES_RC=N        by connections; the publisher waits for N before it begins
  *     SIDES_NAP_US=N    the subscriber rests so long after each batch
+ *     SIDES_BROKERS=N   the publisher keeps the last tenth until it has come to N
+ *                       brokers more than the first
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -140,6 +142,22 @@ static void await_connections(const struct msg_publisher *p, uint64_t count)
 	}
 }
 
+/* Those who read its last ring may take half a second to read the next. */
+static void await_brokers(const struct msg_publisher *p, uint64_t count)
+{
+	uint64_t until = now_ns() + 3 * SILENCE_S * 1000000000ull;
+
+	while (msg_publisher_counter(p, MSG_COUNTER_REATTACHED) < count) {
+		if (now_ns() > until) {
+			fprintf(stderr, "no other broker comes\n");
+			exit(1);
+		}
+		pause_ms(1);
+	}
+	if (count > 0)
+		pause_ms(1000);
+}
+
 static int publish(struct msg_node *node, char **argv)
 {
 	struct msg_publisher_options o = MSG_PUBLISHER_OPTIONS;
@@ -169,6 +187,10 @@ static int publish(struct msg_node *node, char **argv)
 	memory = memory_kib();
 	start = now_ns();
 	for (uint64_t i = 0; i < count; i++) {
+		if (i == count - count / 10) {
+			must(msg_publisher_flush(p), "flush");
+			await_brokers(p, wish("SIDES_BROKERS"));
+		}
 		while (rate > 0 && (now_ns() - start) * rate / 1000000000u < i) {
 			msg_publisher_flush(p);
 			pause_ms(1);
