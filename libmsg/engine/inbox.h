@@ -122,6 +122,7 @@ struct msg_inbox_other {
 struct msg_inbox_stream {
 	uint64_t expected;
 	uint64_t begin; /* While a ring's history is looked through: its first. */
+	uint64_t counted; /* Lost, and counted, but not told yet. */
 	uint32_t publisher;
 	uint32_t topic;
 	bool used;

@@ -56,6 +56,12 @@ bool inbox_believe(
 	       ring->pool_bytes;
 }
 
+static uint32_t topic_of(
+	const struct msg_inbox_ring *ring, const struct msg_ring_item *item)
+{
+	return ring->topic == MSG_INBOX_NONE ? item->topic : ring->topic;
+}
+
 static void fill_record(struct msg_inbox_ring *ring,
 	struct msg_inbox_record *r, uint64_t index,
 	const struct msg_ring_item *item)
@@ -63,7 +69,7 @@ static void fill_record(struct msg_inbox_ring *ring,
 	r->index = index;
 	r->sequence = item->sequence;
 	r->publisher = item->publisher;
-	r->topic = ring->topic == MSG_INBOX_NONE ? item->topic : ring->topic;
+	r->topic = topic_of(ring, item);
 	r->bytes = item->bytes;
 	r->lost = item->lost;
 	r->segments = 1;
@@ -171,9 +177,7 @@ static bool skip_event(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 	if (!skip(inbox, ring, claim, 1))
 		return false;
 	if (item->place == MSG_EVENT_LOST)
-		inbox_expect(inbox, item->publisher,
-			ring->topic == MSG_INBOX_NONE ? item->topic
-						      : ring->topic,
+		inbox_expect(inbox, item->publisher, topic_of(ring, item),
 			item->sequence - item->lost);
 	return true;
 }
@@ -205,12 +209,17 @@ static bool is_welcome(const struct msg_inbox *inbox,
 static bool refuse(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 	struct claim *claim, struct msg_ring_item *item)
 {
-	bool tells = inbox->tells_events && claim->upto >= ring->late_end;
+	bool ours = claim->upto >= ring->late_end;
+	bool tells = inbox->tells_events && ours;
 
 	if ((!tells || item->segments > 1) &&
 		!skip(inbox, ring, claim, item->segments - tells))
 		return false;
 	inbox_count(inbox, MSG_COUNTER_TOO_LARGE, 1);
+	/* What was there before we came is nobody's loss. */
+	if (ours && !tells)
+		inbox_refused(inbox, item->publisher, topic_of(ring, item),
+			item->sequence - item->lost);
 	if (!tells)
 		return true;
 	*item = (struct msg_ring_item){

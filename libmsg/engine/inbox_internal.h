@@ -84,6 +84,11 @@ bool inbox_is_unwanted(
 void inbox_expect(struct msg_inbox *inbox, uint32_t publisher, uint32_t topic,
 	uint64_t sequence);
 
+/* inbox_views.c: one of its messages is lost here: counted at once, for nothing may
+ * follow, and told with the next.  Not known yet, `sequence` is its first. */
+void inbox_refused(struct msg_inbox *inbox, uint32_t publisher, uint32_t topic,
+	uint64_t sequence);
+
 /* inbox_event.c: a view of `what` that stands for no entry.  False: no room. */
 bool inbox_tell(struct msg_inbox *inbox, struct msg_inbox_ring *ring,
 	const struct msg_view *what, struct msg_view *view);

@@ -33,6 +33,17 @@ struct msg_inbox_stream *inbox_find_stream(
 	}
 }
 
+/* But for those that were counted when they were refused. */
+static void count_lost(
+	struct msg_inbox *inbox, struct msg_inbox_stream *s, uint64_t lost)
+{
+	uint64_t counted = s->counted < lost ? s->counted : lost;
+
+	s->counted -= counted;
+	if (inbox->counts_losses && lost > counted)
+		inbox_count(inbox, MSG_COUNTER_LOST, lost - counted);
+}
+
 uint64_t inbox_missing_slow(struct msg_inbox *inbox, uint32_t publisher,
 	uint32_t topic, uint64_t sequence, uint32_t messages, uint64_t lost)
 {
@@ -64,8 +75,7 @@ uint64_t inbox_missing_slow(struct msg_inbox *inbox, uint32_t publisher,
 	inbox->latest = s;
 	s->expected = sequence + messages;
 	if (lost > 0) {
-		if (inbox->counts_losses)
-			inbox_count(inbox, MSG_COUNTER_LOST, lost);
+		count_lost(inbox, s, lost);
 		MSG_PROBE3(lost, publisher, sequence, lost);
 	}
 	return lost;
@@ -235,6 +245,16 @@ void inbox_expect(struct msg_inbox *inbox, uint32_t publisher, uint32_t topic,
 {
 	if (!inbox_find_stream(inbox, publisher, topic)->used)
 		inbox_missing_slow(inbox, publisher, topic, sequence, 0, 0);
+}
+
+void inbox_refused(struct msg_inbox *inbox, uint32_t publisher, uint32_t topic,
+	uint64_t sequence)
+{
+	inbox_expect(inbox, publisher, topic, sequence);
+	if (!inbox->counts_losses)
+		return;
+	inbox_find_stream(inbox, publisher, topic)->counted++;
+	inbox_count(inbox, MSG_COUNTER_LOST, 1);
 }
 
 static int deliver_packed(struct msg_inbox *inbox, struct msg_inbox_ring *ring,

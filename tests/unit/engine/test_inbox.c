@@ -282,6 +282,34 @@ START_TEST(what_is_skipped_makes_nobody_look_greedy)
 }
 END_TEST
 
+/* Nothing need follow for that, and what follows tells of it, once. */
+START_TEST(what_is_too_large_is_counted_as_lost_at_once)
+{
+	struct msg_view views[2];
+
+	open_inbox(RECORDS);
+	open_source(&sources[0], 128, 8, MSG_RING_LAP);
+	/* Of a publisher that nothing was had of yet, and of one known. */
+	for (uint64_t next = 0; next < 6; next += 3) {
+		publish_parts(&sources[0], next, 20);
+		publish_parts(&sources[0], next + 1, 20);
+		ck_assert_int_eq(take(views, 2), 0);
+		ck_assert_int_eq(take(views, 2), 0);
+		ck_assert_uint_eq(msg_counter_get(&counters[MSG_COUNTER_LOST]),
+			next / 3 * 2 + 2);
+		publish(&sources[0], next + 2);
+		take_all(views, 1);
+		ck_assert_uint_eq(views[0].sequence, next + 2);
+		ck_assert_uint_eq(views[0].lost_before, 2);
+		ck_assert_uint_eq(msg_counter_get(&counters[MSG_COUNTER_LOST]),
+			next / 3 * 2 + 2);
+		release(views);
+	}
+	all_home();
+	close_all();
+}
+END_TEST
+
 /* Not yet written over, so seen whole by peek; only the claim says no. */
 START_TEST(what_was_revoked_while_it_was_looked_at_is_dropped)
 {
@@ -402,6 +430,7 @@ int main(void)
 	tcase_add_test(views, parts_are_one_message);
 	tcase_add_test(hand, one_that_is_kept_holds_back_nobody);
 	tcase_add_test(hand, what_is_skipped_makes_nobody_look_greedy);
+	tcase_add_test(hand, what_is_too_large_is_counted_as_lost_at_once);
 	tcase_add_test(hand, no_more_is_in_hand_than_allowed);
 	tcase_add_test(
 		hand, what_was_revoked_while_it_was_looked_at_is_dropped);
