@@ -61,10 +61,7 @@ struct msg_publisher {
 static int complete(
 	struct msg_publisher_options *o, const struct msg_node *node)
 {
-	uint32_t frame_bytes = o->reliability == MSG_RELIABILITY_RC
-				       ? MSG_CONNECTED_FRAME_BYTES
-				       : msg_node_frame_bytes(node);
-	uint32_t bytes = frame_bytes - MSG_FRAME_HEADER_BYTES;
+	uint32_t bytes = msg_node_frame_bytes(node) - MSG_FRAME_HEADER_BYTES;
 	uint32_t most = LOAN_COUNT_DEFAULT;
 	uint32_t loans;
 	int result;
@@ -73,7 +70,9 @@ static int complete(
 		bytes = node->broker.publish_message_bytes_max;
 		most = node->broker.publish_loan_count_max;
 	}
-
+	/* No path bounds those frames, whoever sends them. */
+	if (o->reliability == MSG_RELIABILITY_RC)
+		bytes = MSG_CONNECTED_FRAME_BYTES - MSG_FRAME_HEADER_BYTES;
 	if (!o->topic)
 		return msg_fail(
 			MSG_ERROR_ARGUMENT, "topic is missing; set it");

@@ -140,6 +140,16 @@ static int complete_sizes(struct msg_subscriber_options *o, uint32_t frame_bytes
 	return 0;
 }
 
+/* On a broker's host a message of a connection's frame is one entry, for which any
+ * number of buffers will do. */
+static void take_one_frame(struct msg_subscriber_options *o)
+{
+	uint32_t least = MSG_CONNECTED_FRAME_BYTES - MSG_FRAME_HEADER_BYTES;
+
+	if (o->message_bytes_max < least)
+		o->message_bytes_max = least;
+}
+
 /* `ask_us`: how long a gap of a reliable topic may wait before it is asked
  * for. */
 static int complete(struct msg_subscriber_options *o,
@@ -147,6 +157,7 @@ static int complete(struct msg_subscriber_options *o,
 {
 	uint32_t frame_bytes = msg_node_frame_bytes(node);
 	bool software = node->domain && node->domain->software;
+	bool any_size = o->message_bytes_max == 0;
 	int result;
 
 	if (!o->topic)
@@ -157,6 +168,8 @@ static int complete(struct msg_subscriber_options *o,
 		result = msg_delivery_subscriber(o, msg_node_delivery(node));
 	if (result == 0)
 		result = complete_sizes(o, frame_bytes);
+	if (result == 0 && any_size && msg_node_is_brokered(node))
+		take_one_frame(o);
 	if (result == 0)
 		result = msg_options_number(&o->publisher_count_max,
 			"publisher_count_max", NULL, 256, 1, 65536);

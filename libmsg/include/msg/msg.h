@@ -472,7 +472,8 @@ struct msg_subscriber_options {
 	const char *topic;            /* A topic or a pattern; required. */
 	uint32_t message_bytes_max;   /* Larger messages are counted, dropped;
 	                                 at least one frame; 1 MiB, or what
-	                                 buffer_count takes if that is less. */
+	                                 buffer_count takes if that is less (but
+	                                 a connection's frame, on a broker). */
 	uint32_t buffer_count;        /* Receive buffers of one frame each, 16
 	                                 to 65536; 1024 or more, as
 	                                 message_bytes_max needs.  Both given and
