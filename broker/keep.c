@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "broker/keep_large.h"
+#include "broker/keep_show.h"
 #include "broker/server_internal.h"
 
 #include "base/clock.h"
@@ -227,6 +228,8 @@ int keep_open(struct publisher *p, const struct msg_control_publish *wish)
 			"(history_bytes)",
 			k->limits.frames);
 	result = open_repairer(p, wish);
+	if (result == 0 && (wish->large_bytes_max > 0 || keep_show_may(p)))
+		result = keep_show_open(p, wish);
 	if (result == 0 && wish->large_bytes_max > 0)
 		result = keep_large_open(p, wish);
 	return result < 0 || p->connected ? result : open_side(p);
@@ -243,6 +246,7 @@ void keep_close(struct publisher *p)
 	if (k->repairer.records)
 		msg_repairer_close(&k->repairer);
 	keep_large_close(k->large);
+	keep_show_close(k->show);
 	free(k->refs);
 	free(k->frames);
 	free(k);
@@ -257,6 +261,7 @@ static void forget_one(struct keep *k)
 	uint64_t number = k->first++;
 	const struct keep_frame *f = &k->frames[number & k->mask];
 
+	keep_show_raise(k);
 	if (f->type == MSG_FRAME_LARGE) {
 		keep_large_forget(k->large, number);
 		k->slots--;
@@ -339,6 +344,7 @@ bool keep_skip(struct keep *k, uint64_t sequence)
 			return false;
 	k->next += frames < SKIP_MAX ? frames : SKIP_MAX;
 	k->first = k->next;
+	keep_show_raise(k);
 	k->next_sequence = sequence;
 	k->repairer.repair.next = k->next;
 	msg_repairer_forget(&k->repairer, k->next);

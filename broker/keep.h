@@ -38,6 +38,7 @@
 
 struct publisher;
 struct keep_large;
+struct keep_show;
 
 #define KEEP_NO_SLOT UINT32_MAX
 #define KEEP_FRONT 32u /* A fragment's header, or a message. */
@@ -67,6 +68,7 @@ struct keep {
 	struct msg_repairer repairer;
 	struct msg_link *side;
 	struct keep_limits limits;
+	struct keep_show *show;   /* NULL: nothing is read. */
 	struct keep_large *large; /* NULL: no large messages. */
 	struct keep_frame *frames; /* By number & mask. */
 	uint64_t mask;
@@ -107,7 +109,7 @@ bool keep_skip(struct keep *keep, uint64_t sequence);
 /* Whether one more frame may leave. */
 bool keep_may(struct keep *keep);
 
-/* It was posted. */
+/* It was posted; keep_show_add came before. */
 void keep_sent(struct keep *keep, const struct keep_frame *frame);
 
 /* The first entry that is kept; `otherwise` if none is. */

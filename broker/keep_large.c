@@ -6,57 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 
+#include "broker/keep_show.h"
 #include "broker/server_internal.h"
 
 #include "base/trail.h"
-#include "link/module.h"
-
-/* So long receivers have to say that they want a message. */
-#define YOUNG_ROUND_TRIPS 200u
 
 /* ---- life --------------------------------------------------------------- */
-
-static int open_channels(struct publisher *p, struct keep_large *l)
-{
-	const struct msg_channel_module *module;
-	struct msg_channels_options options = {
-		.memory_bytes = MSG_SHOW_MEMORY_BYTES,
-		.receive_count = 1,
-		.send_count = 1,
-		.connection_max = MSG_SHOW_CONNECTIONS_MAX,
-		.listen = true,
-	};
-	char text[MSG_LINK_TEXT_BYTES] = "";
-	int result = msg_link_module_channels(&module);
-
-	if (result == 0)
-		result = msg_region_open(&l->memory, MSG_SHOW_MEMORY_BYTES);
-	if (result < 0)
-		return result;
-	options.memory = l->memory.base;
-	result = module->open(p->server->network.domain, &options,
-		&l->channels, text);
-	if (result < 0)
-		return msg_fail(-result,
-			"the broker has no connections for its large messages: "
-			"%s",
-			text);
-	return server_watch_lane(p->server, l->channels->fd);
-}
 
 int keep_large_open(
 	struct publisher *p, const struct msg_control_publish *wish)
 {
-	struct msg_repairer *repairer = &p->keep->repairer;
-	struct msg_show_options options = {
-		.bytes_max = wish->large_bytes_max,
-		.tag = repairer->options.tag,
-		.publisher = repairer->options.publisher,
-	};
 	struct keep_large *l = calloc(1, sizeof *l);
-	int result;
 
 	p->keep->large = l;
 	if (!l)
@@ -66,24 +27,14 @@ int keep_large_open(
 	l->area_bytes = p->shape.large_bytes;
 	l->memory_bytes = wish->large_memory_bytes;
 	l->bytes_max = wish->large_bytes_max;
-	l->young_ns = YOUNG_ROUND_TRIPS * repairer->options.rtt_ns;
+	l->show = &p->keep->show->show;
 	l->next = KEEP_LARGE_NONE;
-	if (getrandom(&options.first_serial, sizeof options.first_serial, 0) !=
-		(ssize_t)sizeof options.first_serial)
-		return msg_fail(MSG_ERROR_FABRIC, "no random numbers: %s",
-			strerror(errno));
-	result = open_channels(p, l);
-	options.channels = l->channels;
-	if (result == 0)
-		result = msg_show_open(&l->show, &options);
-	if (result == 0)
-		repairer->show = &l->show;
-	return result;
+	return 0;
 }
 
 static void drop_region(struct keep_large *l, struct keep_large_message *m)
 {
-	l->channels->ops->unshare(l->channels, &m->region);
+	l->show->channels->ops->unshare(l->show->channels, &m->region);
 	m->region.memory = NULL;
 }
 
@@ -94,9 +45,6 @@ void keep_large_close(struct keep_large *l)
 	for (uint32_t i = 0; i < MSG_LARGE_BUFFERS_MAX; i++)
 		if (l->messages[i].region.memory)
 			drop_region(l, &l->messages[i]);
-	if (l->channels)
-		l->channels->ops->close(l->channels);
-	msg_region_close(&l->memory);
 	free(l);
 }
 
@@ -200,12 +148,12 @@ const uint8_t *keep_large_show(
 	if (!m || !has_seal_page(from))
 		return NULL;
 	if (!m->region.memory &&
-		l->channels->ops->share(l->channels, from, pages_of(item),
-			MSG_CHANNEL_SHARED, &m->region) < 0) {
+		l->show->channels->ops->share(l->show->channels, from,
+			pages_of(item), MSG_CHANNEL_SHARED, &m->region) < 0) {
 		m->region.memory = NULL;
 		return NULL;
 	}
-	msg_show_seal_at(&l->show, data, &m->region, item->total, &said);
+	msg_show_seal_at(l->show, data, &m->region, item->total, &said);
 	msg_large_write(m->body, &said);
 	m->used = true;
 	m->sent = false;
@@ -285,7 +233,7 @@ bool keep_large_gives_way(struct keep *k)
 	if (l->short_ns == 0)
 		l->short_ns = k->now;
 	m = oldest(l);
-	if (!m || k->now - m->sent_ns < l->young_ns)
+	if (!m || k->now - m->sent_ns < l->show->young_ns)
 		return false;
 	since = m->sent_ns > l->short_ns ? m->sent_ns : l->short_ns;
 	return !msg_repairer_wants(&k->repairer, m->frame, since, k->now);

@@ -50,16 +50,13 @@ struct keep_large_message {
 };
 
 struct keep_large {
-	struct msg_show show;
-	struct msg_channels *channels;
-	struct msg_region memory; /* Theirs. */
+	struct msg_show *show; /* Of keep_show.h; outlives us. */
 	uint8_t *area;
 	uint64_t area_bytes;
 	uint64_t memory_bytes;
 	uint32_t bytes_max; /* Of a message. */
 	uint64_t bytes;     /* Of those in hand. */
 	uint64_t short_ns;  /* Since when there is no room; 0: there is. */
-	uint64_t young_ns;  /* So long after sending, all may want it. */
 	uint64_t shown;     /* So far: the place of a header. */
 	uint32_t next;      /* The message of the claimed entry, shown and not
 	                       sent; KEEP_LARGE_NONE. */
@@ -68,10 +65,10 @@ struct keep_large {
 
 #define KEEP_LARGE_NONE UINT32_MAX
 
-/* Of a publisher whose keep is open.  0, or an error with the trail. */
+/* Of a publisher whose keep is open, and what is read by.  0, or an error with the trail. */
 int keep_large_open(
 	struct publisher *publisher, const struct msg_control_publish *wish);
-/* Behind the repairer; NULL is allowed. */
+/* Behind the repairer, before what it was read by; NULL is allowed. */
 void keep_large_close(struct keep_large *large);
 
 /* Whether the entry can be what it says. */

@@ -8,6 +8,7 @@
 
 #include "broker/client.h"
 #include "broker/keep_large.h"
+#include "broker/keep_show.h"
 #include "broker/log.h"
 #include "broker/relay.h"
 #include "broker/server_internal.h"
@@ -242,6 +243,9 @@ static int make_memory(struct publisher *p, const char *topic)
 	if (p->limits.slots > 0)
 		charge += keep_bytes(&p->limits,
 			network_receive_bytes(&p->server->network));
+	if (p->limits.slots > 0 && keep_show_may(p))
+		charge += keep_show_bytes(
+			p->limits.frames, p->shape.large_bytes > 0);
 	result = account_charge(p->server->accounts, p->client->peer.uid,
 		ACCOUNT_BYTES, charge);
 	if (result < 0)

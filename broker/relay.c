@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "broker/keep_large.h"
+#include "broker/keep_show.h"
 #include "broker/log.h"
 #include "broker/server_internal.h"
 
@@ -121,13 +122,15 @@ static uint8_t *payload(const struct publisher *p)
 	return p->pool.base + (size_t)p->item.place * MSG_RING_PLACE_UNIT;
 }
 
-/* The frame that was just posted, of which `bytes` at `offset` in the payload
- * stand in the publisher's pool and the rest in its first piece. */
-static void remember(struct publisher *p, enum msg_frame_type type,
-	uint32_t offset, uint32_t bytes, const struct msg_link_send *send)
+/* Post a frame of which `bytes` at `offset` in the payload stand in the publisher's
+ * pool and the rest in its first piece, and remember it. */
+static int post_kept(struct publisher *p, enum msg_frame_type type,
+	uint32_t offset, uint32_t bytes, struct msg_link_send *send)
 {
 	const struct msg_ring_item *item = &p->item;
 	uint64_t place = (uint64_t)item->place * MSG_RING_PLACE_UNIT;
+	const uint8_t *front = header_place(p) + MSG_FRAME_HEADER_BYTES;
+	bool ends = type != MSG_FRAME_FRAGMENT || offset + bytes == item->bytes;
 	struct keep_frame frame = {
 		.sequence = item->sequence,
 		.index = p->reader.next - 1,
@@ -139,17 +142,27 @@ static void remember(struct publisher *p, enum msg_frame_type type,
 				: (uint32_t)(place / p->keep->slot_bytes),
 		.type = (uint8_t)type,
 		.begins = offset == 0,
-		.messages = (uint16_t)(p->claimed ? 0 : p->messages),
+		.messages = (uint16_t)(ends ? p->messages : 0),
 		.front_bytes = (uint8_t)(send->iov[0].iov_len -
 					 MSG_FRAME_HEADER_BYTES),
 	};
+	int result;
 
 	if (item->kind != MSG_RING_LARGE)
-		memcpy(frame.front,
-			(const uint8_t *)send->iov[0].iov_base +
-				MSG_FRAME_HEADER_BYTES,
-			frame.front_bytes);
-	keep_sent(p->keep, &frame);
+		memcpy(frame.front, front, frame.front_bytes);
+	/* Before anybody hears of it. */
+	keep_show_add(p->keep, &frame, front);
+	result = post(p, send);
+	if (result == 0)
+		keep_sent(p->keep, &frame);
+	return result;
+}
+
+static int post_frame(struct publisher *p, enum msg_frame_type type,
+	uint32_t offset, uint32_t bytes, struct msg_link_send *send)
+{
+	return p->keep ? post_kept(p, type, offset, bytes, send)
+		       : post(p, send);
 }
 
 /* The next fragment of the claimed message. */
@@ -172,12 +185,11 @@ static int send_part(struct publisher *p)
 		MSG_FRAME_HEADER_BYTES + MSG_FRAGMENT_HEADER_BYTES;
 	send.iov[1].iov_base = payload(p) + part.offset;
 	send.iov[1].iov_len = part.bytes;
-	result = post(p, &send);
+	result = post_frame(
+		p, MSG_FRAME_FRAGMENT, part.offset, part.bytes, &send);
 	if (result == 0)
 		p->part_offset += part.bytes;
 	p->claimed = p->part_offset < part.total;
-	if (p->keep && result == 0)
-		remember(p, MSG_FRAME_FRAGMENT, part.offset, part.bytes, &send);
 	return result;
 }
 
@@ -202,11 +214,9 @@ static int send_whole(struct publisher *p)
 		if (p->item.bytes == 0)
 			send.iov_count = 1;
 	}
-	result = post(p, &send);
+	result = post_frame(
+		p, type, 0, send.iov_count == 2 ? p->item.bytes : 0, &send);
 	p->claimed = result < 0;
-	if (p->keep && result == 0)
-		remember(p, type, 0,
-			send.iov_count == 2 ? p->item.bytes : 0, &send);
 	return result;
 }
 
@@ -230,10 +240,8 @@ static int send_large(struct publisher *p)
 	write_header(p, MSG_FRAME_LARGE, MSG_LARGE_BYTES);
 	memcpy(header_place(p) + MSG_FRAME_HEADER_BYTES, body, MSG_LARGE_BYTES);
 	send.iov[0].iov_len = MSG_FRAME_HEADER_BYTES + MSG_LARGE_BYTES;
-	result = post(p, &send);
+	result = post_kept(p, MSG_FRAME_LARGE, 0, 0, &send);
 	p->claimed = result < 0;
-	if (result == 0)
-		remember(p, MSG_FRAME_LARGE, 0, 0, &send);
 	return result;
 }
 

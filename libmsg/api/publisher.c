@@ -224,7 +224,8 @@ static int open_shelf(struct msg_publisher *p)
 	struct msg_transmitter *t = &p->transmitter;
 	struct msg_history_shelf_options options = {
 		.channels = p->channels,
-		.slots = &t->lender.pool.region,
+		.slots = t->lender.pool.region.base,
+		.slots_bytes = t->lender.pool.region.bytes,
 		.places = (uint32_t)t->history.mask + 1,
 		.floor = t->history.first,
 		.tag = t->options.tag,

@@ -223,6 +223,10 @@ static bool read_half(struct msg_receiver *r, struct msg_fetch_item *it,
 		.key = it->shelf.slots_key,
 	};
 
+	if (place->inside) {
+		read.address = it->shelf.catalogue + place->begin;
+		read.key = it->shelf.catalogue_key;
+	}
 	if (table) {
 		read.into = (uint8_t *)read.into + place->bytes;
 		read.bytes = place->table;

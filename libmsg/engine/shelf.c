@@ -36,16 +36,22 @@ static void write_answer(struct msg_history_shelf *shelf)
 	msg_shelf_write(shelf->answer, &said);
 }
 
+size_t msg_shelf_bytes(uint32_t places, uint32_t beside_bytes)
+{
+	return MSG_SHELF_HEAD_BYTES +
+	       (size_t)places * (MSG_SHELF_PLACE_BYTES + beside_bytes);
+}
+
 int msg_shelf_open(struct msg_history_shelf *shelf,
 	const struct msg_history_shelf_options *options)
 {
-	size_t bytes = MSG_SHELF_HEAD_BYTES +
-		       (size_t)options->places * MSG_SHELF_PLACE_BYTES;
+	size_t bytes = msg_shelf_bytes(options->places, options->beside_bytes);
 	int result;
 
 	memset(shelf, 0, sizeof *shelf);
 	shelf->channels = options->channels;
 	shelf->mask = options->places - 1;
+	shelf->beside_bytes = options->beside_bytes;
 	result = msg_region_reserve(&shelf->catalogue, bytes, 0);
 	if (result < 0)
 		return result;
@@ -54,8 +60,8 @@ int msg_shelf_open(struct msg_history_shelf *shelf,
 	result = show(shelf, shelf->catalogue.base, bytes,
 		&shelf->shown_catalogue);
 	if (result == 0)
-		result = show(shelf, options->slots->base,
-			options->slots->bytes, &shelf->shown_slots);
+		result = show(shelf, options->slots, options->slots_bytes,
+			&shelf->shown_slots);
 	if (result < 0) {
 		msg_shelf_close(shelf);
 		return result;
@@ -74,6 +80,19 @@ void msg_shelf_close(struct msg_history_shelf *shelf)
 	if (shelf->shown_catalogue.registration)
 		channels->ops->unshare(channels, &shelf->shown_catalogue);
 	msg_region_close(&shelf->catalogue);
+}
+
+void msg_shelf_add_copy(struct msg_history_shelf *shelf,
+	const struct msg_shelf_place *place, const void *bytes)
+{
+	struct msg_shelf_place copied = *place;
+
+	copied.inside = true;
+	copied.begin = msg_shelf_bytes(shelf->mask + 1, 0) +
+		       (uint64_t)(place->number & shelf->mask) *
+			       shelf->beside_bytes;
+	memcpy(shelf->catalogue.base + copied.begin, bytes, place->bytes);
+	msg_shelf_add(shelf, &copied);
 }
 
 void msg_shelf_raise(struct msg_history_shelf *shelf, uint64_t floor)

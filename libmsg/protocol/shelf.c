@@ -8,6 +8,8 @@
 #include "protocol/fragment.h"
 
 #define VERSION 1u
+/* Of a place's last word, beside the type. */
+#define INSIDE (1u << 8)
 
 _Static_assert(MSG_SHELF_FRONT_BYTES_MAX >=
 		       MSG_FRAME_HEADER_BYTES + MSG_FRAGMENT_HEADER_BYTES,
@@ -93,7 +95,7 @@ void msg_shelf_place_write(uint8_t *data, const struct msg_shelf_place *place)
 	msg_store32(data + 28, place->offset);
 	msg_store16(data + 32, place->bytes);
 	msg_store16(data + 34, place->table);
-	msg_store32(data + 36, place->type);
+	msg_store32(data + 36, place->type | (place->inside ? INSIDE : 0));
 }
 
 /* As msg_fragment_read demands it of the whole. */
@@ -107,7 +109,8 @@ static bool is_part(const struct msg_shelf_place *place)
 bool msg_shelf_place_read(struct msg_shelf_place *place, const uint8_t *data,
 	uint32_t number, uint32_t room)
 {
-	uint32_t type = msg_load32(data + 36);
+	uint32_t last = msg_load32(data + 36);
+	uint32_t type = last & ~INSIDE;
 	struct msg_shelf_place found;
 
 	if (msg_load32(data + 16) != number ||
@@ -124,6 +127,7 @@ bool msg_shelf_place_read(struct msg_shelf_place *place, const uint8_t *data,
 		.bytes = msg_load16(data + 32),
 		.table = msg_load16(data + 34),
 		.type = (uint8_t)type,
+		.inside = (last & INSIDE) != 0,
 	};
 	if (msg_shelf_frame_bytes(&found) > room ||
 		(type == MSG_FRAME_FRAGMENT && !is_part(&found)))

@@ -28,7 +28,8 @@
  *           16 number      20 where its table begins, from there on
  *           24 total      28 offset, of a FRAGMENT (fragment.h)
  *           32 bytes      34 bytes of the table: 0, or they follow the others
- *           36 type       37 zero
+ *           36 type       37 1: they stand in the catalogue, and begin from its
+ *                            address on; else 0       38 zero
  *
  * The rule.  The publisher raises the floor above a frame before its slot or its
  * place goes to another.  So who has read a frame's place and bytes, and then
@@ -79,6 +80,7 @@ struct msg_shelf_place {
 	uint16_t bytes;
 	uint16_t table;
 	uint8_t type; /* enum msg_frame_type */
+	bool inside;  /* The catalogue, not the slots. */
 };
 
 /* Write a SHELF frame, MSG_SHELF_FRAME_BYTES of it, header included. */

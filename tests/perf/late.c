@@ -3,7 +3,7 @@
  * late.c - how long a late joiner takes to have what was sent before it came.
  *
  *     perf_late [--interface IF | --device NAME] [--bytes N] [--count N]
- *         [--rounds N] [--fifo]
+ *         [--rounds N] [--fifo] [--rc] [--publisher SOCKET] [--subscriber SOCKET]
  *
  * A publisher of its own process has sent COUNT messages of a reliable topic, in
  * batches of 32, and sleeps; a thread of its node serves who asks.  A subscriber
@@ -13,9 +13,11 @@
  *     live   the same messages as they are sent, to a subscriber that is there
  *     late   the same messages from the history
  *
- * --device: by a verbs lane, where it reads them.  One line a round: bytes, count, copy, live, late in ns, of late how long until
- * the first message came, and the frames that were read from the publisher.  Times of opening sockets and buffers are in none
- * of them: late counts from the open call's return.
+ * --device: by a verbs lane, where it reads them.  --rc: a topic by connections.  --publisher, --subscriber: behind the broker
+ * at that socket, each, and what is read or repaired is then the broker's count.  One line a round: bytes, count, copy, live,
+ * late in ns, of late how long until the first message came, the frames that were read from the publisher, those that it sent
+ * again, and the processor time of its process (not of its broker) in ns, both of them while it was late.  Times of
+ * opening sockets and buffers are in none of them: late counts from the open call's return.
  * Neighbours: reliable.sh.  Test: perf.smoke.
  */
 #include <getopt.h>
@@ -39,6 +41,7 @@
 #define LIMIT_NS 20000000000u
 #define BYTES_MAX 8192u
 #define COUNT_MAX 1000000u
+#define CONNECTED_BYTES 16384u /* Of a batch, by connections. */
 
 static struct {
 	const char *interface;
@@ -47,7 +50,10 @@ static struct {
 	uint32_t count;
 	uint32_t rounds;
 	bool fifo;
-} plan = {"lo", NULL, 64, 100000, 3, false};
+	bool rc;
+	const char *publisher; /* The sockets of brokers, or NULL. */
+	const char *subscriber;
+} plan = {.interface = "lo", .bytes = 64, .count = 100000, .rounds = 3};
 
 static uint64_t now_ns(void)
 {
@@ -73,7 +79,7 @@ static void prefer(void)
 		perror("warning: --fifo");
 }
 
-static struct msg_node *open_node(uint32_t flags)
+static struct msg_node *open_node(uint32_t flags, const char *broker)
 {
 	struct msg_node_options o = MSG_NODE_OPTIONS;
 	struct msg_node *node;
@@ -82,6 +88,12 @@ static struct msg_node *open_node(uint32_t flags)
 	o.device = plan.device;
 	o.lane = plan.device ? MSG_LANE_VERBS : MSG_LANE_UDP;
 	o.broker = MSG_BROKER_NEVER;
+	if (broker) {
+		o.broker = MSG_BROKER_REQUIRE;
+		o.broker_name = broker;
+		o.interface = o.device = NULL;
+		o.lane = MSG_LANE_DEFAULT;
+	}
 	o.flags = flags;
 	must(msg_node_open(&o, &node), "node");
 	return node;
@@ -94,17 +106,19 @@ static struct msg_publisher *open_publisher(struct msg_node *node)
 	struct msg_publisher_options o = MSG_PUBLISHER_OPTIONS;
 	struct msg_publisher *publisher;
 	struct msg_node_info info;
-	size_t each, frames;
+	size_t each, frames, bytes;
 
 	msg_node_describe(node, &info);
+	bytes = plan.rc ? CONNECTED_BYTES : info.frame_bytes;
 	/* A slot a frame, and a frame holds a batch if it can. */
-	each = (info.frame_bytes - 64) / (plan.bytes + 16);
+	each = (bytes - 64) / (plan.bytes + 16);
 	each = each < BATCH ? each > 0 ? each : 1 : BATCH;
 	frames = (plan.count / BATCH + 1) * ((BATCH + each - 1) / each) + 64;
 	o.topic = "perf.late";
-	o.reliability = MSG_RELIABILITY_RELIABLE;
+	o.reliability = plan.rc ? MSG_RELIABILITY_RC
+				: MSG_RELIABILITY_RELIABLE;
 	o.flow = MSG_FLOW_MIN;
-	o.history_bytes = frames * (info.frame_bytes + 4096u);
+	o.history_bytes = frames * (bytes + 4096u);
 	must(msg_publisher_open(node, &o, &publisher), "publisher");
 	return publisher;
 }
@@ -130,25 +144,45 @@ static void publish_all(struct msg_publisher *publisher)
 	must(msg_publisher_flush(publisher), "flush");
 }
 
-/* Says a word when it is there, sends when it hears one, says another, and lives
- * until its input ends. */
+/* What the publisher says of itself when it is asked. */
+struct said {
+	uint64_t cpu_ns;
+	uint64_t repairs;
+};
+
+static struct said say_of(const struct msg_publisher *publisher)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	return (struct said){
+		(uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,
+		msg_publisher_counter(publisher, MSG_COUNTER_REPAIRS)};
+}
+
+/* Says a word when it is there, sends when it hears one, says another, and then of
+ * itself as often as it is asked, until its input ends. */
 static int run_publisher(int in, int out)
 {
 	struct msg_node *node;
 	struct msg_publisher *publisher;
+	struct said said;
 	char word = 'p';
 
 	/* Its thread, too. */
 	prefer();
-	node = open_node(MSG_NODE_PROGRESS_THREAD);
+	node = open_node(MSG_NODE_PROGRESS_THREAD, plan.publisher);
 	publisher = open_publisher(node);
 	if (write(out, &word, 1) != 1 || read(in, &word, 1) != 1)
 		return 1;
 	publish_all(publisher);
 	if (write(out, &word, 1) != 1)
 		return 1;
-	while (read(in, &word, 1) > 0)
-		;
+	while (read(in, &word, 1) > 0) {
+		said = say_of(publisher);
+		if (write(out, &said, sizeof said) != sizeof said)
+			return 1;
+	}
 	must(msg_publisher_close(publisher), "close");
 	must(msg_node_close(node), "close");
 	return 0;
@@ -197,6 +231,16 @@ static void go(const struct publisher *p)
 		exit(1);
 }
 
+static struct said ask(const struct publisher *p)
+{
+	struct said said;
+
+	go(p);
+	if (read(p->from, &said, sizeof said) != sizeof said)
+		exit(1);
+	return said;
+}
+
 static void end_publisher(const struct publisher *p)
 {
 	int status;
@@ -213,6 +257,7 @@ static void end_publisher(const struct publisher *p)
 
 struct times {
 	uint64_t copy, live, late, first, fetched;
+	uint64_t repairs, cpu;
 };
 
 static struct msg_subscriber *open_subscriber(
@@ -311,9 +356,10 @@ static void meet(struct msg_subscriber *subscriber)
 static struct times measure(void)
 {
 	struct publisher publisher = start_publisher();
-	struct msg_node *node = open_node(0);
+	struct msg_node *node = open_node(0, plan.subscriber);
 	struct msg_subscriber *subscriber;
 	struct times times = {0};
+	struct said before, after;
 	uint64_t begin;
 
 	hear(&publisher);
@@ -327,10 +373,14 @@ static struct times measure(void)
 	times.live = now_ns() - begin;
 	hear(&publisher);
 	must(msg_subscriber_close(subscriber), "close");
+	before = ask(&publisher);
 	subscriber = open_subscriber(node, UINT32_MAX);
 	begin = now_ns();
 	times.first = take_all(subscriber, begin) - begin;
 	times.late = now_ns() - begin;
+	after = ask(&publisher);
+	times.repairs = after.repairs - before.repairs;
+	times.cpu = after.cpu_ns - before.cpu_ns;
 	times.fetched = msg_subscriber_counter(subscriber, MSG_COUNTER_FETCHED);
 	must(msg_subscriber_close(subscriber), "close");
 	must(msg_node_close(node), "close");
@@ -346,7 +396,10 @@ static bool parse(int argc, char **argv)
 		{"bytes", required_argument, NULL, 'b'},
 		{"count", required_argument, NULL, 'c'},
 		{"rounds", required_argument, NULL, 'r'},
-		{"fifo", no_argument, NULL, 'f'}, {NULL, 0, NULL, 0}};
+		{"fifo", no_argument, NULL, 'f'},
+		{"rc", no_argument, NULL, 'R'},
+		{"publisher", required_argument, NULL, 'p'},
+		{"subscriber", required_argument, NULL, 's'}, {NULL, 0, NULL, 0}};
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
@@ -362,6 +415,12 @@ static bool parse(int argc, char **argv)
 			plan.rounds = (uint32_t)strtoul(optarg, NULL, 0);
 		else if (option == 'f')
 			plan.fifo = true;
+		else if (option == 'R')
+			plan.rc = true;
+		else if (option == 'p')
+			plan.publisher = optarg;
+		else if (option == 's')
+			plan.subscriber = optarg;
 		else
 			return false;
 	return optind == argc && plan.bytes >= 1 && plan.bytes <= BYTES_MAX &&
@@ -377,12 +436,15 @@ int main(int argc, char **argv)
 	for (uint32_t i = 0; i < plan.rounds; i++) {
 		struct times t = measure();
 
-		printf("%u\t%u\t%llu\t%llu\t%llu\t%llu\t%llu\n", plan.bytes,
+		printf("%u\t%u\t%llu\t%llu\t%llu\t%llu\t%llu\t%llu\t%llu\n",
+			plan.bytes,
 			plan.count, (unsigned long long)t.copy,
 			(unsigned long long)t.live,
 			(unsigned long long)t.late,
 			(unsigned long long)t.first,
-			(unsigned long long)t.fetched);
+			(unsigned long long)t.fetched,
+			(unsigned long long)t.repairs,
+			(unsigned long long)t.cpu);
 		fflush(stdout);
 	}
 	return 0;

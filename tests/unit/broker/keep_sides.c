@@ -7,11 +7,18 @@
 #include "topic/name.h"
 
 int __wrap_msg_link_module_load(const struct msg_link_domain_ops **ops);
+int __wrap_msg_link_module_channels(const struct msg_channel_module **channels);
 
 /* In the place of the fabric module. */
 int __wrap_msg_link_module_load(const struct msg_link_domain_ops **ops)
 {
 	*ops = &memory_link_module;
+	return 0;
+}
+
+int __wrap_msg_link_module_channels(const struct msg_channel_module **channels)
+{
+	*channels = &memory_channel_module;
 	return 0;
 }
 
@@ -161,7 +168,28 @@ bool put(void)
 
 struct keep_sink sink;
 
-static void open_sink(void)
+static void open_fetch(void)
+{
+	struct msg_receiver *r = &sink.direct.receiver;
+	struct msg_channels_options options = {
+		.memory = r->pool.region.base,
+		.memory_bytes = msg_receive_narrow_bytes(&r->pool),
+		.receive_count = 1,
+		.send_count = MSG_FETCH_READS,
+		.connection_max = MSG_FETCH_ITEMS,
+	};
+	struct msg_fetch_options fetch = {.give_up_ns = MSG_NS_PER_S};
+	char text[MSG_LINK_TEXT_BYTES];
+
+	ck_assert_int_eq(memory_channel_module.open(sink.domain, &options,
+				 &sink.channels, text),
+		0);
+	fetch.channels = sink.channels;
+	ck_assert_int_eq(msg_fetch_open(&sink.fetch, &fetch), 0);
+	r->fetch = &sink.fetch;
+}
+
+static void open_sink(uint32_t history)
 {
 	struct msg_receive_options options = {
 		.frame_bytes = 1024,
@@ -173,7 +201,9 @@ static void open_sink(void)
 		.reliable = true,
 		.ask_ns = 100000,
 		.give_up_ns = MSG_NS_PER_S,
-		.name = 0x5eed,
+		.name = 0x5eed + history,
+		.history = history,
+		.fetch_count = memory_reads ? MSG_FETCH_SLOTS : 0,
 	};
 	struct msg_link_options side;
 	struct msg_receiver *r = &sink.direct.receiver;
@@ -191,6 +221,8 @@ static void open_sink(void)
 				 sink.domain, &side, &sink.side, text),
 		0);
 	ck_assert_int_eq(msg_receiver_start_side(r, sink.side), 0);
+	if (memory_reads)
+		open_fetch();
 	ck_assert_int_eq(
 		msg_groups_join(&broker_server->network.groups, sink.link,
 			msg_name_group(TOPIC,
@@ -202,6 +234,10 @@ static void open_sink(void)
 static void close_sink(void)
 {
 	msg_receiver_leave(&sink.direct.receiver);
+	if (sink.channels) {
+		msg_fetch_close(&sink.fetch);
+		sink.channels->ops->close(sink.channels);
+	}
 	sink.side->ops->close(sink.side);
 	sink.link->ops->close(sink.link);
 	msg_direct_close(&sink.direct);
@@ -212,6 +248,8 @@ static void check_view(const struct msg_view *view)
 {
 	static uint8_t wanted[BYTES_MAX], got[BYTES_MAX];
 
+	if (sink.late && sink.taken == 0)
+		sink.next = view->sequence - view->lost_before;
 	ck_assert_uint_eq(view->publisher, ID);
 	ck_assert_uint_eq(view->sequence, sink.next + view->lost_before);
 	ck_assert_uint_eq(view->bytes, length_of(view->sequence));
@@ -290,7 +328,22 @@ void keep_setup(void)
 		0);
 	ck_assert_int_eq(config_finish(&broker_config), 0);
 	broker_open();
-	open_sink();
+	open_sink(0);
+}
+
+void keep_setup_reads(void)
+{
+	memory_channel_reset(
+		&(struct memory_channel_options){.seed = check_seed()});
+	memory_reads = true;
+	keep_setup();
+}
+
+void come_late(void)
+{
+	close_sink();
+	open_sink(UINT32_MAX);
+	sink.late = true;
 }
 
 void keep_teardown(void)

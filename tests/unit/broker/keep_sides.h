@@ -15,6 +15,8 @@
 #include "broker_peer.h"
 #include "check_main.h"
 #include "engine/direct.h"
+#include "engine/fetch.h"
+#include "memory_channel.h"
 #include "memory_link.h"
 
 #define TOPIC "kept"
@@ -41,13 +43,20 @@ struct keep_sink {
 	struct msg_link_domain *domain;
 	struct msg_direct direct;
 	struct msg_link *link, *side;
+	struct msg_channels *channels; /* To read by, and … */
+	struct msg_fetch fetch;        /* … what is read, where lanes are so. */
 	uint64_t next, lost;
 	uint64_t taken;
+	bool late; /* It begins with what there is. */
 };
 extern struct keep_sink sink;
 
 void keep_setup(void);
+/* On a lane on which history is read. */
+void keep_setup_reads(void);
 void keep_teardown(void);
+/* Another receiver, that comes late and wants all of it. */
+void come_late(void);
 
 /* What a publisher asks for, unless a test wants another. */
 struct msg_control wish(void);
@@ -64,8 +73,9 @@ void flow(uint64_t count);
 struct publisher *relay(void);
 void check_bounds(void);
 
-/* keep_hostile.c, keep_late.c */
+/* keep_hostile.c, keep_late.c, keep_shelf.c */
 void add_hostile(Suite *suite);
 void add_late(Suite *suite);
+void add_shelf(Suite *suite);
 
 #endif

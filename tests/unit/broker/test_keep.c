@@ -261,6 +261,7 @@ int main(void)
 		end, who_comes_back_at_once_takes_the_place_of_what_it_was);
 	tcase_add_test(keep, limits_follow_from_what_is_asked_for);
 	add_late(suite);
+	add_shelf(suite);
 	add_hostile(suite);
 	return check_main(suite, NULL);
 }

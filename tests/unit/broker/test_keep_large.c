@@ -19,6 +19,7 @@
 #define LARGEST (20 * PAGE)
 
 static struct keep_large *large;
+static struct msg_show shown;
 static uint8_t *area;
 
 static void set_up(void)
@@ -27,6 +28,7 @@ static void set_up(void)
 		.send_count = 1,
 		.connection_max = 1,
 		.listen = true};
+	struct msg_channels *channels;
 	struct msg_show_options show = {.bytes_max = LARGEST,
 		.first_serial = 1,
 		.tag = 1,
@@ -38,18 +40,21 @@ static void set_up(void)
 	area = aligned_alloc(PAGE, PAGES * PAGE);
 	memset(area, 0, PAGES * PAGE);
 	ck_assert_int_eq(memory_channel_module.open(
-				 NULL, &options, &large->channels, text), 0);
+				 NULL, &options, &channels, text), 0);
 	large->area = area;
 	large->area_bytes = PAGES * PAGE;
 	large->bytes_max = LARGEST;
 	large->next = KEEP_LARGE_NONE;
-	show.channels = large->channels;
-	ck_assert_int_eq(msg_show_open(&large->show, &show), 0);
+	large->show = &shown;
+	show.channels = channels;
+	ck_assert_int_eq(msg_show_open(&shown, &show), 0);
 }
 
 static void tear_down(void)
 {
 	keep_large_close(large);
+	msg_show_close(&shown);
+	shown.channels->ops->close(shown.channels);
 	ck_assert_uint_eq(memory_channel_counts.regions, 0);
 	ck_assert_uint_eq(memory_channel_counts.sets, 0);
 	free(area);

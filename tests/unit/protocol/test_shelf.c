@@ -70,6 +70,7 @@ static void taken_place(const struct msg_shelf_place *place)
 	ck_assert_uint_eq(found.bytes, place->bytes);
 	ck_assert_uint_eq(found.table, place->table);
 	ck_assert_uint_eq(found.type, place->type);
+	ck_assert(found.inside == place->inside);
 }
 
 START_TEST(where_it_is_is_read_as_it_was_said)
@@ -196,6 +197,15 @@ START_TEST(a_place_is_read_as_it_was_written)
 	taken_place(&packed);
 	packed.type = MSG_FRAME_LARGE;
 	taken_place(&packed);
+	packed.inside = true;
+	taken_place(&packed);
+	ck_assert_uint_eq(data[37], 1);
+	/* Nothing but that may stand there. */
+	data[37] = 2;
+	refused(packed.number, ROOM);
+	data[37] = 1;
+	data[38] = 1;
+	refused(packed.number, ROOM);
 }
 END_TEST
 
@@ -218,7 +228,7 @@ START_TEST(only_frames_with_messages_are_taken)
 			type != MSG_FRAME_FRAGMENT && type != MSG_FRAME_LARGE)
 			refused_place(&place);
 	}
-	for (uint32_t i = 37; i < 40; i++) {
+	for (uint32_t i = 38; i < 40; i++) {
 		msg_shelf_place_write(data, &single);
 		data[i] = 1;
 		refused(single.number, ROOM);
