@@ -197,7 +197,11 @@ static int find_info(struct channel_set *set, char *text)
 			lane->lane == MSG_LANE_VERBS ? "verbs" : "tcp");
 	set->info = fi_dupinfo(list);
 	fi_freeinfo(list);
-	return set->info ? 0 : fabric_fail(text, MSG_ERROR_MEMORY, "no memory");
+	if (!set->info)
+		return fabric_fail(text, MSG_ERROR_MEMORY, "no memory");
+	/* The text does not say of which interface it is. */
+	channel_scope(set, set->info->src_addr);
+	return 0;
 }
 
 static uint32_t at_most(uint32_t asked, size_t most)

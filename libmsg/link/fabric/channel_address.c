@@ -20,6 +20,15 @@
 #define REACH_IPV4_BYTES 7u
 #define REACH_IPV6_BYTES 19u
 
+void channel_scope(const struct channel_set *set, struct sockaddr *address)
+{
+	struct sockaddr_in6 *v6 = (void *)address;
+
+	if (address->sa_family == AF_INET6 &&
+		IN6_IS_ADDR_LINKLOCAL(&v6->sin6_addr))
+		v6->sin6_scope_id = if_nametoindex(set->lane->interface);
+}
+
 uint32_t channel_reach_write(const struct sockaddr *address, uint8_t *reach)
 {
 	const struct sockaddr_in *v4 = (const void *)address;
@@ -74,9 +83,7 @@ int channel_reach_read(const struct channel_set *set, const uint8_t *reach,
 		v6->sin6_family = AF_INET6;
 		memcpy(&v6->sin6_port, reach + 1, 2);
 		memcpy(&v6->sin6_addr, reach + 3, 16);
-		if (IN6_IS_ADDR_LINKLOCAL(&v6->sin6_addr))
-			v6->sin6_scope_id =
-				if_nametoindex(set->lane->interface);
+		channel_scope(set, (struct sockaddr *)address);
 		*address_bytes = sizeof *v6;
 		return is_one_ipv6(v6) ? 0 : -MSG_ERROR_ARGUMENT;
 	}

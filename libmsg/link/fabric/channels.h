@@ -178,6 +178,8 @@ static inline struct channel *channel_of(
 
 /* An address as others are told it; the bytes written. */
 uint32_t channel_reach_write(const struct sockaddr *address, uint8_t *reach);
+/* A link-local address is one of the lane's interface. */
+void channel_scope(const struct channel_set *set, struct sockaddr *address);
 /* 0, or -ARGUMENT: no such form, or of another family than the lane's. */
 int channel_reach_read(const struct channel_set *set, const uint8_t *reach,
 	uint32_t bytes, struct sockaddr_storage *address, size_t *address_bytes);
