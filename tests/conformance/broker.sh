@@ -6,7 +6,9 @@
 #   broker.sh MSGBROKERD TEST_CONFORMANCE [ARGUMENT...]
 #
 # Each test is a process that opens and closes much within a second, and what
-# it had is the broker's to give back a little later: hence the quotas.
+# it had is the broker's to give back a little later: hence the quotas.  FRAME_BYTES
+# in the environment is the lane's, which on a device are few; and LANE=none that
+# there is no network.
 set -euo pipefail
 
 program=$1 suite=$2
@@ -21,6 +23,11 @@ subscriptions = 1000
 publishers = 1000
 held_slots = 4Mi
 bytes = 8Gi
+CONF
+cat >>"$work/msg.conf" <<CONF
+[broker]
+${FRAME_BYTES:+frame_bytes = $FRAME_BYTES}
+${LANE:+lane = $LANE}
 CONF
 chmod 600 "$work/msg.conf"
 own_broker "$program" "$work/msg.conf"

@@ -350,6 +350,10 @@ START_TEST(a_node_says_what_it_stands_on)
 	node = open_node_as(&o);
 	ck_assert_str_eq(logged_id, "node-open");
 	msg_node_describe(node, &info);
+	if (lane.broker && !on_network(node)) {
+		ck_assert_str_eq(info.interface, "");
+		CHECK_SKIP("this broker has no network to tell of");
+	}
 	ck_assert(info.lane == MSG_LANE_UDP || info.lane == MSG_LANE_VERBS);
 	ck_assert_uint_eq(info.reserved, 0);
 	if (lane.broker) {
@@ -370,7 +374,8 @@ START_TEST(a_node_says_what_it_stands_on)
 		ck_assert_str_eq(info.device, "");
 		ck_assert_str_eq(info.interface, "lo");
 		ck_assert_str_eq(info.address, "127.0.0.1");
-		ck_assert_uint_eq(info.frame_bytes, 16384);
+		/* A broker may have been told. */
+		ck_assert(lane.broker || info.frame_bytes == 16384);
 	}
 	ck_assert_int_eq(msg_node_close(node), 0);
 }

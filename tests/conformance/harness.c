@@ -180,6 +180,14 @@ bool on_verbs(const struct msg_node *node)
 	return info.lane == MSG_LANE_VERBS;
 }
 
+bool on_network(const struct msg_node *node)
+{
+	struct msg_node_info info;
+
+	msg_node_describe(node, &info);
+	return info.lane != MSG_LANE_DEFAULT;
+}
+
 uint32_t lone_bytes(const struct msg_node *node)
 {
 	if (!lane.rc)

@@ -62,6 +62,8 @@ uint32_t lone_bytes(const struct msg_node *node);
 /* Of one datagram, whatever topics are had by. */
 uint32_t datagram_bytes(const struct msg_node *node);
 bool on_verbs(const struct msg_node *node);
+/* A broker may have none. */
+bool on_network(const struct msg_node *node);
 
 /* The bytes of message `sequence` of stream `key`, whatever its length. */
 void fill_payload(void *data, size_t bytes, uint64_t key, uint64_t sequence);

@@ -120,7 +120,7 @@ START_TEST(held_views_keep_their_bytes)
 
 	/* Few, so that they come round often; but four of the held messages
 	 * take 53 each where frames are of 1000 bytes. */
-	open_both(lane.device ? 512 : 128);
+	open_both(lane.device || lane.interface ? 512 : 128);
 	for (int i = 0; i < 12; i++) {
 		/* Some in one frame, some of several frames. */
 		size_t bytes = i < 8 ? 100 : 50000;

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash
 #
-# own_broker.sh - a broker of one's own on loopback, apart from all others.  Sourced,
-# not run; no variable MSG_... but those named in $keep comes through.
+# own_broker.sh - a broker of one's own on loopback, or on $INTERFACE, apart from all
+# others.  Sourced, not run; no variable MSG_... but those named in $keep comes through.
 #
 #   $work                     a folder that goes away in the end, as the broker does
 #   $groups, $port            of nobody else
@@ -30,7 +30,7 @@ port=$((20000 + $$ % 20000))
 own_broker() {
 	: >"$work/empty.conf"
 	"$1" --config "${2:-$work/empty.conf}" --name "test-$$" \
-		--socket "$work/broker.sock" --interface lo \
+		--socket "$work/broker.sock" --interface "${INTERFACE:-lo}" \
 		--groups "$groups" --port "$port" --verbose 2>"$work/log" &
 	broker_pid=$!
 	for ((i = 0; i < 200; i++)); do
