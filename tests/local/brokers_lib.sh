@@ -39,11 +39,22 @@ side() {
 	await 20 grep -q ready "$work/$name.out"
 }
 
+# What the brokers have counted, among the output that a failure prints.
+books() {
+	local name
+	for name in left right; do
+		[ -S "$place/$name.sock" ] || continue
+		MSG_BROKER=$place/$name.sock timeout 10 "$MSG" info --json \
+			>"$work/$name.info.out" 2>&1
+	done
+}
+
 ends() {
 	local topic=$1 limit=$2 name
 	shift 2
 	for name; do
 		finish "$name" "$limit"
+		[ "$code" = 0 ] || books
 		is "$topic: exit of $name" 0 "$code"
 	done
 }

@@ -175,6 +175,8 @@ static int publish(struct msg_node *node, char **argv)
 	/* By connections it has to outlast a cable that is cut. */
 	if (getenv("SIDES_RC"))
 		o.history_bytes = 16u << 20;
+	else
+		o.give_up_ms = SILENCE_S * 1000;
 	o.flow = (uint32_t)atoi(argv[5]);
 	o.linger_ms = 5000;
 	must(msg_publisher_open(node, &o, &p), "publisher");
@@ -251,6 +253,8 @@ static int subscribe(struct msg_node *node, char **argv)
 	struct msg_view views[64];
 
 	o.topic = argv[2];
+	/* What is missing comes, however late the machine makes it. */
+	o.give_up_ms = SILENCE_S * 1000;
 	/* A publisher of this host waits for it. */
 	o.slow = MSG_SLOW_BLOCK;
 	must(msg_subscriber_open(node, &o, &s), "subscriber");
