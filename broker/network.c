@@ -8,6 +8,7 @@
 
 #include "broker/log.h"
 
+#include "base/clock.h"
 #include "base/trail.h"
 #include "link/module.h"
 #include "protocol/frame.h"
@@ -49,6 +50,20 @@ static int open_domain(struct network *n, const struct config *config)
 
 /* ---- the directory ----------------------------------------------------- */
 
+static bool is_gone(const struct network *n, uint64_t incarnation)
+{
+	for (uint32_t i = 0; i < NETWORK_GONE_MAX && i < n->gone_count; i++)
+		if (n->gone[i] == incarnation)
+			return true;
+	return false;
+}
+
+void network_forget(struct network *n, const struct msg_announcement *goodbye)
+{
+	n->gone[n->gone_count++ % NETWORK_GONE_MAX] = goodbye->incarnation;
+	msg_roster_note(&n->roster, goodbye, msg_clock_ns());
+}
+
 static void announced(void *context, const struct msg_frame *frame,
 	const uint8_t *body, uint32_t bytes)
 {
@@ -62,6 +77,8 @@ static void announced(void *context, const struct msg_frame *frame,
 			&n->receiver.counters[MSG_COUNTER_MALFORMED], 1);
 		return;
 	}
+	if (is_gone(n, said.incarnation))
+		return;
 	latest = n->roster.number;
 	msg_roster_note(&n->roster, &said, msg_clock_ns());
 	if (!said.closing)

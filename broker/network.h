@@ -28,6 +28,9 @@ typedef void network_topic_fn(void *context, const char *topic);
 typedef void network_publisher_fn(
 	void *context, const struct msg_announcement *said);
 
+/* Publishers of ours whose last words may still be on their way back to us. */
+#define NETWORK_GONE_MAX 256u
+
 struct network {
 	struct msg_link_domain *domain; /* NULL: none. */
 	struct msg_groups groups;
@@ -41,6 +44,8 @@ struct network {
 	uint32_t handle;
 	bool joined;
 	struct msg_roster roster;
+	uint64_t gone[NETWORK_GONE_MAX]; /* Incarnations, the latest of them. */
+	uint32_t gone_count;
 	network_topic_fn *on_topic;
 	network_publisher_fn *on_publisher; /* Or NULL; set after open. */
 	void *context;
@@ -54,6 +59,10 @@ void network_close(struct network *network);
 
 /* Bytes of a receive buffer: for frames of the lane and announcements. */
 uint32_t network_receive_bytes(const struct network *network);
+
+/* A publisher of ours has said goodbye: from here on nobody is to take what is
+ * still heard of it for one of another host. */
+void network_forget(struct network *network, const struct msg_announcement *goodbye);
 
 /* Read announcements, and make those that are due.  How many frames came, or a
  * negated error. */

@@ -471,9 +471,11 @@ void publisher_close(struct publisher *p)
 {
 	struct server *server = p->server;
 
-	if (p->announced)
+	if (p->announced) {
 		msg_announcer_remove(
 			&server->network.announcer, &p->source, 1);
+		network_forget(&server->network, &p->source.text);
+	}
 	if (p->session) {
 		msg_session_close(p->session);
 		p->lane = p->keep->side = NULL;
