@@ -103,12 +103,22 @@ static void end(struct msg_receiver *r, struct msg_fetch_item *it, uint64_t now)
 	hang_up(r->fetch, it);
 }
 
+static uint32_t take_slot(struct msg_receiver *r)
+{
+	uint32_t slot = msg_receive_get(&r->pool);
+
+	r->fetch->held += slot != MSG_RECEIVE_NONE;
+	return slot;
+}
+
 /* Nothing is under way: its slots are ours again. */
 static void put_slots(struct msg_receiver *r, struct msg_fetch_item *it)
 {
 	for (uint32_t i = 0; i < it->count; i++)
-		if (it->frames[i].slot != MSG_RECEIVE_NONE)
+		if (it->frames[i].slot != MSG_RECEIVE_NONE) {
 			msg_receive_put(&r->pool, it->frames[i].slot);
+			r->fetch->held--;
+		}
 	it->count = 0;
 	it->step = MSG_FETCH_REST;
 }
@@ -164,8 +174,7 @@ static uint32_t slots_wanted(struct msg_receiver *r)
 {
 	uint32_t most = MSG_FETCH_SLOTS / 2;
 
-	if (slots_free(r) < most)
-		receive_reclaim(r);
+	receive_spare(r, r->side.link->receive_count - r->side.posted + most);
 	if (slots_free(r) < most)
 		most = slots_free(r);
 	return most < MSG_FETCH_FRAMES ? most : MSG_FETCH_FRAMES;
@@ -204,7 +213,7 @@ static void look_at_places(struct msg_receiver *r, struct msg_fetch_item *it)
 		if (msg_shelf_place_read(&frame->place,
 			    data + (size_t)i * MSG_SHELF_PLACE_BYTES,
 			    (uint32_t)it->from + i, r->options.frame_bytes))
-			frame->slot = msg_receive_get(&r->pool);
+			frame->slot = take_slot(r);
 	}
 	it->next = 0;
 	it->step = MSG_FETCH_BYTES;
@@ -289,6 +298,7 @@ static void look_at_floor(
 			continue;
 		hand_on(r, s, frame);
 		frame->slot = MSG_RECEIVE_NONE;
+		r->fetch->held--;
 		had++;
 	}
 	count(r, MSG_COUNTER_FETCHED, had);

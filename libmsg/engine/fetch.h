@@ -80,6 +80,7 @@ struct msg_fetch {
 	struct msg_channel_region region;
 	uint64_t give_up_ns;
 	uint32_t busy; /* Items that read, or want to. */
+	uint32_t held; /* Slots, in frames. */
 	bool look;     /* Something may have come though none does. */
 	uint64_t deadline;
 	struct msg_fetch_item items[MSG_FETCH_ITEMS];

@@ -107,10 +107,18 @@ static uint32_t side_short(const struct msg_receiver *r)
 	return r->side.link ? r->side.link->receive_count - r->side.posted : 0;
 }
 
+/* And those that history is read into. */
+static uint32_t fetch_short(const struct msg_receiver *r)
+{
+	return r->fetch && r->fetch->held < MSG_FETCH_SLOTS
+		       ? MSG_FETCH_SLOTS - r->fetch->held
+		       : 0;
+}
+
 /* Post every free slot that the link still takes. */
 static int post(struct msg_receiver *r)
 {
-	uint32_t leave = side_short(r);
+	uint32_t leave = side_short(r) + fetch_short(r);
 
 	while (r->posted < r->link->receive_count &&
 		r->pool.free_count > leave) {
@@ -444,6 +452,16 @@ void receive_reclaim(struct msg_receiver *r)
 	if (r->options.revoke && worst && is_short(r, 4))
 		msg_ring_reclaim(worst,
 			worst->tail + (msg_ring_backlog(worst) + 1) / 2);
+}
+
+/* The link gives none of its own back, so what the rings retain gives way. */
+void receive_spare(struct msg_receiver *r, uint32_t count)
+{
+	if (r->pool.free_count < count)
+		receive_reclaim(r);
+	for (uint32_t i = 0; i < r->ring_top && r->pool.free_count < count; i++)
+		if (r->rings[i] && r->rings[i]->retain > 0)
+			msg_ring_thin(r->rings[i]);
 }
 
 void receive_recall(struct msg_receiver *r, bool revoke)

@@ -54,6 +54,9 @@ static inline bool receive_is_own(const struct msg_stream *s, uint32_t call)
 
 /* receive.c: have back what no reader of a ring needs. */
 void receive_reclaim(struct msg_receiver *r);
+/* The same until so many are free, if it can be, for what does not come by the
+ * link. */
+void receive_spare(struct msg_receiver *r, uint32_t count);
 /* receive.c: of a broker: the same of what is retained, and with `revoke` of half
  * of what readers have yet to take. */
 void receive_recall(struct msg_receiver *r, bool revoke);

@@ -54,9 +54,8 @@ static void post_side(struct msg_receiver *r)
 	uint32_t want = side->link->receive_count;
 
 	/* Nobody else does it while only repairs come. */
-	if (side->posted <= want - want / 8 &&
-		r->pool.free_count < want - side->posted)
-		receive_reclaim(r);
+	if (side->posted <= want - want / 8)
+		receive_spare(r, want - side->posted);
 	while (side->posted < want) {
 		uint32_t slot = msg_receive_get(&r->pool);
 

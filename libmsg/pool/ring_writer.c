@@ -369,15 +369,28 @@ uint32_t msg_ring_reclaim(struct msg_ring_writer *w, uint64_t index)
 	return count;
 }
 
-uint32_t msg_ring_forget(struct msg_ring_writer *w)
+static uint32_t reclaim_retaining(struct msg_ring_writer *w, uint32_t most)
 {
 	uint32_t retain = w->retain;
 	uint32_t count;
 
-	w->retain = 0;
+	w->retain = most;
 	count = msg_ring_reclaim(w, 0);
 	w->retain = retain;
 	return count;
+}
+
+uint32_t msg_ring_forget(struct msg_ring_writer *w)
+{
+	return reclaim_retaining(w, 0);
+}
+
+uint32_t msg_ring_thin(struct msg_ring_writer *w)
+{
+	uint64_t kept = w->head - w->tail;
+
+	return reclaim_retaining(
+		w, kept < w->retain ? (uint32_t)kept / 2 : w->retain / 2);
 }
 
 bool msg_ring_make_room(struct msg_ring_writer *w, uint32_t count)

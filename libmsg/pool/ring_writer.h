@@ -142,8 +142,10 @@ bool msg_ring_writer_has(const struct msg_ring_writer *writer, uint32_t reader);
  * that index.  How many tokens came back. */
 uint32_t msg_ring_reclaim(struct msg_ring_writer *writer, uint64_t revoke);
 
-/* Free what nobody needs, retained or not.  How many tokens came back. */
+/* Free what nobody needs, retained or not; or half of what is retained.  How many
+ * tokens came back. */
 uint32_t msg_ring_forget(struct msg_ring_writer *writer);
+uint32_t msg_ring_thin(struct msg_ring_writer *writer);
 
 /* The slow half of msg_ring_room. */
 bool msg_ring_make_room(struct msg_ring_writer *writer, uint32_t count);

@@ -110,6 +110,24 @@ START_TEST(the_newest_stay_for_who_comes_late_until_there_is_need)
 }
 END_TEST
 
+/* Some give way, and the newest still stay. */
+START_TEST(half_of_what_is_retained_gives_way)
+{
+	writer.retain = 4;
+	put_some(3);
+	ck_assert_uint_eq(msg_ring_reclaim(&writer, 0), 0);
+	ck_assert_uint_eq(msg_ring_thin(&writer), 2);
+	put_some(7);
+	ck_assert_uint_eq(msg_ring_thin(&writer), 6);
+	ck_assert_uint_eq(writer.tail, writer.head - 2);
+	ck_assert_uint_eq(writer.retain, 4);
+	ck_assert_uint_eq(msg_ring_thin(&writer), 1);
+	ck_assert_uint_eq(msg_ring_thin(&writer), 1);
+	ck_assert_uint_eq(msg_ring_thin(&writer), 0);
+	ck_assert_uint_eq(out_count, 0);
+}
+END_TEST
+
 /* Where who comes may begin without the writer's knowing, the newest stay whatever
  * is needed, and whoever else loses for it. */
 START_TEST(what_is_promised_to_strangers_is_never_taken_back)
@@ -193,6 +211,7 @@ int main(void)
 	tcase_add_checked_fixture(late, setup, teardown);
 	tcase_add_test(
 		late, the_newest_stay_for_who_comes_late_until_there_is_need);
+	tcase_add_test(late, half_of_what_is_retained_gives_way);
 	tcase_add_test(
 		late, what_is_promised_to_strangers_is_never_taken_back);
 	tcase_add_test(late, the_header_says_of_whom_the_writer_knows);
