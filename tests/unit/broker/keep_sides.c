@@ -200,7 +200,9 @@ static void open_sink(uint32_t history)
 		.reorder_ns = 1000000,
 		.reliable = true,
 		.ask_ns = 100000,
-		.give_up_ns = MSG_NS_PER_S,
+		/* By the clock, and on a busy machine that is a dozen rounds a
+		 * second, each of which half of all repairs do not outlast. */
+		.give_up_ns = LIMIT_NS,
 		.name = 0x5eed + history,
 		.history = history,
 		.fetch_count = memory_reads ? MSG_FETCH_SLOTS : 0,
