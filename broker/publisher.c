@@ -33,16 +33,14 @@
 #define RETAIN_MAX (MSG_CONTROL_ENTRIES_MAX / 4)
 /* Without a network: as on loopback. */
 #define FRAME_BYTES_LOCAL 16384u
-/* What it has published is sent that long after it is gone. */
-#define DRAIN_NS MSG_NS_PER_S
+/* One that was thrown out may be back by then, and goes on. */
+#define RETURN_NS MSG_NS_PER_S
 /* Turns in which one that is replaced sends what is there. */
 #define REST_TURNS 256u
 /* Hosts that are connected to a publisher. */
 #define CONNECTIONS_MAX 128u
 /* One that is connected to is announced so often, at least. */
 #define CONNECTED_MS 100u
-/* And for that long its frames may come back to us. */
-#define ECHO_NS MSG_NS_PER_S
 
 static bool is_reliable(const struct msg_control_publish *wish)
 {
@@ -464,18 +462,25 @@ void publisher_gone(struct publisher *p)
 	p->stream->owner = NULL;
 	server_drop_readers(p->server, p->stream);
 	p->gone_ns = msg_clock_coarse_ns();
-	p->free_ns = p->gone_ns + DRAIN_NS + ECHO_NS;
+	p->free_ns = p->gone_ns + (p->stream->left ? 0 : RETURN_NS);
+}
+
+void publisher_say_goodbye(struct publisher *p)
+{
+	struct network *n = &p->server->network;
+
+	if (!p->announced)
+		return;
+	msg_announcer_remove(&n->announcer, &p->source, 1);
+	network_forget(n, &p->source.text);
+	p->announced = false;
 }
 
 void publisher_close(struct publisher *p)
 {
 	struct server *server = p->server;
 
-	if (p->announced) {
-		msg_announcer_remove(
-			&server->network.announcer, &p->source, 1);
-		network_forget(&server->network, &p->source.text);
-	}
+	publisher_say_goodbye(p);
 	if (p->session) {
 		msg_session_close(p->session);
 		p->lane = p->keep->side = NULL;

@@ -21,6 +21,10 @@
 #define TURN_FRAMES 64u
 #define EVENTS 64
 #define READ_NS (60 * MSG_NS_PER_S)
+/* What it has published is sent that long after it is gone. */
+#define DRAIN_NS MSG_NS_PER_S
+/* And for that long its frames may come back to us. */
+#define ECHO_NS MSG_NS_PER_S
 /* Between looks whether receivers of one that is gone have all. */
 #define LOOK_NS (10 * MSG_NS_PER_MS)
 
@@ -415,18 +419,37 @@ static bool is_read(const struct publisher *p, uint64_t now)
 	       msg_repairer_is_read(&p->keep->repairer, msg_clock_ns());
 }
 
-/* Receivers of a reliable topic have a while to ask for what they miss. */
+/* All is sent.  Receivers of a reliable topic have a while to ask for what they
+ * miss. */
+static bool is_finished(struct publisher *p, uint64_t now)
+{
+	bool sent = !p->claimed &&
+		    (p->reader_index < 0 || !msg_ring_ready(&p->reader));
+	bool late = now >= p->gone_ns + DRAIN_NS;
+
+	if (!p->keep)
+		return late || (sent && in_flight(p) == 0);
+	if (late && now >= p->gone_ns + p->keep->linger_ns && !is_read(p, now))
+		return true;
+	return sent &&
+	       !msg_repairer_is_awaited(&p->keep->repairer, msg_clock_ns());
+}
+
 bool publisher_is_over(struct publisher *p, uint64_t now)
 {
 	if (p->client || now < p->free_ns)
 		return false;
-	if (!p->keep || (now >= p->gone_ns + p->keep->linger_ns &&
-				!is_read(p, now)))
+	if (p->parting)
 		return true;
-	if (!p->claimed && !msg_ring_ready(&p->reader) &&
-		!msg_repairer_is_awaited(&p->keep->repairer, msg_clock_ns()))
+	if (!is_finished(p, now)) {
+		p->free_ns = now + LOOK_NS;
+		return false;
+	}
+	if (!p->announced)
 		return true;
-	p->free_ns = now + LOOK_NS;
+	publisher_say_goodbye(p);
+	p->free_ns = now + ECHO_NS;
+	p->parting = true;
 	return false;
 }
 

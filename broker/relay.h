@@ -51,8 +51,8 @@ struct publisher {
 	uint64_t bytes_charged;
 	uint32_t uid; /* To whom. */
 	uint64_t gone_ns;  /* When it went; 0: it is there. */
-	uint64_t free_ns;  /* When its frames can no longer come back, and
-	                      whether it is over is looked at (again). */
+	uint64_t free_ns;  /* When whether it is over is looked at (again). */
+	bool parting;      /* It has said goodbye. */
 	/* To the network, unless there is none. */
 	struct msg_link *lane;
 	struct msg_session *session; /* Of a connected topic: what `lane` and
@@ -124,7 +124,9 @@ bool publisher_ready(struct publisher *publisher);
 /* When it wants a turn though nothing comes; UINT64_MAX: never. */
 uint64_t publisher_due(const struct publisher *publisher);
 
-/* It is gone, and nothing of it is left to do. */
+/* It is gone, nothing of it is left to do, and what it sent, its goodbye the last of
+ * it, can no longer come back to us.  Says that goodbye when it is time. */
 bool publisher_is_over(struct publisher *publisher, uint64_t now);
+void publisher_say_goodbye(struct publisher *publisher);
 
 #endif

@@ -7,6 +7,8 @@
 
 #include "keep_sides.h"
 
+#include "topic/name.h"
+
 static struct broker_peer late;
 
 static void subscribe(uint32_t history, bool resumes)
@@ -112,6 +114,65 @@ START_TEST(who_was_served_before_begins_at_the_head)
 }
 END_TEST
 
+static uint32_t listed(void)
+{
+	return broker_server->network.roster.count;
+}
+
+static bool is_followed(void)
+{
+	const struct msg_stream *s =
+		msg_stream_find(&broker_server->feeds[0]->receiver.streams, ID,
+			msg_name_tag(TOPIC));
+
+	return s && !s->ignored && s->kind != MSG_STREAM_UNKNOWN;
+}
+
+/* What it said comes back to the broker, some of it behind its end: neither the
+ * directory nor a subscriber is to take it for a publisher of another host. */
+START_TEST(who_said_goodbye_is_nobody_of_another_host)
+{
+	struct msg_control m = wish();
+	uint64_t limit = msg_clock_ns() + LIMIT_NS;
+	struct publisher *p;
+
+	m.publish.reliability = MSG_RELIABILITY_BEST_EFFORT;
+	m.publish.history_bytes = 0;
+	publish_as(&m);
+	subscribe(0, false);
+	while (listed() == 0 && msg_clock_ns() < limit)
+		broker_step();
+	ck_assert_uint_eq(listed(), 1);
+	leave();
+	p = relay();
+	while (p->client)
+		broker_step();
+	p->source.next_ns = 0;
+	msg_announcer_turn(&broker_server->network.announcer);
+	p->free_ns = 0;
+	server_tidy(broker_server);
+	ck_assert(!p->announced);
+	for (bool gone = false; relay(); gone = true) {
+		ck_assert_uint_eq(listed(), 0);
+		broker_server->heard = true;
+		server_turn(broker_server);
+		server_tidy(broker_server);
+		/* As if that was long ago, once it was heard. */
+		if (gone)
+			p->free_ns = 0;
+		ck_assert(!is_followed());
+		ck_assert_uint_lt(msg_clock_ns(), limit);
+	}
+	for (int i = 0; i < 10; i++) {
+		broker_server->heard = true;
+		server_turn(broker_server);
+		ck_assert_uint_eq(listed(), 0);
+		ck_assert(!is_followed());
+	}
+	broker_peer_close(&late);
+}
+END_TEST
+
 void add_late(Suite *suite)
 {
 	TCase *tcase = check_case(suite, "late", 60);
@@ -121,4 +182,5 @@ void add_late(Suite *suite)
 		tcase, what_is_kept_stays_until_the_writer_knows_who_came);
 	tcase_add_test(tcase, who_is_gone_again_holds_nothing);
 	tcase_add_test(tcase, who_was_served_before_begins_at_the_head);
+	tcase_add_test(tcase, who_said_goodbye_is_nobody_of_another_host);
 }

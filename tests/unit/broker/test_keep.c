@@ -216,38 +216,6 @@ START_TEST(who_goes_is_repaired_until_all_have_all)
 }
 END_TEST
 
-static uint32_t heard(void)
-{
-	return broker_server->network.roster.count;
-}
-
-/* Its announcements come back to the broker, some of them behind its end. */
-START_TEST(who_said_goodbye_is_nobody_of_another_host)
-{
-	struct msg_control m = wish();
-	uint64_t limit = msg_clock_ns() + LIMIT_NS;
-	struct publisher *p;
-
-	publish_as(&m);
-	while (heard() == 0 && msg_clock_ns() < limit)
-		broker_step();
-	ck_assert_uint_eq(heard(), 1);
-	leave();
-	broker_step();
-	p = relay();
-	p->gone_ns = p->free_ns = p->keep->linger_ns = 0;
-	p->source.next_ns = 0;
-	msg_announcer_turn(&broker_server->network.announcer);
-	server_tidy(broker_server);
-	ck_assert_ptr_null(relay());
-	for (int i = 0; i < 10; i++) {
-		ck_assert_uint_eq(heard(), 0);
-		broker_server->heard = true;
-		server_turn(broker_server);
-	}
-}
-END_TEST
-
 START_TEST(limits_follow_from_what_is_asked_for)
 {
 	struct keep_limits l = keep_limits(16u << 20, 16u << 10, 256, 1);
@@ -288,7 +256,6 @@ int main(void)
 	tcase_add_test(keep, what_was_never_sent_is_told_to_the_message);
 	tcase_add_test(keep, a_stream_goes_on_where_another_broker_left_it);
 	tcase_add_test(end, who_goes_is_repaired_until_all_have_all);
-	tcase_add_test(end, who_said_goodbye_is_nobody_of_another_host);
 	tcase_add_test(end, who_is_gone_and_waits_sleeps);
 	tcase_add_test(
 		end, who_comes_back_at_once_takes_the_place_of_what_it_was);
