@@ -107,18 +107,20 @@ static uint32_t side_short(const struct msg_receiver *r)
 	return r->side.link ? r->side.link->receive_count - r->side.posted : 0;
 }
 
-/* And those that history is read into. */
-static uint32_t fetch_short(const struct msg_receiver *r)
+/* And those that history is read into: not the link's. */
+static uint32_t reserved(const struct msg_receiver *r)
 {
-	return r->fetch && r->fetch->held < MSG_FETCH_SLOTS
-		       ? MSG_FETCH_SLOTS - r->fetch->held
-		       : 0;
+	uint32_t fetch = r->fetch && r->fetch->held < MSG_FETCH_SLOTS
+				 ? MSG_FETCH_SLOTS - r->fetch->held
+				 : 0;
+
+	return side_short(r) + fetch;
 }
 
 /* Post every free slot that the link still takes. */
 static int post(struct msg_receiver *r)
 {
-	uint32_t leave = side_short(r) + fetch_short(r);
+	uint32_t leave = reserved(r);
 
 	while (r->posted < r->link->receive_count &&
 		r->pool.free_count > leave) {
@@ -486,7 +488,7 @@ static int refill(struct msg_receiver *r)
 
 	if (r->posted + r->unposted > want - want / 8)
 		return 0;
-	if (r->pool.free_count < RECEIVE_TURN_EVENTS)
+	if (r->pool.free_count < reserved(r) + RECEIVE_TURN_EVENTS)
 		receive_reclaim(r);
 	return post(r);
 }
