@@ -234,6 +234,8 @@ static void post_sends(struct udmc_verbs_ep *ep)
 			tx->unsignalled += n;
 		}
 		last->next = NULL;
+		/* Not every device says which one it refused. */
+		bad = &tx->wr[tx->posted & tx->mask];
 		ret = ibv_post_send(ep->id->qp, &tx->wr[tx->posted & tx->mask],
 				&bad);
 		last->next = next;
