@@ -456,12 +456,20 @@ static void mark(struct feed *f, struct stream *s)
 	f->unmarked |= s->unmarked;
 }
 
+static uint64_t count_starved(const struct feed *f)
+{
+	return msg_counter_get(&f->receiver.counters[MSG_COUNTER_STARVED]);
+}
+
 int feed_turn(struct feed *f)
 {
 	uint64_t published = f->receiver.published;
+	uint64_t starved = count_starved(f);
 	int n = msg_receiver_turn(&f->receiver);
 
-	if (msg_receiver_starved(&f->receiver))
+	/* It began with none, though what nobody has in hand was taken back.  A
+	 * turn that ends with none may just have filled them all. */
+	if (count_starved(f) != starved && msg_receiver_starved(&f->receiver))
 		relieve(f);
 	if (f->receiver.published == published && !f->unmarked)
 		return n;

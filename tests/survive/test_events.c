@@ -282,6 +282,33 @@ START_TEST(who_was_lapped_is_told_though_nothing_follows)
 }
 END_TEST
 
+/* As many datagrams wait as the broker has buffers: one turn takes all of those, and
+ * the next one has what readers have yet to take.  Who holds one loses no ring. */
+START_TEST(a_burst_for_all_buffers_evicts_nobody)
+{
+	struct msg_view held, view;
+	uint64_t next = 1;
+
+	send_message(0);
+	expect(asked, MSG_EVENT_JOINED, 0, 0);
+	AWAIT(10, msg_subscriber_take(asked, &held, 1) == 1);
+	for (int round = 0; round < 3; round++) {
+		kill(host.broker, SIGSTOP);
+		for (int i = 0; i < 200; i++)
+			send_message(next++);
+		kill(host.broker, SIGCONT);
+		while (take(asked, &view, SOON_NS / 5))
+			;
+	}
+	ck_assert_uint_eq(*(const uint64_t *)held.data, 0);
+	msg_subscriber_release(asked, &held, 1);
+	send_message(next);
+	while (take(asked, &view, SOON_NS / 5))
+		;
+	ck_assert_uint_eq(view.sequence, next);
+}
+END_TEST
+
 /* ---- publishers of this host --------------------------------------------- */
 
 static void expect_of(struct msg_subscriber *s, uint64_t publisher,
@@ -473,6 +500,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, the_end_of_a_stream_is_told);
 	tcase_add_test(tcase, who_comes_later_is_told_who_is_there);
+	tcase_add_test(tcase, a_burst_for_all_buffers_evicts_nobody);
 	tcase_add_test(tcase, who_was_lapped_is_told_though_nothing_follows);
 	tcase_add_test(tcase, who_comes_leaves_and_comes_back_is_told);
 	tcase_add_test(tcase, who_is_killed_is_silent_at_once);
