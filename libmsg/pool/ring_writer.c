@@ -99,6 +99,9 @@ void msg_ring_writer_add(struct msg_ring_writer *w, uint32_t reader,
 	r->slow = slow;
 	r->woken = 0;
 	r->keeps = 0;
+	r->awaited = r->cut = false;
+	r->next = r->returned = 0;
+	r->waited_ns = 0;
 	set_floor(w, reader, 0);
 	if (reader >= w->reader_top)
 		w->reader_top = reader + 1;
@@ -162,6 +165,23 @@ static bool read_claim(
 		msg_ring_evict(w, k);
 		return false;
 	}
+	return true;
+}
+
+bool msg_ring_claim(struct msg_ring_writer *w, uint32_t k,
+	struct msg_ring_claim *said)
+{
+	const struct msg_ring_ledger *ledger = w->readers[k].ledger;
+	struct claim c;
+
+	if (!read_claim(w, k, &c))
+		return false;
+	said->taken = c.next;
+	said->next = c.next > w->readers[k].floor ? c.next
+						  : w->readers[k].floor;
+	said->in_hand = c.next - c.low;
+	for (uint32_t h = 0; h < c.held_top; h++)
+		said->in_hand += msg_load(&ledger->held[h], relaxed) != 0;
 	return true;
 }
 
@@ -298,6 +318,14 @@ static uint32_t sweep_pins(struct msg_ring_writer *w)
 	return count;
 }
 
+/* Whether nothing is to be taken from a reader. */
+static inline bool is_spared(
+	const struct msg_ring_writer *w, const struct msg_ring_writer_reader *r)
+{
+	return r->slow == MSG_RING_BLOCK ||
+	       (r->awaited && !r->cut && w->waits);
+}
+
 /* What one who is waited for has yet to take comes back to nobody, so nobody is
  * to lose it. */
 static uint64_t revocable(struct msg_ring_writer *w, uint64_t index)
@@ -305,8 +333,8 @@ static uint64_t revocable(struct msg_ring_writer *w, uint64_t index)
 	for (uint32_t k = 0; k < w->reader_top; k++) {
 		struct claim c;
 
-		if (w->readers[k].slow == MSG_RING_BLOCK &&
-			read_claim(w, k, &c) && c.next < index)
+		if (is_spared(w, &w->readers[k]) && read_claim(w, k, &c) &&
+			c.next < index)
 			index = c.next;
 	}
 	return index;
@@ -319,7 +347,7 @@ static void revoke_below(struct msg_ring_writer *w, uint64_t index)
 		struct msg_ring_writer_reader *r = &w->readers[k];
 		struct claim c;
 
-		if (r->slow == MSG_RING_BLOCK || r->floor >= index ||
+		if (is_spared(w, r) || r->floor >= index ||
 			!read_claim(w, k, &c) || c.next >= index)
 			continue;
 		if (r->slow == MSG_RING_EVICT)
@@ -353,6 +381,10 @@ uint32_t msg_ring_reclaim(struct msg_ring_writer *w, uint64_t index)
 	 * before an entry was published is seen before that entry goes. */
 	msg_fence(seq_cst);
 	look(w, &s);
+	w->needed = s.window < s.untaken ? s.window : s.untaken;
+	/* It may be any of those that are retained. */
+	if (s.held)
+		w->needed = w->tail;
 	if ((index <= w->tail || w->strict) &&
 		s.untaken > w->head - retained(w))
 		s.untaken = w->head - retained(w);
@@ -366,6 +398,17 @@ uint32_t msg_ring_reclaim(struct msg_ring_writer *w, uint64_t index)
 			w, s.window < s.untaken ? s.window : s.untaken);
 	}
 	msg_store(&w->header->tail, w->tail, relaxed);
+	return count;
+}
+
+uint32_t msg_ring_press(struct msg_ring_writer *w, uint64_t index)
+{
+	bool waits = w->waits;
+	uint32_t count;
+
+	w->waits = false;
+	count = msg_ring_reclaim(w, index);
+	w->waits = waits;
 	return count;
 }
 
@@ -402,7 +445,7 @@ bool msg_ring_make_room(struct msg_ring_writer *w, uint32_t count)
 	if (w->head + count - w->tail <= size)
 		return true;
 	/* A quarter at a time, so that it is seldom. */
-	msg_ring_reclaim(w, w->head + count - size + size / 4);
+	msg_ring_press(w, w->head + count - size + size / 4);
 	return w->head + count - w->tail <= size;
 }
 
@@ -412,7 +455,7 @@ uint32_t msg_ring_hoarder(struct msg_ring_writer *w)
 	uint64_t most = 0;
 
 	for (uint32_t k = 0; k < w->reader_top; k++) {
-		bool awaited = w->readers[k].slow == MSG_RING_BLOCK;
+		bool awaited = is_spared(w, &w->readers[k]);
 		struct claim c;
 		uint64_t in_hand;
 
@@ -472,7 +515,7 @@ uint32_t msg_ring_heaviest(
 		}
 		if (in_hand > most) {
 			most = in_hand;
-			found = w->readers[k].slow == MSG_RING_BLOCK
+			found = is_spared(w, &w->readers[k])
 					? MSG_RING_READERS_MAX
 					: k;
 		}

@@ -48,6 +48,11 @@ struct msg_ring_writer_reader {
 	uint32_t slow;     /* enum msg_ring_slow */
 	uint32_t woken;    /* The sleep that was ended last. */
 	uint32_t keeps;    /* In hand by agreement, and held against nobody. */
+	bool awaited;      /* ring_wait.h: it is, … */
+	bool cut;          /* … but was waited for too long. */
+	uint64_t next;     /* The most it has taken, … */
+	uint64_t returned; /* … and given back, when we looked. */
+	uint64_t waited_ns; /* So long, since either moved. */
 };
 
 /* An entry that somebody held when the tail went by. */
@@ -75,6 +80,10 @@ struct msg_ring_writer {
 	                        comes from elsewhere may begin there, without
 	                        our knowing.  At most a quarter of the ring. */
 	bool strict;
+	uint64_t needed;     /* What is before, nobody needs, but pins; as seen
+	                        by the last reclaim. */
+	bool waits;          /* For readers that are awaited (ring_wait.h). */
+	uint64_t looked_ns;  /* When we looked at those; 0: we do not wait. */
 	uint64_t changes;    /* As in the header. */
 	uint64_t revoked;    /* Revocations, for statistics. */
 	uint64_t evicted;
@@ -147,11 +156,24 @@ uint32_t msg_ring_reclaim(struct msg_ring_writer *writer, uint64_t revoke);
 uint32_t msg_ring_forget(struct msg_ring_writer *writer);
 uint32_t msg_ring_thin(struct msg_ring_writer *writer);
 
+/* The same as msg_ring_reclaim with `revoke`, from those that are awaited, too. */
+uint32_t msg_ring_press(struct msg_ring_writer *writer, uint64_t revoke);
+
+/* Where a reader is that is there. */
+struct msg_ring_claim {
+	uint64_t taken; /* All before this it has taken, … */
+	uint64_t next;  /* … or lost. */
+	uint64_t in_hand;
+};
+/* As its ledger says.  False: it claims nothing. */
+bool msg_ring_claim(struct msg_ring_writer *writer, uint32_t reader,
+	struct msg_ring_claim *claim);
+
 /* The slow half of msg_ring_room. */
 bool msg_ring_make_room(struct msg_ring_writer *writer, uint32_t count);
 
-/* Whether `count` entries may be put; laps who stands in the way, if it may.
- * At most half the ring. */
+/* Whether `count` entries may be put; laps who stands in the way, if it may, also
+ * those that are awaited.  At most half the ring. */
 static inline bool msg_ring_room(struct msg_ring_writer *writer, uint32_t count)
 {
 	return writer->head + count - writer->tail <= writer->mask + 1 ||
@@ -257,6 +279,16 @@ static inline void msg_ring_flush(struct msg_ring_writer *writer)
 {
 	if (writer->shared)
 		msg_ring_wake(writer);
+}
+
+/* Entries that some reader has yet to take, or has in hand, or had when somebody
+ * looked last. */
+static inline uint64_t msg_ring_used(const struct msg_ring_writer *writer)
+{
+	uint64_t from = writer->needed > writer->tail ? writer->needed
+						      : writer->tail;
+
+	return writer->head - from + writer->pin_count;
 }
 
 /* Entries not yet free, without the pins. */
