@@ -143,6 +143,7 @@ static void describe(struct msg_publisher *p,
 	text->reliable = o->reliability >= MSG_RELIABILITY_RELIABLE;
 	if (o->reliability == MSG_RELIABILITY_RC) {
 		text->frame_bytes = connected_most(p, o);
+		text->give_up_ms = o->give_up_ms;
 		/* Nobody can connect before he has heard it. */
 		if (text->period_ms > HEARTBEAT_MS)
 			text->period_ms = HEARTBEAT_MS;

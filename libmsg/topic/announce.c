@@ -25,6 +25,7 @@
 #define PERIOD_MS_MIN 10u
 #define PERIOD_MS_MAX 60000u
 #define ENCODING_MAX 255u
+#define GIVE_UP_MS_MAX 60000u
 
 static ProtobufCBinaryData as_bytes(char *text, size_t bytes)
 {
@@ -85,6 +86,8 @@ size_t msg_announce_pack(
 	message.has_connect = a->connect.bytes > 0;
 	message.connect = (ProtobufCBinaryData){
 		a->connect.bytes, (uint8_t *)(uintptr_t)a->connect.data};
+	message.has_give_up_ms = a->connect.bytes > 0 && a->give_up_ms > 0;
+	message.give_up_ms = a->give_up_ms;
 	message.has_reach = a->reach.bytes > 0;
 	message.reach.len = a->reach.bytes;
 	message.reach.data = (uint8_t *)(uintptr_t)a->reach.data;
@@ -119,7 +122,10 @@ static bool take_connect(
 		(message->connect.len < 1 || !a->reliable ||
 			!take_reach(&a->connect, &message->connect)))
 		return false;
-	return true;
+	a->give_up_ms = message->has_connect && message->has_give_up_ms
+				? message->give_up_ms
+				: 0;
+	return a->give_up_ms <= GIVE_UP_MS_MAX;
 }
 
 static bool take_type(

@@ -50,6 +50,8 @@ struct msg_announcement {
 	struct msg_reach connect; /* No bytes, or the topic is had by connections
 	                           to there alone; what they mean is the link's
 	                           affair.  Reliable, too. */
+	uint32_t give_up_ms; /* Of one by connections: it waits so long for who
+	                        receives; up to 60000; 0: it does not say. */
 	struct msg_reach reach; /* Where to say so; its probes say it, too. */
 	struct msg_announced_type type;
 };

@@ -37,6 +37,7 @@ enum field { /* Numbers of control.proto. */
 	RELIABLE,
 	CONNECT,
 	REACH,
+	GIVE_UP_MS,
 	UNKNOWN,
 	LATER = 24, /* From here on all are. */
 };
@@ -177,6 +178,7 @@ static void expect_same(const struct msg_announcement *a)
 	ck_assert(found.closing == a->closing);
 	ck_assert(found.reliable == a->reliable);
 	ck_assert_mem_eq(&found.connect, &a->connect, sizeof a->connect);
+	ck_assert_uint_eq(found.give_up_ms, a->give_up_ms);
 	ck_assert_uint_eq(found.reach.bytes, a->reach.bytes);
 	ck_assert_mem_eq(found.reach.data, a->reach.data, MSG_REACH_BYTES_MAX);
 }
@@ -211,6 +213,7 @@ START_TEST(the_largest_announcement_fits)
 	announcement.reliable = true;
 	announcement.connect.bytes = MSG_REACH_BYTES_MAX;
 	memset(announcement.connect.data, 255, MSG_REACH_BYTES_MAX);
+	announcement.give_up_ms = 60000;
 	announcement.message_bytes_max = 16u << 20;
 	announcement.frame_bytes = 1u << 20;
 	announcement.period_ms = 60000;
@@ -477,6 +480,34 @@ START_TEST(an_address_that_no_link_has_is_refused)
 }
 END_TEST
 
+/* Of a topic by connections alone: who else says it says nothing. */
+START_TEST(how_long_a_connected_one_waits)
+{
+	static const struct {
+		uint32_t said;
+		bool good;
+	} cases[] = {{0, true}, {1, true}, {60000, true}, {60001, false},
+		{UINT32_MAX, false}};
+
+	for (unsigned i = 0; i < 5; i++) {
+		put_all_but(UNKNOWN);
+		put_number(RELIABLE, 1);
+		put_text(CONNECT, "here");
+		put_number(GIVE_UP_MS, cases[i].said);
+		if (cases[i].good) {
+			ck_assert(unpack());
+			ck_assert_uint_eq(found.give_up_ms, cases[i].said);
+		} else {
+			refused();
+		}
+	}
+	put_all_but(UNKNOWN);
+	put_number(GIVE_UP_MS, 1000);
+	ck_assert(unpack());
+	ck_assert_uint_eq(found.give_up_ms, 0);
+}
+END_TEST
+
 START_TEST(fields_of_later_versions_are_skipped)
 {
 	put_all_but(UNKNOWN);
@@ -515,11 +546,11 @@ START_TEST(a_body_above_the_maximum_is_refused)
 
 	memset(text, 'x', sizeof text);
 	put_all_but(UNKNOWN);
-	put_bytes(UNKNOWN, text, MSG_ANNOUNCE_BYTES_MAX - body.bytes - 3);
+	put_bytes(UNKNOWN, text, MSG_ANNOUNCE_BYTES_MAX - body.bytes - 4);
 	ck_assert_uint_eq(body.bytes, MSG_ANNOUNCE_BYTES_MAX);
 	ck_assert(unpack());
 	put_all_but(UNKNOWN);
-	put_bytes(UNKNOWN, text, MSG_ANNOUNCE_BYTES_MAX - body.bytes - 2);
+	put_bytes(UNKNOWN, text, MSG_ANNOUNCE_BYTES_MAX - body.bytes - 3);
 	ck_assert_uint_eq(body.bytes, MSG_ANNOUNCE_BYTES_MAX + 1);
 	refused();
 	body.bytes = sizeof body.data;
@@ -714,6 +745,7 @@ int main(void)
 	tcase_add_test(take, a_field_left_out_is_refused_if_required);
 	tcase_add_test(take, numbers_out_of_range_are_refused);
 	tcase_add_test(take, who_connects_is_told_where_to);
+	tcase_add_test(take, how_long_a_connected_one_waits);
 	tcase_add_test(take, who_connects_may_have_larger_frames);
 	tcase_add_test(take, a_malformed_topic_is_refused);
 	tcase_add_test(take, text_not_fit_for_a_terminal_is_refused);
