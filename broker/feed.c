@@ -31,6 +31,12 @@
 /* Of reliable topics: a gap is asked for after so long, and lost after … */
 #define ASK_NS (200 * MSG_NS_PER_US)
 #define GIVE_UP_NS MSG_NS_PER_S
+/* Readers that leave the others less than a quarter of the slots for so long, and
+ * hold such a part of them each, … */
+#define HOARD_NS (100 * MSG_NS_PER_MS)
+#define HOARD_PART 16u
+/* … which is looked for so often. */
+#define HOARD_LOOK_NS (10 * MSG_NS_PER_MS)
 /* Of the slots this part stays in rings for who comes late, while nobody else
  * needs it; and this one once somebody has asked for history. */
 #define RETAIN 16u
@@ -43,6 +49,87 @@ static int draw_name(uint64_t *name)
 		return msg_fail(MSG_ERROR_FABRIC, "no random numbers: %s",
 			strerror(errno));
 	return 0;
+}
+
+/* ---- who holds too much --------------------------------------------------- */
+
+/* Before he loses his ring. */
+static void say_evicted(struct feed *f, const struct stream *s, uint32_t reader,
+	const char *why)
+{
+	const struct client *client = s->readers[reader].client;
+
+	f->evicted++;
+	log_say(LOG_READER_EVICTED,
+		"a subscriber of '%s' (pid %d) held %llu slots %s and lost its "
+		"ring",
+		s->topic, client ? (int)client->peer.pid : 0,
+		(unsigned long long)stream_in_hand(s, reader), why);
+}
+
+static void hoarded(void *context, uint32_t topic, uint32_t reader)
+{
+	struct feed *f = context;
+
+	say_evicted(f, f->streams[topic], reader, "while publishers waited");
+}
+
+/* Slots are in readers' hands, and too few are left: whoever holds most, and no
+ * less than `least`, loses his ring.  `wide`: of connected topics. */
+static void relieve(
+	struct feed *f, uint64_t least, bool wide, const char *why)
+{
+	struct stream *worst = NULL;
+	uint32_t reader = 0;
+
+	for (uint32_t i = 0; i < f->follow.topic_count; i++) {
+		struct stream *s = f->streams[i];
+
+		if (!s || (wide && !s->writer.waits))
+			continue;
+		for (uint32_t k = 0; k < s->reader_top; k++) {
+			if (!s->readers[k].used ||
+				!msg_ring_writer_has(&s->writer, k) ||
+				stream_in_hand(s, k) < least)
+				continue;
+			worst = s;
+			reader = k;
+			least = stream_in_hand(s, k) + 1;
+		}
+	}
+	if (!worst)
+		return;
+	say_evicted(f, worst, reader, why);
+	msg_ring_evict(&worst->writer, reader);
+}
+
+/* None is left; or few, for so long that it is no burst.  What readers have yet to
+ * take is taken from them meanwhile: so a turn that ends with none may just have
+ * filled them all, and counts only if it began with none. */
+static void look_for_hoarders(struct feed *f, bool began_with_none)
+{
+	uint64_t now = msg_clock_coarse_ns();
+	bool wide;
+
+	if (began_with_none && f->receiver.posted == 0) {
+		relieve(f, 1, false, "while none was left");
+		return;
+	}
+	if (now < f->look_ns)
+		return;
+	f->look_ns = now + HOARD_LOOK_NS;
+	wide = msg_receiver_starved(&f->receiver);
+	if (!wide && !msg_receiver_short(&f->receiver)) {
+		f->short_ns = 0;
+		return;
+	}
+	if (f->short_ns == 0)
+		f->short_ns = now;
+	if (now - f->short_ns < HOARD_NS)
+		return;
+	f->short_ns = 0;
+	relieve(f, (wide ? CONNECTED_SLOTS : f->slots) / HOARD_PART, wide,
+		"while few were left");
 }
 
 /* The first connected topic was heard of. */
@@ -144,6 +231,8 @@ static int open_receiver(struct feed *f)
 			n->domain->lane == MSG_LANE_VERBS),
 		.connect = open_session,
 		.connect_context = f,
+		.hoarded = hoarded,
+		.hoarded_context = f,
 		.announce = msg_follow_announced,
 		.announce_context = &f->follow,
 	};
@@ -342,6 +431,7 @@ int feed_add(struct feed *f, struct stream *stream, uint64_t epoch,
 		return result;
 	}
 	f->streams[stream->number] = stream;
+	f->idle_ns = 0;
 	msg_receiver_publish_to(
 		&f->receiver, stream->number, &stream->writer);
 	/* Nothing was received since the group was joined: no turn went by. */
@@ -366,40 +456,10 @@ void feed_remove(struct feed *f, struct stream *stream)
 	f->streams[stream->number] = NULL;
 	msg_ring_writer_close(&stream->writer);
 	retain(f);
-}
-
-/* Every slot is in somebody's hands: whoever holds most loses his ring. */
-static void relieve(struct feed *f)
-{
-	struct stream *worst = NULL;
-	uint32_t reader = 0;
-	uint64_t most = 0;
-
-	for (uint32_t i = 0; i < f->follow.topic_count; i++) {
-		struct stream *s = f->streams[i];
-
-		for (uint32_t k = 0; s && k < s->reader_top; k++) {
-			if (!s->readers[k].used ||
-				!msg_ring_writer_has(&s->writer, k) ||
-				stream_in_hand(s, k) <= most)
-				continue;
-			worst = s;
-			reader = k;
-			most = stream_in_hand(s, k);
-		}
-	}
-	if (!worst)
-		return;
-	msg_ring_evict(&worst->writer, reader);
-	f->evicted++;
-	log_say(LOG_READER_EVICTED,
-		"a subscriber of '%s' (pid %d) held %llu slots while none was "
-		"left and lost its ring",
-		worst->topic,
-		worst->readers[reader].client
-			? (int)worst->readers[reader].client->peer.pid
-			: 0,
-		(unsigned long long)most);
+	for (uint32_t i = 0; i < f->follow.topic_count; i++)
+		if (f->streams[i])
+			return;
+	f->idle_ns = msg_clock_coarse_ns();
 }
 
 /* Messages and bytes of an entry that we published. */
@@ -467,10 +527,9 @@ int feed_turn(struct feed *f)
 	uint64_t starved = count_starved(f);
 	int n = msg_receiver_turn(&f->receiver);
 
-	/* It began with none, though what nobody has in hand was taken back.  A
-	 * turn that ends with none may just have filled them all. */
-	if (count_starved(f) != starved && msg_receiver_starved(&f->receiver))
-		relieve(f);
+	look_for_hoarders(f, count_starved(f) != starved);
+	if (f->idle_ns > 0)
+		feed_rest_large(f, msg_clock_coarse_ns());
 	if (f->receiver.published == published && !f->unmarked)
 		return n;
 	f->unmarked = false;

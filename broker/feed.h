@@ -12,7 +12,9 @@
  *
  * Slots are what is scarce.  When readers that lag hold too many, what they have
  * not taken is taken from them; when all is in somebody's hands, whoever holds
- * most loses his ring.  The receive path waits for nobody.
+ * most loses his ring.  The receive path waits for nobody; but publishers of topics
+ * by connections are told to, as long as those who read them leave no room for more
+ * (engine/hold.c).
  *
  * Topics that are had by connections come by one to each publisher, into wide
  * slots of the same pool; what that takes is opened with the first of them.
@@ -25,7 +27,8 @@
  *
  * Large messages are read from their publishers (engine/pull.h) into an area beside
  * the pool, once a subscriber wants some; it is mapped by those who do.  It is
- * sparse: its pages are made as messages come, and stay.
+ * sparse: its pages are made as messages come, and stay until nobody has wanted any
+ * topic of the class for ten seconds.
  *
  * What its subscribers want of a reliable topic becomes one wish.  The most
  * patient one counts (what is given up is lost to all of them, and who waits
@@ -76,6 +79,9 @@ struct feed {
 	uint32_t slots;
 	uint64_t messages, bytes; /* Published, whoever reads them. */
 	uint64_t evicted;
+	uint64_t idle_ns;  /* Since when nobody wants any topic; 0: somebody does. */
+	uint64_t look_ns;  /* When hoarders are looked for next … */
+	uint64_t short_ns; /* … and since when slots were short; 0: they were not. */
 	bool history; /* Somebody has asked for some. */
 	bool unmarked; /* Some stream is, and wants a turn. */
 };
@@ -96,6 +102,11 @@ void feed_remove(struct feed *feed, struct stream *stream);
  * that cannot be they are lost, as told, and the log says why. */
 void feed_open_large(struct feed *feed);
 void feed_close_large(struct feed *feed);
+/* The same when nobody has wanted any topic for a while: what was read for them is
+ * their own affair, who may have it mapped yet. */
+void feed_rest_large(struct feed *feed, uint64_t now);
+/* When that is due; UINT64_MAX: it is not. */
+uint64_t feed_due(const struct feed *feed);
 
 /* One turn, and wake whoever it brought something.  How many completions, or a
  * negated error. */

@@ -7,8 +7,12 @@
 #include "broker/network.h"
 #include "broker/server_internal.h"
 
+#include "base/clock.h"
 #include "base/trail.h"
 #include "link/module.h"
+
+/* Without a topic that anybody wants, memory goes after so long. */
+#define REST_NS (10 * MSG_NS_PER_S)
 
 static int open_area(struct feed *f, uint64_t bytes)
 {
@@ -85,6 +89,19 @@ void feed_open_large(struct feed *f)
 	log_say(LOG_LARGE_REFUSED,
 		"large messages of other hosts are lost: %s", msg_trail_text());
 	feed_close_large(f);
+}
+
+uint64_t feed_due(const struct feed *f)
+{
+	return f->pull && f->idle_ns > 0 ? f->idle_ns + REST_NS : UINT64_MAX;
+}
+
+void feed_rest_large(struct feed *f, uint64_t now)
+{
+	if (now < feed_due(f))
+		return;
+	feed_close_large(f);
+	f->large_tried = false;
 }
 
 void feed_close_large(struct feed *f)

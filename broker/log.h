@@ -75,7 +75,8 @@
 		"[quota].")                                                    \
 	X(READER_EVICTED, "reader-evicted", WARNING,                           \
 		"A subscriber lost its ring: it held the most slots when none "\
-		"was left, its ledger could not be true, or it asked for it.",  \
+		"or few were left, or those for which publishers waited, its "  \
+		"ledger could not be true, or it asked for it.",                \
 		"Release views sooner, raise slots, or lower held_slots in "   \
 		"[quota].")                                                    \
 	X(LANE_FAILED, "lane-failed", ERROR,                                   \

@@ -191,6 +191,8 @@ static void describe(
 	text->period_ms = wish->period_ms;
 	text->reliable = is_reliable(wish);
 	take_type(p, wish);
+	if (p->connected)
+		text->give_up_ms = wish->give_up_ms;
 	/* Nobody can connect before he has heard it. */
 	if (p->connected && text->period_ms > CONNECTED_MS)
 		text->period_ms = CONNECTED_MS;
@@ -378,8 +380,9 @@ int publisher_open(struct client *client,
 	if (p->next)
 		p->next->link = &p->next;
 	server->publishers = p;
-	p->connected = wish->reliability == MSG_RELIABILITY_RC &&
-		       server->network.domain;
+	p->rc = wish->reliability == MSG_RELIABILITY_RC;
+	p->flow = wish->flow;
+	p->connected = p->rc && server->network.domain;
 	shape_memory(p, wish);
 	describe(p, wish);
 	result = make_memory(p, wish->topic);

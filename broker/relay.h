@@ -58,6 +58,8 @@ struct publisher {
 	struct msg_session *session; /* Of a connected topic: what `lane` and
 	                                keep->side belong to. */
 	bool connected;
+	bool rc;       /* By connections, were there a network; … */
+	uint32_t flow; /* … and whom it waits for. */
 	uint8_t *aside; /* Of `headers`, the part of what is kept, … */
 	uint8_t *large_headers; /* … and that of large messages. */
 	bool clogged; /* Connections took no more: they wake us. */

@@ -344,6 +344,8 @@ static int patience_ms(struct server *server)
 
 		if (gap < due)
 			due = gap;
+		if (feed_due(server->feeds[i]) < due)
+			due = feed_due(server->feeds[i]);
 	}
 	for (struct publisher *p = server->publishers; p; p = p->next)
 		if (publisher_due(p) < due)

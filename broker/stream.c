@@ -15,6 +15,7 @@
 #include <msg/msg.h>
 
 #include "base/trail.h"
+#include "pool/ring_wait.h"
 
 int stream_open(struct stream **out, struct stream **list, const char *topic,
 	uint32_t entry_count)
@@ -146,6 +147,8 @@ int stream_add_reader(struct stream *s, struct client *client,
 		msg_ring_writer_add(&s->writer, index,
 			(const struct msg_ring_ledger *)r->ledger.base,
 			hold_max, slow_of(r->policy));
+		if (client && !client->wish.best_effort)
+			msg_ring_await(&s->writer, index);
 		r->writer_knows = true;
 		begin(s, r);
 		if (client && client->wish.events)
@@ -209,6 +212,17 @@ uint64_t stream_unheard(struct stream *s)
 	return first;
 }
 
+/* Whether the publisher of a connected topic waits for a reader, as for those of
+ * other hosts: not for the k fastest, which are elsewhere. */
+static bool is_awaited(const struct stream *s, const struct client *reader)
+{
+	const struct publisher *p = s->owner->publisher;
+
+	return p->rc && reader && !reader->wish.best_effort &&
+	       (p->flow == MSG_FLOW_MIN ||
+		       (p->flow == MSG_FLOW_TAGGED && reader->wish.tagged));
+}
+
 /* A local stream's writer hears of a reader; false: its socket is full. */
 static bool tell_writer(struct stream *s, uint32_t index)
 {
@@ -233,6 +247,7 @@ static bool tell_writer(struct stream *s, uint32_t index)
 		message.reader.reader = index;
 		message.reader.policy = r->policy;
 		message.reader.hold_max = r->hold_max;
+		message.reader.awaited = is_awaited(s, r->client);
 		client_introduce(r->client, &message.reader);
 		fds[0] = r->ledger.fd;
 		fds[1] = client_doorbell(s->owner, r->client);

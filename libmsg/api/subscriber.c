@@ -477,6 +477,8 @@ static int open_on_broker(
 		.events = o->events != 0,
 		.history_count = o->history_count,
 		.tagged = o->tagged != 0,
+		.best_effort =
+			o->reliability == MSG_RELIABILITY_BEST_EFFORT,
 		.give_up_ms = o->give_up_ms,
 		.large_bytes_max = (uint32_t)o->large_bytes_max,
 		.type_hash = msg_type_expected_hash(&s->expected),

@@ -108,11 +108,13 @@ static void call(struct msg_receiver *r, struct msg_stream *s,
 		.receiver = r->options.name,
 		.sequence = s->wanted,
 		.tag = s->tag,
-		.window = r->pool.wide_count,
+		.window = hold_room(r, s),
 		.buffer_bytes = r->options.connected_bytes,
 	};
 	uint8_t said[MSG_GREETING_BYTES];
 
+	/* None is none of these: what comes too much waits on the connection. */
+	greeting.window += greeting.window == 0;
 	if (receive_wish(r, s).tagged)
 		greeting.flags |= MSG_GREETING_TAGGED;
 	if (s->kind == MSG_STREAM_RELIABLE && s->recover.started)
@@ -170,6 +172,7 @@ int msg_receiver_offered(struct msg_receiver *r, const struct msg_frame *frame,
 		return 0;
 	if (!s->calls)
 		begin(r, s, offer);
+	hold_offered(r, s, offer->give_up_ns);
 	s->heard_ns = msg_clock_coarse_ns();
 	if (!offer->closing && !s->open && !s->calling &&
 		turn_now(r) >= s->call_ns)
@@ -218,6 +221,7 @@ static void closed(struct msg_receiver *r, uint32_t handle)
 		return;
 	s->open = false;
 	s->calling = false;
+	hold_closed(r, s);
 	try_later(s, turn_now(r));
 }
 
@@ -242,6 +246,7 @@ static bool arrived(struct msg_receiver *r, const struct msg_link_event *e)
 	if (taken && s && s->calls) {
 		s->backoff_ms = 0;
 		tell_soon(r, s, e->bytes);
+		hold_arrived(r, s);
 	}
 	return taken;
 }
@@ -294,6 +299,7 @@ int caller_turn(struct msg_receiver *r)
 	if (n > 0)
 		tell_counts(r);
 	post(r);
+	hold_turn(r);
 	return n;
 }
 
@@ -303,6 +309,7 @@ void caller_stop(struct msg_receiver *r, struct msg_stream *s)
 {
 	if (s->open || s->calling)
 		msg_session_hang_up(r->session, s->handle);
+	hold_stop(r, s);
 	s->open = s->calling = s->calls = false;
 }
 

@@ -340,6 +340,10 @@ uint64_t msg_receiver_look_ahead(struct msg_receiver *r)
 		deadline = r->pull->deadline;
 	if (r->fetch && r->fetch->deadline < deadline)
 		deadline = r->fetch->deadline;
+	/* Readers of a broker wake nobody; an application that has released views
+	 * takes a turn. */
+	if (r->stalled > 0 && !r->ring && r->hold_ns < deadline)
+		deadline = r->hold_ns;
 	for (uint32_t i = 0; i < r->streams.count; i++) {
 		const struct msg_stream *s = &r->streams.streams[i];
 

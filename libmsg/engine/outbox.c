@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/probe.h"
+#include "pool/ring_wait.h"
 #include "protocol/fragment.h"
 
 /* A publisher without slots waits that long for who holds them. */
@@ -116,6 +117,8 @@ int msg_outbox_open(
 		result = msg_ring_writer_open(&o->ring, &ring);
 	o->ring.retain = options->retain;
 	o->ring.strict = options->retain > 0;
+	o->ring.waits = options->patience_ns > 0;
+	o->patience_ns = options->patience_ns;
 	if (result < 0) {
 		msg_transmit_close(&l->pool);
 		return result;
@@ -207,7 +210,7 @@ static void look(struct msg_outbox *o)
 }
 
 /* Until `enough`, or there is nothing more to be had. */
-bool outbox_reclaim(
+static bool reclaim(
 	struct msg_outbox *o, bool (*enough)(const struct msg_outbox *))
 {
 	struct msg_ring_writer *w = &o->ring;
@@ -223,6 +226,8 @@ bool outbox_reclaim(
 	if (o->lender.open != MSG_TRANSMIT_NONE)
 		msg_lender_closed(&o->lender);
 	msg_ring_reclaim(w, 0);
+	if (w->waits)
+		msg_ring_wait(w, msg_clock_coarse_ns(), o->patience_ns);
 	do {
 		if (enough(o))
 			return true;
@@ -231,6 +236,16 @@ bool outbox_reclaim(
 		msg_ring_reclaim(w, tail + (msg_ring_backlog(w) + 1) / 2);
 	} while (w->tail != tail);
 	return enough(o);
+}
+
+bool outbox_reclaim(
+	struct msg_outbox *o, bool (*enough)(const struct msg_outbox *))
+{
+	bool found = reclaim(o, enough);
+
+	if (found)
+		msg_ring_wait_over(&o->ring);
+	return found;
 }
 
 /* No slot is to be had.  If that lasts, and it is not for loans, whoever holds

@@ -17,7 +17,8 @@
  * more, which is looked at only when slots or places in the ring are short:
  * first what all have left behind, then, of readers that may be lapped, the
  * older half of what they have not taken.  A reader that may not be lapped
- * makes the loan say AGAIN.  Should slots be short for a tenth of a second
+ * makes the loan say AGAIN; of a connected topic each does that is awaited, for a
+ * while (pool/ring_wait.h).  Should slots be short for a tenth of a second
  * because readers give nothing back, the one that holds most loses its ring; and
  * so should memory for large messages be short for longer than the publisher has
  * patience.
@@ -55,6 +56,9 @@ struct msg_outbox_options {
 	uint64_t large_memory_bytes; /* … so much, in all, of … */
 	uint8_t *area; /* … msg_large_area_bytes of that.  NULL: none are. */
 	uint64_t large_patience_ns; /* With readers that have them in hand. */
+	uint64_t patience_ns;       /* With those that are awaited, which rather
+	                               make loans say AGAIN than lose anything;
+	                               0: they are as others. */
 	uint32_t publisher;
 	uint64_t first_sequence;
 	msg_counter_t *counters;      /* MSG_COUNTER_COUNT */
@@ -81,6 +85,7 @@ struct msg_outbox {
 	uint32_t slot_units; /* MSG_RING_PLACE_UNITs from slot to slot. */
 	struct msg_ring_writer ring;
 	uint64_t starved_ns; /* Since when no slot was to be had; 0: not. */
+	uint64_t patience_ns;
 	struct msg_outbox_large *large; /* NULL: no large messages. */
 	uint64_t from;    /* Of an item of ours: `publisher`. */
 	uint64_t flushed; /* Entries whose sleepers were looked for. */

@@ -111,10 +111,10 @@ static bool relieve(struct msg_outbox *o)
 		large->starved_ns = now;
 	if (now - large->starved_ns < large->patience_ns || is_lent(o))
 		return false;
-	large->starved_ns = 0;
 	reader = msg_ring_heaviest(&o->ring, weight);
 	if (reader == MSG_RING_READERS_MAX)
 		return false;
+	large->starved_ns = 0;
 	msg_ring_evict(&o->ring, reader);
 	return outbox_reclaim(o, has_memory);
 }

@@ -337,6 +337,8 @@ static int take_memory(
 	if (result == -MSG_ERROR_AGAIN && r->options.revoke) {
 		receive_recall(r, now - it->moved_ns >= REVOKE_NS);
 		result = msg_large_take(&f->pool, it->large.total, &it->buffer);
+		if (result == 0)
+			receive_recalled(r);
 	}
 	return result;
 }

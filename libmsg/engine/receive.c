@@ -72,7 +72,8 @@ int msg_receiver_open(struct msg_receiver *r,
 	r->tags = calloc(tags, sizeof *r->tags);
 	r->rings = calloc(options->topic_count_max, sizeof *r->rings);
 	r->wishes = calloc(options->topic_count_max, sizeof *r->wishes);
-	if (!r->tags || !r->rings || !r->wishes) {
+	r->holds = calloc(options->topic_count_max, sizeof *r->holds);
+	if (!r->tags || !r->rings || !r->wishes || !r->holds) {
 		result = msg_fail(MSG_ERROR_MEMORY,
 			"no memory for %u topics", options->topic_count_max);
 		goto fail;
@@ -158,10 +159,12 @@ void msg_receiver_close(struct msg_receiver *r)
 {
 	msg_region_close(&r->side.region);
 	free(r->wishes);
+	free(r->holds);
 	msg_region_close(&r->calls.region);
 	free(r->rings);
 	free(r->tags);
 	r->wishes = NULL;
+	r->holds = NULL;
 	r->rings = NULL;
 	r->tags = NULL;
 	msg_stream_table_close(&r->streams);
@@ -384,6 +387,8 @@ void msg_receiver_publish_to(struct msg_receiver *r, uint32_t topic,
 {
 	assert(topic < r->options.topic_count_max);
 	r->rings[topic] = ring;
+	if (ring)
+		ring->waits = r->holds[topic].streams > 0;
 	if (topic >= r->ring_top)
 		r->ring_top = topic + 1;
 }
@@ -418,66 +423,6 @@ uint32_t msg_receiver_free_all(
 		freed++;
 	}
 	return freed;
-}
-
-static bool is_short(const struct msg_receiver *r, uint32_t part)
-{
-	const struct msg_receive_pool *pool = &r->pool;
-
-	return pool->free_count + r->posted < pool->narrow / part ||
-	       (r->session && pool->wide_free_count + r->calls.posted <
-				      pool->wide_count / part);
-}
-
-/* Slots that the rings hold and nobody needs; what they retain for who comes
- * late, and then half of what the ring has whose readers let the most wait, if
- * that has to be. */
-void receive_reclaim(struct msg_receiver *r)
-{
-	struct msg_ring_writer *worst = NULL;
-
-	if (r->ring) {
-		msg_ring_reclaim(r->ring, 0);
-		return;
-	}
-	for (uint32_t i = 0; i < r->ring_top; i++) {
-		struct msg_ring_writer *ring = r->rings[i];
-
-		if (!ring)
-			continue;
-		msg_ring_reclaim(ring, 0);
-		if (ring->retain > 0 && is_short(r, 2))
-			msg_ring_forget(ring);
-		if (!worst || msg_ring_backlog(ring) > msg_ring_backlog(worst))
-			worst = ring;
-	}
-	if (r->options.revoke && worst && is_short(r, 4))
-		msg_ring_reclaim(worst,
-			worst->tail + (msg_ring_backlog(worst) + 1) / 2);
-}
-
-/* The link gives none of its own back, so what the rings retain gives way. */
-void receive_spare(struct msg_receiver *r, uint32_t count)
-{
-	if (r->pool.free_count < count)
-		receive_reclaim(r);
-	for (uint32_t i = 0; i < r->ring_top && r->pool.free_count < count; i++)
-		if (r->rings[i] && r->rings[i]->retain > 0)
-			msg_ring_thin(r->rings[i]);
-}
-
-void receive_recall(struct msg_receiver *r, bool revoke)
-{
-	for (uint32_t i = 0; i < r->ring_top; i++) {
-		struct msg_ring_writer *ring = r->rings[i];
-
-		if (!ring)
-			continue;
-		msg_ring_forget(ring);
-		if (revoke)
-			msg_ring_reclaim(ring,
-				ring->tail + (msg_ring_backlog(ring) + 1) / 2);
-	}
 }
 
 /* Give the link what it can take, some buffers at a time: looking at readers

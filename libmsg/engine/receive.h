@@ -90,6 +90,10 @@ struct msg_receive_options {
 	uint32_t connected_bytes;
 	int (*connect)(void *context);
 	void *connect_context;
+	/* Of a broker: a reader is about to lose the ring of that topic, for it had
+	 * in hand what a connected topic may have.  Or NULL. */
+	void (*hoarded)(void *context, uint32_t topic, uint32_t reader);
+	void *hoarded_context;
 	msg_receive_announce_fn *announce; /* Or NULL. */
 	void *announce_context;
 };
@@ -100,6 +104,13 @@ struct msg_receive_wish {
 	uint32_t history; /* Of streams that are new. */
 	uint32_t large_bytes_max; /* Of those that are read, if any are. */
 	bool tagged;
+};
+
+/* Of a topic whose readers hold publishers up (hold.c). */
+struct msg_receive_hold {
+	uint32_t streams;    /* That are had by connections. */
+	uint64_t give_up_ns; /* How long the least patient of them waits. */
+	bool waiting;        /* We do, for readers. */
 };
 
 /* A topic's tag we accept, and the caller's number for it. */
@@ -142,6 +153,10 @@ struct msg_receiver {
 	uint32_t tag_mask;
 	uint32_t tag_count;
 	struct msg_receive_wish *wishes; /* By topic number. */
+	struct msg_receive_hold *holds;  /* The same. */
+	uint32_t holding; /* Streams in them, … */
+	uint32_t stalled; /* … and streams that may send nothing. */
+	uint64_t hold_ns; /* When those are looked at next. */
 	uint32_t ignored[MSG_RECEIVE_IGNORED_MAX];
 	uint32_t ignored_count;
 
@@ -256,6 +271,7 @@ struct msg_receive_offer {
 	uint64_t incarnation;
 	uint64_t next_sequence;
 	struct msg_reach reach;
+	uint64_t give_up_ns; /* It waits for us so long; 0: it does not say. */
 	bool closing;
 };
 /* Call it, unless that is done; it begins with what is sent after it was heard of
@@ -305,6 +321,10 @@ int msg_receiver_turn(struct msg_receiver *receiver);
 /* Whether every buffer is in the application's hands.  Nothing can arrive then,
  * and what a release brings back wakes nobody. */
 bool msg_receiver_starved(const struct msg_receiver *receiver);
+
+/* Whether buffers are short though all was taken back that can be: they are in the
+ * hands of readers. */
+bool msg_receiver_short(struct msg_receiver *receiver);
 
 /* Ask for one wake on the link's descriptor.  0, AGAIN (take a turn first),
  * FABRIC.  A gap that still waits is the caller's care: it must come back by

@@ -2,7 +2,7 @@
 /*
  * receive_internal.h - what receive.c (arrival), receive_topics.c (whose streams),
  * deliver.c (order, assembly), recovery.c (reliable streams), caller.c (connected
- * ones), pull.c (large messages), fetch.c (history) and happen.c (events) say to
+ * ones), hold.c (who waits for whom of those), pull.c (large messages), fetch.c (history) and happen.c (events) say to
  * each other.
  */
 #ifndef MSG_ENGINE_RECEIVE_INTERNAL_H
@@ -52,14 +52,16 @@ static inline bool receive_is_own(const struct msg_stream *s, uint32_t call)
 			: call == RECEIVE_NO_CALL;
 }
 
-/* receive.c: have back what no reader of a ring needs. */
+/* receive_reclaim.c: have back what no reader of a ring needs. */
 void receive_reclaim(struct msg_receiver *r);
 /* The same until so many are free, if it can be, for what does not come by the
  * link. */
 void receive_spare(struct msg_receiver *r, uint32_t count);
-/* receive.c: of a broker: the same of what is retained, and with `revoke` of half
+/* Of a broker: the same of what is retained, and with `revoke` of half
  * of what readers have yet to take. */
 void receive_recall(struct msg_receiver *r, bool revoke);
+/* Enough came back. */
+void receive_recalled(struct msg_receiver *r);
 
 /* receive.c: the stream of a frame; NULL: not ours, or no room (counted). */
 struct msg_stream *receive_find_stream(
@@ -137,6 +139,29 @@ int caller_turn(struct msg_receiver *r);
 void caller_leave(struct msg_receiver *r);
 /* The stream loses its place. */
 void caller_stop(struct msg_receiver *r, struct msg_stream *s);
+
+/* ---- hold.c -------------------------------------------------------------- */
+
+/* One of ours is had by connections; it waits for us so long, if that is said. */
+void hold_offered(
+	struct msg_receiver *r, struct msg_stream *s, uint64_t give_up_ns);
+/* Its connection is gone. */
+void hold_closed(struct msg_receiver *r, struct msg_stream *s);
+/* The stream loses its place. */
+void hold_stop(struct msg_receiver *r, struct msg_stream *s);
+/* Frames that it may send beyond what has come. */
+uint32_t hold_room(struct msg_receiver *r, const struct msg_stream *s);
+/* That was reported. */
+void hold_told(struct msg_receiver *r, struct msg_stream *s, uint32_t window);
+/* A frame came by its connection. */
+void hold_arrived(struct msg_receiver *r, struct msg_stream *s);
+/* Look at those that stand still. */
+void hold_turn(struct msg_receiver *r);
+/* How long readers of a topic are waited for. */
+uint64_t hold_patience(const struct msg_receiver *r, uint32_t topic);
+/* Of a broker: slots of that kind that a topic's ring has beyond its part. */
+uint64_t hold_excess(
+	const struct msg_receiver *r, uint32_t topic, bool wide);
 
 /* ---- pull.c ----------------------------------------------------------- */
 

@@ -184,14 +184,16 @@ static void send_report(struct msg_receiver *r, struct msg_stream *s,
 
 /* Frames that there is room for now: of a window that is larger than what can be
  * posted, the rest would be lost. */
-static void limit_window(const struct msg_receiver *r,
-	const struct msg_stream *s, struct msg_report *report)
+static void limit_window(struct msg_receiver *r, struct msg_stream *s,
+	struct msg_report *report)
 {
-	uint32_t room = s->calls ? r->calls.posted + r->pool.wide_free_count
+	uint32_t room = s->calls ? hold_room(r, s)
 				 : r->posted + r->pool.free_count;
 
 	if (report->window > room)
 		report->window = room;
+	if (s->calls)
+		hold_told(r, s, report->window);
 }
 
 void recovery_report(struct msg_receiver *r, struct msg_stream *s)

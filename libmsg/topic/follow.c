@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/trail.h"
 #include "topic/announce.h"
@@ -166,6 +167,7 @@ static bool offer(struct msg_follow *f, const struct msg_frame *frame,
 		.next_sequence = said->next_sequence,
 		.reach = said->connect,
 		.closing = said->closing,
+		.give_up_ns = said->give_up_ms * MSG_NS_PER_MS,
 	};
 	bool known = msg_receiver_knows(f->receiver, frame, said->incarnation);
 	bool wanted = f->receiver->side.link;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/trail.h"
+#include "pool/ring_wait.h"
 
 /* How long readers of a ring may take to find the next one: they look for the
  * broker each 50 ms, and the network waits meanwhile. */
@@ -159,6 +160,9 @@ static int open_outlet(struct msg_publication *p, struct msg_outlet *outlet,
 		.large_bytes_max = p->said.large_bytes_max,
 		.large_memory_bytes = p->said.large_memory_bytes,
 		.large_patience_ns = p->said.give_up_ms * MSG_NS_PER_MS,
+		.patience_ns = p->said.reliability == MSG_RELIABILITY_RC
+				       ? p->said.give_up_ms * MSG_NS_PER_MS
+				       : 0,
 		.publisher = (uint32_t)p->said.incarnation,
 		.first_sequence = p->said.next_sequence,
 		.counters = p->counters,
@@ -360,6 +364,8 @@ static int reader(struct msg_publication *p,
 	msg_ring_writer_add(&outlet->outbox.ring, said->reader,
 		(const struct msg_ring_ledger *)r->ledger.base, said->hold_max,
 		(enum msg_ring_slow)(said->policy - MSG_CONTROL_LAP));
+	if (said->awaited)
+		msg_ring_await(&outlet->outbox.ring, said->reader);
 	if (r->is_broker)
 		outlet->outbox.ring.readers[said->reader].keeps =
 			outlet->keep_max;

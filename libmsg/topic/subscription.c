@@ -442,6 +442,7 @@ int msg_subscription_open(
 	s->said.events = o->events;
 	s->said.history_count = o->history_count;
 	s->said.tagged = o->tagged;
+	s->said.best_effort = o->best_effort;
 	s->said.give_up_ms = o->give_up_ms;
 	s->said.large_bytes_max = o->large_bytes_max;
 	result = subscription_open_descriptors(s);

@@ -52,6 +52,7 @@ struct msg_subscription_options {
 	/* As msg_control_subscribe. */
 	uint32_t history_count;
 	bool tagged;
+	bool best_effort;
 	uint32_t give_up_ms;
 	uint32_t large_bytes_max;
 };

@@ -99,6 +99,7 @@ static const struct field subscribe[] = {
 	FLAG(subscribe, tagged),
 	NUMBER(subscribe, give_up_ms, 0, PERIOD_MS_MAX),
 	FLAG(subscribe, resumes),
+	FLAG(subscribe, best_effort),
 	ANY(subscribe, type_hash),
 	NUMBER(subscribe, large_bytes_max, 0, MSG_LARGE_BYTES_MAX),
 };
@@ -213,6 +214,7 @@ static const struct field reader[] = {
 	ANY(reader, pid),
 	ANY(reader, uid),
 	LABEL(reader, program),
+	FLAG(reader, awaited),
 };
 
 static const struct field reader_gone[] = {

@@ -149,6 +149,7 @@ struct msg_control_subscribe {
 	bool tagged;                /* "tagged" waits for it. */
 	uint32_t give_up_ms;        /* Up to 60000; 0: as is usual. */
 	bool resumes;               /* It was served before. */
+	bool best_effort;           /* Nobody waits for it. */
 	uint64_t type_hash; /* The type it expects; 0: any. */
 	uint32_t large_bytes_max; /* Large messages up to this; 0: none. */
 };
@@ -281,6 +282,7 @@ struct msg_control_reader {
 	uint32_t pid;
 	uint32_t uid;
 	char program[MSG_CONTROL_LABEL_BYTES_MAX + 1];
+	bool awaited; /* The publisher waits for it, up to give_up_ms. */
 };
 
 struct msg_control_reader_gone {

@@ -12,9 +12,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "check_main.h"
 #include "engine/inbox.h"
 #include "engine/outbox.h"
+#include "pool/ring_wait.h"
 
 #define READERS 3
 #define HELD_MAX 24
@@ -35,6 +37,9 @@ struct reader {
 	bool begun;
 	bool evicted; /* What it holds may be used again. */
 };
+
+/* Of the next trial: its readers are awaited so long; 0: they are not. */
+static uint64_t patience_ns;
 
 struct trial {
 	uint64_t seed;
@@ -158,6 +163,8 @@ static void open_reader(struct trial *t, uint32_t k)
 	ring.ledger = r->ledger;
 	msg_ring_writer_add(
 		&t->outbox.ring, k, r->ledger, 2 * HELD_MAX, t->slow);
+	if (patience_ns > 0)
+		msg_ring_await(&t->outbox.ring, k);
 	ck_assert_int_eq(msg_inbox_open(&r->inbox, &inbox), 0);
 	ck_assert_int_eq(msg_inbox_add(&r->inbox, &ring, &opened), 0);
 	r->pace = 50 + (unsigned)random_below(&t->random, 900);
@@ -327,6 +334,7 @@ static void open_trial(struct trial *t, uint64_t seed, enum msg_ring_slow slow)
 	o->pool = aligned_alloc(64, (size_t)o->slot_count * o->slot_bytes);
 	memset(o->ring, 0, ring_bytes);
 	memset(o->pool, 0, (size_t)o->slot_count * o->slot_bytes);
+	o->patience_ns = patience_ns;
 	ck_assert_int_eq(msg_outbox_open(&t->outbox, o), 0);
 	for (uint32_t k = 0; k < READERS; k++)
 		open_reader(t, k);
@@ -375,7 +383,7 @@ static void drain(struct trial *t)
 			give_back(t, r, 0);
 		msg_inbox_settle(&r->inbox);
 		MUST(t, r->expected <= msg_lender_next(&t->outbox.lender));
-		if (t->slow == MSG_RING_BLOCK) {
+		if (t->slow == MSG_RING_BLOCK || patience_ns > 0) {
 			MUST(t, r->lost == 0);
 			MUST(t, r->expected == msg_lender_next(&t->outbox.lender));
 		}
@@ -434,6 +442,15 @@ END_TEST
 START_TEST(readers_that_may_not_be_lapped_lose_nothing)
 {
 	run_trials(MSG_RING_BLOCK);
+}
+END_TEST
+
+START_TEST(readers_that_are_awaited_lose_nothing)
+{
+	patience_ns = 3600 * MSG_NS_PER_S;
+	run_trials(MSG_RING_LAP);
+	run_trials(MSG_RING_EVICT);
+	patience_ns = 0;
 }
 END_TEST
 
@@ -562,6 +579,56 @@ START_TEST(who_holds_all_for_too_long_is_evicted)
 	ck_assert_int_eq(msg_outbox_lend(&lone.outbox, 40, &loan), 0);
 	ck_assert(msg_inbox_evicted(&lone.readers[0].inbox));
 	msg_outbox_abandon(&lone.outbox, &loan);
+	close_trial(&lone);
+}
+END_TEST
+
+/* Lends until it cannot, for so long; whether it could again. */
+static bool lend_for(unsigned ms)
+{
+	uint64_t end = msg_clock_ns() + ms * MSG_NS_PER_MS;
+	struct msg_loan loan;
+
+	while (msg_clock_ns() < end) {
+		if (msg_outbox_lend(&lone.outbox, 40, &loan) == 0) {
+			msg_outbox_abandon(&lone.outbox, &loan);
+			return true;
+		}
+		usleep(5000);
+	}
+	return false;
+}
+
+START_TEST(who_is_awaited_may_hold_all_for_longer)
+{
+	patience_ns = 400 * MSG_NS_PER_MS;
+	open_trial(&lone, 3, MSG_RING_LAP);
+	patience_ns = 0;
+	hand_out_all();
+	ck_assert(!lend_for(300));
+	ck_assert(!msg_inbox_evicted(&lone.readers[0].inbox));
+	ck_assert(lend_for(2000));
+	ck_assert(msg_inbox_evicted(&lone.readers[0].inbox));
+	close_trial(&lone);
+}
+END_TEST
+
+START_TEST(who_is_awaited_and_stops_is_lapped_in_the_end)
+{
+	struct msg_loan loan;
+
+	patience_ns = 400 * MSG_NS_PER_MS;
+	open_trial(&lone, 3, MSG_RING_LAP);
+	patience_ns = 0;
+	while (msg_outbox_lend(&lone.outbox, 40, &loan) == 0) {
+		memset(loan.data, 0, 40);
+		ck_assert_int_eq(msg_outbox_send(&lone.outbox, &loan, 40), 0);
+	}
+	ck_assert(!lend_for(300));
+	ck_assert_uint_eq(lone.outbox.ring.revoked, 0);
+	ck_assert(lend_for(2000));
+	ck_assert_uint_gt(lone.outbox.ring.revoked, 0);
+	ck_assert(!msg_inbox_evicted(&lone.readers[0].inbox));
 	close_trial(&lone);
 }
 END_TEST
@@ -721,6 +788,9 @@ int main(void)
 	tcase_add_test(
 		entries, who_gives_back_at_the_last_moment_is_not_evicted);
 	tcase_add_test(entries, who_holds_all_for_too_long_is_evicted);
+	tcase_add_test(entries, who_is_awaited_may_hold_all_for_longer);
+	tcase_add_test(
+		entries, who_is_awaited_and_stops_is_lapped_in_the_end);
 	tcase_add_loop_test(
 		entries, the_short_way_takes_a_loan_once_and_no_other, 0, 2);
 	tcase_add_test(entries, the_quick_way_is_for_one_loan_at_a_time);
@@ -728,6 +798,7 @@ int main(void)
 		the_quick_way_ends_with_slots_places_and_leave, 0, 3);
 	tcase_add_test(trials, readers_that_may_be_lapped_know_what_they_lost);
 	tcase_add_test(trials, readers_that_may_not_be_lapped_lose_nothing);
+	tcase_add_test(trials, readers_that_are_awaited_lose_nothing);
 	tcase_add_test(trials, readers_that_lag_are_evicted_and_others_go_on);
 	return check_main(suite, NULL);
 }

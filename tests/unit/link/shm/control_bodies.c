@@ -67,6 +67,7 @@ static void fill_from_client(struct msg_control *c)
 		c->subscribe.tagged = true;
 		c->subscribe.give_up_ms = 60000;
 		c->subscribe.resumes = true;
+		c->subscribe.best_effort = true;
 		c->subscribe.type_hash = 0x1122334455667788;
 		c->subscribe.large_bytes_max = 1u << 30;
 		break;
@@ -204,6 +205,7 @@ static void fill_from_broker(struct msg_control *c)
 		c->reader.pid = 1;
 		c->reader.uid = 1001;
 		strcpy(c->reader.program, "viewer");
+		c->reader.awaited = true;
 		break;
 	case MSG_CONTROL_READER_GONE:
 		c->reader_gone.reader = 127;
