@@ -18,6 +18,10 @@
  *     SIDES_NAP_US=N    the subscriber rests so long after each batch
  *     SIDES_BROKERS=N   the publisher keeps the last tenth until it has come to N
  *                       brokers more than the first
+ *     SIDES_GO=FILE     the publisher waits until that is there
+ *     SIDES_GIVE_UP_MS=N  its give_up_ms
+ *     SIDES_LAP=1       the subscriber asks no publisher of its host to wait
+ *     SIDES_HOARD=1     it gives nothing back, and ends with 0 when it is evicted
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,6 +162,19 @@ static void await_brokers(const struct msg_publisher *p, uint64_t count)
 		pause_ms(1000);
 }
 
+static void await_file(const char *path)
+{
+	uint64_t until = now_ns() + SILENCE_S * 1000000000ull;
+
+	while (path && access(path, F_OK) != 0) {
+		if (now_ns() > until) {
+			fprintf(stderr, "%s does not appear\n", path);
+			exit(1);
+		}
+		pause_ms(1);
+	}
+}
+
 static int publish(struct msg_node *node, char **argv)
 {
 	struct msg_publisher_options o = MSG_PUBLISHER_OPTIONS;
@@ -179,10 +196,13 @@ static int publish(struct msg_node *node, char **argv)
 		o.give_up_ms = SILENCE_S * 1000;
 	o.flow = (uint32_t)atoi(argv[5]);
 	o.linger_ms = 5000;
+	if (wish("SIDES_GIVE_UP_MS"))
+		o.give_up_ms = (uint32_t)wish("SIDES_GIVE_UP_MS");
 	must(msg_publisher_open(node, &o, &p), "publisher");
 	printf("ready\n");
 	fflush(stdout);
 	await_connections(p, wish("SIDES_RC"));
+	await_file(getenv("SIDES_GO"));
 	pause_ms(strtoull(argv[6], NULL, 0));
 	printf("begins\n");
 	fflush(stdout);
@@ -240,6 +260,26 @@ static void check(struct msg_subscriber *s, const struct msg_view *view,
 	}
 }
 
+/* Holds what it gets, until that is taken from it. */
+static int hoard(struct msg_subscriber *s)
+{
+	static struct msg_view views[65536];
+	uint64_t until = now_ns() + SILENCE_S * 1000000000ull;
+	int held = 0, n = 0;
+
+	while (n != -MSG_ERROR_EVICTED && now_ns() < until) {
+		n = msg_subscriber_take(s, views + held, 65536 - held);
+		held += n > 0 ? n : 0;
+		if (n <= 0)
+			pause_ms(1);
+	}
+	printf("%s with %d in hand\n",
+		n == -MSG_ERROR_EVICTED ? "evicted" : "still there", held);
+	msg_subscriber_release(s, views, held);
+	must(msg_subscriber_close(s), "close");
+	return n != -MSG_ERROR_EVICTED;
+}
+
 static int subscribe(struct msg_node *node, char **argv)
 {
 	struct msg_subscriber_options o = MSG_SUBSCRIBER_OPTIONS;
@@ -256,10 +296,12 @@ static int subscribe(struct msg_node *node, char **argv)
 	/* What is missing comes, however late the machine makes it. */
 	o.give_up_ms = SILENCE_S * 1000;
 	/* A publisher of this host waits for it. */
-	o.slow = MSG_SLOW_BLOCK;
+	o.slow = wish("SIDES_LAP") ? MSG_SLOW_LAP : MSG_SLOW_BLOCK;
 	must(msg_subscriber_open(node, &o, &s), "subscriber");
 	printf("ready\n");
 	fflush(stdout);
+	if (wish("SIDES_HOARD"))
+		return hoard(s);
 	while (next < count) {
 		int n = msg_subscriber_take(s, views, 64);
 
