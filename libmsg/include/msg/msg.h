@@ -452,6 +452,10 @@ enum msg_slow {
 	MSG_SLOW_BLOCK = 3,   /* Publishers of this host wait for it: their
 	                         loans say AGAIN.  The network waits for nobody:
 	                         of that, as LAP. */
+	/* Of an rc topic publishers wait for it anyway, whatever host they are of,
+	 * and it becomes what stands here when it gets no further for as long as
+	 * they have patience (their give_up_ms, or three quarters of it); unless
+	 * it is of BEST_EFFORT. */
 };
 
 /* What becomes of a publisher that is of another type than a subscriber
