@@ -206,6 +206,7 @@ static void connected(struct msg_receiver *r, uint32_t handle)
 		welcome.incarnation == s->incarnation) {
 		s->open = true;
 		s->calling = false;
+		hold_opened(r, s);
 		return;
 	}
 	if (s)

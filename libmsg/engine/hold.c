@@ -53,14 +53,25 @@ void hold_offered(
 		return;
 	if (!s->holds) {
 		s->holds = true;
-		r->holding++;
-		if (h->streams++ == 0)
+		if (h->offered++ == 0)
 			h->give_up_ns = GIVE_UP_NS;
 		if (r->rings[s->topic])
 			r->rings[s->topic]->waits = true;
 	}
-	if (give_up_ns > 0 && (give_up_ns < h->give_up_ns || h->streams == 1))
+	if (give_up_ns > 0 && (give_up_ns < h->give_up_ns || h->offered == 1))
 		h->give_up_ns = give_up_ns;
+}
+
+/* Only now it has a part: anybody may announce. */
+void hold_opened(struct msg_receiver *r, struct msg_stream *s)
+{
+	struct msg_receive_hold *h = hold_of(r, s);
+
+	if (!h || !s->holds || s->takes_part)
+		return;
+	s->takes_part = true;
+	h->streams++;
+	r->holding++;
 }
 
 static void set_stalled(
@@ -72,8 +83,15 @@ static void set_stalled(
 
 void hold_closed(struct msg_receiver *r, struct msg_stream *s)
 {
+	struct msg_receive_hold *h = hold_of(r, s);
+
 	set_stalled(r, s, false);
 	s->told_window = 0;
+	if (!s->takes_part)
+		return;
+	s->takes_part = false;
+	h->streams--;
+	r->holding--;
 }
 
 void hold_stop(struct msg_receiver *r, struct msg_stream *s)
@@ -84,8 +102,7 @@ void hold_stop(struct msg_receiver *r, struct msg_stream *s)
 	if (!s->holds)
 		return;
 	s->holds = false;
-	r->holding--;
-	if (--h->streams == 0 && r->rings[s->topic])
+	if (--h->offered == 0 && r->rings[s->topic])
 		r->rings[s->topic]->waits = false;
 }
 
@@ -100,10 +117,16 @@ static uint32_t share(const struct msg_receiver *r)
 	return part > 0 ? part : 1;
 }
 
+/* How many share what a topic may have: who is about to connect, at least. */
+static uint32_t sharers(const struct msg_receive_hold *h)
+{
+	return h->streams > 0 ? h->streams : 1;
+}
+
 static uint32_t allowance(
 	const struct msg_receiver *r, const struct msg_receive_hold *h)
 {
-	return share(r) * h->streams;
+	return share(r) * sharers(h);
 }
 
 /* What readers have returned is seen when somebody looks. */
@@ -123,7 +146,7 @@ static uint32_t left_of(struct msg_receiver *r, const struct msg_stream *s)
 	uint32_t most = allowance(r, h);
 	uint64_t taken = settle(r->rings[s->topic], most);
 
-	return taken < most ? (most - (uint32_t)taken) / h->streams : 0;
+	return taken < most ? (most - (uint32_t)taken) / sharers(h) : 0;
 }
 
 /* Whether it is about to end its message. */
@@ -323,7 +346,7 @@ uint64_t hold_excess(
 {
 	const struct msg_receive_hold *h = &r->holds[topic];
 	uint64_t there = count_slots(r, r->rings[topic], wide);
-	uint32_t may = wide && h->streams > 0 ? allowance(r, h) : 0;
+	uint32_t may = wide && h->offered > 0 ? allowance(r, h) : 0;
 
 	return there > may ? there - may : 0;
 }

@@ -388,7 +388,7 @@ void msg_receiver_publish_to(struct msg_receiver *r, uint32_t topic,
 	assert(topic < r->options.topic_count_max);
 	r->rings[topic] = ring;
 	if (ring)
-		ring->waits = r->holds[topic].streams > 0;
+		ring->waits = r->holds[topic].offered > 0;
 	if (topic >= r->ring_top)
 		r->ring_top = topic + 1;
 }

@@ -108,7 +108,8 @@ struct msg_receive_wish {
 
 /* Of a topic whose readers hold publishers up (hold.c). */
 struct msg_receive_hold {
-	uint32_t streams;    /* That are had by connections. */
+	uint32_t offered;    /* Streams that are had by connections, … */
+	uint32_t streams;    /* … and that are connected. */
 	uint64_t give_up_ns; /* How long the least patient of them waits. */
 	bool waiting;        /* We do, for readers. */
 };
@@ -154,7 +155,7 @@ struct msg_receiver {
 	uint32_t tag_count;
 	struct msg_receive_wish *wishes; /* By topic number. */
 	struct msg_receive_hold *holds;  /* The same. */
-	uint32_t holding; /* Streams in them, … */
+	uint32_t holding; /* Streams that are connected, … */
 	uint32_t stalled; /* … and streams that may send nothing. */
 	uint64_t hold_ns; /* When those are looked at next. */
 	uint32_t ignored[MSG_RECEIVE_IGNORED_MAX];

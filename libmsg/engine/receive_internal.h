@@ -145,6 +145,8 @@ void caller_stop(struct msg_receiver *r, struct msg_stream *s);
 /* One of ours is had by connections; it waits for us so long, if that is said. */
 void hold_offered(
 	struct msg_receiver *r, struct msg_stream *s, uint64_t give_up_ns);
+/* It is connected. */
+void hold_opened(struct msg_receiver *r, struct msg_stream *s);
 /* Its connection is gone. */
 void hold_closed(struct msg_receiver *r, struct msg_stream *s);
 /* The stream loses its place. */

@@ -77,7 +77,8 @@ struct msg_stream {
 	uint64_t begin;       /* Messages before are not wanted … */
 	bool begins;          /* … until one that is has come. */
 	uint32_t untold;      /* Bytes, since a report was hastened. */
-	bool holds;           /* It is one of its topic's (hold.c). */
+	bool holds;           /* It is one of its topic's (hold.c), … */
+	bool takes_part;      /* … and has a part of the slots. */
 	bool limited;         /* It was told how far it may go: … */
 	uint32_t told_window; /* … frames, then, … */
 	uint64_t told_limit;  /* … to this one. */

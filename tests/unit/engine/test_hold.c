@@ -115,6 +115,7 @@ static void offer(uint32_t topic, uint64_t give_up_ns)
 	/* Reports as the position moves are wanted. */
 	t->stream->recover.report_at = UINT64_MAX - 1;
 	hold_offered(&r, t->stream, give_up_ns);
+	hold_opened(&r, t->stream);
 }
 
 static void tell(uint32_t topic)
@@ -213,6 +214,30 @@ START_TEST(all_parts_together_leave_the_rest)
 	for (uint32_t i = 4; i < 7; i++)
 		hold_stop(&r, topics[i].stream);
 	ck_assert_uint_gt(hold_room(&r, topics[7].stream), PARTS / TOPICS);
+}
+END_TEST
+
+START_TEST(who_only_says_that_he_is_there_has_no_part)
+{
+	struct msg_stream *s;
+
+	offer(0, 0);
+	for (uint32_t i = 0; i < 10; i++) {
+		s = msg_stream_add(
+			&r.streams, 100 + i, 7, 1, msg_receiver_evict, &r);
+		s->topic = 7;
+		s->calls = true;
+		hold_offered(&r, s, 0);
+	}
+	ck_assert_uint_eq(hold_room(&r, topics[0].stream), PARTS / 2);
+	ck_assert_uint_eq(hold_room(&r, s), PARTS / 2);
+	hold_opened(&r, s);
+	hold_opened(&r, s);
+	ck_assert_uint_eq(r.holding, 2);
+	hold_closed(&r, s);
+	ck_assert_uint_eq(r.holding, 1);
+	/* Its readers are waited for as long as it may come again. */
+	ck_assert(topics[7].writer.waits);
 }
 END_TEST
 
@@ -373,6 +398,7 @@ START_TEST(as_early_as_the_least_patient_publisher_wants)
 	other->topic = 0;
 	other->calls = true;
 	hold_offered(&r, other, 2000 * MS);
+	hold_opened(&r, other);
 	stall(0);
 	loses_after(300 * MS);
 }
@@ -484,6 +510,7 @@ int main(void)
 	tcase_add_checked_fixture(window, setup, teardown);
 	tcase_add_test(window, a_window_is_what_readers_leave_of_its_part);
 	tcase_add_test(window, all_parts_together_leave_the_rest);
+	tcase_add_test(window, who_only_says_that_he_is_there_has_no_part);
 	tcase_add_test(window, what_is_kept_for_who_comes_late_takes_no_room);
 	tcase_add_test(window, half_of_what_was_told_is_told_again);
 	tcase_add_test(
