@@ -39,9 +39,11 @@ run() {
 # the publisher's own host none at all.
 restart() {
 	local topic=restarted i
-	side "$b" right sub1 subscribe $topic "$count" "$seed" $((count / 2))
-	side "$b" - straight subscribe $topic "$count" "$seed" $((count / 2))
+	# Three fifths are sent before it dies, and a tenth behind the next one.
+	side "$b" right sub1 subscribe $topic "$count" "$seed" $((count * 7 / 10))
+	side "$b" - straight subscribe $topic "$count" "$seed" $((count * 7 / 10))
 	side "$a" left local subscribe $topic "$count" "$seed" 0
+	side_env=(SIDES_RC=0 SIDES_BROKERS=1)
 	side "$a" left pub publish $topic "$count" "$seed" 0 1500 $((count / 5))
 	sleep 3
 	kill -KILL "${pids[left]}"
