@@ -27,8 +27,12 @@ run() {
 	side "$b" - straight subscribe "$topic" "$count" "$seed" 0
 	[ "$broker" = - ] || side "$a" "$broker" "local" \
 		subscribe "$topic" "$count" "$seed" 0
-	side "$a" "$broker" pub publish "$topic" "$count" "$seed" 0 1500 0
-	await 10 connected 2
+	rm -f "$work/go"
+	side_env=(SIDES_RC=0 SIDES_GO="$work/go")
+	side "$a" "$broker" pub publish "$topic" "$count" "$seed" 0 0 0
+	side_env=(SIDES_RC=0)
+	await 20 connected 2
+	touch "$work/go"
 	ends "$topic" 60 sub1 sub2 straight
 	[ "$broker" = - ] || ends "$topic" 60 local
 	ends "$topic" 60 pub

@@ -41,6 +41,7 @@ connections() { # from host b to host a
 	at "$b" ss -Htn state established dst 10.77.0.1 | wc -l
 }
 connected() { [ "$(connections)" -gt "$1" ]; }
+none_is_left() { [ "$(connections)" = 0 ]; }
 
 # publish TOPIC NAME COUNT: from $from, and wait until it has begun.
 publish() {
@@ -140,6 +141,8 @@ for topic; do
 	local) from=left to=left to_host=$a count=$((8 * count)) ;;
 	*) fail "no such case: $topic" ;;
 	esac
+	# A broker keeps those of a publisher that is gone for a while.
+	await 20 none_is_left
 	${topic%.*}
 	echo "$topic: $(grep published "$work/pub.out")"
 	[ "$to" = right ] || count=$((count / 8))
