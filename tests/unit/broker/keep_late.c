@@ -156,10 +156,10 @@ START_TEST(who_said_goodbye_is_nobody_of_another_host)
 		ck_assert_uint_eq(listed(), 0);
 		broker_server->heard = true;
 		server_turn(broker_server);
-		server_tidy(broker_server);
 		/* As if that was long ago, once it was heard. */
 		if (gone)
 			p->free_ns = 0;
+		server_tidy(broker_server);
 		ck_assert(!is_followed());
 		ck_assert_uint_lt(msg_clock_ns(), limit);
 	}
