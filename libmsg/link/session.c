@@ -6,6 +6,10 @@
 #include <string.h>
 
 #define EVENTS 64
+/* Not part of what a look costs that finds nothing. */
+#define APART __attribute__((noinline))
+/* A message passes here: a call costs as much as what it does. */
+#define INLINE inline __attribute__((always_inline))
 /* Between looks for connections that take nothing; and whoever has not polled
  * for so long may not blame them. */
 #define LOOK_NS (10 * MSG_NS_PER_MS)
@@ -24,7 +28,7 @@ struct session_connection *session_of_handle(struct msg_session *s, uint32_t han
 }
 
 /* One that the set knows. */
-static struct session_connection *of_channel(struct msg_session *s, uint32_t channel)
+static INLINE struct session_connection *of_channel(struct msg_session *s, uint32_t channel)
 {
 	struct session_connection *c;
 	uint32_t at = channel & 0xffff;
@@ -60,7 +64,7 @@ struct session_connection *session_begin(
 	c->handle += SESSION_HANDLES;
 	c->channel = channel;
 	c->unsaid = 0;
-	c->attached = c->hung_up = false;
+	c->attached = c->hung_up = c->moved = false;
 	c->cookie = 0;
 	c->head = c->tail = 0;
 	c->greeting_bytes = 0;
@@ -102,24 +106,32 @@ static void done(struct msg_session *s, struct session_connection *c, uint32_t p
 		struct session_face *face = &s->faces[word & 1];
 
 		face->flights[word >> 1 & face->mask].pending--;
+		s->under_way--;
 	}
-	c->moved_ns = msg_clock_coarse_ns();
+	c->moved = true;
 }
 
-static void receive(struct msg_session *s, const struct session_connection *c,
-	const struct msg_channel_event *e)
+/* Where the next message is noted. */
+static INLINE struct msg_link_event *receive_place(
+	struct msg_session *s, struct session_taken *taken)
+{
+	if (taken->count < taken->room && session_told(s))
+		return &taken->events[taken->count++];
+	assert(s->received_head - s->received_tail <= s->received_mask);
+	return &s->received[s->received_head++ & s->received_mask];
+}
+
+static INLINE void receive(struct msg_session *s, const struct session_connection *c,
+	const struct msg_channel_event *e, struct session_taken *taken)
 {
 	bool good = c && e->type == MSG_CHANNEL_RECEIVED;
 
-	assert(s->received_head - s->received_tail <= s->received_mask);
-	s->received[s->received_head++ & s->received_mask] =
-		(struct msg_link_event){
-			.type = good ? MSG_LINK_RECEIVED
-				     : MSG_LINK_RECEIVE_FAILED,
-			.token = e->token,
-			.bytes = good ? e->bytes : (uint32_t)e->error,
-			.handle = c ? c->handle : MSG_SESSION_ALL,
-		};
+	*receive_place(s, taken) = (struct msg_link_event){
+		.type = good ? MSG_LINK_RECEIVED : MSG_LINK_RECEIVE_FAILED,
+		.token = e->token,
+		.bytes = good ? e->bytes : (uint32_t)e->error,
+		.handle = c ? c->handle : MSG_SESSION_ALL,
+	};
 }
 
 static void asked(struct msg_session *s, const struct msg_channel_event *e)
@@ -146,20 +158,10 @@ static void closed(struct msg_session *s, struct session_connection *c)
 	say(s, c, SESSION_NEWS_CLOSED);
 }
 
-static void happened(struct msg_session *s, const struct msg_channel_event *e)
+static APART void changed(struct msg_session *s,
+	struct session_connection *c, const struct msg_channel_event *e)
 {
-	struct session_connection *c = of_channel(s, e->handle);
-
 	switch (e->type) {
-	case MSG_CHANNEL_RECEIVED:
-	case MSG_CHANNEL_RECEIVE_FAILED:
-		receive(s, c, e);
-		break;
-	case MSG_CHANNEL_SENT:
-	case MSG_CHANNEL_SEND_FAILED:
-		if (c)
-			done(s, c, e->token);
-		break;
 	case MSG_CHANNEL_ASKED:
 		asked(s, e);
 		break;
@@ -168,7 +170,6 @@ static void happened(struct msg_session *s, const struct msg_channel_event *e)
 			break;
 		if (c->state == SESSION_STATE_CONNECTING)
 			take_greeting(c, e);
-		c->moved_ns = msg_clock_coarse_ns();
 		c->state = SESSION_STATE_OPEN;
 		s->counts.connected++;
 		say(s, c, SESSION_NEWS_CONNECTED);
@@ -182,8 +183,29 @@ static void happened(struct msg_session *s, const struct msg_channel_event *e)
 	}
 }
 
+static INLINE void happened(struct msg_session *s,
+	const struct msg_channel_event *e, struct session_taken *taken)
+{
+	struct session_connection *c = of_channel(s, e->handle);
+
+	switch (e->type) {
+	case MSG_CHANNEL_RECEIVED:
+	case MSG_CHANNEL_RECEIVE_FAILED:
+		receive(s, c, e, taken);
+		break;
+	case MSG_CHANNEL_SENT:
+	case MSG_CHANNEL_SEND_FAILED:
+		if (c)
+			done(s, c, e->token);
+		break;
+	default:
+		changed(s, c, e);
+		break;
+	}
+}
+
 /* Hang up on those that take nothing. */
-static void end_stuck(struct msg_session *s)
+static APART void end_stuck(struct msg_session *s)
 {
 	uint64_t now = msg_clock_coarse_ns();
 	bool forgive = now - s->looked_ns > FORGIVE_NS;
@@ -196,8 +218,9 @@ static void end_stuck(struct msg_session *s)
 
 		if (c->state != SESSION_STATE_OPEN || session_under_way(c) == 0)
 			continue;
-		if (forgive)
+		if (forgive || c->moved)
 			c->moved_ns = now;
+		c->moved = false;
 		if (c->hung_up || now - c->moved_ns <= s->stuck_ns)
 			continue;
 		c->hung_up = true;
@@ -206,13 +229,14 @@ static void end_stuck(struct msg_session *s)
 	}
 }
 
-int session_pump(struct msg_session *s)
+int session_pump(struct msg_session *s, struct session_taken *taken)
 {
 	struct msg_channel_event events[EVENTS];
 	int n = s->channels->ops->poll(s->channels, events, EVENTS);
 
 	for (int i = 0; i < n; i++)
-		happened(s, &events[i]);
-	end_stuck(s);
+		happened(s, &events[i], taken);
+	if (s->under_way > 0)
+		end_stuck(s);
 	return n;
 }

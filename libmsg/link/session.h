@@ -13,7 +13,7 @@
  * data by `stream`; repairs and probes go out, and reports come in, by `side`.
  * A receiver connects, and has use for `side` only.  Both links may be used by
  * two threads at once: a lock in here keeps them apart, for channels know one
- * thread at a time.
+ * thread at a time.  Without `stream` there is none.
  *
  * What holds, beside what the two headers promise:
  *

@@ -140,7 +140,7 @@ void msg_session_settle(struct msg_session *s, uint64_t limit_ns)
 
 	do {
 		session_enter(s);
-		session_pump(s);
+		session_see(s);
 		settled = is_settled(s);
 		session_leave(s);
 		if (!settled)
@@ -228,6 +228,7 @@ int msg_session_open(struct msg_link_domain *domain,
 		return -MSG_ERROR_MEMORY;
 	}
 	s->stuck_ns = o->stuck_ns;
+	s->alone = o->stream_count == 0;
 	s->looked_ns = msg_clock_coarse_ns();
 	result = module->open(domain, &channels, &s->channels, text);
 	if (result == 0 && !open_tables(s, o)) {

@@ -5,11 +5,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+_Static_assert(MSG_CHANNEL_IOV_MAX == MSG_LINK_IOV_MAX,
+	"a send of a link is one of a channel");
+
 /* ---- sending ------------------------------------------------------------ */
 
 static struct session_face *face_of(struct msg_link *link)
 {
 	return (struct session_face *)link;
+}
+
+/* On the way of each message: a call costs as much as what it does. */
+#define INLINE inline __attribute__((always_inline))
+
+static INLINE bool is_stream(const struct session_face *f)
+{
+	return f == &f->session->faces[SESSION_STREAM];
 }
 
 void session_advance(struct session_face *f)
@@ -20,39 +31,46 @@ void session_advance(struct session_face *f)
 	}
 }
 
-static bool has_room(struct session_face *f)
+static INLINE bool has_room(struct session_face *f)
 {
+	if (f->head - f->tail <= f->mask)
+		return true;
 	session_advance(f);
 	return f->head - f->tail <= f->mask;
 }
 
-static bool is_full(const struct msg_session *s, const struct session_connection *c)
+static INLINE bool is_full(const struct msg_session *s, const struct session_connection *c)
 {
 	return session_under_way(c) >= s->channels->send_count;
 }
 
-/* Whether `stream` may send: all that are attached have room. */
-static bool all_have_room(const struct msg_session *s)
+/* `stream` sends when all that are attached have room. */
+static INLINE bool may_send(struct session_face *f)
 {
-	for (uint32_t i = 0; i < s->group_count; i++)
+	const struct msg_session *s = f->session;
+
+	if (!has_room(f))
+		return false;
+	for (uint32_t i = 0; i < s->group_count && is_stream(f); i++)
 		if (is_full(s, &s->table[s->group[i]]))
 			return false;
 	return true;
 }
 
-static void post_on(struct session_face *f, struct session_connection *c,
+static INLINE void post_on(struct session_face *f, struct session_connection *c,
 	const struct msg_link_send *send)
 {
 	struct msg_session *s = f->session;
-	struct msg_channel_send out = {
-		.iov_count = send->iov_count,
-		.handle = c->channel,
-		.token = c->head,
-		.signal = true,
-	};
+	struct msg_channel_send out;
 	uint32_t word = (f->head << 1) | (uint32_t)(f - s->faces);
 
-	memcpy(out.iov, send->iov, send->iov_count * sizeof *send->iov);
+	/* All of them: a constant number is copied in line. */
+	memcpy(out.iov, send->iov, sizeof out.iov);
+	out.iov_count = send->iov_count;
+	out.handle = c->channel;
+	out.token = c->head;
+	out.signal = true;
+	out.region = NULL;
 	/* Of one that breaks CLOSED follows; one that has no room after all
 	 * asks for this again. */
 	if (s->channels->ops->send(s->channels, &out) < 0) {
@@ -60,34 +78,39 @@ static void post_on(struct session_face *f, struct session_connection *c,
 		return;
 	}
 	if (session_under_way(c) == 0)
-		c->moved_ns = msg_clock_coarse_ns();
+		c->moved = true;
 	c->sends[c->head++ & (s->channels->send_count - 1)] = word;
 	f->flights[f->head & f->mask].pending++;
+	s->under_way++;
+}
+
+static bool is_stalled(const struct session_connection *c)
+{
+	return session_under_way(c) > 0 && !c->moved &&
+	       msg_clock_coarse_ns() - c->moved_ns > MSG_SESSION_STALL_NS;
 }
 
 /* `side` does not wait for those that have been waited for already. */
-static void post_aside(struct session_face *f, struct session_connection *c,
+static __attribute__((noinline)) void post_aside(struct session_face *f, struct session_connection *c,
 	const struct msg_link_send *send)
 {
 	struct msg_session *s = f->session;
 
-	if (is_full(s, c) ||
-		(session_under_way(c) > 0 && msg_clock_coarse_ns() - c->moved_ns >
-					     MSG_SESSION_STALL_NS)) {
+	if (is_full(s, c) || is_stalled(c)) {
 		s->counts.passed++;
 		return;
 	}
 	post_on(f, c, send);
 }
 
-static void post_to_all(struct session_face *f, const struct msg_link_send *send)
+static INLINE void post_to_all(struct session_face *f, const struct msg_link_send *send)
 {
 	struct msg_session *s = f->session;
 
 	for (uint32_t i = 0; i < s->group_count; i++) {
 		struct session_connection *c = &s->table[s->group[i]];
 
-		if (f == &s->faces[SESSION_STREAM])
+		if (is_stream(f))
 			post_on(f, c, send);
 		else
 			post_aside(f, c, send);
@@ -98,27 +121,27 @@ static int face_send(struct msg_link *link, const struct msg_link_send *send)
 {
 	struct session_face *f = face_of(link);
 	struct msg_session *s = f->session;
-	bool stream = f == &s->faces[SESSION_STREAM];
+	bool all = send->group == MSG_SESSION_ALL;
 	struct session_connection *c = NULL;
 	int result = 0;
 
 	session_enter(s);
-	if (send->group != MSG_SESSION_ALL)
-		c = session_of_handle(s, send->group);
-	if (!has_room(f) || (stream && !all_have_room(s))) {
-		session_pump(s);
-		if (!has_room(f) || (stream && !all_have_room(s)))
+	if (!may_send(f)) {
+		session_see(s);
+		if (!may_send(f))
 			result = -MSG_ERROR_AGAIN;
 	}
-	if (send->group != MSG_SESSION_ALL && (!c || c->state != SESSION_STATE_OPEN))
+	if (!all)
+		c = session_of_handle(s, send->group);
+	if (!all && (!c || c->state != SESSION_STATE_OPEN))
 		result = -MSG_ERROR_ARGUMENT;
 	if (result == 0) {
 		f->flights[f->head & f->mask] =
 			(struct session_flight){.token = send->token};
-		if (c)
-			post_aside(f, c, send);
-		else
+		if (all)
 			post_to_all(f, send);
+		else
+			post_aside(f, c, send);
 		f->head++;
 	}
 	session_leave(s);
@@ -183,6 +206,27 @@ static int give_received(
 	return n;
 }
 
+/* Whether there is nothing to tell but what was just taken. */
+static bool is_quiet(const struct session_face *f)
+{
+	return !f->news && f->tail == f->head && session_told(f->session);
+}
+
+/* In order: who is new, what he said, that he has gone. */
+static __attribute__((noinline)) int give_rest(
+	struct session_face *f, struct msg_link_event *events, int count)
+{
+	struct msg_session *s = f->session;
+	int n = give_sent(f, events, count);
+
+	n += give_news(s, SESSION_NEWS_ASKED | SESSION_NEWS_CONNECTED,
+		events + n, count - n);
+	n += give_received(s, events + n, count - n);
+	if (s->received_tail == s->received_head)
+		n += give_news(s, SESSION_NEWS_CLOSED, events + n, count - n);
+	return n;
+}
+
 static int stream_poll(
 	struct msg_link *link, struct msg_link_event *events, int count)
 {
@@ -190,7 +234,7 @@ static int stream_poll(
 	int n;
 
 	session_enter(f->session);
-	n = session_pump(f->session);
+	n = session_see(f->session);
 	if (n >= 0)
 		n = give_sent(f, events, count);
 	session_leave(f->session);
@@ -202,16 +246,14 @@ static int side_poll(
 {
 	struct session_face *f = face_of(link);
 	struct msg_session *s = f->session;
+	struct session_taken taken = {.events = events, .room = count};
 	int n, result;
 
 	session_enter(s);
-	result = session_pump(s);
-	n = give_sent(f, events, count);
-	n += give_news(
-		s, SESSION_NEWS_ASKED | SESSION_NEWS_CONNECTED, events + n, count - n);
-	n += give_received(s, events + n, count - n);
-	if (s->received_tail == s->received_head)
-		n += give_news(s, SESSION_NEWS_CLOSED, events + n, count - n);
+	result = session_pump(s, &taken);
+	n = taken.count;
+	if (!is_quiet(f))
+		n += give_rest(f, events + n, count - n);
 	session_leave(s);
 	return n == 0 && result < 0 ? result : n;
 }

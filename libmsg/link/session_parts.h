@@ -39,7 +39,10 @@ struct session_connection {
 	bool attached;
 	bool hung_up;     /* By us. */
 	uint64_t cookie;
-	uint64_t moved_ns; /* When it took something last, or was idle. */
+	/* When it took something last, or was idle: at the next look for who is
+	 * stuck, or else then. */
+	bool moved;
+	uint64_t moved_ns;
 	/* What is under way: flights, in order. */
 	uint32_t head, tail;
 	uint32_t *sends;
@@ -68,7 +71,9 @@ enum session_face_name { SESSION_STREAM, SESSION_SIDE, SESSION_FACES };
 struct msg_session {
 	struct session_face faces[SESSION_FACES];
 	struct msg_channels *channels;
+	bool alone; /* No `stream`: one thread, and nothing to lock. */
 	_Atomic uint32_t lock;
+	uint32_t under_way; /* Sends, on all connections. */
 	struct session_connection *table;
 	uint32_t table_count;
 	uint32_t *by_channel; /* Place in the table, by that in the set. */
@@ -86,7 +91,8 @@ struct msg_session {
 
 static inline void session_enter(struct msg_session *s)
 {
-	while (atomic_exchange_explicit(&s->lock, 1, memory_order_acquire))
+	while (!s->alone && atomic_exchange_explicit(
+				    &s->lock, 1, memory_order_acquire))
 		sched_yield();
 }
 
@@ -109,8 +115,26 @@ struct session_connection *session_begin(
 	struct msg_session *s, uint32_t channel, enum session_state state);
 /* session.c: out of the group. */
 void session_detach(struct msg_session *s, struct session_connection *c);
+/* Whether there is nothing to tell of what was there before. */
+static inline bool session_told(const struct msg_session *s)
+{
+	return s->news_count == 0 && s->received_tail == s->received_head;
+}
+
+/* What is received by a poll, as long as nothing is to be told first. */
+struct session_taken {
+	struct msg_link_event *events;
+	int room;
+	int count;
+};
+
 /* session.c: see what happened; how many events, or a negated error. */
-int session_pump(struct msg_session *s);
+int session_pump(struct msg_session *s, struct session_taken *taken);
+/* The same for who has no use for what was received. */
+static inline int session_see(struct msg_session *s)
+{
+	return session_pump(s, &(struct session_taken){.room = 0});
+}
 
 /* session_link.c: see what is done. */
 void session_advance(struct session_face *f);
