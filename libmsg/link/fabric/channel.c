@@ -365,10 +365,25 @@ static int watch(struct channel_set *set, int fd)
 		       : -FI_EIO;
 }
 
+/* Whoever only polls is spared what each completion costs that wakes a descriptor. */
+int channel_watch_completions(struct channel_set *set)
+{
+	int cq_fd;
+	int result;
+
+	if (set->watched)
+		return 0;
+	result = fi_control(&set->cq->fid, FI_GETWAIT, &cq_fd);
+	if (result == 0)
+		result = watch(set, cq_fd);
+	set->watched = result == 0;
+	return result;
+}
+
 /* One descriptor for both queues, and a timer for those being set up. */
 static int open_descriptor(struct channel_set *set)
 {
-	int eq_fd, cq_fd;
+	int eq_fd;
 	int result;
 
 	set->channels.fd = epoll_create1(EPOLL_CLOEXEC);
@@ -378,11 +393,7 @@ static int open_descriptor(struct channel_set *set)
 		return -FI_EMFILE;
 	result = fi_control(&set->eq->fid, FI_GETWAIT, &eq_fd);
 	if (result == 0)
-		result = fi_control(&set->cq->fid, FI_GETWAIT, &cq_fd);
-	if (result == 0)
 		result = watch(set, eq_fd);
-	if (result == 0)
-		result = watch(set, cq_fd);
 	if (result == 0)
 		result = watch(set, set->timer);
 	return result;

@@ -137,7 +137,10 @@ struct channel_set {
 
 	uint64_t connect_limit_ns;
 	uint64_t look_ns; /* When events of connections are looked for next. */
+	uint64_t clock_ns; /* What the clock said, of late. */
+	uint32_t blind;    /* Polls until it is read again. */
 	bool look_now;
+	bool watched;      /* The descriptor wakes of completions, too. */
 	bool failed;
 
 	uint64_t entries_read; /* Ever. */
@@ -172,6 +175,13 @@ static inline struct channel *channel_of(
 		return NULL;
 	c = &set->table[index];
 	return c->state != CHANNEL_FREE && c->handle == handle ? c : NULL;
+}
+
+/* Whether something is to be done with a channel of that queue. */
+static inline bool channel_waits(
+	const struct channel_set *set, enum channel_queue queue)
+{
+	return set->first[queue] != CHANNEL_NONE;
 }
 
 /* channel_address.c */
@@ -241,6 +251,9 @@ void channel_guard_look(struct channel_set *set, uint64_t now_ns);
 /* Before closing: end all that are no channel. */
 void channel_guard_sweep(struct channel_set *set);
 void channel_guard_close(struct channel_set *set);
+
+/* Before the first sleep.  0, or a negated error of libfabric. */
+int channel_watch_completions(struct channel_set *set);
 
 /* A code of enum msg_error, negated, of a negated error of libfabric. */
 int channel_code(ssize_t error);
