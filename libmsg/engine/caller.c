@@ -28,6 +28,10 @@
 #define TELL_BYTES (1u << 20)
 /* How long who closes waits until publishers know. */
 #define LEAVE_NS (50 * MSG_NS_PER_MS)
+/* Not part of what a turn costs that finds nothing. */
+#define APART __attribute__((noinline))
+/* Part of each, and a call costs as much as what it does. */
+#define INLINE inline __attribute__((always_inline))
 
 /* ---- the session -------------------------------------------------------- */
 
@@ -54,7 +58,7 @@ int msg_receiver_session_options(
 	return result;
 }
 
-static void post(struct msg_receiver *r)
+static APART void post(struct msg_receiver *r)
 {
 	struct msg_receive_side *calls = &r->calls;
 	uint32_t want = calls->link->receive_count;
@@ -194,6 +198,17 @@ static struct msg_stream *stream_of(struct msg_receiver *r, uint32_t handle)
 	return NULL;
 }
 
+static void tell_counts(struct msg_receiver *r)
+{
+	const struct msg_session_counts *now = msg_session_counts(r->session);
+	struct msg_session_counts *was = &r->told_session;
+
+	count(r, MSG_COUNTER_CONNECTED, now->connected - was->connected);
+	count(r, MSG_COUNTER_BROKEN,
+		now->closed + now->stuck - was->closed - was->stuck);
+	*was = *now;
+}
+
 static void connected(struct msg_receiver *r, uint32_t handle)
 {
 	struct msg_stream *s = stream_of(r, handle);
@@ -226,7 +241,7 @@ static void closed(struct msg_receiver *r, uint32_t handle)
 	try_later(s, turn_now(r));
 }
 
-static void tell_soon(
+static INLINE void tell_soon(
 	struct msg_receiver *r, struct msg_stream *s, uint32_t bytes)
 {
 	s->untold += bytes;
@@ -238,21 +253,69 @@ static void tell_soon(
 		r->deadline = msg_recover_deadline(&s->recover);
 }
 
-/* A message; true: somebody took its slot over. */
-static bool arrived(struct msg_receiver *r, const struct msg_link_event *e)
+/* Whether a frame is one message, and the next one of its stream, in which nothing
+ * waits, or has to be told of before. */
+static INLINE bool is_usual(const struct msg_receiver *r,
+	const struct msg_stream *s, const struct msg_frame *frame)
 {
-	bool taken = receive_aside(r, e->token, e->bytes, e->handle);
-	struct msg_stream *s = r->streams.latest;
-
-	if (taken && s && s->calls) {
-		s->backoff_ms = 0;
-		tell_soon(r, s, e->bytes);
-		hold_arrived(r, s);
-	}
-	return taken;
+	return frame->type == MSG_FRAME_SINGLE && frame->tag == s->tag &&
+	       frame->publisher == s->publisher &&
+	       s->kind == MSG_STREAM_RELIABLE && s->lost == 0 && !s->begins &&
+	       !s->silent && msg_recover_in_order(&s->recover, frame) &&
+	       msg_recover_follows(&s->recover, frame->sequence) &&
+	       !receive_is_too_large(r, frame);
 }
 
-static void event(struct msg_receiver *r, const struct msg_link_event *e)
+/* Such a one: all that is to be done with it.  False, and nothing is: it goes the way
+ * of all others. */
+static INLINE bool take_usual(struct msg_receiver *r, struct msg_stream *s,
+	const struct msg_frame *frame, uint32_t slot)
+{
+	if (!is_usual(r, s, frame))
+		return false;
+	msg_recover_pass(&s->recover);
+	receive_deliver_lone(r, s, frame, slot);
+	if (msg_recover_deadline(&s->recover) < r->deadline)
+		r->deadline = msg_recover_deadline(&s->recover);
+	count(r, MSG_COUNTER_FRAMES, 1);
+	if (r->heard != s)
+		receive_note_heard(r);
+	r->heard = s;
+	return true;
+}
+
+/* A message; true: somebody took its slot over. */
+static INLINE bool arrived(struct msg_receiver *r, const struct msg_link_event *e)
+{
+	struct msg_stream *s = r->streams.latest;
+	struct msg_frame frame;
+
+	if (!receive_read(r, e->token, e->bytes, &frame))
+		return false;
+	if (!s || !s->open || s->handle != e->handle ||
+		!take_usual(r, s, &frame, e->token)) {
+		if (!receive_sort_out(r, e->token, &frame, e->handle))
+			return false;
+		s = r->streams.latest;
+		if (!s || !s->calls)
+			return true;
+	}
+	r->by_calls = true;
+	s->backoff_ms = 0;
+	tell_soon(r, s, e->bytes);
+	hold_arrived(r, s);
+	return true;
+}
+
+static INLINE void received(struct msg_receiver *r, const struct msg_link_event *e)
+{
+	r->calls.posted--;
+	if (!arrived(r, e))
+		msg_receive_put(&r->pool, e->token);
+}
+
+static APART void event(
+	struct msg_receiver *r, const struct msg_link_event *e)
 {
 	switch (e->type) {
 	case MSG_LINK_SENT:
@@ -260,15 +323,15 @@ static void event(struct msg_receiver *r, const struct msg_link_event *e)
 		recovery_sent(&r->calls, e);
 		break;
 	case MSG_LINK_CONNECTED:
+		tell_counts(r);
 		connected(r, e->handle);
 		break;
 	case MSG_LINK_CLOSED:
+		tell_counts(r);
 		closed(r, e->handle);
 		break;
 	case MSG_LINK_RECEIVED:
-		r->calls.posted--;
-		if (!arrived(r, e))
-			msg_receive_put(&r->pool, e->token);
+		received(r, e);
 		break;
 	default:
 		r->calls.posted--;
@@ -278,30 +341,59 @@ static void event(struct msg_receiver *r, const struct msg_link_event *e)
 	}
 }
 
-static void tell_counts(struct msg_receiver *r)
+/* Buffers are given back while nothing comes, or when some are missing: not between
+ * a message and its reader. */
+static INLINE bool should_post(const struct msg_receiver *r, int n)
 {
-	const struct msg_session_counts *now = msg_session_counts(r->session);
-	struct msg_session_counts *was = &r->told_session;
+	uint32_t want = r->calls.link->receive_count;
 
-	count(r, MSG_COUNTER_CONNECTED, now->connected - was->connected);
-	count(r, MSG_COUNTER_BROKEN,
-		now->closed + now->stuck - was->closed - was->stuck);
-	*was = *now;
+	return (n == 0 && r->pool.wide_free_count > 0) ||
+	       r->calls.posted <= want - want / 8;
 }
 
-int caller_turn(struct msg_receiver *r)
+static INLINE int turn(struct msg_receiver *r)
 {
 	struct msg_link_event events[RECEIVE_TURN_EVENTS];
 	int n = r->calls.link->ops->poll(
 		r->calls.link, events, RECEIVE_TURN_EVENTS);
 
 	for (int i = 0; i < n; i++)
-		event(r, &events[i]);
-	if (n > 0)
-		tell_counts(r);
-	post(r);
-	hold_turn(r);
+		if (events[i].type == MSG_LINK_RECEIVED)
+			received(r, &events[i]);
+		else
+			event(r, &events[i]);
+	if (should_post(r, n))
+		post(r);
+	if (r->stalled > 0)
+		hold_turn(r);
 	return n;
+}
+
+int caller_turn(struct msg_receiver *r)
+{
+	return turn(r);
+}
+
+int caller_turn_alone(struct msg_receiver *r)
+{
+	int n;
+
+	r->calls_left--;
+	r->now = 0;
+	n = turn(r);
+	/* Something is due that what came has brought about. */
+	if (r->deadline == 0) {
+		recovery_report_all(r);
+		r->calls_left = 0;
+	}
+	return n;
+}
+
+bool caller_expects(const struct msg_receiver *r)
+{
+	return r->by_calls && r->side.attention == 0 &&
+	       (!r->pull || (r->pull->reading == 0 && !r->pull->look)) &&
+	       (!r->fetch || (r->fetch->busy == 0 && !r->fetch->look));
 }
 
 /* ---- the end ------------------------------------------------------------ */

@@ -13,7 +13,6 @@
 #include <string.h>
 
 #include "protocol/fragment.h"
-#include "protocol/greeting.h"
 
 struct msg_ring_writer *receive_ring(
 	const struct msg_receiver *r, const struct msg_stream *s)
@@ -178,7 +177,8 @@ static void deliver_fragment(struct msg_receiver *r, struct msg_stream *s,
 		finish_message(r, s, frame->sequence);
 }
 
-static void deliver_whole(struct msg_receiver *r, struct msg_stream *s,
+static inline __attribute__((always_inline)) void deliver_whole(
+	struct msg_receiver *r, struct msg_stream *s,
 	const struct msg_frame *frame, uint32_t slot, uint32_t skip)
 {
 	struct msg_ring_writer *ring = receive_ring(r, s);
@@ -200,6 +200,12 @@ static void deliver_whole(struct msg_receiver *r, struct msg_stream *s,
 	msg_ring_put(ring, 0, &item, slot);
 	msg_ring_advance(ring, 1);
 	r->published++;
+}
+
+void receive_deliver_lone(struct msg_receiver *r, struct msg_stream *s,
+	const struct msg_frame *frame, uint32_t slot)
+{
+	deliver_whole(r, s, frame, slot, 0);
 }
 
 void receive_note_loss(struct msg_receiver *r, struct msg_stream *s,
@@ -241,21 +247,10 @@ static void refuse_whole(
 	s->assembly.skipping = false;
 }
 
-/* A connection's frames of usual size hold messages that fit for any limit, as
- * datagrams do: it is at least one frame. */
-static bool is_too_large(
-	const struct msg_receiver *r, const struct msg_frame *frame)
-{
-	return frame->type == MSG_FRAME_SINGLE &&
-	       frame->bytes > MSG_CONNECTED_FRAME_BYTES &&
-	       frame->bytes - MSG_FRAME_HEADER_BYTES >
-		       r->options.message_bytes_max;
-}
-
 void receive_deliver(struct msg_receiver *r, struct msg_stream *s,
 	const struct msg_frame *frame, uint32_t slot, uint32_t skip)
 {
-	if (is_too_large(r, frame))
+	if (receive_is_too_large(r, frame))
 		refuse_whole(r, s, slot);
 	else
 		deliver(r, s, frame, slot, skip);

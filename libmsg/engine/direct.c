@@ -145,6 +145,8 @@ int msg_direct_take(struct msg_direct *d, struct msg_view *views, int count)
 		if (n == 0)
 			break;
 	}
+	if (msg_inbox_is_empty(&d->inbox))
+		return 0;
 	return msg_inbox_take(&d->inbox, views, count);
 }
 

@@ -523,6 +523,7 @@ void pull_begin(struct msg_receiver *r, struct msg_stream *s,
 		body, frame->bytes - MSG_FRAME_HEADER_BYTES, &large);
 
 	msg_receive_put(&r->pool, slot);
+	r->calls_left = 0;
 	if (!sound || !begin(r, s, &large, frame->sequence))
 		note_lost(r, s, MSG_LOSS_TOO_LARGE);
 }

@@ -21,8 +21,11 @@
  * hold a gap open for ever, after so many turns that found something: more
  * than any backlog of a stall lasts. */
 #define CROWDED_TURNS_MAX 4096u
+/* While all comes by connections, the others are asked once in so many turns: a look
+ * at each link costs as much as a message.  But not where turns are so seldom that
+ * this would take longer. */
 #define CALLS_TURNS 16u
-#define CALLS_HOT 64u
+#define CALLS_TURNS_NS (1 * MSG_NS_PER_MS)
 
 /* Frames of a reliable stream that may wait for an earlier one: a power of two,
  * and no more than leaves it buffers. */
@@ -328,41 +331,43 @@ static INLINE bool arrived(
 	return true;
 }
 
-bool receive_aside(struct msg_receiver *r, uint32_t slot, uint32_t bytes,
-	uint32_t call)
+bool receive_sort_out(struct msg_receiver *r, uint32_t slot,
+	const struct msg_frame *frame, uint32_t call)
 {
-	const uint8_t *data = receive_frame(r, slot);
-	const uint8_t *body = data + MSG_FRAME_HEADER_BYTES;
+	const uint8_t *body = receive_frame(r, slot) + MSG_FRAME_HEADER_BYTES;
 	struct msg_stream *stream;
-	struct msg_frame frame;
 	struct msg_span span;
 
-	MSG_PROBE2(frame_in, data, bytes);
-	if (msg_frame_read(data, bytes, &frame) != MSG_FRAME_OK) {
-		count(r, MSG_COUNTER_MALFORMED, 1);
+	if (frame->type == MSG_FRAME_PROBE) {
+		recovery_probe(r, frame, body, call);
 		return false;
 	}
-	if (frame.type == MSG_FRAME_PROBE) {
-		recovery_probe(r, &frame, body, call);
+	if (frame->type == MSG_FRAME_SHELF) {
+		recovery_shelf(r, frame, body);
 		return false;
 	}
-	if (frame.type == MSG_FRAME_SHELF) {
-		recovery_shelf(r, &frame, body);
-		return false;
-	}
-	if (!(frame.flags & MSG_FRAME_RELIABLE)) {
+	if (!(frame->flags & MSG_FRAME_RELIABLE)) {
 		count(r, MSG_COUNTER_FOREIGN, 1);
 		return false;
 	}
-	stream = find_stream(r, &frame);
+	stream = find_stream(r, frame);
 	if (!stream)
 		return false;
-	if (!check_body(&frame, body, &span)) {
+	if (!check_body(frame, body, &span)) {
 		count(r, MSG_COUNTER_MALFORMED, 1);
 		return false;
 	}
 	count(r, MSG_COUNTER_FRAMES, 1);
-	return sort(r, stream, &frame, &span, slot, call) == SORTED_TAKEN;
+	return sort(r, stream, frame, &span, slot, call) == SORTED_TAKEN;
+}
+
+bool receive_aside(struct msg_receiver *r, uint32_t slot, uint32_t bytes,
+	uint32_t call)
+{
+	struct msg_frame frame;
+
+	return receive_read(r, slot, bytes, &frame) &&
+	       receive_sort_out(r, slot, &frame, call);
 }
 
 bool receive_check_body(const struct msg_frame *frame, const uint8_t *body,
@@ -487,25 +492,8 @@ static APART int look_after(struct msg_receiver *r, int n, uint64_t before)
 	return n + pulled + fetched;
 }
 
-/* While frames come by connections, who else may have something is asked now and
- * then only: a look at each link costs as much as a message.  That goes on for some
- * turns in which nothing came.  True: this turn is over, with *n. */
-static APART bool turn_calls(struct msg_receiver *r, uint64_t before, int *n)
-{
-	*n = caller_turn(r);
-	if (*n > 0)
-		r->calls_hot = CALLS_HOT;
-	if (r->calls_hot == 0)
-		return *n != 0;
-	r->calls_hot -= *n == 0;
-	if (++r->calls_turns % CALLS_TURNS == 0 && *n >= 0)
-		return false;
-	if (*n > 0)
-		*n = look_after(r, *n, before);
-	return true;
-}
-
-int msg_receiver_turn(struct msg_receiver *r)
+/* All but connections. */
+static APART int turn_rest(struct msg_receiver *r)
 {
 	struct msg_link_event events[RECEIVE_TURN_EVENTS];
 	uint64_t before;
@@ -521,22 +509,53 @@ int msg_receiver_turn(struct msg_receiver *r)
 	/* A gap runs out by the time the link was last seen empty: after a
 	 * stall the frame that fills it may still lie there unread. */
 	before = r->deadline == UINT64_MAX ? 0 : turn_now(r);
-	if (r->session && turn_calls(r, before, &n))
-		return n;
 	n = r->link->ops->poll(r->link, events, RECEIVE_TURN_EVENTS);
 	for (int i = 0; i < n; i++)
 		event(r, &events[i]);
 	if (r->side.attention != 0 || r->deadline != UINT64_MAX)
-		return look_after(r, n, before);
-	if (n == 0 || (n > 0 && ++r->crowded_turns >= CROWDED_TURNS_MAX))
+		n = look_after(r, n, before);
+	else if (n == 0 || (n > 0 && ++r->crowded_turns >= CROWDED_TURNS_MAX))
 		emptied(r, 0);
 	return n;
+}
+
+/* Connections, and then the rest; and how often that may wait from now on. */
+static APART int turn_all(struct msg_receiver *r)
+{
+	uint64_t published;
+	uint64_t now;
+	int called;
+	int n;
+
+	r->now = 0;
+	now = turn_now(r);
+	receive_note_heard(r);
+	called = caller_turn(r);
+	if (called < 0)
+		return called;
+	published = r->published;
+	n = turn_rest(r);
+	if (r->published != published)
+		r->by_calls = false;
+	if (caller_expects(r) && now - r->asked_ns < CALLS_TURNS_NS)
+		r->calls_left = CALLS_TURNS - 1;
+	r->asked_ns = now;
+	return n < 0 ? n : n + called;
+}
+
+int msg_receiver_turn(struct msg_receiver *r)
+{
+	if (!r->session)
+		return turn_rest(r);
+	return r->calls_left > 0 ? caller_turn_alone(r) : turn_all(r);
 }
 
 int msg_receiver_arm(struct msg_receiver *r)
 {
 	int result = refill(r);
 
+	/* Any of them may wake us. */
+	r->calls_left = 0;
 	if (result == 0)
 		result = r->link->ops->arm(r->link);
 	if (result == 0 && r->side.link) {

@@ -140,8 +140,10 @@ struct msg_receiver {
 	struct msg_receive_side side;
 	struct msg_receive_side calls; /* Of `session`. */
 	struct msg_session *session;   /* NULL: none was needed so far. */
-	uint32_t calls_turns; /* While they bring something, … */
-	uint32_t calls_hot;   /* … and for so many turns behind that. */
+	bool by_calls;        /* Messages come by those alone, of late, … */
+	uint32_t calls_left;  /* … and in so many turns nobody else is asked. */
+	uint64_t asked_ns;    /* When all were, last. */
+	struct msg_stream *heard; /* Since then, and its clock does not say so. */
 	bool calls_failed;    /* It cannot be opened. */
 	struct msg_session_counts told_session;
 	struct msg_pull *pull; /* NULL: no large messages. */

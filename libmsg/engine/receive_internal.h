@@ -9,9 +9,11 @@
 #define MSG_ENGINE_RECEIVE_INTERNAL_H
 
 #include "base/clock.h"
+#include "base/probe.h"
 #include "engine/receive.h"
+#include "protocol/greeting.h"
 
-static inline void count(
+static inline __attribute__((always_inline)) void count(
 	struct msg_receiver *r, enum msg_counter_index index, uint64_t n)
 {
 	msg_counter_add(&r->counters[index], n);
@@ -38,8 +40,25 @@ static inline uint8_t *receive_frame(
 bool receive_check_body(const struct msg_frame *frame, const uint8_t *body,
 	struct msg_span *span);
 
-/* receive.c: what came by the side link, in `slot`: nothing of best effort.  True:
- * somebody took the slot over. */
+/* What came in `slot`; false: no frame (counted). */
+static inline __attribute__((always_inline)) bool receive_read(
+	struct msg_receiver *r, uint32_t slot, uint32_t bytes,
+	struct msg_frame *frame)
+{
+	const uint8_t *data = receive_frame(r, slot);
+
+	MSG_PROBE2(frame_in, data, bytes);
+	if (msg_frame_read(data, bytes, frame) == MSG_FRAME_OK)
+		return true;
+	count(r, MSG_COUNTER_MALFORMED, 1);
+	return false;
+}
+
+/* receive.c: a frame that did not come by the group's link: nothing of best effort.
+ * True: somebody took the slot over. */
+bool receive_sort_out(struct msg_receiver *r, uint32_t slot,
+	const struct msg_frame *frame, uint32_t call);
+/* receive.c: both. */
 bool receive_aside(struct msg_receiver *r, uint32_t slot, uint32_t bytes,
 	uint32_t call);
 /* By no connection. */
@@ -94,6 +113,31 @@ void receive_note_loss(struct msg_receiver *r, struct msg_stream *s,
 void receive_deliver(struct msg_receiver *r, struct msg_stream *s,
 	const struct msg_frame *frame, uint32_t slot, uint32_t skip);
 
+/* deliver.c: the same of one message that is not larger than any may be, and of which no
+ * loss is to be told before. */
+void receive_deliver_lone(struct msg_receiver *r, struct msg_stream *s,
+	const struct msg_frame *frame, uint32_t slot);
+
+/* A whole message that is larger than any may be: those by connections can be.  Their
+ * frames of usual size hold messages that fit for any limit, as datagrams do: it is at
+ * least one frame. */
+static inline bool receive_is_too_large(
+	const struct msg_receiver *r, const struct msg_frame *frame)
+{
+	return frame->type == MSG_FRAME_SINGLE &&
+	       frame->bytes > MSG_CONNECTED_FRAME_BYTES &&
+	       frame->bytes - MSG_FRAME_HEADER_BYTES >
+		       r->options.message_bytes_max;
+}
+
+/* When a stream was heard is noted with the next turn that asks all. */
+static inline void receive_note_heard(struct msg_receiver *r)
+{
+	if (r->heard)
+		r->heard->heard_ns = msg_clock_coarse_ns();
+	r->heard = NULL;
+}
+
 /* deliver.c: the writer of the stream's ring. */
 struct msg_ring_writer *receive_ring(
 	const struct msg_receiver *r, const struct msg_stream *s);
@@ -135,6 +179,10 @@ void recovery_say_goodbye(struct msg_receiver *r, struct msg_stream *s);
 
 /* Poll the session; how many events, or FABRIC. */
 int caller_turn(struct msg_receiver *r);
+/* The same as a turn in which nobody else is asked. */
+int caller_turn_alone(struct msg_receiver *r);
+/* Whether nothing is expected but by connections: such turns may follow. */
+bool caller_expects(const struct msg_receiver *r);
 /* Say goodbye to all that are connected, and wait a little until they know. */
 void caller_leave(struct msg_receiver *r);
 /* The stream loses its place. */

@@ -222,6 +222,23 @@ static inline bool msg_recover_in_order(
 	       !recover->paused && frame->flags == MSG_FRAME_RELIABLE;
 }
 
+/* The same: whether one whole message of this sequence is what follows. */
+static inline bool msg_recover_follows(
+	const struct msg_recover *recover, uint64_t sequence)
+{
+	return recover->calm && sequence == recover->sequence &&
+	       recover->offset == 0 && recover->lost == 0;
+}
+
+/* A frame of which both hold has been delivered. */
+static inline void msg_recover_pass(struct msg_recover *recover)
+{
+	recover->sequence++;
+	recover->top = ++recover->next;
+	if (recover->next >= recover->report_at)
+		recover->deadline = 0;
+}
+
 enum msg_recover_verdict {
 	MSG_RECOVER_DELIVER, /* Call msg_recover_deliver, then deliver. */
 	MSG_RECOVER_HELD,    /* The token comes back from next(). */
