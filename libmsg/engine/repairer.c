@@ -671,7 +671,7 @@ static uint64_t look_interval(
 	if (asked || msg_repairer_is_read(r, now))
 		return LOOK_BUSY_NS;
 	/* Who reads large messages is served by these looks. */
-	return r->session && !r->show ? LOOK_CONNECTED_NS : LOOK_CALM_NS;
+	return msg_repairer_is_calm(r) ? LOOK_CONNECTED_NS : LOOK_CALM_NS;
 }
 
 int msg_repairer_turn(struct msg_repairer *r, uint64_t now)

@@ -257,6 +257,12 @@ static inline void msg_repairer_wake(struct msg_repairer *repairer)
 		msg_repairer_wake_slowly(repairer);
 }
 
+/* Whether it is all by connections, and nobody reads what this process must serve. */
+static inline bool msg_repairer_is_calm(const struct msg_repairer *repairer)
+{
+	return repairer->session && !repairer->show;
+}
+
 /* Whether the source should turn it again. */
 static inline bool msg_repairer_is_due(
 	const struct msg_repairer *repairer, uint64_t now)

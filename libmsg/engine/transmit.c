@@ -177,7 +177,23 @@ static uint8_t *header_place(const struct msg_transmitter *t)
 	       (size_t)(t->flight_head & t->flight_mask) * HEADER_STRIDE;
 }
 
-/* Post one frame of `slot`; takes a reference for as long as it flies. */
+/* It is on its way; takes a reference for as long as it flies. */
+MSG_LENDER_INLINE void left(struct msg_transmitter *t,
+	const struct msg_link_send *send, uint32_t slot)
+{
+	t->flight[t->flight_head & t->flight_mask] = slot;
+	msg_transmit_hold(&t->lender.pool, slot);
+	t->flight_head++;
+	t->unflushed = send->more ? t->unflushed + 1 : 0;
+	transmit_count(t, MSG_COUNTER_FRAMES, 1);
+	MSG_PROBE2(frame_out, send->iov[0].iov_base, send->iov_count);
+	if (t->repairer) {
+		transmit_posted(t);
+		transmit_serve(t);
+	}
+}
+
+/* Post one frame of `slot`. */
 MSG_LENDER_INLINE int post_here(struct msg_transmitter *t,
 	struct msg_link_send *send, uint32_t slot, bool more)
 {
@@ -198,16 +214,7 @@ MSG_LENDER_INLINE int post_here(struct msg_transmitter *t,
 	}
 	if (result < 0)
 		goto fail;
-	t->flight[t->flight_head & t->flight_mask] = slot;
-	msg_transmit_hold(&t->lender.pool, slot);
-	t->flight_head++;
-	t->unflushed = send->more ? t->unflushed + 1 : 0;
-	transmit_count(t, MSG_COUNTER_FRAMES, 1);
-	MSG_PROBE2(frame_out, send->iov[0].iov_base, send->iov_count);
-	if (t->repairer) {
-		transmit_posted(t);
-		transmit_serve(t);
-	}
+	left(t, send, slot);
 	return 0;
 fail:
 	if (!t->repairer)
@@ -273,6 +280,27 @@ static APART void remember_single(struct msg_transmitter *t, uint8_t *header,
 	transmit_remember(t, header, &frame, more);
 }
 
+/* The message of `bytes` leaves first and is remembered then. */
+static APART int post_first(struct msg_transmitter *t, struct msg_link_send *send,
+	uint32_t slot, uint32_t bytes)
+{
+	struct msg_history_frame frame = {
+		.sequence = t->lender.sequence,
+		.slot = slot,
+		.bytes = bytes,
+		.messages = 1,
+		.type = MSG_FRAME_SINGLE,
+	};
+
+	send->group = t->group;
+	send->token = t->flight_head;
+	/* It is remembered, whatever became of it; here it is tried again. */
+	if (transmit_post_first(t, send, &frame) < 0)
+		return post_here(t, send, slot, false);
+	left(t, send, slot);
+	return 0;
+}
+
 static APART void remember_part(struct msg_transmitter *t, uint8_t *header,
 	uint32_t slot, const struct msg_fragment *part)
 {
@@ -331,10 +359,13 @@ static int post_single(struct msg_transmitter *t, uint32_t slot, uint32_t bytes,
 			  MSG_FRAME_HEADER_BYTES;
 
 	write_header(t, header, MSG_FRAME_SINGLE, bytes, sequence);
-	if (t->repairer)
-		remember_single(t, header, slot, 0, bytes, more);
 	send.iov[0].iov_base = header;
 	send.iov[0].iov_len = MSG_FRAME_HEADER_BYTES + bytes;
+	if (t->repairer) {
+		if (transmit_posts_first(t) && await_place(t) == 0)
+			return post_first(t, &send, slot, bytes);
+		remember_single(t, header, slot, 0, bytes, more);
+	}
 	return post_here(t, &send, slot, more);
 }
 

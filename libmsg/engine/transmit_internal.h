@@ -7,6 +7,7 @@
 #ifndef MSG_ENGINE_TRANSMIT_INTERNAL_H
 #define MSG_ENGINE_TRANSMIT_INTERNAL_H
 
+#include "base/clock.h"
 #include "engine/transmit.h"
 
 static inline void transmit_count(
@@ -45,6 +46,19 @@ void transmit_keep_close(struct msg_transmitter *t);
  * header says that it can be had again.  `more`: it may wait for a flush. */
 void transmit_remember(struct msg_transmitter *t, uint8_t *header,
 	const struct msg_history_frame *frame, bool more);
+
+/* Whether a lone message leaves first and is remembered then, which is that much less
+ * between it and its reader.  Who serves repairs beside us would be kept out while it
+ * is posted. */
+static inline bool transmit_posts_first(const struct msg_transmitter *t)
+{
+	return t->options.connected && !t->repairer->threaded;
+}
+
+/* Both, with nobody let in between: so no report is about a frame unknown.  As `send` of
+ * a link. */
+int transmit_post_first(struct msg_transmitter *t, struct msg_link_send *send,
+	const struct msg_history_frame *frame);
 
 /* As find_slot of a reliable topic's exit. */
 int transmit_find_kept(struct msg_lender *lender, uint32_t *slot);
@@ -109,8 +123,9 @@ static inline void transmit_posted(struct msg_transmitter *t)
 /* See what receivers say, now and then. */
 static inline void transmit_serve(struct msg_transmitter *t)
 {
+	/* Of the coarse clock, `now` is a tick old. */
 	if (msg_repairer_is_due(t->repairer, t->now))
-		msg_repairer_progress(t->repairer, t->now);
+		msg_repairer_progress(t->repairer, msg_clock_ns());
 }
 
 #endif

@@ -194,12 +194,13 @@ static void make_room(struct msg_transmitter *t)
 			sched_yield();
 }
 
-/* A thread that serves repairs reads the precise clock itself. */
-static void look_at_clock(struct msg_transmitter *t)
+/* A thread that serves repairs reads the precise clock itself; and of connections none
+ * are asked for, so that a look each tick is often enough. */
+MSG_LENDER_INLINE void look_at_clock(struct msg_transmitter *t)
 {
 	uint64_t before = t->now;
 
-	if (t->repairer->threaded) {
+	if (t->repairer->threaded || msg_repairer_is_calm(t->repairer)) {
 		t->now = msg_clock_coarse_ns();
 		return;
 	}
@@ -226,21 +227,23 @@ static void fetch_ahead(const struct msg_transmit_pool *pool, uint32_t bytes)
 		__builtin_prefetch(next + at, 1);
 }
 
-void transmit_remember(struct msg_transmitter *t, uint8_t *header,
-	const struct msg_history_frame *frame, bool more)
+static inline void note_time(struct msg_transmitter *t)
 {
-	struct msg_repairer *r = t->repairer;
-	uint32_t bytes = MSG_FRAME_HEADER_BYTES + frame->bytes + frame->table;
-
-	msg_frame_number(header, (uint32_t)t->history.next);
-	if (frame->type == MSG_FRAME_FRAGMENT)
-		bytes += MSG_FRAGMENT_HEADER_BYTES;
 	if (t->blind > 0)
 		t->blind--;
 	else
 		look_at_clock(t);
-	fetch_ahead(&t->lender.pool, frame->bytes);
-	msg_repairer_enter(r);
+}
+
+/* Inside the gate. */
+MSG_LENDER_INLINE void keep(
+	struct msg_transmitter *t, const struct msg_history_frame *frame, bool more)
+{
+	struct msg_repairer *r = t->repairer;
+	uint32_t bytes = MSG_FRAME_HEADER_BYTES + frame->bytes + frame->table;
+
+	if (frame->type == MSG_FRAME_FRAGMENT)
+		bytes += MSG_FRAGMENT_HEADER_BYTES;
 	if (msg_history_is_full(&t->history))
 		make_room(t);
 	while (is_old(t) && forget(t, msg_repairer_needed(r)))
@@ -248,8 +251,37 @@ void transmit_remember(struct msg_transmitter *t, uint8_t *header,
 	msg_history_add(&t->history, frame, t->now);
 	msg_repairer_sent(r, bytes);
 	r->held = more;
+}
+
+void transmit_remember(struct msg_transmitter *t, uint8_t *header,
+	const struct msg_history_frame *frame, bool more)
+{
+	struct msg_repairer *r = t->repairer;
+
+	msg_frame_number(header, (uint32_t)t->history.next);
+	note_time(t);
+	fetch_ahead(&t->lender.pool, frame->bytes);
+	msg_repairer_enter(r);
+	keep(t, frame, more);
 	atomic_store_explicit(&r->posting, true, memory_order_relaxed);
 	msg_repairer_leave(r);
+}
+
+int transmit_post_first(struct msg_transmitter *t, struct msg_link_send *send,
+	const struct msg_history_frame *frame)
+{
+	struct msg_repairer *r = t->repairer;
+	int result;
+
+	msg_frame_number(send->iov[0].iov_base, (uint32_t)t->history.next);
+	msg_repairer_enter(r);
+	result = t->link->ops->send(t->link, send);
+	note_time(t);
+	keep(t, frame, false);
+	atomic_store_explicit(&r->posting, result < 0, memory_order_relaxed);
+	msg_repairer_leave(r);
+	fetch_ahead(&t->lender.pool, frame->bytes);
+	return result;
 }
 
 int transmit_flushed(struct msg_transmitter *t, int result)
