@@ -2,12 +2,13 @@
 /*
  * cost.c - instructions of ours per message: what callgrind counts.
  *
- *     MSG_MODULE_DIR=... cost BATCH COUNT [reliable]
+ *     MSG_MODULE_DIR=... cost BATCH COUNT [reliable|rc]
  *
  * Sends COUNT messages of 64 bytes in batches, taking each batch back before
- * the next.  callgrind collects inside cost_publish or inside cost_receive,
- * whichever --toggle-collect names; the warm-up runs through twins of them.
- * Neighbours: null_link.c, cost.sh.  Test: perf.cost.
+ * the next; of an rc topic also in vain behind each, as who waits does.
+ * callgrind collects inside cost_publish, cost_receive or cost_wait, whichever
+ * --toggle-collect names; the warm-up runs through twins of them.
+ * Neighbours: null_link.c, null_channel.c, cost.sh.  Test: perf.cost.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -15,10 +16,12 @@
 #include <string.h>
 
 #include <msg/msg.h>
+#include <msg/stats.h>
 
 #define BYTES 64
 #define BATCH_MAX 64
 #define WARM 2000
+#define CONNECT_TURNS 10000000
 
 /* Kept apart by the compiler, since callgrind looks for them by name. */
 #ifdef __clang__
@@ -29,6 +32,7 @@
 
 void cost_publish(struct msg_publisher *publisher, int batch);
 void cost_receive(struct msg_subscriber *subscriber, int batch);
+void cost_wait(struct msg_subscriber *subscriber, int batch);
 
 __attribute__((noreturn)) static void broken(const char *what)
 {
@@ -63,6 +67,16 @@ static inline __attribute__((always_inline)) void receive(
 	msg_subscriber_release(subscriber, views, n);
 }
 
+static inline __attribute__((always_inline)) void wait_for(
+	struct msg_subscriber *subscriber, int batch)
+{
+	struct msg_view views[BATCH_MAX];
+
+	for (int i = 0; i < batch; i++)
+		if (msg_subscriber_take(subscriber, views, BATCH_MAX) != 0)
+			broken("take");
+}
+
 APART void cost_publish(struct msg_publisher *publisher, int batch)
 {
 	publish(publisher, batch);
@@ -73,13 +87,38 @@ APART void cost_receive(struct msg_subscriber *subscriber, int batch)
 	receive(subscriber, batch);
 }
 
+APART void cost_wait(struct msg_subscriber *subscriber, int batch)
+{
+	wait_for(subscriber, batch);
+}
+
 static APART void warm_up(struct msg_publisher *publisher,
-	struct msg_subscriber *subscriber, int batch)
+	struct msg_subscriber *subscriber, int batch, bool waits)
 {
 	for (int i = 0; i < WARM; i++) {
 		publish(publisher, batch);
 		receive(subscriber, batch);
+		if (waits)
+			wait_for(subscriber, batch);
 	}
+}
+
+/* Until a connected topic's two have each other. */
+static void meet(struct msg_node *node, struct msg_publisher *publisher,
+	struct msg_subscriber *subscriber)
+{
+	struct msg_view view;
+
+	for (int i = 0; i < CONNECT_TURNS; i++) {
+		if (msg_subscriber_take(subscriber, &view, 1) != 0)
+			break;
+		msg_node_progress(node);
+		if (msg_publisher_counter(publisher, MSG_COUNTER_CONNECTED) > 0 &&
+			msg_subscriber_counter(
+				subscriber, MSG_COUNTER_PROBES) > 0)
+			return;
+	}
+	broken("connect");
 }
 
 int main(int argc, char **argv)
@@ -92,10 +131,11 @@ int main(int argc, char **argv)
 	struct msg_publisher *publisher;
 	struct msg_subscriber *subscriber;
 	bool reliable = argc > 3 && strcmp(argv[3], "reliable") == 0;
+	bool rc = argc > 3 && strcmp(argv[3], "rc") == 0;
 	struct msg_node *node;
 
 	if (batch < 1 || batch > BATCH_MAX || count < batch) {
-		fprintf(stderr, "usage: %s BATCH COUNT [reliable]\n", argv[0]);
+		fprintf(stderr, "usage: %s BATCH COUNT [reliable|rc]\n", argv[0]);
 		return 2;
 	}
 	options.announce_ms = 60000; /* The once-a-second is not counted. */
@@ -103,14 +143,20 @@ int main(int argc, char **argv)
 	in.buffer_count = 256;
 	if (reliable)
 		out.reliability = MSG_RELIABILITY_RELIABLE;
+	if (rc)
+		out.reliability = in.reliability = MSG_RELIABILITY_RC;
 	if (msg_node_open(&options, &node) < 0 ||
 		msg_subscriber_open(node, &in, &subscriber) < 0 ||
 		msg_publisher_open(node, &out, &publisher) < 0)
 		broken("open");
-	warm_up(publisher, subscriber, batch);
+	if (rc)
+		meet(node, publisher, subscriber);
+	warm_up(publisher, subscriber, batch, rc);
 	for (int i = 0; i < count / batch; i++) {
 		cost_publish(publisher, batch);
 		cost_receive(subscriber, batch);
+		if (rc)
+			cost_wait(subscriber, batch);
 	}
 	msg_publisher_close(publisher);
 	msg_subscriber_close(subscriber);

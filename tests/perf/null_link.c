@@ -8,7 +8,8 @@
  * kernel in it and no queue, so that what remains to be counted is libmsg.  It
  * is a shared object of its own, so that callgrind can tell its instructions
  * from libmsg's.
- * Neighbours: cost.c, cost.sh.  Test: perf.cost.
+ * Neighbours: null_channel.c, which is the other half of the module; cost.c,
+ * cost.sh.  Test: perf.cost.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #include "link/link.h"
+#include "null.h"
 
 #define LINKS_MAX 8
 #define GROUPS_MAX 64
@@ -89,31 +91,15 @@ static void push(
 		(struct msg_link_event){type, token, bytes, 0};
 }
 
-/* Word by word and volatile, so that it stays here: memcpy would be counted as
- * the C library's, which libmsg uses as well. */
-static void copy(uint8_t *to, const uint8_t *from, size_t bytes)
-{
-	for (; bytes >= 8; bytes -= 8, to += 8, from += 8)
-		*(volatile uint64_t *)(void *)to =
-			*(const uint64_t *)(const void *)from;
-	for (; bytes > 0; bytes--)
-		*(volatile uint8_t *)to++ = *from++;
-}
-
 static void deliver(struct null_link *l, const struct msg_link_send *send)
 {
 	struct posted *to;
-	uint32_t bytes = 0;
 
 	if (l->posted_head == l->posted_tail)
 		return;
 	to = &l->posted[l->posted_tail++ & l->posted_mask];
-	for (uint32_t i = 0; i < send->iov_count; i++) {
-		copy((uint8_t *)to->buffer + bytes, send->iov[i].iov_base,
-			send->iov[i].iov_len);
-		bytes += (uint32_t)send->iov[i].iov_len;
-	}
-	push(l, MSG_LINK_RECEIVED, to->token, bytes);
+	push(l, MSG_LINK_RECEIVED, to->token,
+		null_gather(to->buffer, send->iov, send->iov_count));
 }
 
 static int null_send(struct msg_link *link, const struct msg_link_send *send)
@@ -199,23 +185,14 @@ static const struct msg_link_ops ops = {
 	.close = null_close,
 };
 
-static uint32_t power_of_two(uint32_t least)
-{
-	uint32_t size = 1;
-
-	while (size < least)
-		size *= 2;
-	return size;
-}
-
 static int null_open(struct msg_link_domain *domain,
 	const struct msg_link_options *options, struct msg_link **link,
 	char *text)
 {
 	struct null_link *l = calloc(1, sizeof *l);
-	uint32_t posted = power_of_two(options->receive_count + 1);
+	uint32_t posted = null_power_of_two(options->receive_count + 1);
 	uint32_t events =
-		power_of_two(options->receive_count + options->send_count + 1);
+		null_power_of_two(options->receive_count + options->send_count + 1);
 	int place = 0;
 
 	(void)domain;
