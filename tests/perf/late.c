@@ -3,10 +3,10 @@
  * late.c - how long a late joiner takes to have what was sent before it came.
  *
  *     perf_late [--interface IF | --device NAME] [--bytes N] [--count N]
- *         [--rounds N] [--fifo] [--rc] [--publisher SOCKET] [--subscriber SOCKET]
+ *         [--rounds N] [--fifo] [--batch N] [--rc] [--publisher SOCKET] [--subscriber SOCKET]
  *
  * A publisher of its own process has sent COUNT messages of a reliable topic, in
- * batches of 32, and sleeps; a thread of its node serves who asks.  A subscriber
+ * batches (of 32), and sleeps; a thread of its node serves who asks.  A subscriber
  * opens the topic with a wish for all of them and takes them.  In turns with it:
  *
  *     copy   the same bytes from one buffer to another, message by message
@@ -36,11 +36,12 @@
 #include <msg/msg.h>
 #include <msg/stats.h>
 
-#define BATCH 32u
+#define BATCH_MAX 1000u
 #define VIEWS 64
 #define LIMIT_NS 20000000000u
 #define BYTES_MAX 8192u
 #define COUNT_MAX 1000000u
+#define SEGMENTS 64 /* Of 256 bytes, the smallest frame: 8192 and more. */
 #define CONNECTED_BYTES 16384u /* Of a batch, by connections. */
 
 static struct {
@@ -51,9 +52,11 @@ static struct {
 	uint32_t rounds;
 	bool fifo;
 	bool rc;
+	uint32_t batch;
 	const char *publisher; /* The sockets of brokers, or NULL. */
 	const char *subscriber;
-} plan = {.interface = "lo", .bytes = 64, .count = 100000, .rounds = 3};
+} plan = {.interface = "lo", .bytes = 64, .count = 100000, .rounds = 3,
+	.batch = 32};
 
 /* Another each round: a broker may still serve the publisher of the last one. */
 static char topic[32];
@@ -115,9 +118,11 @@ static struct msg_publisher *open_publisher(struct msg_node *node)
 	bytes = plan.rc ? CONNECTED_BYTES : info.frame_bytes;
 	/* A slot a frame, and a frame holds a batch if it can. */
 	each = (bytes - 64) / (plan.bytes + 16);
-	each = each < BATCH ? each > 0 ? each : 1 : BATCH;
-	frames = (plan.count / BATCH + 1) * ((BATCH + each - 1) / each) + 64;
+	each = each < plan.batch ? each > 0 ? each : 1 : plan.batch;
+	frames = (plan.count / plan.batch + 1) * ((plan.batch + each - 1) / each) + 64;
 	o.topic = topic;
+	/* More than a frame has, perhaps. */
+	o.message_bytes_max = plan.bytes;
 	o.reliability = plan.rc ? MSG_RELIABILITY_RC
 				: MSG_RELIABILITY_RELIABLE;
 	o.flow = MSG_FLOW_MIN;
@@ -138,7 +143,7 @@ static void publish_all(struct msg_publisher *publisher)
 			sched_yield();
 		must(result, "loan");
 		memset(loan.data, (int)i, plan.bytes);
-		must(i % BATCH ? msg_publisher_queue(
+		must(i % plan.batch ? msg_publisher_queue(
 					 publisher, &loan, plan.bytes)
 			       : msg_publisher_send(
 					 publisher, &loan, plan.bytes),
@@ -276,12 +281,23 @@ static struct msg_subscriber *open_subscriber(
 	return subscriber;
 }
 
-static void check(const struct msg_view *view, uint64_t number)
+/* Of a view of any number of segments. */
+static uint8_t last_byte(
+	struct msg_subscriber *subscriber, const struct msg_view *view)
+{
+	struct msg_segment all[SEGMENTS];
+	int n = msg_subscriber_segments(subscriber, view, all, SEGMENTS);
+
+	must(n, "segments");
+	return ((const uint8_t *)all[n - 1].data)[all[n - 1].bytes - 1];
+}
+
+static void check(struct msg_subscriber *subscriber,
+	const struct msg_view *view, uint64_t number)
 {
 	if (view->lost_before == 0 && view->sequence == number &&
 		view->bytes == plan.bytes &&
-		((const uint8_t *)view->data)[plan.bytes - 1] ==
-			(uint8_t)(number + 1))
+		last_byte(subscriber, view) == (uint8_t)(number + 1))
 		return;
 	fprintf(stderr, "perf_late: message %llu instead of %llu, %llu lost\n",
 		(unsigned long long)view->sequence, (unsigned long long)number,
@@ -300,7 +316,7 @@ static uint64_t take_all(struct msg_subscriber *subscriber, uint64_t begin)
 
 		must(n, "take");
 		for (int i = 0; i < n; i++)
-			check(&views[i], taken + (uint64_t)i);
+			check(subscriber, &views[i], taken + (uint64_t)i);
 		msg_subscriber_release(subscriber, views, n);
 		taken += (uint64_t)n;
 		if (n > 0 && first == 0)
@@ -406,6 +422,7 @@ static bool parse(int argc, char **argv)
 		{"count", required_argument, NULL, 'c'},
 		{"rounds", required_argument, NULL, 'r'},
 		{"fifo", no_argument, NULL, 'f'},
+		{"batch", required_argument, NULL, 'B'},
 		{"rc", no_argument, NULL, 'R'},
 		{"publisher", required_argument, NULL, 'p'},
 		{"subscriber", required_argument, NULL, 's'}, {NULL, 0, NULL, 0}};
@@ -424,6 +441,8 @@ static bool parse(int argc, char **argv)
 			plan.rounds = (uint32_t)strtoul(optarg, NULL, 0);
 		else if (option == 'f')
 			plan.fifo = true;
+		else if (option == 'B')
+			plan.batch = (uint32_t)strtoul(optarg, NULL, 0);
 		else if (option == 'R')
 			plan.rc = true;
 		else if (option == 'p')
@@ -433,7 +452,8 @@ static bool parse(int argc, char **argv)
 		else
 			return false;
 	return optind == argc && plan.bytes >= 1 && plan.bytes <= BYTES_MAX &&
-	       plan.count >= 1 && plan.count <= COUNT_MAX && plan.rounds >= 1;
+	       plan.count >= 1 && plan.count <= COUNT_MAX && plan.rounds >= 1 &&
+	       plan.batch >= 1 && plan.batch <= BATCH_MAX;
 }
 
 int main(int argc, char **argv)
