@@ -9,6 +9,7 @@
 #define EVENTS 32
 #define STAGING_BYTES                                                          \
 	(MSG_SHELF_HEAD_BYTES + MSG_FETCH_FRAMES * MSG_SHELF_PLACE_BYTES)
+#define CHUNKS_AT ((size_t)MSG_FETCH_ITEMS * STAGING_BYTES)
 #define FLOOR_BYTES 8u
 /* A connection that is not used for so long goes; and one that came to nothing
  * is not tried again for as long. */
@@ -27,8 +28,9 @@ int msg_fetch_open(struct msg_fetch *f, const struct msg_fetch_options *o)
 	f->channels = o->channels;
 	f->give_up_ns = o->give_up_ns;
 	f->deadline = UINT64_MAX;
-	result = msg_region_open(
-		&f->staging, (size_t)MSG_FETCH_ITEMS * STAGING_BYTES);
+	f->chunks = UINT32_MAX >> (32 - MSG_FETCH_CHUNKS);
+	result = msg_region_open(&f->staging,
+		CHUNKS_AT + MSG_FETCH_CHUNKS * MSG_FETCH_CHUNK_BYTES);
 	if (result < 0)
 		return result;
 	result = f->channels->ops->share(f->channels, f->staging.base,
@@ -65,6 +67,11 @@ static uint32_t number_of(
 static uint8_t *staging(const struct msg_fetch *f, const struct msg_fetch_item *it)
 {
 	return f->staging.base + (size_t)number_of(f, it) * STAGING_BYTES;
+}
+
+static uint8_t *chunk_at(const struct msg_fetch *f, uint32_t at)
+{
+	return f->staging.base + CHUNKS_AT + at;
 }
 
 static void hang_up(struct msg_fetch *f, struct msg_fetch_item *it)
@@ -111,14 +118,21 @@ static uint32_t take_slot(struct msg_receiver *r)
 	return slot;
 }
 
-/* Nothing is under way: its slots are ours again. */
+void fetch_put_slot(struct msg_receiver *r, struct msg_fetch_frame *frame)
+{
+	if (frame->slot == MSG_RECEIVE_NONE)
+		return;
+	msg_receive_put(&r->pool, frame->slot);
+	frame->slot = MSG_RECEIVE_NONE;
+	r->fetch->held--;
+}
+
+/* Nothing is under way: its slots and chunks are ours again. */
 static void put_slots(struct msg_receiver *r, struct msg_fetch_item *it)
 {
 	for (uint32_t i = 0; i < it->count; i++)
-		if (it->frames[i].slot != MSG_RECEIVE_NONE) {
-			msg_receive_put(&r->pool, it->frames[i].slot);
-			r->fetch->held--;
-		}
+		fetch_put_slot(r, &it->frames[i]);
+	fetch_forget_plan(r->fetch, it);
 	it->count = 0;
 	it->step = MSG_FETCH_REST;
 }
@@ -215,45 +229,32 @@ static void look_at_places(struct msg_receiver *r, struct msg_fetch_item *it)
 			    (uint32_t)it->from + i, r->options.frame_bytes))
 			frame->slot = take_slot(r);
 	}
+	fetch_plan(r, it);
 	it->next = 0;
 	it->step = MSG_FETCH_BYTES;
 }
 
-/* Half a frame: its bytes, or its table; false: not now. */
-static bool read_half(struct msg_receiver *r, struct msg_fetch_item *it,
-	const struct msg_fetch_frame *frame, bool table)
+static bool read_range(struct msg_fetch *f, struct msg_fetch_item *it,
+	const struct msg_fetch_range *range)
 {
-	const struct msg_shelf_place *place = &frame->place;
+	const struct msg_shelf *shelf = &it->shelf;
 	struct msg_channel_read read = {
-		.into = receive_frame(r, frame->slot) +
-			msg_shelf_front_bytes(place->type),
-		.bytes = place->bytes,
-		.address = it->shelf.slots + place->begin,
-		.key = it->shelf.slots_key,
+		.into = chunk_at(f, range->at),
+		.bytes = range->bytes,
+		.address = range->begin +
+			   (range->inside ? shelf->catalogue : shelf->slots),
+		.key = range->inside ? shelf->catalogue_key : shelf->slots_key,
+		.region = &f->region,
 	};
 
-	if (place->inside) {
-		read.address = it->shelf.catalogue + place->begin;
-		read.key = it->shelf.catalogue_key;
-	}
-	if (table) {
-		read.into = (uint8_t *)read.into + place->bytes;
-		read.bytes = place->table;
-		read.address += place->table_begin;
-	}
-	return read.bytes == 0 || read_from(r->fetch, it, &read);
+	return read_from(f, it, &read);
 }
 
-static void read_bytes(struct msg_receiver *r, struct msg_fetch_item *it)
+static void read_ranges(struct msg_fetch *f, struct msg_fetch_item *it)
 {
-	for (; it->next < 2 * it->count && it->out < MSG_FETCH_READS;
-		it->next++) {
-		const struct msg_fetch_frame *frame = &it->frames[it->next / 2];
-
-		if (frame->slot != MSG_RECEIVE_NONE &&
-			!read_half(r, it, frame, it->next & 1))
-			return;
-	}
+	while (it->next < it->range_count && it->out < MSG_FETCH_READS &&
+		read_range(f, it, &it->ranges[it->next]))
+		it->next++;
 }
 
 static bool read_floor(struct msg_fetch *f, struct msg_fetch_item *it)
@@ -274,8 +275,14 @@ static bool read_floor(struct msg_fetch *f, struct msg_fetch_item *it)
 static void hand_on(struct msg_receiver *r, const struct msg_stream *s,
 	const struct msg_fetch_frame *frame)
 {
-	msg_shelf_front(receive_frame(r, frame->slot), &frame->place, s->tag,
-		s->publisher, s->recover.serial);
+	const struct msg_shelf_place *place = &frame->place;
+	uint8_t *data = receive_frame(r, frame->slot);
+
+	data += msg_shelf_front(
+		data, place, s->tag, s->publisher, s->recover.serial);
+	memcpy(data, chunk_at(r->fetch, frame->at[0]), place->bytes);
+	memcpy(data + place->bytes, chunk_at(r->fetch, frame->at[1]),
+		place->table);
 	if (!receive_aside(r, frame->slot, msg_shelf_frame_bytes(&frame->place),
 		    RECEIVE_NO_CALL))
 		msg_receive_put(&r->pool, frame->slot);
@@ -381,11 +388,11 @@ static uint64_t step(
 			look_at_places(r, it);
 	}
 	if (it->step == MSG_FETCH_BYTES)
-		read_bytes(r, it);
+		read_ranges(r->fetch, it);
 	if (it->out == 0 && it->step == MSG_FETCH_FLOOR)
 		look_at_floor(r, it, now);
 	else if (it->out == 0 && it->step == MSG_FETCH_BYTES &&
-		 it->next == 2 * it->count && read_floor(r->fetch, it))
+		 it->next == it->range_count && read_floor(r->fetch, it))
 		it->step = MSG_FETCH_FLOOR;
 	if (it->line != MSG_FETCH_CONNECTED)
 		return UINT64_MAX;

@@ -2,8 +2,8 @@
 /*
  * fetch.h - much of a history at once, read from where its publisher keeps it.
  *
- *     much is missing ─> connection ─> places of the next frames ─> their bytes,
- *     each into a slot of its own ─> the floor ─> as if they were repairs
+ *     much is missing ─> connection ─> places of the next frames ─> their bytes, many
+ *     frames a read ─> the floor ─> each into its slot, as if they were repairs
  *
  * Who comes late, or was away for long, lacks more frames than a few questions
  * cover.  Where the publisher said by which connection its history is read
@@ -36,6 +36,9 @@
 #define MSG_FETCH_FRAMES 128u /* At a time, of each. */
 #define MSG_FETCH_READS 128u  /* Under way, of each. */
 #define MSG_FETCH_SLOTS 256u /* Buffers for all of them, beside the others. */
+/* What is read lies here first; one publisher has half of them at most. */
+#define MSG_FETCH_CHUNKS 16u
+#define MSG_FETCH_CHUNK_BYTES 65536u
 /* So many frames are worth a connection. */
 #define MSG_FETCH_WORTH 256u
 
@@ -55,7 +58,16 @@ enum msg_fetch_step {
 
 struct msg_fetch_frame {
 	struct msg_shelf_place place;
-	uint32_t slot; /* Or MSG_RECEIVE_NONE. */
+	uint32_t slot;  /* Or MSG_RECEIVE_NONE. */
+	uint32_t at[2]; /* Its bytes, its table: where in the chunks. */
+};
+
+/* One read. */
+struct msg_fetch_range {
+	uint64_t begin; /* As that of a place. */
+	uint32_t bytes;
+	uint32_t at; /* In the chunks. */
+	bool inside; /* As that of a place. */
 };
 
 struct msg_fetch_item {
@@ -66,21 +78,25 @@ struct msg_fetch_item {
 	struct msg_shelf shelf;
 	uint64_t from;     /* These frames, … */
 	uint32_t count;    /* … so many. */
-	uint32_t next;     /* Asked for: places, or halves of frames, which
-	                      are bytes and table. */
+	uint32_t next;     /* Asked for: places, or ranges. */
 	uint32_t out;      /* Reads under way. */
 	uint64_t moved_ns; /* When something came last. */
 	uint64_t again_ns; /* Look, or hang up, not before. */
+	uint32_t chunks;   /* Its bits. */
+	uint32_t range_count;
 	struct msg_fetch_frame frames[MSG_FETCH_FRAMES];
+	struct msg_fetch_range ranges[2 * MSG_FETCH_FRAMES];
 };
 
 struct msg_fetch {
 	struct msg_channels *channels; /* The caller's; outlives us. */
-	struct msg_region staging;     /* Places and floors, of each item. */
+	struct msg_region staging;     /* Places and floors of each item, and
+	                                  chunks. */
 	struct msg_channel_region region;
 	uint64_t give_up_ns;
 	uint32_t busy; /* Items that read, or want to. */
 	uint32_t held; /* Slots, in frames. */
+	uint32_t chunks; /* That are free, a bit each. */
 	bool look;     /* Something may have come though none does. */
 	uint64_t deadline;
 	struct msg_fetch_item items[MSG_FETCH_ITEMS];

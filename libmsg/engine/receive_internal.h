@@ -233,6 +233,12 @@ void fetch_wish(struct msg_receiver *r, struct msg_stream *s);
 void fetch_stop(struct msg_receiver *r, struct msg_stream *s);
 /* One turn; how many events, or FABRIC. */
 int fetch_turn(struct msg_receiver *r);
+/* Its slot is free again, if it has one. */
+void fetch_put_slot(struct msg_receiver *r, struct msg_fetch_frame *frame);
+/* fetch_plan.c: which reads bring the frames that have slots; those for which there
+ * is no room have none any more. */
+void fetch_plan(struct msg_receiver *r, struct msg_fetch_item *it);
+void fetch_forget_plan(struct msg_fetch *f, struct msg_fetch_item *it);
 
 /* ---- happen.c ---------------------------------------------------------- */
 
