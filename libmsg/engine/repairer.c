@@ -26,6 +26,8 @@
 #define LOOK_CALM_NS (50 * MSG_NS_PER_US)
 #define LOOK_BUSY_NS (5 * MSG_NS_PER_US)
 #define LOOK_CONNECTED_NS (500 * MSG_NS_PER_US)
+/* A look for who connects to read a history is some system calls. */
+#define LOOK_SHELF_NS MSG_NS_PER_MS
 /* When a frame that is being sent is looked for again. */
 #define POSTING_NS (20 * MSG_NS_PER_US)
 /* Between questions of a publisher that is short of slots. */
@@ -656,12 +658,25 @@ bool msg_repairer_wants(const struct msg_repairer *r, uint64_t frame,
 	return false;
 }
 
+/* A history is read only where the device serves who reads: then only those who
+ * connect are waiting for us. */
+static int turn_show(struct msg_repairer *r, uint64_t now)
+{
+	if (now < r->show->look_ns)
+		return 0;
+	if (r->show->bytes_max == 0)
+		r->show->look_ns = now + LOOK_SHELF_NS;
+	return msg_show_turn(r->show);
+}
+
 int msg_repairer_arm(struct msg_repairer *r)
 {
 	int result = r->link->ops->arm(r->link);
 
 	if (result == 0 && r->show)
 		result = r->show->channels->ops->arm(r->show->channels);
+	if (result != 0 && r->show)
+		r->show->look_ns = 0;
 	return result;
 }
 
@@ -680,7 +695,7 @@ int msg_repairer_turn(struct msg_repairer *r, uint64_t now)
 	int n = turn_link(r, now);
 
 	if (n >= 0 && r->show) {
-		int more = msg_show_turn(r->show);
+		int more = turn_show(r, now);
 
 		n = more < 0 ? more : n + more;
 	}

@@ -51,6 +51,7 @@ struct msg_show {
 	uint64_t young_ns;   /* So long after sending, all may want it. */
 	struct msg_reach reach;
 	const struct msg_history_shelf *shelf; /* Read by the same, or NULL. */
+	uint64_t look_ns; /* Who connects is looked for not before. */
 	uint8_t greeting[MSG_LARGE_GREETING_BYTES];
 	struct msg_show_message messages[MSG_LARGE_BUFFERS_MAX];
 };
