@@ -254,6 +254,10 @@ static bool relieve(struct msg_outbox *o)
 {
 	const struct msg_transmit_pool *pool = &o->lender.pool;
 	uint64_t now = msg_clock_coarse_ns();
+	/* Of what loans may have.  What a relay keeps is counted in entries, not
+	 * in slots, so one whose frames a slow device still has may hold them
+	 * all within what was agreed: no few views are to pay for that. */
+	uint64_t least = (o->loan_max - pool->loan_count) / 2;
 	uint32_t reader;
 
 	if (o->starved_ns == 0)
@@ -262,14 +266,14 @@ static bool relieve(struct msg_outbox *o)
 		pool->loan_count > o->loan_max / 2)
 		return false;
 	o->starved_ns = 0;
-	reader = msg_ring_hoarder(&o->ring);
+	reader = msg_ring_hoarder(&o->ring, least);
 	if (reader == MSG_RING_READERS_MAX)
 		return false;
 	/* Whoever all of us waited for may have given back since we looked last,
 	 * and so be no longer who holds most: he has been seen once more then. */
 	if (outbox_reclaim(o, has_slots))
 		return true;
-	if (msg_ring_hoarder(&o->ring) != reader)
+	if (msg_ring_hoarder(&o->ring, least) != reader)
 		return false;
 	msg_ring_evict(&o->ring, reader);
 	return outbox_reclaim(o, has_slots);

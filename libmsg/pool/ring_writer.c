@@ -449,10 +449,11 @@ bool msg_ring_make_room(struct msg_ring_writer *w, uint32_t count)
 	return w->head + count - w->tail <= size;
 }
 
-uint32_t msg_ring_hoarder(struct msg_ring_writer *w)
+uint32_t msg_ring_hoarder(struct msg_ring_writer *w, uint64_t least)
 {
 	uint32_t found = MSG_RING_READERS_MAX;
 	uint64_t most = 0;
+	uint64_t all = 0;
 
 	for (uint32_t k = 0; k < w->reader_top; k++) {
 		bool awaited = is_spared(w, &w->readers[k]);
@@ -466,6 +467,7 @@ uint32_t msg_ring_hoarder(struct msg_ring_writer *w)
 		in_hand = c.next - c.low + c.held_top;
 		in_hand -= in_hand < w->readers[k].keeps ? in_hand
 							 : w->readers[k].keeps;
+		all += awaited ? 0 : in_hand;
 		if (in_hand > most) {
 			most = in_hand;
 			/* As a relay, whose frames the device still has: nobody
@@ -473,7 +475,7 @@ uint32_t msg_ring_hoarder(struct msg_ring_writer *w)
 			found = awaited ? MSG_RING_READERS_MAX : k;
 		}
 	}
-	return found;
+	return all < least ? MSG_RING_READERS_MAX : found;
 }
 
 /* Of an entry that somebody has in hand: it is there, or a pin. */

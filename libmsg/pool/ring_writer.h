@@ -135,8 +135,9 @@ void msg_ring_vacate(struct msg_ring_writer *writer, uint32_t reader);
 void msg_ring_evict(struct msg_ring_writer *writer, uint32_t reader);
 
 /* The reader with most in hand.  MSG_RING_READERS_MAX: none has anything, or the
- * writer waits for one that has most, or has yet to take. */
-uint32_t msg_ring_hoarder(struct msg_ring_writer *writer);
+ * writer waits for one that has most, or has yet to take; or all that it does not
+ * wait for have fewer than `least` together, so what is short is not theirs. */
+uint32_t msg_ring_hoarder(struct msg_ring_writer *writer, uint64_t least);
 
 /* The same, by what `weight` says of each token in hand; what a reader has yet to
  * take is in nobody's. */

@@ -535,7 +535,8 @@ static void hand_out_all(void)
 
 	for (uint32_t k = 1; k < READERS; k++)
 		msg_ring_writer_remove(&lone.outbox.ring, k);
-	lone.outbox.lender.pool.free_count = 4; /* No more were there. */
+	/* No more were there. */
+	lone.outbox.lender.pool.free_count = lone.outbox.loan_max = 4;
 	while (msg_outbox_lend(&lone.outbox, 40, &loan) == 0) {
 		uint64_t sequence = msg_lender_next(&lone.outbox.lender);
 
@@ -579,6 +580,42 @@ START_TEST(who_holds_all_for_too_long_is_evicted)
 	ck_assert_int_eq(msg_outbox_lend(&lone.outbox, 40, &loan), 0);
 	ck_assert(msg_inbox_evicted(&lone.readers[0].inbox));
 	msg_outbox_abandon(&lone.outbox, &loan);
+	close_trial(&lone);
+}
+END_TEST
+
+/* Published until no slot is left: the relay has all of it on its way, and keeps more
+ * entries than that by agreement; a reader has one view. */
+START_TEST(nobody_pays_for_frames_that_the_device_still_has)
+{
+	struct reader *r = &lone.readers[0];
+	struct msg_loan loan;
+
+	open_trial(&lone, 3, MSG_RING_BLOCK);
+	lone.outbox.ring.readers[0].slow = MSG_RING_LAP;
+	msg_ring_writer_remove(&lone.outbox.ring, 2);
+	lone.outbox.ring.readers[1].keeps = lone.options.entry_count;
+	lone.outbox.lender.pool.free_count = lone.outbox.loan_max = 4;
+	while (msg_outbox_lend(&lone.outbox, 40, &loan) == 0) {
+		struct msg_view views[READERS];
+		uint64_t sequence = msg_lender_next(&lone.outbox.lender);
+
+		lone.lengths[sequence] = 40;
+		fill(loan.data, 40, sequence);
+		msg_outbox_send(&lone.outbox, &loan, 40);
+		ck_assert_int_eq(
+			msg_inbox_take(&lone.readers[1].inbox, views, 1), 1);
+		ck_assert_int_eq(msg_inbox_take(&r->inbox, &views[1], 1), 1);
+		if (sequence == 3)
+			r->held[r->held_count++] = views[1];
+		else
+			msg_inbox_release(&r->inbox, &views[1], 1);
+	}
+	ck_assert_uint_eq(r->held_count, 1);
+	usleep(150000);
+	ck_assert_int_eq(
+		msg_outbox_lend(&lone.outbox, 40, &loan), -MSG_ERROR_AGAIN);
+	ck_assert(!msg_inbox_evicted(&r->inbox));
 	close_trial(&lone);
 }
 END_TEST
@@ -788,6 +825,8 @@ int main(void)
 	tcase_add_test(
 		entries, who_gives_back_at_the_last_moment_is_not_evicted);
 	tcase_add_test(entries, who_holds_all_for_too_long_is_evicted);
+	tcase_add_test(
+		entries, nobody_pays_for_frames_that_the_device_still_has);
 	tcase_add_test(entries, who_is_awaited_may_hold_all_for_longer);
 	tcase_add_test(
 		entries, who_is_awaited_and_stops_is_lapped_in_the_end);

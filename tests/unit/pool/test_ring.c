@@ -224,14 +224,14 @@ START_TEST(nobody_is_thrown_out_for_one_that_is_waited_for)
 	open_ring(64);
 	add(0, HELD, MSG_RING_LAP);
 	add(1, HELD, MSG_RING_BLOCK);
-	ck_assert_uint_eq(msg_ring_hoarder(&writer), MSG_RING_READERS_MAX);
+	ck_assert_uint_eq(msg_ring_hoarder(&writer, 0), MSG_RING_READERS_MAX);
 	put_some(14);
 	take_some(0, 14);
 	/* It has yet to take. */
-	ck_assert_uint_eq(msg_ring_hoarder(&writer), MSG_RING_READERS_MAX);
+	ck_assert_uint_eq(msg_ring_hoarder(&writer, 0), MSG_RING_READERS_MAX);
 	take_some(1, 14);
 	settle(1);
-	ck_assert_uint_eq(msg_ring_hoarder(&writer), 0);
+	ck_assert_uint_eq(msg_ring_hoarder(&writer, 0), 0);
 	/* As a relay does, it takes what is there and has it on the way. */
 	settle(0);
 	put_some(14);
@@ -239,9 +239,9 @@ START_TEST(nobody_is_thrown_out_for_one_that_is_waited_for)
 	take_some(0, 10);
 	settle(0);
 	take_some(0, 4);
-	ck_assert_uint_eq(msg_ring_hoarder(&writer), MSG_RING_READERS_MAX);
+	ck_assert_uint_eq(msg_ring_hoarder(&writer, 0), MSG_RING_READERS_MAX);
 	settle(1);
-	ck_assert_uint_eq(msg_ring_hoarder(&writer), 0);
+	ck_assert_uint_eq(msg_ring_hoarder(&writer, 0), 0);
 	/* What it keeps by agreement is held against nobody. */
 	settle(0);
 	put_some(14);
@@ -249,9 +249,12 @@ START_TEST(nobody_is_thrown_out_for_one_that_is_waited_for)
 	take_some(0, 10);
 	settle(0);
 	take_some(0, 4);
-	ck_assert_uint_eq(msg_ring_hoarder(&writer), MSG_RING_READERS_MAX);
+	ck_assert_uint_eq(msg_ring_hoarder(&writer, 0), MSG_RING_READERS_MAX);
 	writer.readers[1].keeps = 12;
-	ck_assert_uint_eq(msg_ring_hoarder(&writer), 0);
+	ck_assert_uint_eq(msg_ring_hoarder(&writer, 0), 0);
+	/* So few are not what is short. */
+	ck_assert_uint_eq(msg_ring_hoarder(&writer, 4), 0);
+	ck_assert_uint_eq(msg_ring_hoarder(&writer, 5), MSG_RING_READERS_MAX);
 	close_ring();
 }
 END_TEST
