@@ -818,6 +818,11 @@ START_TEST(who_never_asks_reads_a_reliable_topic_as_any_other)
 	never = add_reader(&t, &s);
 	publish(&t);
 	settle(&t);
+	/* Who has not reported yet is waited for by nobody. */
+	for (int64_t limit = now_ns() + 30 * S;
+		msg_publisher_counter(t.publisher, MSG_COUNTER_REPORTS) == 0;
+		take_all(&t))
+		MUST(&t, now_ns() < limit);
 	memory_wire_reset(&bad);
 	while (t.sent < 2000)
 		publish(&t);
