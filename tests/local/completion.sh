@@ -49,7 +49,7 @@ completes 'check-config' broker ''
 # Topics of whoever announces, straight from the lane.
 export MSG_BROKER_POLICY=never XDG_RUNTIME_DIR=$work
 start pub "$MSG" pub -q done.direct --size 8 --rate 10 --count 300
-announced() { "$MSG" list -q --names --wait 0.3 | grep -q "$1"; }
+announced() { "$MSG" list -q --names --wait 1.5 | grep -q "$1"; }
 await 10 announced done.direct
 begin=$(date +%s%N)
 completes 'done.direct' echo done.
