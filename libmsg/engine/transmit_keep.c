@@ -371,8 +371,9 @@ int transmit_crowded(struct msg_transmitter *t)
 	return -MSG_ERROR_AGAIN;
 }
 
-/* Take back some slots; false: the oldest frame is needed. */
-static bool take_back(struct msg_transmitter *t)
+/* Take back slots until `least` are free; false: none is, the oldest frame is
+ * needed. */
+static bool take_back(struct msg_transmitter *t, uint32_t least)
 {
 	struct msg_repairer *r = t->repairer;
 	bool taken = true;
@@ -380,11 +381,23 @@ static bool take_back(struct msg_transmitter *t)
 
 	msg_repairer_enter(r);
 	needed = msg_repairer_needed(r);
-	while (t->lender.pool.free_count < BATCH && taken)
+	while (t->lender.pool.free_count < least && taken)
 		taken = forget(t, needed);
 	note_short(t, t->lender.pool.free_count == 0, needed);
 	msg_repairer_leave(r);
 	return t->lender.pool.free_count > 0;
+}
+
+/* What is kept beyond history_bytes stands in slots for loans.  The slot that was
+ * written last but a few is in the caches, the oldest one may have left them: so
+ * those are left alone while nobody needs what they hold. */
+static void thin_to_size(struct msg_transmitter *t)
+{
+	const struct msg_transmit_pool *pool = &t->lender.pool;
+	uint32_t most = t->options.loan_count_max;
+
+	if (pool->free_count + pool->loan_count + BATCH <= most)
+		take_back(t, most - pool->loan_count);
 }
 
 int transmit_take_kept(struct msg_transmitter *t, uint32_t *slot)
@@ -392,12 +405,12 @@ int transmit_take_kept(struct msg_transmitter *t, uint32_t *slot)
 	struct msg_transmit_pool *pool = &t->lender.pool;
 	int result = 0;
 
-	if (!take_back(t)) {
+	if (!take_back(t, BATCH)) {
 		/* What flies keeps its slot, remembered or not. */
 		result = msg_transmitter_flush(t);
 		if (result == 0 || result == -MSG_ERROR_AGAIN)
 			result = transmit_poll(t);
-		take_back(t);
+		take_back(t, BATCH);
 	}
 	*slot = msg_transmit_get(pool);
 	if (*slot != MSG_TRANSMIT_NONE)
@@ -408,7 +421,7 @@ int transmit_take_kept(struct msg_transmitter *t, uint32_t *slot)
 		result = transmit_held_up(t);
 		if (result < 0)
 			return result;
-		take_back(t);
+		take_back(t, BATCH);
 		*slot = msg_transmit_get(pool);
 		if (*slot != MSG_TRANSMIT_NONE)
 			return 0;
@@ -454,6 +467,7 @@ int transmit_find_kept(struct msg_lender *lender, uint32_t *slot)
 		if (result < 0)
 			return result;
 	}
+	thin_to_size(t);
 	*slot = msg_transmit_get(&lender->pool);
 	return *slot != MSG_TRANSMIT_NONE ? 0
 					  : transmit_take_kept(t, slot);

@@ -618,6 +618,7 @@ START_TEST(a_late_reader_sees_no_seam)
 	struct msg_publisher_options p = MSG_PUBLISHER_OPTIONS;
 	struct msg_subscriber_options s = MSG_SUBSCRIBER_OPTIONS;
 
+	p.history_bytes = (size_t)16 << 20; /* All of it. */
 	s.give_up_ms = 30000;
 	s.history_count = 50;
 	for (int i = 0; i < 200 / MSG_TEST_FEWER; i++) {

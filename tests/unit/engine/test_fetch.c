@@ -377,7 +377,7 @@ START_TEST(what_moves_on_while_it_is_read_is_lost_and_never_wrong)
 	for (uint64_t i = 0; i < 20; i++) {
 		struct trial t;
 
-		open_trial(&t, check_seed() + i, (size_t)4 << 20);
+		open_trial(&t, check_seed() + i, (size_t)8 << 20);
 		publish(&t, MESSAGES);
 		add_reader(&t, UINT32_MAX);
 		while (counted(&t.readers[0], MSG_COUNTER_FETCHED) == 0)
