@@ -582,7 +582,7 @@ static int handle(struct client *c, const struct msg_control *m)
 	default:
 		/* Bye: what follows is the end of the connection. */
 		if (c->publisher)
-			c->publisher->stream->left = true;
+			publisher_bye(c->publisher, m->bye.next_sequence);
 		return 0;
 	}
 }

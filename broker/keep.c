@@ -26,8 +26,6 @@
 #define RTT_SOFTWARE_NS MSG_NS_PER_MS
 /* Between looks whether large messages are wanted, while there is no room. */
 #define LOOK_NS (5 * MSG_NS_PER_MS)
-/* Numbers for messages that were not sent, at most. */
-#define SKIP_MAX (1u << 16)
 
 struct keep_limits keep_limits(uint64_t history_bytes, uint32_t slot_bytes,
 	uint32_t loan_count, uint32_t parts)
@@ -342,7 +340,7 @@ bool keep_skip(struct keep *k, uint64_t sequence)
 	while (k->first < k->next)
 		if (!forget(k, UINT64_MAX))
 			return false;
-	k->next += frames < SKIP_MAX ? frames : SKIP_MAX;
+	k->next += frames < KEEP_SKIP_MAX ? frames : KEEP_SKIP_MAX;
 	k->first = k->next;
 	keep_show_raise(k);
 	k->next_sequence = sequence;

@@ -41,6 +41,8 @@ struct keep_large;
 struct keep_show;
 
 #define KEEP_NO_SLOT UINT32_MAX
+/* Numbers for messages that were not sent, at most. */
+#define KEEP_SKIP_MAX (1u << 16)
 #define KEEP_FRONT 32u /* A fragment's header, or a message. */
 
 struct keep_frame {

@@ -35,6 +35,9 @@
 #define FRAME_BYTES_LOCAL 16384u
 /* One that was thrown out may be back by then, and goes on. */
 #define RETURN_NS MSG_NS_PER_S
+/* Of a reliable one, receivers hear first how far it came: one that came back just
+ * to say goodbye has lost what there was no broker for. */
+#define HEAR_NS (10 * MSG_NS_PER_MS)
 /* Turns in which one that is replaced sends what is there. */
 #define REST_TURNS 256u
 /* Hosts that are connected to a publisher. */
@@ -467,13 +470,23 @@ int publisher_start(struct publisher *p)
 	return 0;
 }
 
+void publisher_bye(struct publisher *p, uint64_t end)
+{
+	p->stream->left = true;
+	p->end = end;
+}
+
 void publisher_gone(struct publisher *p)
 {
 	p->client = NULL;
 	p->stream->owner = NULL;
 	server_drop_readers(p->server, p->stream);
 	p->gone_ns = msg_clock_coarse_ns();
-	p->free_ns = p->gone_ns + (p->stream->left ? 0 : RETURN_NS);
+	p->free_ns = p->gone_ns;
+	if (!p->stream->left)
+		p->free_ns += RETURN_NS;
+	else if (p->keep)
+		p->free_ns += HEAR_NS;
 }
 
 void publisher_say_goodbye(struct publisher *p)

@@ -281,13 +281,19 @@ static uint32_t believe(const struct publisher *p)
 	}
 }
 
+/* Whether there is something to send. */
+static bool has_more(const struct publisher *p)
+{
+	return !p->ended && (p->claimed || msg_ring_ready(&p->reader));
+}
+
 /* Claim the next entry and keep a copy of what it says.  Whether there was
  * one to send. */
 static bool claim(struct publisher *p)
 {
 	uint64_t index = p->reader.next;
 
-	if (p->keep && !keep_has_room(p))
+	if (p->ended || (p->keep && !keep_has_room(p)))
 		return false;
 	switch (msg_ring_peek(&p->reader, index, &p->item)) {
 	case MSG_RING_EMPTY:
@@ -395,13 +401,13 @@ bool publisher_ready(struct publisher *p)
 	if ((in_flight(p) > 0 && !p->session) || p->unflushed)
 		return true;
 	if (!p->keep)
-		return p->claimed || msg_ring_ready(&p->reader);
+		return has_more(p);
 	if (msg_repairer_arm(&p->keep->repairer) != 0)
 		return true;
 	/* Else whatever lets it go on wakes us, or is due. */
 	return p->keep->repairer.forget_to == 0 &&
 	       !p->keep->repairer.waiting &&
-	       !p->clogged && (p->claimed || msg_ring_ready(&p->reader));
+	       !p->clogged && has_more(p);
 }
 
 uint64_t publisher_due(const struct publisher *p)
@@ -423,8 +429,7 @@ static bool is_read(const struct publisher *p, uint64_t now)
  * miss. */
 static bool is_finished(struct publisher *p, uint64_t now)
 {
-	bool sent = !p->claimed &&
-		    (p->reader_index < 0 || !msg_ring_ready(&p->reader));
+	bool sent = p->reader_index < 0 || !has_more(p);
 	bool late = now >= p->gone_ns + DRAIN_NS;
 
 	if (!p->keep)
@@ -435,13 +440,33 @@ static bool is_finished(struct publisher *p, uint64_t now)
 	       !msg_repairer_is_awaited(&p->keep->repairer, msg_clock_ns());
 }
 
+/* What its Bye says that it published, and we never had or could not send: it is
+ * lost, and a probe says so, or else the goodbye.  Whether receivers are to hear that
+ * first.  The word is a stranger's: an end behind what was sent is none, nor is one
+ * that numbers of frames cannot tell. */
+static bool tell_end(struct publisher *p, uint64_t now)
+{
+	if (p->ended || p->reader_index < 0 ||
+		p->end - p->sequence - 1 >=
+			(uint64_t)KEEP_SKIP_MAX * MSG_PACK_COUNT_MAX)
+		return false;
+	if (p->keep && !keep_skip(p->keep, p->end))
+		/* A repair is on its way out. */
+		return now < p->gone_ns + p->keep->linger_ns + 2 * DRAIN_NS;
+	p->ended = true;
+	p->claimed = false;
+	p->sequence = p->end;
+	atomic_store_explicit(&p->sent, p->end, memory_order_release);
+	return p->keep;
+}
+
 bool publisher_is_over(struct publisher *p, uint64_t now)
 {
 	if (p->client || now < p->free_ns)
 		return false;
 	if (p->parting)
 		return true;
-	if (!is_finished(p, now)) {
+	if (!is_finished(p, now) || tell_end(p, now)) {
 		p->free_ns = now + LOOK_NS;
 		return false;
 	}

@@ -12,7 +12,9 @@
  * that come back are dropped by the feed: local subscribers have them already.
  *
  * A publisher that goes leaves what it has published; that is sent, for a second
- * at most, then its topic says goodbye.  What a reliable one has sent is kept
+ * at most, then its topic says goodbye, and how many messages there were: those
+ * that another ring had while there was no broker, too, so that they are lost, and
+ * not unknown.  What a reliable one has sent is kept
  * and repaired (keep.h), also when it is gone: until receivers that report have
  * all, for as long as it wished.
  */
@@ -53,6 +55,8 @@ struct publisher {
 	uint64_t gone_ns;  /* When it went; 0: it is there. */
 	uint64_t free_ns;  /* When whether it is over is looked at (again). */
 	bool parting;      /* It has said goodbye. */
+	uint64_t end;      /* By its Bye, what it published ends here. */
+	bool ended;        /* And the network was told so: nothing is sent. */
 	/* To the network, unless there is none. */
 	struct msg_link *lane;
 	struct msg_session *session; /* Of a connected topic: what `lane` and
@@ -102,6 +106,10 @@ static inline uint32_t publisher_loans(const struct publisher *publisher)
 
 /* It has mapped its memory and may begin: seal, announce, offer the stream. */
 int publisher_start(struct publisher *publisher);
+
+/* It says Bye: messages below `end` were published.  What it has not given us of
+ * them when all else is done is told as lost, if it can be true. */
+void publisher_bye(struct publisher *publisher, uint64_t end);
 
 /* Its connection has ended. */
 void publisher_gone(struct publisher *publisher);

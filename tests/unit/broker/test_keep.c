@@ -216,6 +216,109 @@ START_TEST(who_goes_is_repaired_until_all_have_all)
 }
 END_TEST
 
+/* ---- the last word ------------------------------------------------------- */
+
+static void say_goodbye(uint64_t next_sequence)
+{
+	struct msg_control m = {.kind = MSG_CONTROL_BYE};
+
+	m.bye.next_sequence = next_sequence;
+	broker_peer_say(&source.peer, &m);
+	leave();
+}
+
+/* Until the broker has said goodbye for it. */
+static void part(void)
+{
+	uint64_t limit = msg_clock_ns() + LIMIT_NS;
+
+	while (!relay()->parting) {
+		ck_assert_uint_lt(msg_clock_ns(), limit);
+		broker_step();
+		take();
+	}
+}
+
+static uint64_t told_lost(void)
+{
+	return sink.direct.receiver.streams.streams[0].recover.lost_total;
+}
+
+/* As of a publisher that filled its old ring until it moved to the one of this
+ * broker, and had nothing more to say. */
+START_TEST(what_only_the_goodbye_tells_of_is_lost)
+{
+	struct msg_control m = wish();
+
+	publish_as(&m);
+	flow(1);
+	memory_wire_options.lose = _i == 0 ? 0 : 100;
+	flow(100);
+	memory_wire_options.lose = 0;
+	say_goodbye(5100);
+	/* Receivers hear of the loss first. */
+	part();
+	ck_assert_uint_eq(relay()->sent, 5100);
+	ck_assert_uint_eq(told_lost(), 5000);
+	ck_assert_uint_eq(sink.taken, 100);
+}
+END_TEST
+
+START_TEST(what_was_not_sent_in_time_is_lost_too)
+{
+	struct msg_control m = wish();
+	uint64_t limit = msg_clock_ns() + LIMIT_NS;
+	uint64_t all;
+
+	m.publish.flow = MSG_FLOW_K_OF_N;
+	m.publish.flow_count = 2;
+	m.publish.linger_ms = 1;
+	publish_as(&m);
+	/* Until the receiver knows of it. */
+	while (sink.direct.receiver.streams.count == 0 ||
+		!sink.direct.receiver.streams.streams[0].recover.started) {
+		ck_assert_uint_lt(msg_clock_ns(), limit);
+		server_turn(broker_server);
+		take();
+	}
+	while (put())
+		server_turn(broker_server);
+	all = source.sequence;
+	ck_assert_uint_gt(all, LOANS);
+	say_goodbye(all);
+	part();
+	ck_assert_uint_eq(relay()->frames, 0);
+	ck_assert_uint_eq(relay()->sent, all);
+	ck_assert_uint_eq(told_lost(), all);
+	/* Nor is any of it sent later, or waited for. */
+	ck_assert(!publisher_ready(relay()));
+	server_turn(broker_server);
+	ck_assert_uint_eq(relay()->frames, 0);
+	ck_assert_uint_eq(relay()->malformed, 0);
+}
+END_TEST
+
+/* Behind what was sent, or farther ahead than anybody can have published. */
+START_TEST(a_goodbye_that_lies_is_not_passed_on)
+{
+	static const uint64_t lies[] = {0, 99, 100, 101 + (1u << 26),
+		UINT64_MAX / 2, UINT64_MAX - 1, UINT64_MAX};
+	struct random_stream random = {check_seed() + (uint64_t)_i};
+	struct msg_control m = wish();
+	uint64_t lie = random_below(&random, 100);
+
+	if (_i < (int)(sizeof lies / sizeof *lies))
+		lie = lies[_i];
+	publish_as(&m);
+	flow(100);
+	say_goodbye(lie);
+	part();
+	ck_assert_uint_eq(relay()->sent, 100);
+	ck_assert_uint_eq(told_lost(), 0);
+	ck_assert_uint_eq(relay()->keep->next_sequence, 100);
+}
+END_TEST
+
 START_TEST(limits_follow_from_what_is_asked_for)
 {
 	struct keep_limits l = keep_limits(16u << 20, 16u << 10, 256, 1);
@@ -259,6 +362,9 @@ int main(void)
 	tcase_add_test(end, who_is_gone_and_waits_sleeps);
 	tcase_add_test(
 		end, who_comes_back_at_once_takes_the_place_of_what_it_was);
+	tcase_add_loop_test(end, what_only_the_goodbye_tells_of_is_lost, 0, 2);
+	tcase_add_test(end, what_was_not_sent_in_time_is_lost_too);
+	tcase_add_loop_test(end, a_goodbye_that_lies_is_not_passed_on, 0, 9);
 	tcase_add_test(keep, limits_follow_from_what_is_asked_for);
 	add_late(suite);
 	add_shelf(suite);
