@@ -488,6 +488,14 @@ int msg_publication_open(
 	return 0;
 }
 
+/* Whether other hosts may miss something that nobody tells them of but the next
+ * broker: what the last one kept to send it again is gone with it. */
+static bool is_missed(const struct msg_publication *p)
+{
+	return p->said.reliability && p->client.welcome.lane != 0 &&
+	       msg_lender_next(&p->current->outbox.lender) > 0;
+}
+
 /* Whether the broker has in hand all that was published, or never will: it maps
  * the pool by itself. */
 static bool is_relayed(struct msg_publication *p)
@@ -495,7 +503,9 @@ static bool is_relayed(struct msg_publication *p)
 	struct msg_outlet *outlet = p->current;
 	bool found = false;
 
-	if (p->client.phase != MSG_CLIENT_SERVED || p->client.welcome.lane == 0)
+	if (p->client.phase != MSG_CLIENT_SERVED)
+		return !is_missed(p);
+	if (p->client.welcome.lane == 0)
 		return true;
 	for (uint32_t i = 0; i < MSG_RING_READERS_MAX; i++) {
 		const struct msg_publication_reader *r = &outlet->readers[i];
@@ -511,17 +521,25 @@ static bool is_relayed(struct msg_publication *p)
 	return found || outlet->outbox.ring.head == 0;
 }
 
+/* Nothing follows, so nobody has to follow us. */
+static void move_now(struct msg_publication *p)
+{
+	p->move_by = 0;
+	move(p);
+}
+
 void msg_publication_close(struct msg_publication *p, uint64_t limit_ns)
 {
 	struct msg_control bye = {.kind = MSG_CONTROL_BYE};
 	uint64_t deadline = msg_clock_ns() + limit_ns;
 
-	p->move_by = 0;
 	msg_outbox_flush(&p->current->outbox);
-	move(p);
+	move_now(p);
 	while (!is_relayed(p) && msg_clock_ns() < deadline) {
 		poll(NULL, 0, 1);
 		msg_client_tick(&p->client);
+		follow_news(p);
+		move_now(p);
 	}
 	bye.bye.next_sequence = msg_lender_next(&p->current->outbox.lender);
 	if (p->client.phase == MSG_CLIENT_SERVED)

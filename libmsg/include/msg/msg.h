@@ -434,7 +434,8 @@ MSG_API uint64_t msg_publisher_id(const struct msg_publisher *publisher);
 
 /* Close; NULL is allowed.  Sends what is queued (waiting up to a second), lets
  * receivers of a reliable topic fetch what they miss (up to linger_ms) and says
- * goodbye.  Returns 0; BUSY while loans are out, and then nothing is closed.
+ * goodbye; if the broker of such a one is away, by the next (up to linger_ms, or a
+ * second).  Returns 0; BUSY while loans are out, and then nothing is closed.
  * Threads one.  Path setup. */
 MSG_API int msg_publisher_close(struct msg_publisher *publisher);
 

@@ -264,6 +264,24 @@ START_TEST(what_only_the_goodbye_tells_of_is_lost)
 }
 END_TEST
 
+/* Announcements tell subscribers of best effort. */
+START_TEST(of_best_effort_the_goodbye_itself_tells)
+{
+	struct msg_control m = wish();
+
+	m.publish.reliability = 0;
+	m.publish.history_bytes = 0;
+	publish_as(&m);
+	ck_assert(put());
+	server_turn(broker_server);
+	say_goodbye(_i == 0 ? 11 : _i == 1 ? 0 : UINT64_MAX);
+	part();
+	ck_assert_uint_eq(relay()->frames, 1);
+	ck_assert_uint_eq(relay()->sent, _i == 0 ? 11 : 1);
+	ck_assert(relay()->source.text.closing);
+}
+END_TEST
+
 START_TEST(what_was_not_sent_in_time_is_lost_too)
 {
 	struct msg_control m = wish();
@@ -363,6 +381,7 @@ int main(void)
 	tcase_add_test(
 		end, who_comes_back_at_once_takes_the_place_of_what_it_was);
 	tcase_add_loop_test(end, what_only_the_goodbye_tells_of_is_lost, 0, 2);
+	tcase_add_loop_test(end, of_best_effort_the_goodbye_itself_tells, 0, 3);
 	tcase_add_test(end, what_was_not_sent_in_time_is_lost_too);
 	tcase_add_loop_test(end, a_goodbye_that_lies_is_not_passed_on, 0, 9);
 	tcase_add_test(keep, limits_follow_from_what_is_asked_for);

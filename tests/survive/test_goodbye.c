@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test_goodbye.c - the last messages of a publisher that closes while its broker
+ * is away, or has just come back: nobody sent them, and other hosts are told so,
+ * to the message, before they hear that it has left.
+ *
+ * The other host is this process, straight on the lane.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <msg/msg.h>
+#include <msg/stats.h>
+
+#include "actor.h"
+
+#define TOPIC "goodbye.test"
+#define COUNT 20u
+#define MORE 7u
+#define LIMIT_NS 10000000000ull
+
+static char port[16], group_text[32];
+static const char *arguments[] = {
+	"--interface", "lo", "--port", port, "--groups", group_text, NULL};
+
+static struct host host;
+static struct msg_node *node;  /* On the broker. */
+static struct msg_node *other; /* Another host. */
+static struct msg_subscriber *subscriber;
+static uint64_t sent;
+
+static void setup(void)
+{
+	struct msg_node_options o = MSG_NODE_OPTIONS;
+
+	sent = 0;
+	snprintf(port, sizeof port, "%d", 20000 + getpid() % 20000);
+	snprintf(group_text, sizeof group_text, "239.252.%d.0+16",
+		getpid() % 251);
+	host_open(&host, NULL);
+	host.arguments = arguments;
+	host_start(&host);
+	ck_assert_msg(host_node(&host, &node) == 0, "%s", msg_error_text());
+	o.broker = MSG_BROKER_NEVER;
+	o.interface = "lo";
+	o.lane = MSG_LANE_UDP;
+	o.port = (uint32_t)(20000 + getpid() % 20000);
+	o.groups = group_text;
+	ck_assert_msg(msg_node_open(&o, &other) == 0, "%s", msg_error_text());
+}
+
+static void teardown(void)
+{
+	ck_assert_int_eq(msg_subscriber_close(subscriber), 0);
+	ck_assert_int_eq(msg_node_close(node), 0);
+	ck_assert_int_eq(msg_node_close(other), 0);
+	host_close(&host);
+}
+
+static struct msg_publisher *publish(void)
+{
+	struct msg_publisher_options o = MSG_PUBLISHER_OPTIONS;
+	struct msg_publisher *p;
+
+	o.topic = TOPIC;
+	o.reliability = MSG_RELIABILITY_RELIABLE;
+	/* A machine may be busy. */
+	o.linger_ms = 10000;
+	ck_assert_msg(msg_publisher_open(node, &o, &p) == 0, "%s",
+		msg_error_text());
+	return p;
+}
+
+static void subscribe(void)
+{
+	struct msg_subscriber_options o = MSG_SUBSCRIBER_OPTIONS;
+
+	o.topic = TOPIC;
+	o.events = true;
+	ck_assert_msg(msg_subscriber_open(other, &o, &subscriber) == 0, "%s",
+		msg_error_text());
+}
+
+static void put(struct msg_publisher *p, uint32_t count)
+{
+	struct msg_loan loan;
+
+	for (uint32_t i = 0; i < count; i++) {
+		ck_assert_int_eq(
+			msg_publisher_loan(p, sizeof sent, &loan), 0);
+		memcpy(loan.data, &sent, sizeof sent);
+		ck_assert_int_eq(
+			msg_publisher_send(p, &loan, sizeof sent), 0);
+		sent++;
+	}
+}
+
+/* What the subscriber has heard. */
+static uint64_t taken, lost;
+static bool left;
+
+static void take(void)
+{
+	struct msg_view view;
+
+	if (msg_subscriber_take(subscriber, &view, 1) != 1)
+		return;
+	/* Behind that there is nothing. */
+	ck_assert(!left);
+	taken += view.event == MSG_EVENT_MESSAGE;
+	lost += view.lost_before;
+	left = view.event == MSG_EVENT_LEFT;
+	msg_subscriber_release(subscriber, &view, 1);
+}
+
+/* It has all of the first, and knows the publisher. */
+static void begin(struct msg_publisher *p)
+{
+	uint64_t limit = now_ns() + LIMIT_NS;
+
+	taken = lost = 0;
+	left = false;
+	while (taken < COUNT) {
+		ck_assert_uint_lt(now_ns(), limit);
+		if (taken == sent)
+			put(p, 1);
+		take();
+	}
+	ck_assert_uint_eq(sent, COUNT);
+	ck_assert_uint_eq(lost, 0);
+}
+
+static void expect_end(void)
+{
+	uint64_t limit = now_ns() + LIMIT_NS;
+
+	while (!left) {
+		ck_assert_uint_lt(now_ns(), limit);
+		take();
+	}
+	ck_assert_uint_eq(taken, COUNT);
+	ck_assert_uint_eq(lost, sent - COUNT);
+}
+
+/* It waits for the next broker, to say how much there was. */
+START_TEST(who_closes_while_the_broker_is_away)
+{
+	struct msg_publisher *p = publish();
+
+	subscribe();
+	begin(p);
+	host_end(&host, SIGKILL);
+	put(p, MORE);
+	host_launch(&host);
+	ck_assert_int_eq(msg_publisher_close(p), 0);
+	expect_end();
+}
+END_TEST
+
+/* As long as a loan is out a publisher stays in its old ring, which nobody sends
+ * from any more. */
+START_TEST(who_closes_behind_what_the_old_ring_had)
+{
+	struct msg_publisher *p = publish();
+	struct msg_loan loan;
+
+	subscribe();
+	begin(p);
+	ck_assert_int_eq(msg_publisher_loan(p, 8, &loan), 0);
+	host_end(&host, SIGKILL);
+	put(p, 1);
+	host_start(&host);
+	while (msg_publisher_counter(p, MSG_COUNTER_REATTACHED) == 0)
+		put(p, 1), sleep_us(1000);
+	put(p, MORE);
+	msg_publisher_abandon(p, &loan);
+	ck_assert_int_eq(msg_publisher_close(p), 0);
+	expect_end();
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("goodbye");
+	TCase *tcase = check_case(suite, "goodbye", 60);
+
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, who_closes_while_the_broker_is_away);
+	tcase_add_test(tcase, who_closes_behind_what_the_old_ring_had);
+	return check_main(suite, NULL);
+}
