@@ -254,7 +254,7 @@ static void wait_for_readers(
 {
 	struct msg_ring_writer *ring = r->rings[s->topic];
 	uint64_t patience = hold_patience(r, s->topic);
-	bool over = msg_ring_wait(ring, now, patience);
+	bool over = msg_ring_wait(ring, now, patience, 0);
 	uint32_t hoarder;
 
 	r->holds[s->topic].waiting = true;

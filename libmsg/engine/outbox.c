@@ -209,6 +209,15 @@ static void look(struct msg_outbox *o)
 	hear(o);
 }
 
+/* Readers who have less than that, together, are not why there is no slot: half of
+ * what loans may have.  What a relay keeps is counted in entries, not in slots, so
+ * one whose frames a slow device still has may hold them all within what was agreed:
+ * no few views are to pay for that. */
+static uint64_t least_blamed(const struct msg_outbox *o)
+{
+	return (o->loan_max - o->lender.pool.loan_count) / 2;
+}
+
 /* Until `enough`, or there is nothing more to be had. */
 static bool reclaim(
 	struct msg_outbox *o, bool (*enough)(const struct msg_outbox *))
@@ -227,7 +236,8 @@ static bool reclaim(
 		msg_lender_closed(&o->lender);
 	msg_ring_reclaim(w, 0);
 	if (w->waits)
-		msg_ring_wait(w, msg_clock_coarse_ns(), o->patience_ns);
+		msg_ring_wait(w, msg_clock_coarse_ns(), o->patience_ns,
+			least_blamed(o));
 	do {
 		if (enough(o))
 			return true;
@@ -254,10 +264,7 @@ static bool relieve(struct msg_outbox *o)
 {
 	const struct msg_transmit_pool *pool = &o->lender.pool;
 	uint64_t now = msg_clock_coarse_ns();
-	/* Of what loans may have.  What a relay keeps is counted in entries, not
-	 * in slots, so one whose frames a slow device still has may hold them
-	 * all within what was agreed: no few views are to pay for that. */
-	uint64_t least = (o->loan_max - pool->loan_count) / 2;
+	uint64_t least = least_blamed(o);
 	uint32_t reader;
 
 	if (o->starved_ns == 0)

@@ -101,7 +101,8 @@ void receive_recall(struct msg_receiver *r, bool revoke)
 		if (!revoke)
 			continue;
 		if (ring->waits)
-			msg_ring_wait(ring, turn_now(r), hold_patience(r, i));
+			msg_ring_wait(
+				ring, turn_now(r), hold_patience(r, i), 0);
 		msg_ring_reclaim(ring,
 			ring->tail + (msg_ring_backlog(ring) + 1) / 2);
 	}

@@ -45,10 +45,11 @@ static void note(struct msg_ring_writer_reader *r,
 	r->cut = false;
 }
 
-/* What each reader weighs; and the most. */
-static uint64_t weigh_all(struct msg_ring_writer *w, uint64_t *weights)
+/* What each reader weighs; and the most.  UINT64_MAX: less than `least` in all. */
+static uint64_t weigh_all(
+	struct msg_ring_writer *w, uint64_t *weights, uint64_t least)
 {
-	uint64_t most = 0;
+	uint64_t most = 0, all = 0;
 
 	for (uint32_t k = 0; k < w->reader_top; k++) {
 		struct msg_ring_claim claim;
@@ -58,17 +59,18 @@ static uint64_t weigh_all(struct msg_ring_writer *w, uint64_t *weights)
 			continue;
 		note(&w->readers[k], &claim);
 		weights[k] = weigh(w, &w->readers[k], &claim);
+		all += weights[k];
 		if (weights[k] > most)
 			most = weights[k];
 	}
-	return most;
+	return all < least ? UINT64_MAX : most;
 }
 
-bool msg_ring_wait(
-	struct msg_ring_writer *w, uint64_t now, uint64_t patience_ns)
+bool msg_ring_wait(struct msg_ring_writer *w, uint64_t now,
+	uint64_t patience_ns, uint64_t least)
 {
 	uint64_t weights[MSG_RING_READERS_MAX];
-	uint64_t most = weigh_all(w, weights);
+	uint64_t most = weigh_all(w, weights, least);
 	uint64_t passed = now - w->looked_ns;
 	bool begins = w->looked_ns == 0, over = false;
 

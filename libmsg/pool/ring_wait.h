@@ -14,7 +14,9 @@
  * slow reader then, until he moves again.  Then his time begins anew.
  *
  * In the way is who has at least half as much as whoever has most: who keeps one
- * view while another has all the rest is not to pay for that.  Time counts while
+ * view while another has all the rest is not to pay for that.  And nobody is, if all
+ * of them together have less than the caller says would be missed: what is short is
+ * not theirs, but what a relay keeps by agreement, which counts for nothing.  Time counts while
  * the writer waits and looks: a writer that does not run blames nobody.
  *
  * A ledger is hostile.  To move is to have taken, or to have returned, more than
@@ -34,8 +36,8 @@ void msg_ring_await(struct msg_ring_writer *writer, uint32_t reader);
 
 /* There is no room.  Look who is in the way, at this time, and cut off whose time
  * is over.  True: somebody's is.  Take from readers behind it. */
-bool msg_ring_wait(
-	struct msg_ring_writer *writer, uint64_t now, uint64_t patience_ns);
+bool msg_ring_wait(struct msg_ring_writer *writer, uint64_t now,
+	uint64_t patience_ns, uint64_t least);
 
 /* There is room. */
 static inline void msg_ring_wait_over(struct msg_ring_writer *writer)

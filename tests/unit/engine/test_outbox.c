@@ -650,6 +650,55 @@ START_TEST(who_is_awaited_may_hold_all_for_longer)
 }
 END_TEST
 
+static void publish_until_refused(void)
+{
+	struct msg_loan loan;
+
+	while (msg_outbox_lend(&lone.outbox, 40, &loan) == 0) {
+		uint64_t sequence = msg_lender_next(&lone.outbox.lender);
+
+		lone.lengths[sequence] = 40;
+		fill(loan.data, 40, sequence);
+		ck_assert_int_eq(msg_outbox_send(&lone.outbox, &loan, 40), 0);
+	}
+}
+
+/* The relay has all slots on its way, within what it keeps by agreement, and for
+ * longer than anybody is waited for; a reader has one view.  When they come back he
+ * is waited for as ever. */
+START_TEST(who_is_awaited_does_not_pay_for_the_device)
+{
+	struct msg_inbox *relay = &lone.readers[1].inbox;
+	struct msg_inbox *idle = &lone.readers[0].inbox;
+	struct msg_view views[8], kept;
+
+	patience_ns = 100 * MSG_NS_PER_MS;
+	open_trial(&lone, 3, MSG_RING_BLOCK);
+	patience_ns = 0;
+	lone.outbox.ring.readers[0].slow = MSG_RING_LAP;
+	msg_ring_writer_remove(&lone.outbox.ring, 2);
+	lone.outbox.ring.readers[1].keeps = lone.options.entry_count;
+	lone.outbox.lender.pool.free_count = lone.outbox.loan_max = 4;
+	publish_until_refused();
+	ck_assert_int_eq(msg_inbox_take(relay, views, 8), 4);
+	ck_assert_int_eq(msg_inbox_take(idle, views + 4, 4), 4);
+	kept = views[7];
+	msg_inbox_release(idle, views + 4, 3);
+	ck_assert_int_eq(msg_inbox_take(idle, views + 4, 4), 0);
+	ck_assert(!lend_for(300));
+	ck_assert(!lone.outbox.ring.readers[0].cut);
+	msg_inbox_release(relay, views, 4);
+	ck_assert_int_eq(msg_inbox_take(relay, views, 8), 0);
+	publish_until_refused();
+	ck_assert_uint_eq(lone.outbox.ring.revoked, 0);
+	msg_inbox_release(idle, &kept, 1);
+	ck_assert_int_eq(msg_inbox_take(idle, views, 8), 3);
+	ck_assert_uint_eq(views[0].lost_before, 0);
+	msg_inbox_release(idle, views, 3);
+	close_trial(&lone);
+}
+END_TEST
+
 START_TEST(who_is_awaited_and_stops_is_lapped_in_the_end)
 {
 	struct msg_loan loan;
@@ -828,6 +877,7 @@ int main(void)
 	tcase_add_test(
 		entries, nobody_pays_for_frames_that_the_device_still_has);
 	tcase_add_test(entries, who_is_awaited_may_hold_all_for_longer);
+	tcase_add_test(entries, who_is_awaited_does_not_pay_for_the_device);
 	tcase_add_test(
 		entries, who_is_awaited_and_stops_is_lapped_in_the_end);
 	tcase_add_loop_test(

@@ -8,13 +8,14 @@
 #define PATIENCE (750 * MS)
 #define LOOK (10 * MS)
 
-static uint64_t now;
+static uint64_t now, least;
 
 static void setup(void)
 {
 	open_ring(64);
 	writer.waits = true;
 	now = 1;
+	least = 0;
 }
 
 static void teardown(void)
@@ -32,11 +33,11 @@ static void add_awaited(uint32_t k, enum msg_ring_slow slow)
 static bool wait_for(uint64_t ns)
 {
 	uint64_t end = now + ns;
-	bool over = msg_ring_wait(&writer, now, PATIENCE);
+	bool over = msg_ring_wait(&writer, now, PATIENCE, least);
 
 	while (now < end) {
 		now += LOOK;
-		over = msg_ring_wait(&writer, now, PATIENCE);
+		over = msg_ring_wait(&writer, now, PATIENCE, least);
 	}
 	return over;
 }
@@ -153,13 +154,13 @@ START_TEST(time_is_what_the_writer_saw)
 {
 	add_awaited(0, MSG_RING_LAP);
 	put_some(20);
-	ck_assert(!msg_ring_wait(&writer, now, PATIENCE));
+	ck_assert(!msg_ring_wait(&writer, now, PATIENCE, least));
 	for (int i = 0; i < 7; i++) {
 		now += 3600000 * MS;
-		ck_assert(!msg_ring_wait(&writer, now, PATIENCE));
+		ck_assert(!msg_ring_wait(&writer, now, PATIENCE, least));
 	}
 	now += 3600000 * MS;
-	ck_assert(msg_ring_wait(&writer, now, PATIENCE));
+	ck_assert(msg_ring_wait(&writer, now, PATIENCE, least));
 }
 END_TEST
 
@@ -186,6 +187,30 @@ START_TEST(who_keeps_little_does_not_pay)
 	ck_assert(!writer.readers[1].cut);
 	ck_assert_uint_eq(
 		msg_ring_wait_hoarder(&writer, PATIENCE), MSG_RING_READERS_MAX);
+}
+END_TEST
+
+/* What is short is not theirs: a relay keeps it, within what was agreed. */
+START_TEST(nobody_pays_for_what_is_kept_by_agreement)
+{
+	add(0, 64, MSG_RING_BLOCK);
+	writer.readers[0].keeps = 40;
+	add_awaited(1, MSG_RING_LAP);
+	add_awaited(2, MSG_RING_LAP);
+	put_some(20);
+	take_some(0, 20);
+	take_some(1, 20);
+	msg_ring_settle(&readers[1], 18);
+	take_some(2, 20);
+	msg_ring_settle(&readers[2], 19);
+	least = 4;
+	ck_assert(!wait_for(10 * PATIENCE));
+	ck_assert(!writer.readers[1].cut && !writer.readers[2].cut);
+	/* As many as that are somebody's. */
+	least = 3;
+	ck_assert(!wait_for(PATIENCE - LOOK));
+	ck_assert(wait_for(LOOK));
+	ck_assert(writer.readers[1].cut && writer.readers[2].cut);
 }
 END_TEST
 
@@ -234,7 +259,7 @@ START_TEST(a_liar_has_no_more_time)
 			atomic_store(&ledgers[0]->held[i],
 				random_below(&random, 40));
 		now += LOOK;
-		over = msg_ring_wait(&writer, now, PATIENCE);
+		over = msg_ring_wait(&writer, now, PATIENCE, least);
 		moved += writer.readers[0].waited_ns == 0;
 	}
 	ck_assert(over);
@@ -259,6 +284,7 @@ int main(void)
 	tcase_add_test(tcase, time_is_what_the_writer_saw);
 	tcase_add_test(tcase, time_begins_anew_when_there_was_room);
 	tcase_add_test(tcase, who_keeps_little_does_not_pay);
+	tcase_add_test(tcase, nobody_pays_for_what_is_kept_by_agreement);
 	tcase_add_test(tcase, who_gives_nothing_back_is_named);
 	tcase_add_test(tcase, a_liar_has_no_more_time);
 	return check_main(suite, NULL);
