@@ -16,6 +16,10 @@
 /* How long readers of a ring may take to find the next one: they look for the
  * broker each 50 ms, and the network waits meanwhile. */
 #define FOLLOW_NS (500 * MSG_NS_PER_MS)
+/* Who may not lose anything has as long as the broker has to answer him, while he
+ * lives: that is looked at so often. */
+#define FOLLOW_LONG_NS MSG_CLIENT_ANSWER_NS
+#define LOOK_NS (50 * MSG_NS_PER_MS)
 /* A broker that threw us out may go on for a second with what is in the old
  * ring; the next one's frames have other numbers. */
 #define FRAMES_BETWEEN 4096u
@@ -198,12 +202,36 @@ static int open_outlet(struct msg_publication *p, struct msg_outlet *outlet,
 
 /* ---- moving ------------------------------------------------------------ */
 
+/* Whether somebody reads this ring from whom nothing is to be taken. */
+static bool has_lossless(const struct msg_outlet *outlet)
+{
+	for (uint32_t i = 0; i < MSG_RING_READERS_MAX; i++) {
+		const struct msg_ring_writer_reader *r =
+			&outlet->outbox.ring.readers[i];
+
+		if (r->ledger && (r->slow == MSG_RING_BLOCK || r->awaited))
+			return true;
+	}
+	return false;
+}
+
 /* Whether those who read the old ring read the new one too, or had their time:
  * what is published before they do would be lost to them. */
-static bool is_followed(const struct msg_publication *p)
+static bool is_followed(struct msg_publication *p)
 {
-	return p->next->reader_count >= p->current->reader_count ||
-	       msg_clock_coarse_ns() >= p->move_by;
+	uint64_t now;
+
+	if (p->next->reader_count >= p->current->reader_count)
+		return true;
+	now = msg_clock_coarse_ns();
+	if (now < p->move_by)
+		return false;
+	if (now >= p->move_end)
+		return true;
+	/* No broker tells of those who have died. */
+	drop_dead(p->current);
+	p->move_by = now + LOOK_NS;
+	return !has_lossless(p->current);
 }
 
 /* To the ring the broker made, if nothing of the old one is in the
@@ -324,6 +352,7 @@ static int started(struct msg_publication *p)
 		p->next = p->coming;
 		p->current->outbox.quick = 0;
 		p->move_by = msg_clock_coarse_ns() + FOLLOW_NS;
+		p->move_end = p->move_by + FOLLOW_LONG_NS;
 		msg_counter_add(&p->counters[MSG_COUNTER_REATTACHED], 1);
 	} else {
 		p->current = p->coming;
@@ -524,7 +553,7 @@ static bool is_relayed(struct msg_publication *p)
 /* Nothing follows, so nobody has to follow us. */
 static void move_now(struct msg_publication *p)
 {
-	p->move_by = 0;
+	p->move_by = p->move_end = 0;
 	move(p);
 }
 

@@ -75,7 +75,8 @@ struct msg_publication {
 	struct msg_attended attended; /* Its gate is on this line. */
 	struct msg_outlet *current; /* Where we publish. */
 	struct msg_outlet *next;    /* Where we shall; NULL mostly. */
-	uint64_t move_by; /* At the latest, whoever has not followed; coarse. */
+	uint64_t move_by; /* Look then whether who has not followed lives, … */
+	uint64_t move_end; /* … and move now, at the latest; coarse clock. */
 	int32_t unlooked;    /* Sends until one looks at the clock again, */
 	int32_t unlooked_of; /* of that many, */
 	uint64_t looked_ns; /* and what that said last; coarse. */

@@ -331,6 +331,46 @@ START_TEST(a_reader_that_dies_meanwhile_holds_nobody_up)
 }
 END_TEST
 
+/* A reader of the old ring that does not find the next broker: one that may be
+ * lapped has half a second, one that may not loses nothing while it lives. */
+START_TEST(who_may_not_lose_anything_is_followed_by_the_publisher)
+{
+	setup();
+	join_ring(&one, &broker, 5, MSG_CONTROL_BLOCK, 99);
+	join_ring(&relay, &broker, 6, MSG_CONTROL_LAP, 98);
+	ck_assert_int_eq(publish(100), 0);
+	expect(&one, 0);
+	fake_hang_up(&broker);
+	await_phase(MSG_CLIENT_AWAY);
+	fake_serve(&again, NULL);
+	await_phase(MSG_CLIENT_SERVED);
+	fake_served(&again);
+	ck_assert_ptr_nonnull(p.next);
+	usleep(700000);
+	for (uint64_t i = 1; i < 10; i++) {
+		ck_assert_int_eq(publish(100), 0);
+		ck_assert_ptr_nonnull(p.next);
+		expect(&one, i);
+	}
+	if (_i == 0)
+		/* It is no more. */
+		close(one.bell[1]);
+	else if (_i == 1)
+		/* It had as long as a broker has for an answer. */
+		p.move_end = msg_clock_coarse_ns();
+	else
+		/* It is there, and so is the other. */
+		for (uint32_t i = 0; i < 2; i++)
+			join_ring(i ? &relay : &one, &again, i,
+				MSG_CONTROL_BLOCK, 99);
+	usleep(100000);
+	ck_assert_int_eq(publish(100), 0);
+	ck_assert_int_eq(publish(100), 0);
+	ck_assert_ptr_null(p.next);
+	teardown();
+}
+END_TEST
+
 /* The broker dies and returns while nobody calls but the attendant. */
 static void leave_to(struct msg_attendant *attendant)
 {
@@ -407,6 +447,8 @@ int main(void)
 	tcase_add_test(readers, one_that_may_not_be_lapped_is_waited_for);
 	tcase_add_test(life, a_publisher_outlives_its_broker);
 	tcase_add_test(life, a_reader_that_dies_meanwhile_holds_nobody_up);
+	tcase_add_loop_test(life,
+		who_may_not_lose_anything_is_followed_by_the_publisher, 0, 3);
 	tcase_add_test(life, who_makes_no_calls_is_attended_by_a_thread);
 	tcase_add_test(life, who_makes_no_calls_is_attended_when_asked);
 	tcase_add_test(life, a_refusal_is_the_brokers_own_words);
