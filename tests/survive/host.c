@@ -278,3 +278,29 @@ unsigned process_maps(pid_t pid, const char *text)
 
 	return each_line(pid, "maps", text, line, sizeof line);
 }
+
+uint64_t process_queued_ns(pid_t pid)
+{
+	char folder_path[64], path[350];
+	struct dirent *entry;
+	uint64_t sum = 0;
+	DIR *folder;
+
+	snprintf(folder_path, sizeof folder_path, "/proc/%d/task", (int)pid);
+	folder = opendir(folder_path);
+	while (folder && (entry = readdir(folder))) {
+		unsigned long long ran, queued;
+		FILE *file;
+
+		snprintf(path, sizeof path, "%s/%s/schedstat", folder_path,
+			entry->d_name);
+		file = *entry->d_name != '.' ? fopen(path, "r") : NULL;
+		if (file && fscanf(file, "%llu %llu", &ran, &queued) == 2)
+			sum += queued;
+		if (file)
+			fclose(file);
+	}
+	if (folder)
+		closedir(folder);
+	return sum;
+}

@@ -60,6 +60,10 @@ uint64_t process_memory_kib(pid_t pid);
 /* Lines of its maps that contain `text`. */
 unsigned process_maps(pid_t pid, const char *text);
 
+/* How long its threads were ready to run and had no processor, in all; 0 where the
+ * kernel does not say (CONFIG_SCHED_INFO). */
+uint64_t process_queued_ns(pid_t pid);
+
 void sleep_us(uint64_t us);
 uint64_t now_ns(void);
 
