@@ -20,6 +20,8 @@
  *                       brokers more than the first
  *     SIDES_GO=FILE     the publisher waits until that is there
  *     SIDES_GIVE_UP_MS=N  its give_up_ms
+ *     SIDES_PATIENCE_MS=N  the subscriber's
+ *     SIDES_WHY=1       the subscriber says of each loss when it was told, and why
  *     SIDES_LAP=1       the subscriber asks no publisher of its host to wait
  *     SIDES_HOARD=1     it gives nothing back, and ends with 0 when it is evicted
  */
@@ -280,6 +282,23 @@ static int hoard(struct msg_subscriber *s)
 	return n != -MSG_ERROR_EVICTED;
 }
 
+/* Something that happened; how many messages were lost by it. */
+static uint64_t told_lost(const struct msg_view *view, uint64_t next)
+{
+	static const char *const reasons[] = {"for no known reason",
+		"on the way", "by being slow", "from the history",
+		"by give_up_ms", "for its size"};
+
+	if (view->event == MSG_EVENT_MESSAGE || view->lost_before == 0)
+		return 0;
+	printf("%.3f s: %llu lost before %llu, %s\n", (double)now_ns() / 1e9,
+		(unsigned long long)view->lost_before,
+		(unsigned long long)(next + view->lost_before),
+		view->reason < 6 ? reasons[view->reason] : "?");
+	fflush(stdout);
+	return view->lost_before;
+}
+
 static int subscribe(struct msg_node *node, char **argv)
 {
 	struct msg_subscriber_options o = MSG_SUBSCRIBER_OPTIONS;
@@ -295,6 +314,9 @@ static int subscribe(struct msg_node *node, char **argv)
 	o.topic = argv[2];
 	/* What is missing comes, however late the machine makes it. */
 	o.give_up_ms = SILENCE_S * 1000;
+	if (wish("SIDES_PATIENCE_MS"))
+		o.give_up_ms = (uint32_t)wish("SIDES_PATIENCE_MS");
+	o.events = wish("SIDES_WHY") > 0;
 	/* A publisher of this host waits for it. */
 	o.slow = wish("SIDES_LAP") ? MSG_SLOW_LAP : MSG_SLOW_BLOCK;
 	must(msg_subscriber_open(node, &o, &s), "subscriber");
@@ -307,8 +329,13 @@ static int subscribe(struct msg_node *node, char **argv)
 
 		must(n, "take");
 		for (int i = 0; i < n; i++) {
-			uint64_t gap;
+			uint64_t gap = told_lost(&views[i], next);
 
+			next += gap;
+			lost += gap;
+			gaps += gap > 0;
+			if (views[i].event != MSG_EVENT_MESSAGE)
+				continue;
 			if (views[i].publisher != publisher) {
 				if (publisher != 0)
 					printf("anew after %llu\n",
