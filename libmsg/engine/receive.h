@@ -255,6 +255,10 @@ bool msg_receiver_ignore(
 bool msg_receiver_knows(struct msg_receiver *receiver,
 	const struct msg_frame *frame, uint64_t incarnation);
 
+/* Whether anything of the frame's publisher came: from there on all is ours. */
+bool msg_receiver_follows(
+	struct msg_receiver *receiver, const struct msg_frame *frame);
+
 /* A checked announcement: loss evidence for its stream.  `ours`: its topic is
  * one of those accepted, and not only its tag.  `reliable`: evidence comes in
  * probes. */

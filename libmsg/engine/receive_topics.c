@@ -142,6 +142,14 @@ bool msg_receiver_knows(struct msg_receiver *r,
 	return s && s->incarnation == incarnation;
 }
 
+bool msg_receiver_follows(struct msg_receiver *r, const struct msg_frame *frame)
+{
+	const struct msg_stream *s =
+		msg_stream_find(&r->streams, frame->publisher, frame->tag);
+
+	return s && s->kind != MSG_STREAM_UNKNOWN;
+}
+
 void msg_receiver_evidence(struct msg_receiver *r,
 	const struct msg_frame *frame, uint64_t incarnation,
 	uint64_t next_sequence, bool ours, bool reliable)

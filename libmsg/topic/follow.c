@@ -242,9 +242,11 @@ static void note(struct msg_follow *f, const struct msg_frame *frame,
 		msg_receiver_reach(f->receiver, frame, said->incarnation,
 			said->next_sequence, &said->reach);
 	}
-	/* It may tell of messages sent before we joined, which are not ours
-	 * and must not count as lost. */
-	if (ours && f->receiver->emptied - f->since[number] < STALE_TURNS)
+	/* It may tell of messages sent before we joined, which are not ours and
+	 * must not count as lost; but not when one of ours came already.  (Of a
+	 * quiet topic all may come in one turn, the goodbye too.) */
+	if (ours && f->receiver->emptied - f->since[number] < STALE_TURNS &&
+		!msg_receiver_follows(f->receiver, frame))
 		return;
 
 	/* Once a publisher: with its first announcement it becomes known. */

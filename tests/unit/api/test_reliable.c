@@ -750,6 +750,38 @@ START_TEST(who_comes_and_goes_is_told_in_line)
 }
 END_TEST
 
+/* A pattern finds it, and before the reader looks again it has sent one message and
+ * is gone: all of that may be read in one turn. */
+START_TEST(who_leaves_soon_after_it_is_found_has_left)
+{
+	struct msg_publisher_options p = MSG_PUBLISHER_OPTIONS;
+	struct msg_subscriber_options s = MSG_SUBSCRIBER_OPTIONS;
+	struct msg_publisher *brief;
+	struct msg_loan loan;
+	struct reader *r;
+	struct trial t;
+
+	memory_wire_reset(NULL);
+	s.events = 1;
+	s.topic = "brief.*";
+	open_trial(&t, check_seed(), &p);
+	r = add_reader(&t, &s);
+	p.topic = "brief.one";
+	p.message_bytes_max = t.message_bytes_max;
+	MUST(&t, msg_publisher_open(t.node, &p, &brief) == 0);
+	MUST(&t, !take_some(&t, r));
+	MUST(&t, msg_publisher_loan(brief, length_of(&t, 0), &loan) == 0);
+	fill(loan.data, length_of(&t, 0), 0);
+	MUST(&t, msg_publisher_send(brief, &loan, length_of(&t, 0)) == 0);
+	MUST(&t, msg_publisher_close(brief) == 0);
+	wait_for(&t, r, MSG_EVENT_LEFT, 1);
+	MUST(&t, r->taken == 1 && r->lost == 0);
+	MUST(&t, r->events[MSG_EVENT_JOINED] == 1);
+	MUST(&t, r->events[MSG_EVENT_SILENT] == 0);
+	close_trial(&t);
+}
+END_TEST
+
 /* Of five heartbeats one is lost, and of the questions and answers that follow when
  * two were, too.  This wire loses three in a row: without asking it fails. */
 START_TEST(who_is_there_is_not_called_silent_for_a_lost_heartbeat)
@@ -885,6 +917,7 @@ int main(void)
 	tcase_add_test(tc, a_late_reader_sees_no_seam);
 	tcase_add_test(tc, an_announcement_says_whom_to_ask);
 	tcase_add_test(tc, who_comes_and_goes_is_told_in_line);
+	tcase_add_test(tc, who_leaves_soon_after_it_is_found_has_left);
 	tcase_add_test(
 		tc, who_is_there_is_not_called_silent_for_a_lost_heartbeat);
 	tcase_add_test(tc, who_did_not_ask_for_events_sees_none);
