@@ -234,7 +234,7 @@ static void expect_refused(
 	info->rx_attr->size = 1;
 	ck_assert_int_eq(fi_endpoint(set->domain, info, &ep, NULL), 0);
 	ck_assert_int_eq(fi_ep_bind(ep, &set->eq->fid, 0), 0);
-	ck_assert_int_eq(fi_ep_bind(ep, &set->cq->fid, FI_TRANSMIT | FI_RECV),
+	ck_assert_int_eq(fi_ep_bind(ep, &set->cqs[0].cq->fid, FI_TRANSMIT | FI_RECV),
 		0);
 	ck_assert_int_eq(fi_ep_bind(ep, &set->receives->fid, 0), 0);
 	ck_assert_int_eq(fi_enable(ep), 0);

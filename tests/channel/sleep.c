@@ -133,6 +133,94 @@ START_TEST(the_descriptor_goes_into_epoll)
 }
 END_TEST
 
+/* As many as are of two completion queues, where there are two. */
+#define MANY 7
+
+/* Connects one after the other while the other side sleeps; then a message by each, and
+ * one by each of those that took the places of the first few. */
+static void *wake_by_many(void *argument)
+{
+	struct waker *w = argument;
+	uint32_t handles[MANY];
+	struct end end;
+
+	end_open(&end, (struct end_options){.deaf = true});
+	for (int i = 0; i < MANY; i++) {
+		wait_for(w, 1 + i);
+		handles[i] = ask(&end, w->to);
+		ck_assert_uint_eq(spin_for(&end).type, MSG_CHANNEL_CONNECTED);
+	}
+	for (int i = 0; i < 3 * MANY; i++) {
+		int at = i % MANY;
+
+		wait_for(w, 1 + MANY + i);
+		if (i >= MANY && at < 3) {
+			end.set->ops->hang_up(end.set, handles[at]);
+			ck_assert_uint_eq(
+				spin_for(&end).type, MSG_CHANNEL_CLOSED);
+			handles[at] = ask(&end, w->to);
+			ck_assert_uint_eq(spin_for(&end).type,
+				MSG_CHANNEL_CONNECTED);
+		}
+		ck_assert_int_eq(
+			send_buffer(&end, handles[at], 0, 10, true), 0);
+		ck_assert_uint_eq(spin_for(&end).type, MSG_CHANNEL_SENT);
+	}
+	wait_for(w, 1 + 4 * MANY);
+	end_close(&end);
+	return NULL;
+}
+
+/* What comes before the next message is who comes and goes. */
+static void sleep_for_message(struct end *end)
+{
+	struct msg_channel_event event;
+
+	while ((event = sleep_for(end, end->set->fd)).type !=
+		MSG_CHANNEL_RECEIVED) {
+		if (event.type == MSG_CHANNEL_ASKED)
+			ck_assert_int_eq(end->set->ops->accept(
+						 end->set, event.handle, "", 0),
+				0);
+		else
+			ck_assert(event.type == MSG_CHANNEL_CONNECTED ||
+				  event.type == MSG_CHANNEL_CLOSED);
+	}
+}
+
+START_TEST(each_of_many_wakes)
+{
+	struct msg_channel_event event;
+	struct waker w;
+	struct end end;
+
+	end_open(&end, (struct end_options){.connection_max = 2 * MANY});
+	post_all(&end, 64);
+	w = (struct waker){.to = &end};
+	ck_assert_int_eq(
+		pthread_create(&w.thread, NULL, wake_by_many, &w), 0);
+	for (int i = 0; i < MANY; i++) {
+		atomic_store(&w.stage, 1 + i);
+		event = sleep_for(&end, end.set->fd);
+		ck_assert_uint_eq(event.type, MSG_CHANNEL_ASKED);
+		ck_assert_int_eq(
+			end.set->ops->accept(end.set, event.handle, "", 0), 0);
+		ck_assert_uint_eq(sleep_for(&end, end.set->fd).type,
+			MSG_CHANNEL_CONNECTED);
+	}
+	for (int i = 0; i < 3 * MANY; i++) {
+		atomic_store(&w.stage, 1 + MANY + i);
+		sleep_for_message(&end);
+	}
+	atomic_store(&w.stage, 1 + 4 * MANY);
+	for (int i = 0; i < MANY; i++)
+		ck_assert_uint_eq(sleep_for(&end, end.set->fd).type,
+			MSG_CHANNEL_CLOSED);
+	pthread_join(w.thread, NULL);
+	end_close(&end);
+}
+END_TEST
+
 START_TEST(time_wakes)
 {
 	struct msg_channel_event event;
@@ -185,6 +273,7 @@ void add_sleep(Suite *suite)
 
 	tcase_add_test(c, everything_wakes);
 	tcase_add_test(c, the_descriptor_goes_into_epoll);
+	tcase_add_test(c, each_of_many_wakes);
 	tcase_add_test(c, time_wakes);
 	tcase_add_test(c, nothing_does_not_wake);
 }

@@ -62,6 +62,7 @@ static const struct measure measures[] = {
 static struct {
 	const char *device;
 	uint32_t rounds, pings, mib;
+	const char *only;
 	uint32_t fifo; /* Real-time priority while measuring, each on its own
 	                  processor: bursts of a tenth of a second. */
 } plan = {.rounds = 9, .pings = 5000, .mib = 64};
@@ -278,6 +279,11 @@ static void pin(unsigned int cpu)
 			"a processor of its own", 0);
 }
 
+static bool is_open(uint32_t way)
+{
+	return !plan.only || strcmp(plan.only, ways[way]->name) == 0;
+}
+
 static void run(struct shared *shared, bool first)
 {
 	int stage = 2;
@@ -289,6 +295,8 @@ static void run(struct shared *shared, bool first)
 			for (uint32_t i = 0; i < WAYS; i++) {
 				uint32_t way = (i + r) % WAYS;
 
+				if (!is_open(way))
+					continue;
 				results[m][way][r] = take(shared, &stage,
 					&measures[m], ways[way], first);
 			}
@@ -299,14 +307,17 @@ static void serve(struct shared *shared)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (int i = WAYS - 1; i >= 0; i--)
-		ways[i]->open(plan.device, true, &shared->addresses[i]);
+		if (is_open((uint32_t)i))
+			ways[i]->open(plan.device, true, &shared->addresses[i]);
 	meet(shared, 1);
 	for (int i = 0; i < WAYS; i++)
-		ways[i]->accept();
+		if (is_open((uint32_t)i))
+			ways[i]->accept();
 	meet(shared, 2);
 	run(shared, false);
 	for (int i = 0; i < WAYS; i++)
-		ways[i]->close();
+		if (is_open((uint32_t)i))
+			ways[i]->close();
 }
 
 static void drive(struct shared *shared)
@@ -314,14 +325,17 @@ static void drive(struct shared *shared)
 	/* Channels first: they refuse to be behind the registration cache that
 	 * the raw way would start. */
 	for (int i = WAYS - 1; i >= 0; i--)
-		ways[i]->open(plan.device, false, NULL);
+		if (is_open((uint32_t)i))
+			ways[i]->open(plan.device, false, NULL);
 	meet(shared, 1);
 	for (int i = 0; i < WAYS; i++)
-		ways[i]->connect(&shared->addresses[i]);
+		if (is_open((uint32_t)i))
+			ways[i]->connect(&shared->addresses[i]);
 	meet(shared, 2);
 	run(shared, true);
 	for (int i = 0; i < WAYS; i++)
-		ways[i]->close();
+		if (is_open((uint32_t)i))
+			ways[i]->close();
 }
 
 static bool read_plan(int argc, char **argv)
@@ -335,6 +349,8 @@ static bool read_plan(int argc, char **argv)
 			plan.pings = (uint32_t)atoi(argv[i + 1]);
 		else if (strcmp(argv[i], "--mib") == 0)
 			plan.mib = (uint32_t)atoi(argv[i + 1]);
+		else if (strcmp(argv[i], "--only") == 0)
+			plan.only = argv[i + 1];
 		else if (strcmp(argv[i], "--fifo") == 0)
 			plan.fifo = (uint32_t)atoi(argv[i + 1]);
 		else

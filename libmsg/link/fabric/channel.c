@@ -7,9 +7,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/random.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -121,7 +119,7 @@ static void channels_close(struct msg_channels *channels)
 	close_fid(set->receives);
 	close_fid(set->memory_mr);
 	close_fid(set->headers_mr);
-	close_fid(set->cq);
+	channel_cq_close(set);
 	close_fid(set->domain);
 	close_fid(set->eq);
 	close_fid(set->fabric);
@@ -236,9 +234,6 @@ static int grant(struct channel_set *set,
 	granted->message_bytes_max = set->info->ep_attr->max_msg_size;
 	if (granted->message_bytes_max > MESSAGE_BYTES_MAX)
 		granted->message_bytes_max = MESSAGE_BYTES_MAX;
-	/* verbs sets one aside for each endpoint. */
-	set->cq_size = granted->receive_count +
-		       (uint64_t)granted->connection_max * (power + 1);
 	return 0;
 }
 
@@ -290,17 +285,12 @@ static int open_domain(
 static int open_queues(struct channel_set *set)
 {
 	struct fi_eq_attr eq = {.size = 64, .wait_obj = FI_WAIT_FD};
-	struct fi_cq_attr cq = {
-		.size = set->cq_size,
-		.format = FI_CQ_FORMAT_DATA,
-		.wait_obj = FI_WAIT_FD,
-	};
 	struct fi_rx_attr receives = *set->info->rx_attr;
 	int result = fi_eq_open(set->fabric, &eq, &set->eq, NULL);
 
 	receives.size = set->channels.receive_count;
 	if (result == 0)
-		result = fi_cq_open(set->domain, &cq, &set->cq, NULL);
+		result = channel_cq_open(set);
 	if (result == 0)
 		result = fi_srx_context(
 			set->domain, &receives, &set->receives, NULL);
@@ -356,49 +346,6 @@ static int start_listening(
 	return result;
 }
 
-static int watch(struct channel_set *set, int fd)
-{
-	struct epoll_event event = {.events = EPOLLIN};
-
-	return epoll_ctl(set->channels.fd, EPOLL_CTL_ADD, fd, &event) == 0
-		       ? 0
-		       : -FI_EIO;
-}
-
-/* Whoever only polls is spared what each completion costs that wakes a descriptor. */
-int channel_watch_completions(struct channel_set *set)
-{
-	int cq_fd;
-	int result;
-
-	if (set->watched)
-		return 0;
-	result = fi_control(&set->cq->fid, FI_GETWAIT, &cq_fd);
-	if (result == 0)
-		result = watch(set, cq_fd);
-	set->watched = result == 0;
-	return result;
-}
-
-/* One descriptor for both queues, and a timer for those being set up. */
-static int open_descriptor(struct channel_set *set)
-{
-	int eq_fd;
-	int result;
-
-	set->channels.fd = epoll_create1(EPOLL_CLOEXEC);
-	set->timer = timerfd_create(
-		CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (set->channels.fd < 0 || set->timer < 0)
-		return -FI_EMFILE;
-	result = fi_control(&set->eq->fid, FI_GETWAIT, &eq_fd);
-	if (result == 0)
-		result = watch(set, eq_fd);
-	if (result == 0)
-		result = watch(set, set->timer);
-	return result;
-}
-
 static int open_rest(struct channel_set *set,
 	const struct msg_channels_options *options, char *text)
 {
@@ -409,7 +356,7 @@ static int open_rest(struct channel_set *set,
 	if (result == 0)
 		result = take_memory(set, options);
 	if (result == 0)
-		result = open_descriptor(set);
+		result = channel_wait_open(set);
 	if (result == 0 && options->listen)
 		result = start_listening(set, options);
 	if (result == 0)

@@ -121,8 +121,8 @@ void channel_end(struct channel_set *set, struct channel *c, int error)
 	c->request = NULL;
 	c->state = CHANNEL_ENDING;
 	c->error = error;
-	c->drained_at =
-		set->entries_read + set->cq_size + CHANNEL_ENTRIES;
+	if (c->cq)
+		c->drained_at = c->cq->read + c->cq->size + CHANNEL_ENTRIES;
 	channel_enqueue(set, CHANNEL_ENDS, c);
 }
 
@@ -132,6 +132,7 @@ void channel_drop_endpoint(struct channel *c)
 		return;
 	fi_shutdown(c->ep, 0);
 	fi_close(&c->ep->fid);
+	channel_cq_leave(c);
 	c->ep = NULL;
 }
 
@@ -331,8 +332,7 @@ static int make_endpoint(
 		return result;
 	result = fi_ep_bind(c->ep, &set->eq->fid, 0);
 	if (result == 0)
-		result = fi_ep_bind(
-			c->ep, &set->cq->fid, FI_TRANSMIT | FI_RECV);
+		result = channel_cq_join(set, c);
 	if (result == 0)
 		result = fi_ep_bind(c->ep, &set->receives->fid, 0);
 	if (result == 0)

@@ -10,7 +10,6 @@
  * are no trains here.
  */
 #include <string.h>
-#include <sys/timerfd.h>
 
 #include "base/clock.h"
 #include "link/fabric/channels.h"
@@ -227,14 +226,12 @@ int channel_read(
 
 /* ---- what became of it ------------------------------------------------- */
 
-/* Fill the array of completions again; as fi_cq_read. */
-static ssize_t refill(struct channel_set *set)
+ssize_t channel_refill(struct channel_set *set)
 {
-	ssize_t n = fi_cq_read(set->cq, set->entries, CHANNEL_ENTRIES);
+	ssize_t n = channel_cq_read(set);
 
 	set->entry = 0;
 	set->entry_count = n > 0 ? (uint32_t)n : 0;
-	set->entries_read += set->entry_count;
 	if (n < 0 && n != -FI_EAGAIN && n != -FI_EAVAIL)
 		set->failed = true;
 	return n;
@@ -372,9 +369,9 @@ static int give_error(struct channel_set *set, struct msg_channel_event *event)
 	struct fi_cq_err_entry error = {0};
 	struct channel *c;
 
-	if (fi_cq_readerr(set->cq, &error, 0) <= 0)
+	if (fi_cq_readerr(set->cq_read->cq, &error, 0) <= 0)
 		return 0;
-	set->entries_read++;
+	set->cq_read->read++;
 	if (error.err <= 0)
 		error.err = EIO;
 	if (kind_of(error.op_context) == KIND_RECEIVE) {
@@ -429,7 +426,7 @@ static int give_completions(
 		if (set->entry == set->entry_count) {
 			if (once && !channel_waits(set, CHANNEL_ENDS))
 				break;
-			n = refill(set);
+			n = channel_refill(set);
 			once = n > 0;
 		}
 		if (n == -FI_EAVAIL && errors++ < ERRORS_MAX)
@@ -490,7 +487,7 @@ static bool give_back(struct channel_set *set, struct channel *c,
 /* What the provider had still to say has been read. */
 static bool is_drained(const struct channel_set *set, const struct channel *c)
 {
-	return set->drained || set->entries_read >= c->drained_at;
+	return set->drained || !c->cq || c->cq->read >= c->drained_at;
 }
 
 static int give_endings(
@@ -551,50 +548,4 @@ int channel_poll(struct msg_channels *channels,
 	if (channel_waits(set, CHANNEL_ENDS))
 		given += give_endings(set, events + given, count - given);
 	return given == 0 && set->failed ? -MSG_ERROR_FABRIC : given;
-}
-
-/* ---- sleeping ---------------------------------------------------------- */
-
-/* Who sleeps is woken in time for those being set up, and for the guard. */
-static void set_timer(struct channel_set *set)
-{
-	uint64_t ns = set->connect_limit_ns;
-	struct itimerspec when = {0};
-
-	if (set->setting_up > 0)
-		ns /= 2;
-	if (set->setting_up > 0 || set->guard_folder >= 0) {
-		when.it_value.tv_sec = (time_t)(ns / MSG_NS_PER_S);
-		when.it_value.tv_nsec = (long)(ns % MSG_NS_PER_S);
-	}
-	timerfd_settime(set->timer, 0, &when, NULL);
-}
-
-static bool has_something(const struct channel_set *set)
-{
-	return set->entry != set->entry_count || set->failed ||
-	       channel_first(set, CHANNEL_NEWS) ||
-	       channel_first(set, CHANNEL_ENDS);
-}
-
-int channel_arm(struct msg_channels *channels)
-{
-	struct channel_set *set = (struct channel_set *)channels;
-	struct fid *fids[2] = {&set->eq->fid, &set->cq->fid};
-	int result;
-
-	if (has_something(set))
-		return -MSG_ERROR_AGAIN;
-	result = channel_watch_completions(set);
-	if (result == 0)
-		result = fi_trywait(set->fabric, fids, 2);
-	if (result)
-		return channel_code(result);
-	/* It may have come before the descriptors were armed. */
-	channel_look(set, msg_clock_ns());
-	if (refill(set) == -FI_EAVAIL || has_something(set))
-		return -MSG_ERROR_AGAIN;
-	set_timer(set);
-	set->look_now = true;
-	return 0;
 }

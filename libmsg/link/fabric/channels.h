@@ -6,6 +6,7 @@
  *     channel_address.c  where a set is reached, and what an address may be
  *     channel_connect.c  how a connection comes about, and how it ends
  *     channel_data.c     post, send, read, and what became of them
+ *     channel_wait.c     completion queues, and what wakes who sleeps
  *     channel_cache.c    libfabric's registration cache, which must not be
  *     channel_guard.c    TCP connections that say nothing, or half a word
  *
@@ -36,6 +37,8 @@
 #ifndef MSG_LINK_FABRIC_CHANNELS_H
 #define MSG_LINK_FABRIC_CHANNELS_H
 
+#include <poll.h>
+
 #include <rdma/fi_cm.h>
 #include <rdma/fi_eq.h>
 #include <rdma/fi_errno.h>
@@ -47,6 +50,8 @@
 #define CHANNEL_ENTRIES 64 /* Completions read at once. */
 #define CHANNEL_NONE UINT32_MAX
 #define CHANNEL_STRANGERS_MAX 32u
+#define CHANNEL_CQS 2u
+#define CHANNEL_SOCKETS_MAX 64u
 
 enum channel_state {
 	CHANNEL_FREE,
@@ -63,6 +68,16 @@ struct stranger {
 	bool ended; /* Shut down, since then. */
 	uint64_t since_ns;
 	struct sockaddr_storage peer;
+};
+
+/* A completion queue, which is of some of the connections; see channel_wait.c. */
+struct channel_cq {
+	struct fid_cq *cq;
+	uint32_t used, most; /* Endpoints of it, and how many there may be. */
+	uint64_t size;
+	uint64_t read;  /* Entries, ever. */
+	bool by_poll;   /* libfabric looks at its sockets by poll(2). */
+	bool watched;   /* The set's descriptor wakes of it. */
 };
 
 /* Channels in the order in which something is to be done. */
@@ -101,6 +116,7 @@ struct channel {
 	uint64_t deadline_ns; /* While it is being set up. */
 	uint64_t drained_at;  /* Ending: completions read by then. */
 	struct fid_ep *ep;
+	struct channel_cq *cq; /* Of that. */
 	struct fi_info *request; /* ASKED: to accept or to refuse. */
 	struct sockaddr_storage peer; /* Who asked. */
 	struct channel_ring sends;
@@ -117,7 +133,10 @@ struct channel_set {
 	struct fid_fabric *fabric;
 	struct fid_domain *domain;
 	struct fid_eq *eq;
-	struct fid_cq *cq;
+	struct channel_cq cqs[CHANNEL_CQS];
+	uint32_t cq_count;
+	uint32_t cq_next;           /* The first to be read next time. */
+	struct channel_cq *cq_read; /* The last that was. */
 	struct fid_ep *receives; /* The shared receive context. */
 	struct fid_pep *listener;
 
@@ -140,17 +159,17 @@ struct channel_set {
 	uint64_t clock_ns; /* What the clock said, of late. */
 	uint32_t blind;    /* Polls until it is read again. */
 	bool look_now;
-	bool watched;      /* The descriptor wakes of completions, too. */
 	bool failed;
 
-	uint64_t entries_read; /* Ever. */
-	uint64_t cq_size;
-	bool drained; /* The last look at the queue found it empty. */
+	bool drained; /* The last look at the queues found them empty. */
 	uint32_t entry;       /* The next of these to be given out, */
 	uint32_t entry_count; /* and how many there are. */
 	struct fi_cq_data_entry entries[CHANNEL_ENTRIES];
 
 	int timer;           /* For who sleeps while one is being set up. */
+	struct pollfd sockets[CHANNEL_SOCKETS_MAX]; /* As they are watched. */
+	uint64_t sockets_index;
+	uint32_t socket_count;
 	int guard_folder;    /* /proc/self/fd, or -1. */
 	int guard_listener;
 	uint64_t guard_ns;
@@ -230,6 +249,21 @@ int channel_read(
 	struct msg_channels *channels, const struct msg_channel_read *read);
 int channel_poll(struct msg_channels *channels,
 	struct msg_channel_event *events, int count);
+/* Fill the array of completions again, which is used up; as fi_cq_read. */
+ssize_t channel_refill(struct channel_set *set);
+
+/* channel_wait.c */
+
+/* 0, or a negated error of libfabric, as all here. */
+int channel_cq_open(struct channel_set *set);
+/* Bind an endpoint to one. */
+int channel_cq_join(struct channel_set *set, struct channel *c);
+void channel_cq_leave(struct channel *c);
+void channel_cq_close(struct channel_set *set);
+/* As fi_cq_read, of any of them, in turns. */
+ssize_t channel_cq_read(struct channel_set *set);
+/* One descriptor for all there is to tell. */
+int channel_wait_open(struct channel_set *set);
 int channel_arm(struct msg_channels *channels);
 
 /* channel_cache.c */
@@ -251,9 +285,6 @@ void channel_guard_look(struct channel_set *set, uint64_t now_ns);
 /* Before closing: end all that are no channel. */
 void channel_guard_sweep(struct channel_set *set);
 void channel_guard_close(struct channel_set *set);
-
-/* Before the first sleep.  0, or a negated error of libfabric. */
-int channel_watch_completions(struct channel_set *set);
 
 /* A code of enum msg_error, negated, of a negated error of libfabric. */
 int channel_code(ssize_t error);
