@@ -75,11 +75,12 @@ struct msg_publication {
 	struct msg_attended attended; /* Its gate is on this line. */
 	struct msg_outlet *current; /* Where we publish. */
 	struct msg_outlet *next;    /* Where we shall; NULL mostly. */
-	uint64_t move_by; /* Look then whether who has not followed lives, … */
-	uint64_t move_end; /* … and move now, at the latest; coarse clock. */
+	uint64_t move_by; /* At the latest, whoever has not followed, unless he is
+	                     not to lose anything; coarse, as move_end. */
 	int32_t unlooked;    /* Sends until one looks at the clock again, */
 	int32_t unlooked_of; /* of that many, */
 	uint64_t looked_ns; /* and what that said last; coarse. */
+	uint64_t move_end; /* Whoever has not followed, and lives. */
 	struct msg_outlet *coming;  /* The ring of this session; NULL: none. */
 	struct msg_client client;
 	struct msg_control_publish said;

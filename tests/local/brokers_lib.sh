@@ -4,7 +4,8 @@
 # brokers_lib.sh - two hosts, each with a broker, and programs on both.  Sourced, not
 # run, with `wire` set if the cable between them is to be a bad one (hosts.sh).
 #
-#   serve HOST NAME           a broker there, until it serves
+#   serve HOST NAME           a broker there, until it serves; what it is told beside
+#                             is in the array serve_more
 #   side HOST BROKER NAME ARGUMENT...   reliable_sides there, through that broker or,
 #                             "-", without; what it gets beside by the environment
 #                             is in the array side_env
@@ -18,11 +19,12 @@ case $SIDES in /*) ;; *) SIDES=$PWD/$SIDES ;; esac
 groups=$MSG_GROUPS port=$MSG_PORT
 unset MSG_GROUPS MSG_PORT
 side_env=()
+serve_more=()
 
 serve() {
 	start "$2" at "$1" "$MSGBROKERD" --config "$work/empty.conf" \
 		--socket "$place/$2.sock" --name "$2" --interface veth0 \
-		--groups "$groups" --port "$port"
+		--groups "$groups" --port "$port" "${serve_more[@]}"
 	await 20 grep -q 'info: started:' "$work/$2.err"
 }
 

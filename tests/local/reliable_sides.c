@@ -383,13 +383,15 @@ static int subscribe(struct msg_node *node, char **argv)
 		(unsigned long long)msg_subscriber_counter(
 			s, MSG_COUNTER_REATTACHED));
 	printf("%ld KiB more than when it began\n", memory_kib() - memory);
-	printf("%llu unbelieved, %llu malformed, %llu late\n",
+	printf("%llu unbelieved, %llu malformed, %llu late, %llu entries lapped\n",
 		(unsigned long long)msg_subscriber_counter(
 			s, MSG_COUNTER_UNBELIEVED),
 		(unsigned long long)msg_subscriber_counter(
 			s, MSG_COUNTER_MALFORMED),
 		(unsigned long long)msg_subscriber_counter(
-			s, MSG_COUNTER_LATE));
+			s, MSG_COUNTER_LATE),
+		(unsigned long long)msg_subscriber_counter(
+			s, MSG_COUNTER_LAPPED));
 	must(msg_subscriber_close(s), "close");
 	return lost > allowed;
 }
