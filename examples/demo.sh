@@ -152,6 +152,19 @@ fi
 mkfifo "$work/talk"
 exec 4<>"$work/talk"
 
+# hear: the next of these lines in $line, within half a second.  What of one was there
+# when that was over is kept: bash reads a pipe byte by byte.
+part=''
+hear() {
+	local piece=''
+	if IFS= read -r -t 0.5 -u 4 piece; then
+		line=$part$piece part=''
+		return
+	fi
+	part+=$piece
+	return 1
+}
+
 ask() { # the failure of a process, which it said itself
 	cat "$work"/*.err >&2
 	die "$1"
@@ -188,7 +201,8 @@ done
 ready=0 lane=''
 deadline=$((SECONDS + 60))
 while [ $ready -lt "$count" ]; do
-	if read -r -t 0.5 -u 4 word who kind device interface reason; then
+	if hear; then
+		read -r word who kind device interface reason <<<"$line"
 		[ "$word" = ready ] || continue
 		ready=$((ready + 1))
 		where="kernel UDP on $interface"
@@ -291,7 +305,7 @@ period=1
 next_draw=$((SECONDS + 1))
 changed=0
 while [ ${#ended[@]} -lt "$count" ]; do
-	if ! read -r -t 0.5 -u 4 word who rest; then
+	if ! hear; then
 		running=0
 		for pid in "${subscribers[@]}"; do
 			! kill -0 "$pid" 2>/dev/null || running=$((running + 1))
@@ -299,6 +313,7 @@ while [ ${#ended[@]} -lt "$count" ]; do
 		[ $running -gt 0 ] || break
 		continue
 	fi
+	read -r word who rest <<<"$line"
 	case $word in
 	live)
 		# shellcheck disable=SC2086 # words
