@@ -36,7 +36,7 @@ MSG_BROKER=$work/demo.sock MSG_BROKER_POLICY=require MSG=$(command -v msg) \
 	--bounding-set -all --inh-caps -all bash -c '
 	echo "uid $(id -u), addresses: $(cat /proc/net/fib_trie | wc -l)," \
 		"groups joined: $(grep -c " [0-9]* 0:" /proc/net/igmp)"
-	exec "$MSG" echo --count 3 --timeout 20 "demo.>"' \
+	exec "$MSG" echo --count 3 --timeout 50 "demo.>"' \
 	>"$work/said" 2>"$work/heard" &
 pids+=($!)
 until grep -q listening "$work/heard" 2>/dev/null; do
@@ -45,7 +45,8 @@ until grep -q listening "$work/heard" 2>/dev/null; do
 done
 
 printf '%s\n' one two three |
-	MSG_BROKER_POLICY=never msg pub --quiet --interface lo --lane udp demo.box
+	MSG_BROKER_POLICY=never msg pub --quiet --interface lo --lane udp \
+		--wait-ms 1500 demo.box
 wait "${pids[1]}"
 cat "$work/said"
 grep -q 'groups joined: 0' "$work/said"

@@ -7,6 +7,9 @@
 set -euo pipefail
 
 work=$(mktemp -d)
+# Of nobody else: who runs this twice at a time is not to hear the other.
+export MSG_PORT=$((20000 + $$ % 12000))
+export MSG_GROUPS=239.$((16 + $$ % 200)).$(($$ / 200 % 250)).0+8
 subscriber=''
 trap '[ -z "$subscriber" ] || kill "$subscriber" 2>/dev/null || true
 	rm -rf "$work"' EXIT
@@ -14,14 +17,14 @@ trap '[ -z "$subscriber" ] || kill "$subscriber" 2>/dev/null || true
 "$2" >"$work/said" 2>&1 </dev/null &
 subscriber=$!
 # It says nothing before the first message.  It has joined when its socket is
-# in the kernel's list.
-port=$(printf '%04X' "${MSG_PORT:-7400}")
+# in the kernel's list, or a moment later.
+port=$(printf '%04X' "$MSG_PORT")
 for ((i = 0; i < 200; i++)); do
 	! grep -q ":$port " /proc/net/udp || break
 	kill -0 "$subscriber" || { cat "$work/said"; exit 1; }
 	sleep 0.1
 done
-sleep 0.2
+sleep 1
 "$1"
 wait "$subscriber"
 subscriber=''

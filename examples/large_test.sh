@@ -6,6 +6,8 @@
 set -euo pipefail
 
 work=$(mktemp -d)
+export MSG_PORT=$((20000 + $$ % 12000))
+export MSG_GROUPS=239.$((16 + $$ % 200)).$(($$ / 200 % 250)).0+8
 reader=''
 trap '[ -z "$reader" ] || kill "$reader" 2>/dev/null || true
 	rm -rf "$work"' EXIT
@@ -15,13 +17,13 @@ head -c 100000001 /dev/urandom >"$work/file"
 start() {
 	"$@" >"$work/copy" 2>"$work/said" </dev/null &
 	reader=$!
-	port=$(printf '%04X' "${MSG_PORT:-7400}")
+	port=$(printf '%04X' "$MSG_PORT")
 	for ((i = 0; i < 200; i++)); do
 		! grep -q ":$port " /proc/net/udp || break
 		kill -0 "$reader" || { cat "$work/said"; exit 1; }
 		sleep 0.1
 	done
-	sleep 0.5
+	sleep 1
 }
 
 start "$1"

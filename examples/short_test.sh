@@ -9,7 +9,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 work=$(mktemp -d)
 pids=()
 trap 'kill "${pids[@]}" 2>/dev/null || true; wait || true; rm -rf "$work"' EXIT
-export MSG_PORT=$((20000 + $$ % 12000)) MSG_GROUPS=239.$((16 + $$ % 200)).78.0+8
+export MSG_PORT=$((20000 + $$ % 12000))
+export MSG_GROUPS=239.$((16 + $$ % 200)).$(($$ / 200 % 250)).0+8
 
 fail() {
 	echo "FAIL: $*"
@@ -36,7 +37,7 @@ epoll)
 	pids+=($!)
 	exec 3>"$work/input"
 	await listens
-	sleep 0.5
+	sleep 1
 	echo first >&3
 	await grep -qx 'line: first' "$work/said"
 	"$msg" pub -q hello.epoll --message one --message two
@@ -58,9 +59,9 @@ wildcard)
 	"$folder/wildcard" 'hello.*.>' >"$work/said" 2>"$work/errors" &
 	pids+=($!)
 	await listens
-	sleep 0.5
+	sleep 1
 	for topic in hello.a.b hello.c.d.e hello.other; do
-		"$msg" pub -q "$topic" --message "to $topic" --wait-ms 500
+		"$msg" pub -q "$topic" --message "to $topic" --wait-ms 1500
 	done
 	await grep -q '^hello\.c\.d\.e .* left$' "$work/said"
 	for topic in hello.a.b hello.c.d.e; do

@@ -33,7 +33,7 @@ done
 # require: through the broker, or not at all.
 export MSG_BROKER=$name MSG_BROKER_POLICY=require
 for i in 1 2; do
-	msg echo --count 3 --timeout 20 desk.prices \
+	msg echo --count 3 --timeout 50 desk.prices \
 		>"$work/said$i" 2>"$work/heard$i" &
 	pids+=($!)
 done

@@ -20,7 +20,7 @@ fail() {
 
 # run POLICY COMMAND... - in that way to the network.
 run() {
-	MSG_BROKER_POLICY=$1 timeout 20 "${@:2}" 2>>"$work/run.err"
+	MSG_BROKER_POLICY=$1 timeout 40 "${@:2}" 2>>"$work/run.err"
 }
 
 # begin POLICY PROGRAM - again and again: it publishes for five seconds.
@@ -44,8 +44,16 @@ end_all() {
 	pids=()
 }
 
-wanted() { # WHAT PATTERN TEXT
-	grep -Eqx -- "$2" <<<"$3" || fail "$1: '$3' is not '$2'"
+# wanted WHAT PATTERN COMMAND... - its first line.  Asked again where the machine had so
+# much to do that the type did not come in the three seconds that echo waits for it.
+wanted() {
+	local i text
+	for i in 1 2 3 4 5; do
+		text=$("${@:3}")
+		text=${text%%$'\n'*}
+		! grep -Eqx -- "$2" <<<"$text" || return 0
+	done
+	fail "$1: '$text' is not '$2'"
 }
 
 quote='md\.acme [0-9a-f]{16} [0-9]+ symbol="ACME" price=10(\.[0-9])? side=(BUY|SELL)'
@@ -54,9 +62,9 @@ oven='lab\.oven [0-9a-f]{16} [0-9]+ name="east" step=[0-9]+ celsius=\[[0-9.]+ 20
 
 # of_quotes POLICY - what another process says of the quotes.
 of_quotes() {
-	wanted "echo, $1" "$quote" "$(run "$1" "$msg" echo -q md.acme -n 1)"
+	wanted "echo, $1" "$quote" run "$1" "$msg" echo -q md.acme -n 1
 	wanted "echo --json, $1" "$json" \
-		"$(run "$1" "$msg" echo -q --json md.acme -n 1 | head -1)"
+		run "$1" "$msg" echo -q --json md.acme -n 1
 	# Every message has 10 to 10.9, every other one is BUY.
 	for line in 1 2; do
 		read -r _ _ _ _ price side
@@ -74,12 +82,12 @@ of_quotes() {
 }
 
 of_ovens() {
-	wanted "struct, $1" "$oven" "$(run "$1" "$msg" echo -q lab.oven -n 1)"
-	run "$1" "$msg" type -q lab.oven | grep -qF 'double celsius[2];' ||
+	wanted "struct, $1" "$oven" run "$1" "$msg" echo -q lab.oven -n 1
+	run "$1" "$msg" type -q lab.oven >"$work/type.txt"
+	grep -qF 'double celsius[2];' "$work/type.txt" ||
 		fail "the struct's text, $1"
 	# A pattern, and a filter that fits one of its types.
-	wanted "pattern, $1" "$oven" \
-		"$(run "$1" "$msg" echo -q '>' 'step >= 0' -n 1)"
+	wanted "pattern, $1" "$oven" run "$1" "$msg" echo -q '>' 'step >= 0' -n 1
 }
 
 begin never "$publish"
