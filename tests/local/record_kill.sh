@@ -14,8 +14,8 @@ start pub "$MSG" pub -q kill.a --size 300 --rate 4000
 start slow "$MSG" pub -q kill.b --size 70000 --rate 50
 for round in 1 2 3; do
 	file=$work/$round.mcap
-	recording record "$file" 'kill.*' --json --sync=group:5ms
-	await 20 grep -qE '"synced":[1-9]' "$work/record.out"
+	recording record "$file" 'kill.*' --sync=group:5ms --queue-bytes 64Mi
+	await 30 grep -qE '"synced":[1-9]' "$work/record.out"
 	sleep 0.$((RANDOM % 900 + 100))
 	kill -KILL "${pids[record]}"
 	finish record
@@ -49,8 +49,8 @@ finish slow
 
 # A recorder that is asked to end finishes its file.
 recording record "$work/term.mcap" 'term.*'
-"$MSG" pub -q term.a -m one -m two || fail "pub: exit $?"
-sleep 0.2
+"$MSG" pub -q term.a -m one -m two "${to_patterns[@]}" || fail "pub: exit $?"
+await 20 has_come record 2
 kill -TERM "${pids[record]}"
 finish record
 is "exit at SIGTERM" 0 $code

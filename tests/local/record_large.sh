@@ -31,7 +31,7 @@ recording record "$work/a.mcap" 'big.>' --large 24Mi
 	--flow 1 || fail "pub by connections: exit $?"
 seq 300 | "$MSG" pub -q big.lines --reliability rc --flow 1 ||
 	fail "pub of lines: exit $?"
-stop_recording record
+stop_recording record 312
 is "exit of record" 0 $code
 check "summary" grep -q '312 messages.* 0 lost on the way, 0 dropped here' \
 	"$work/record.err"
@@ -54,11 +54,17 @@ listening best
 "$MSG" play "$work/a.mcap" --prefix copy --speed 0 --flow 2 --linger 1 \
 	2>"$work/play.err" || fail "play: exit $?"
 check "summary of play" grep -q '312 messages,.* 0 failed' "$work/play.err"
+all_there() {
+	[ "$(stat -c %s "$work/$1.out")" = "$(stat -c %s "$work/$2")" ]
+}
+await 30 all_there reliable files
+await 30 all_there rc files
+await 30 all_there lines lines
 for name in reliable rc lines best; do
 	kill -INT "${pids[$name]}"
 	finish $name
 done
-stop_recording copy
+stop_recording copy 312
 for name in reliable rc; do
 	check "$name: the same messages" cmp "$work/files" "$work/$name.out"
 done
@@ -71,6 +77,6 @@ is "deliveries when played" "$(info "$work/a.mcap" "$deliveries")" \
 recording small "$work/c.mcap" 'none.>'
 "$MSG" pub -q none.rc -f "${files[@]}" --large 24Mi --reliability rc \
 	--flow 1 || fail "pub: exit $?"
-stop_recording small
+stop_recording small 6
 is "messages without --large" "3 3" \
 	"$(info "$work/c.mcap" '"%d %d" % (f["messages"], f["lost"])')"

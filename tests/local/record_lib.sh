@@ -3,10 +3,12 @@
 #
 # record_lib.sh - what the scripts about recordings share.  Sourced, not run.
 #
-#   recording NAME FILE OPTION...   start `msg record` and wait until it listens
+#   recording NAME FILE OPTION...   start `msg record --json` and wait until it listens
 #   slow_recording NAME MS FILE OPTION...   the same with a disk that takes so many
 #                                   ms for each sync; $SLOW
-#   stop_recording NAME             SIGINT, and wait; its exit code in $code
+#   stop_recording NAME [COUNT]     SIGINT, and wait; its exit code in $code.  Not
+#                                   before COUNT messages came, were lost or dropped:
+#                                   what then waits to be taken is not recorded
 #   info FILE EXPRESSION            a value of `msg file info --json`, by python3:
 #                                   the object is f
 #   infos EXPRESSION FILE...        the same of several: fs
@@ -20,7 +22,7 @@ export MSG_BROKER_POLICY=never
 recording() {
 	local name=$1 file=$2
 	shift 2
-	start "$name" "$MSG" record -o "$file" "$@"
+	start "$name" "$MSG" record -o "$file" --json "$@"
 	listening "$name"
 }
 
@@ -30,11 +32,20 @@ slow_recording() {
 	# A sanitizer wants to be the first that is loaded, unless told.
 	start "$name" env LD_PRELOAD="$SLOW" SLOW_MS="$ms" \
 		ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0" \
-		"$MSG" record -o "$file" "$@"
+		"$MSG" record -o "$file" --json "$@"
 	listening "$name"
 }
 
+# By what it says once a second.
+has_come() {
+	local said
+	said=$(tail -n 1 "$work/$1.out" |
+		sed -nE 's/.*"messages":([0-9]+),.*"lost":([0-9]+),"dropped":([0-9]+),.*/\1+\2+\3/p')
+	[ $((${said:-0})) -ge "$2" ]
+}
+
 stop_recording() {
+	[ $# -lt 2 ] || await 30 has_come "$1" "$2"
 	kill -INT "${pids[$1]}"
 	finish "$1" 30
 }

@@ -12,14 +12,13 @@ stopped() {
 	local name=$1 lost
 	recording record "$work/$name.mcap" 'gone.*' --buffers 64 --max-bytes 4k
 	start pub "$MSG" pub gone.a --size 1000 --rate 20000 --count 60000
-	await 10 grep -q publishing "$work/pub.err"
+	await 20 grep -q publishing "$work/pub.err"
 	sleep 0.5
 	kill -STOP "${pids[record]}"
 	sleep 1.5
 	kill -CONT "${pids[record]}"
 	finish pub 30
-	sleep 0.3
-	stop_recording record
+	stop_recording record 60000
 	is "$name: exit" 0 $code
 	whole "$work/$name.mcap"
 	told "$work/$name.mcap"
@@ -40,11 +39,10 @@ restarts() {
 	local i events
 	recording record "$work/$1.mcap" 'born.*'
 	for i in 1 2 3; do
-		"$MSG" pub -q born.a --size 20 --rate 1000 --count 50 ||
-			fail "pub: exit $?"
+		"$MSG" pub -q born.a --size 20 --rate 1000 --count 50 \
+			"${to_patterns[@]}" || fail "pub: exit $?"
 	done
-	sleep 0.3
-	stop_recording record
+	stop_recording record 150
 	whole "$work/$1.mcap"
 	is "$1: channels" 3 "$(info "$work/$1.mcap" 'len(f["channels"])')"
 	is "$1: messages" 150 "$(info "$work/$1.mcap" 'f["messages"]')"
@@ -55,7 +53,7 @@ restarts() {
 recording() {
 	local name=$1 file=$2
 	shift 2
-	start "$name" "$MSG" record -o "$file" --compression none "$@"
+	start "$name" "$MSG" record -o "$file" --json --compression none "$@"
 	listening "$name"
 }
 restarts direct

@@ -45,25 +45,26 @@ reliable=(--reliability reliable --flow min --history 64Mi)
 for packed in none zstd; do
 	recording record "$work/$packed.mcap" 'two.>' --sync=group:20ms \
 		--compression $packed --chunk-bytes 64Ki
-	start a "$MSG" echo two.a --raw -q
-	start b "$MSG" echo two.b --raw -q
-	sleep 0.5 # They say nothing when quiet.
+	start a "$MSG" echo two.a --raw
+	start b "$MSG" echo two.b --raw
+	listening a
+	listening b
 	for i in 1 2; do
-		"$MSG" pub -q two.a --size 700 --count 1000 "${reliable[@]}" ||
-			fail "pub: exit $?"
+		"$MSG" pub -q two.a --size 700 --count 1000 "${reliable[@]}" \
+			"${to_patterns[@]}" || fail "pub: exit $?"
 	done
 	head -c 300000 /dev/urandom >"$work/payload"
-	"$MSG" pub -q two.b -f "$work/payload" --count 5 "${reliable[@]}" ||
-		fail "pub: exit $?"
+	"$MSG" pub -q two.b -f "$work/payload" --count 5 "${reliable[@]}" \
+		"${to_patterns[@]}" || fail "pub: exit $?"
 	complete() {
 		[ "$(stat -c %s "$work/a.out")" = 1400000 ] &&
 			[ "$(stat -c %s "$work/b.out")" = 1500000 ]
 	}
-	await 20 complete
+	await 30 complete
 	kill -INT "${pids[a]}" "${pids[b]}"
 	finish a
 	finish b
-	stop_recording record
+	stop_recording record 2005
 	is "exit of record" 0 $code
 	other "$work/$packed.mcap"
 	is "$packed: both ways of reading" True \
@@ -91,9 +92,8 @@ done
 
 slow_recording record 200 "$work/slow.mcap" 'lossy' --sync=group:5ms \
 	--queue-bytes 256Ki --max-bytes 64Ki --compression none
-"$MSG" pub -q lossy --size 2000 --rate 4000 --count 4000 --wait-ms 300 ||
-	fail "pub: exit $?"
-stop_recording record
+"$MSG" pub -q lossy --size 2000 --rate 4000 --count 4000 || fail "pub: exit $?"
+stop_recording record 4000
 other "$work/slow.mcap"
 is "messages, and what events tell of" 4000 \
 	"$(view 'i["messages"] + sum(e.get("lost", 0) for e in i["events"])')"

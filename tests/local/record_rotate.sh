@@ -9,9 +9,9 @@
 reliable=(--reliability reliable --flow min)
 recording record "$work/size.mcap" 'turn.>' --rotate-bytes 100k \
 	--compression none --chunk-bytes 16Ki
-"$MSG" pub -q turn.a --size 500 --rate 4000 --count 2000 "${reliable[@]}" ||
-	fail "pub: exit $?"
-stop_recording record
+"$MSG" pub -q turn.a --size 500 --rate 4000 --count 2000 "${reliable[@]}" \
+	"${to_patterns[@]}" || fail "pub: exit $?"
+stop_recording record 2000
 is "exit" 0 $code
 parts=("$work"/size.*.mcap)
 check "${#parts[@]} files of 1 MB" [ ${#parts[@]} -ge 8 -a ${#parts[@]} -le 12 ]
@@ -29,19 +29,23 @@ is "where they begin, and where the ones before end" \
 start all "$MSG" echo 'copy.turn.a' --bare --text --count 2000
 listening all
 "$MSG" play -q "${parts[@]}" --prefix copy --speed 0 "${reliable[@]}" \
-	--wait-ms 300 || fail "play: exit $?"
+	"${to_patterns[@]}" || fail "play: exit $?"
 finish all
 is "exit of echo" 0 $code
 is "messages in order" "$(seq 0 1999 | sha256sum)" \
 	"$(sed -E 's/^message ([0-9]+) .*/\1/' "$work/all.out" | sha256sum)"
 
 recording record "$work/time.mcap" 'turn.>' --rotate-seconds 0.3
-"$MSG" pub -q turn.b --size 50 --rate 500 --count 800 "${reliable[@]}" ||
-	fail "pub: exit $?"
-stop_recording record
+begin=$SECONDS
+"$MSG" pub -q turn.b --size 50 --rate 500 --count 800 "${reliable[@]}" \
+	"${to_patterns[@]}" || fail "pub: exit $?"
+stop_recording record 800
 is "exit" 0 $code
 parts=("$work"/time.*.mcap)
-check "${#parts[@]} files of 1.6 s" [ ${#parts[@]} -ge 3 -a ${#parts[@]} -le 8 ]
+# 1.6 s at least, and as long as the machine took at most.
+most=$(((SECONDS - begin + 1) * 10 / 3 + 1))
+check "${#parts[@]} files, $most at most" \
+	[ ${#parts[@]} -ge 3 -a ${#parts[@]} -le $most ]
 whole "${parts[@]}"
 is "messages of all" 800 "$(infos 'sum(f["messages"] for f in fs)' "${parts[@]}")"
 

@@ -20,17 +20,30 @@ fields() { # the fields of what an echo --json showed, a line each
 	PYTHON
 }
 
+# publish PROGRAM: for as long as it is wanted; the example ends after five seconds.
+publish() {
+	local child=
+	trap 'kill $child 2>/dev/null; exit 0' TERM
+	while :; do
+		"$1" &
+		child=$!
+		wait $child
+	done
+}
+
 run() { # run NAME
 	local name=$1 file=$work/$1.mcap topic
 	# One that publishes before we come, and one after.
-	start quotes "$TYPED_PUBLISH"
+	start quotes publish "$TYPED_PUBLISH"
 	sleep 0.5
 	recording record "$file" md.acme 'lab.*'
-	start live "$MSG" echo --json md.acme --count 10 --timeout 20
+	start live "$MSG" echo --json md.acme --count 10 --timeout 50
 	start ovens "$TYPED_STRUCT"
-	finish live 30
-	finish quotes 30
+	finish live 55
 	finish ovens 30
+	await 30 has_come record 60
+	kill "${pids[quotes]}"
+	finish quotes
 	stop_recording record
 	is "$name: exit" 0 $code
 	whole "$file"
@@ -45,18 +58,18 @@ run() { # run NAME
 	check "$name: messages" [ "$(info "$file" 'f["messages"]')" -gt 20 ]
 
 	for topic in md.acme lab.oven; do
-		start again "$MSG" echo --json "copy.$topic" --count 5 --timeout 20
+		start again "$MSG" echo --json "copy.$topic" --count 5 --timeout 50
 		listening again
 		"$MSG" play -q "$file" --prefix copy --topic "$topic" \
 			--speed 4 --wait-ms 1500 || fail "play: exit $?"
-		finish again 30
+		finish again 55
 		is "$name: exit of echo of $topic" 0 $code
 		fields "$work/again.out" >"$work/again.fields"
 		is "$name: decoded of $topic" 5 \
 			"$(grep -cE '^[A-Za-z.]+ \{"' "$work/again.fields")"
 	done
 	# What was decoded live is decoded from the recording.
-	start again "$MSG" echo --json copy.md.acme --timeout 20
+	start again "$MSG" echo --json copy.md.acme
 	listening again
 	"$MSG" play -q "$file" --prefix copy --topic md.acme --speed 2 \
 		--wait-ms 1500 || fail "play: exit $?"
