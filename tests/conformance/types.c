@@ -307,9 +307,11 @@ static unsigned sort_out(struct msg_subscriber *s, uint64_t publisher,
 			++*told;
 		} else {
 			/* Who does not run for three heartbeats, 20 ms each, is
-			 * silent, and joins again. */
+			 * silent, and joins again; of the same program there is
+			 * another, which may seem to follow him. */
 			ck_assert(view.event == MSG_EVENT_JOINED ||
-				  view.event == MSG_EVENT_SILENT);
+				  view.event == MSG_EVENT_SILENT ||
+				  view.event == MSG_EVENT_RESTARTED);
 		}
 		msg_subscriber_release(s, &view, 1);
 	}
@@ -327,7 +329,8 @@ START_TEST(another_type_is_told_in_line)
 	const struct point point = {1, 2, "z"};
 	struct msg_publisher *p[2];
 	struct msg_subscriber *s;
-	unsigned told = 0;
+	unsigned told = 0, messages;
+	int64_t limit;
 
 	wanted.topic = "told.*";
 	wanted.type = type;
@@ -344,12 +347,20 @@ START_TEST(another_type_is_told_in_line)
 	/* Of a topic with connections, both are to be there. */
 	sort_out(s, msg_publisher_id(p[0]), msg_publisher_id(p[1]),
 		lane.rc ? 1000 * MS : 0, &told);
+	limit = now_ns() + (int64_t)(10e9 * lane.patience);
+	while (lane.rc && !lane.broker &&
+		counted(s, MSG_COUNTER_PROBES) < 2 && now_ns() < limit)
+		sort_out(s, msg_publisher_id(p[0]), msg_publisher_id(p[1]),
+			20 * MS, &told);
 	for (int i = 0; i < 20; i++)
 		ck_assert_int_eq(
 			msg_publish(p[i % 2], &point, sizeof point), 0);
-	ck_assert_uint_eq(sort_out(s, msg_publisher_id(p[0]),
-				  msg_publisher_id(p[1]), 500 * MS, &told),
-		10);
+	messages = sort_out(s, msg_publisher_id(p[0]), msg_publisher_id(p[1]),
+		500 * MS, &told);
+	while (messages < 10 && now_ns() < limit)
+		messages += sort_out(s, msg_publisher_id(p[0]),
+			msg_publisher_id(p[1]), 100 * MS, &told);
+	ck_assert_uint_eq(messages, 10);
 	ck_assert_uint_eq(told, 1);
 	msg_type_close(type);
 	msg_type_close(other_type);

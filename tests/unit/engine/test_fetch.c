@@ -437,7 +437,7 @@ int main(void)
 {
 	Suite *suite = suite_create("fetch");
 	TCase *whole = check_case(suite, "whole", 240);
-	TCase *gone = check_case(suite, "gone", 120);
+	TCase *gone = check_case(suite, "gone", 240);
 
 	tcase_add_test(whole, who_comes_late_has_the_last_and_then_live);
 	tcase_add_test(whole, for_little_nobody_connects);
