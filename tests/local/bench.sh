@@ -39,7 +39,7 @@ check "JSON" json_valid "$work/throughput.json"
 sent=$(first sent "$work/throughput.json")
 received=$(first received "$work/throughput.json")
 lost=$(first lost "$work/throughput.json")
-[ "$sent" -gt 1000 ] || fail "only $sent messages in 0.3 s"
+[ "$sent" -gt 100 ] || fail "only $sent messages in 0.3 s"
 is "what was sent was received or lost" "$sent" $((received + lost))
 "$MSG" bench throughput --spin --seconds 0.2 --warmup 0 --rate 5k \
 	>"$work/table" 2>"$work/table.err" || fail "throughput: exit $?"

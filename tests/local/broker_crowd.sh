@@ -23,7 +23,7 @@ available=$(sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' /proc/meminfo)
 
 broker a --interface lo
 start crowd env -u MSG_LANE -u MSG_INTERFACE "$CROWD" $heard $local
-await 60 grep -q ready "$work/crowd.out"
+await 150 grep -q ready "$work/crowd.out"
 
 list() {
 	env -u MSG_LANE -u MSG_INTERFACE MSG_BROKER_POLICY=require \

@@ -8,8 +8,9 @@
 #   attempt WANTED [OPTION...]  run one that must end with that exit code; what
 #                             it says is $work/attempt.err
 #   said TEXT                 that sentence holds TEXT
-#   clients PATH COUNT HOLD   connect so often and hold them that long; prints
-#                             how many are still open then (python3)
+#   clients PATH COUNT HOLD [LEFT]   connect so often, wait until no more than LEFT
+#                             are open, and hold them that long; prints how many
+#                             are still open then (python3)
 # shellcheck source=tests/local/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh" || exit 1
 : "${MSGBROKERD:?is not set: the path of the program msgbrokerd}"
@@ -50,20 +51,25 @@ clients() {
 	python3 - "$@" <<-'END'
 	import select, socket, sys, time
 	path, count, hold = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+	left = int(sys.argv[4]) if len(sys.argv) > 4 else count
 	held = []
 	for i in range(count):
 	    held.append(socket.socket(socket.AF_UNIX))
 	    held[-1].connect(path)
-	limit = time.monotonic() + hold
-	while time.monotonic() < limit:
-	    ready = select.select(held, [], [], max(0, limit - time.monotonic()))[0]
-	    for one in ready:
-	        try:
-	            gone = not one.recv(65536)
-	        except ConnectionError:
-	            gone = True
-	        if gone:
-	            held.remove(one)
+	def look(seconds, most):
+	    limit = time.monotonic() + seconds
+	    while time.monotonic() < limit and len(held) > most:
+	        ready = select.select(held, [], [],
+	                              max(0, limit - time.monotonic()))[0]
+	        for one in ready:
+	            try:
+	                gone = not one.recv(65536)
+	            except ConnectionError:
+	                gone = True
+	            if gone:
+	                held.remove(one)
+	look(20, left)
+	look(hold, 0)
 	print(len(held))
 	END
 }

@@ -61,8 +61,13 @@ check "JSON" json_valid "$work/info.json"
 is "publisher" "${pids[pub]} broker_talk $(id -u)" "$(value "$work/info.json" \
 	'"%(pid)d %(program)s %(uid)d" % d["streams"][0]["publishers"][0]')"
 rate=$(value "$work/info.json" 'int(d["streams"][0]["publishers"][0]["rate"])')
-[ "$rate" -ge 300 ] && [ "$rate" -le 1500 ] ||
-	fail "rate is $rate/s, published at 1000/s"
+# Who had to wait for the processor makes up for it a moment later.
+near() {
+	info && rate=$(value "$work/info.json" \
+		'int(d["streams"][0]["publishers"][0]["rate"])') &&
+		[ "$rate" -ge 300 ] && [ "$rate" -le 1500 ]
+}
+[ "$rate" -ge 300 ] && [ "$rate" -le 1500 ] || await 20 near
 is "who is slow" "${pids[stuck]} ${pids[doomed]}" "$(value "$work/info.json" \
 	'" ".join(str(p) for p in sorted(r["pid"]
 	for r in d["streams"][0]["subscribers"] if r["slow"]))')"
@@ -95,11 +100,18 @@ finish running
 is "exit of top after SIGINT" 0 $code
 if command -v script >/dev/null; then
 	# A terminal of its own: keys in, a screen out.
-	(sleep 1; printf s; sleep 0.5; printf q) | TERM=xterm timeout 20 script \
-		-qec "'$MSG' top --interval 0.2 a" /dev/null >"$work/screen" ||
-		fail "top on a terminal: exit $?"
-	check "the screen" grep -qa 'md\.acme' "$work/screen"
-	check "keys" grep -qa 'rate' "$work/screen"
+	mkfifo "$work/keys"
+	TERM=xterm timeout 90 script -qec "'$MSG' top --interval 0.2 a" \
+		/dev/null <"$work/keys" >"$work/screen" 2>&1 &
+	pids[screen]=$!
+	exec 8>"$work/keys"
+	await 30 grep -qa 'md\.acme' "$work/screen"
+	printf s >&8
+	await 20 grep -qa 'rate' "$work/screen"
+	printf q >&8
+	finish screen
+	is "exit of top on a terminal" 0 $code
+	exec 8>&-
 else
 	echo "SKIP screen: there is no script(1)"
 fi
@@ -114,9 +126,11 @@ is "readers evicted" 1 "$(value "$work/info.json" \
 
 # ---- list ----------------------------------------------------------------------
 
-MSG_BROKER=a "$MSG" list -q --json --wait 0.5 'md.>' >"$work/list.json" ||
-	fail "list: exit $?"
-is "publishers listed" 1 "$(wc -l <"$work/list.json")"
+listed() {
+	MSG_BROKER=a "$MSG" list -q --json --wait 0.5 'md.>' >"$work/list.json" &&
+		[ "$(wc -l <"$work/list.json")" = 1 ]
+}
+await 20 listed
 check "the local publisher" grep -q "\"pid\":${pids[pub]}," "$work/list.json"
 "$MSG" list --brokers >"$work/brokers" || fail "list --brokers: exit $?"
 check "the broker" grep -Eq "^a +running +${pids[a]} .* none .*$place/a.sock" \
@@ -198,7 +212,7 @@ rmdir "$place/a.stats"
 quiet=(--config "$work/empty.conf")
 broker a --interface lo
 start echo env MSG_BROKER=a MSG_BROKER_POLICY=require "$MSG" echo fed \
-	--no-payload --count 260 --timeout 30
+	--no-payload --count 260 --timeout 60
 listening echo
 MSG_BROKER_POLICY=never "$MSG" pub -q fed --wait-ms 500 --size 100 --count 50 \
 	--rate 5k || fail "pub: exit $?"
@@ -206,7 +220,7 @@ MSG_BROKER_POLICY=never "$MSG" pub -q fed --wait-ms 500 --size 40 --count 200 \
 	--batch 20 --rate 5k || fail "pub of batches: exit $?"
 MSG_BROKER_POLICY=never "$MSG" pub -q fed --wait-ms 500 --size 100000 --count 10 \
 	--rate 50 || fail "pub of fragments: exit $?"
-finish echo 40
+finish echo 65
 is "exit of echo" 0 $code
 info || fail "info: exit $?"
 is "what the feed has counted" "260 1013000" "$(value "$work/info.json" \

@@ -51,7 +51,7 @@ publish() {
 	side_env=("${base[@]}" SIDES_GO="$work/go" SIDES_GIVE_UP_MS="$patience")
 	side "$a" "$from" "$2" publish "$1" "$3" "$seed" 0 0 0
 	side_env=("${base[@]}")
-	[ "$to" = left ] || await 10 connected "$before"
+	[ "$to" = left ] || await 30 connected "$before"
 	touch "$work/go"
 	await 20 begun "$2"
 }
@@ -81,7 +81,7 @@ stops() {
 	signal STOP slow
 	side "$to_host" "$to" aside subscribe "$topic.other" 2000 "$seed" 0
 	publish "$topic.other" aside.pub 2000
-	ends "$topic.other" 10 aside aside.pub
+	ends "$topic.other" 20 aside aside.pub
 	sleep 0.3
 	check "$topic: the publisher did not wait" alive pub
 	signal CONT slow

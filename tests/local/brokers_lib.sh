@@ -4,8 +4,8 @@
 # brokers_lib.sh - two hosts, each with a broker, and programs on both.  Sourced, not
 # run, with `wire` set if the cable between them is to be a bad one (hosts.sh).
 #
-#   serve HOST NAME           a broker there, until it serves; what it is told beside
-#                             is in the array serve_more
+#   serve HOST NAME           a broker there, until it serves; with what the array
+#                             broker_options holds
 #   side HOST BROKER NAME ARGUMENT...   reliable_sides there, through that broker or,
 #                             "-", without; what it gets beside by the environment
 #                             is in the array side_env
@@ -19,13 +19,13 @@ case $SIDES in /*) ;; *) SIDES=$PWD/$SIDES ;; esac
 groups=$MSG_GROUPS port=$MSG_PORT
 unset MSG_GROUPS MSG_PORT
 side_env=()
-serve_more=()
+broker_options=()
 
 serve() {
 	start "$2" at "$1" "$MSGBROKERD" --config "$work/empty.conf" \
 		--socket "$place/$2.sock" --name "$2" --interface veth0 \
-		--groups "$groups" --port "$port" "${serve_more[@]}"
-	await 20 grep -q 'info: started:' "$work/$2.err"
+		--groups "$groups" --port "$port" "${broker_options[@]}"
+	await 30 grep -q 'info: started:' "$work/$2.err"
 }
 
 side() {
@@ -38,7 +38,7 @@ side() {
 		way=(MSG_BROKER_POLICY=require MSG_BROKER="$place/$broker.sock")
 	fi
 	start "$name" at "$host" env "${way[@]}" "${side_env[@]}" "$SIDES" "$@"
-	await 20 grep -q ready "$work/$name.out"
+	await 30 grep -q ready "$work/$name.out"
 }
 
 # What the brokers have counted, among the output that a failure prints.

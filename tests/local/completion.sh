@@ -9,21 +9,38 @@ source=$(cd "${BASH_SOURCE%/*}/../.." && pwd)
 # shellcheck source=libmsg/tool/msg.bash
 . "$source/libmsg/tool/msg.bash"
 
-# completes WANTED WORD...: the last word is the one under the cursor; WANTED are
-# words that must be offered, and with ! in front must not.
-completes() {
+# offers WANTED WORD...: the last word is the one under the cursor; WANTED are
+# words that must be offered, and with ! in front must not.  What is wrong is $wrong.
+offers() {
 	local wanted=$1 word
 	shift
 	COMP_WORDS=("$MSG" "$@")
 	COMP_CWORD=$#
 	_msg "$MSG"
+	wrong=''
 	for word in $wanted; do
 		case $word in
 		!*) [[ " ${COMPREPLY[*]} " != *" ${word#!} "* ]] ||
-			fail "'$*' offers ${word#!}: ${COMPREPLY[*]}" ;;
+			wrong="'$*' offers ${word#!}: ${COMPREPLY[*]}" ;;
 		*) [[ " ${COMPREPLY[*]} " == *" $word "* ]] ||
-			fail "'$*' does not offer $word: ${COMPREPLY[*]}" ;;
+			wrong="'$*' does not offer $word: ${COMPREPLY[*]}" ;;
 		esac
+	done
+	[ -z "$wrong" ]
+}
+completes() {
+	offers "$@" || fail "$wrong"
+}
+# The same of topics, which a short look may miss: somebody presses TAB again.
+finds() {
+	local limit=$((SECONDS + 30)) begin took
+	while :; do
+		unset _msg_topics_at
+		begin=$(date +%s%N)
+		offers "$@" && return
+		took=$((($(date +%s%N) - begin) / 1000000))
+		[ $took -lt 10000 ] || fail "topics took $took ms"
+		[ $SECONDS -lt $limit ] || fail "$wrong"
 	done
 }
 
@@ -48,14 +65,11 @@ completes 'check-config' broker ''
 
 # Topics of whoever announces, straight from the lane.
 export MSG_BROKER_POLICY=never XDG_RUNTIME_DIR=$work
-start pub "$MSG" pub -q done.direct --size 8 --rate 10 --count 300
+start pub "$MSG" pub -q done.direct --size 8 --rate 10
 announced() { "$MSG" list -q --names --wait 1.5 | grep -q "$1"; }
-await 10 announced done.direct
-begin=$(date +%s%N)
-completes 'done.direct' echo done.
-took=$((($(date +%s%N) - begin) / 1000000))
-[ $took -lt 6000 ] || fail "topics took $took ms"
-completes 'done.direct' hz --json d
+await 20 announced done.direct
+finds 'done.direct' echo done.
+finds 'done.direct' hz --json d
 kill "${pids[pub]}"
 finish pub
 
@@ -63,9 +77,9 @@ finish pub
 broker a
 unset MSG_LANE MSG_INTERFACE MSG_GROUPS MSG_PORT _msg_topics_at
 export MSG_BROKER=$place/a.sock MSG_BROKER_POLICY=require
-start pub "$MSG" pub -q done.here --size 8 --rate 10 --count 300
-await 10 announced done.here
-completes 'done.here !done.direct' losses done
+start pub "$MSG" pub -q done.here --size 8 --rate 10
+await 20 announced done.here
+finds 'done.here !done.direct' losses done
 mkdir "$work/msg"
 ln -s "$place/a.sock" "$work/msg/seen.sock"
 completes 'seen' info se
@@ -74,11 +88,14 @@ completes 'seen' info se
 export work
 # shellcheck disable=SC2016 # it is the name
 evil='done.$(touch${IFS}$work/harm)'
-start evil "$MSG" pub -q "$evil" --size 8 --rate 10 --count 300
-await 10 announced touch
-unset _msg_topics_at
-completes 'done.here' echo done.
-completes '' echo 'done.$'
+start evil "$MSG" pub -q "$evil" --size 8 --rate 10
+await 20 announced touch
+finds 'done.here' echo done.
+evil_alone() {
+	unset _msg_topics_at
+	offers '' echo 'done.$' && [ -n "${COMPREPLY[0]}" ]
+}
+await 20 evil_alone
 is "one left" 1 ${#COMPREPLY[@]}
 eval "back=${COMPREPLY[0]}"
 # shellcheck disable=SC2154

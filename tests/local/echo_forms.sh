@@ -11,20 +11,20 @@ printf 'caf\303\251 \\ tab\there\nline \033[31mred\302\205\342\200\256x' \
 	>"$work/text"
 : >"$work/empty"
 
-start text "$MSG" echo forms.all --text --count 3 --timeout 20
-start auto "$MSG" echo forms.all --count 3 --timeout 20
-start hex "$MSG" echo forms.all --hex --count 3 --timeout 20
-start raw "$MSG" echo forms.all --raw --count 3 --timeout 20
-start json "$MSG" echo forms.all --json --count 3 --timeout 20
-start bare "$MSG" echo forms.all --bare --text --count 3 --timeout 20
-start none "$MSG" echo forms.all --no-payload --count 3 --timeout 20 --spin
+start text "$MSG" echo forms.all --text --count 3 --timeout 50
+start auto "$MSG" echo forms.all --count 3 --timeout 50
+start hex "$MSG" echo forms.all --hex --count 3 --timeout 50
+start raw "$MSG" echo forms.all --raw --count 3 --timeout 50
+start json "$MSG" echo forms.all --json --count 3 --timeout 50
+start bare "$MSG" echo forms.all --bare --text --count 3 --timeout 50
+start none "$MSG" echo forms.all --no-payload --count 3 --timeout 50 --spin
 for form in text auto hex raw json bare none; do
 	listening $form
 done
 "$MSG" pub -q forms.all --file "$work/binary" "$work/text" "$work/empty" ||
 	fail "pub: exit $?"
 for form in text auto hex raw json bare none; do
-	finish $form
+	finish $form 55
 	is "$form exit" 0 $code
 done
 

@@ -26,15 +26,15 @@ check "JSON" json_valid "$work/list" lines
 # Payloads: escapes of C0 and C1, and what turns the line round.
 printf '\033[31mred\a\b\177 \302\2332J \342\200\256rtl \342\201\246' \
 	>"$work/payload"
-start text "$MSG" echo hostile.payload --count 1 --timeout 20
-start json "$MSG" echo hostile.payload --count 1 --timeout 20 --json
-start hex "$MSG" echo hostile.payload --count 1 --timeout 20 --hex
+start text "$MSG" echo hostile.payload --count 1 --timeout 50
+start json "$MSG" echo hostile.payload --count 1 --timeout 50 --json
+start hex "$MSG" echo hostile.payload --count 1 --timeout 50 --hex
 for form in text json hex; do
 	listening $form
 done
 "$MSG" pub -q hostile.payload -f "$work/payload" || fail "pub: exit $?"
 for form in text json hex; do
-	finish $form
+	finish $form 55
 	is "exit of $form" 0 $code
 	raw "$work/$form.out" && fail "$form shows control characters"
 	if LC_ALL=C grep -q $'\302\233\|\342\200\256\|\342\201\246' \

@@ -10,7 +10,7 @@
 # sender's address and port: many senders, so that no choice hides.
 senders=12
 start named on "$b" echo inter.face --bare --interface veth0 \
-	--count $senders --timeout 20
+	--count $senders --timeout 60
 start loopback on "$b" echo inter.face --bare
 listening named
 listening loopback
@@ -19,7 +19,7 @@ for ((i = 1; i <= senders; i++)); do
 	(on "$a" pub -q inter.face --interface veth0 --wait-ms 0 -m "from $i") ||
 		fail "pub: exit $?"
 done
-finish named 25
+finish named 65
 named=$code
 kill -INT "${pids[loopback]}"
 finish loopback
@@ -28,14 +28,14 @@ is "exit of the subscriber on veth0" 0 "$named"
 
 # And the other way round: what loopback carries does not appear on veth0.
 start named on "$b" echo inter.back --bare --interface veth0
-start loopback on "$b" echo inter.back --bare --count $senders --timeout 20
+start loopback on "$b" echo inter.back --bare --count $senders --timeout 60
 listening named
 listening loopback
 for ((i = 1; i <= senders; i++)); do
 	(on "$b" pub -q inter.back --wait-ms 0 -m "from $i") ||
 		fail "pub: exit $?"
 done
-finish loopback 25
+finish loopback 65
 is "exit of the subscriber on loopback" 0 $code
 kill -INT "${pids[named]}"
 finish named

@@ -13,22 +13,22 @@ for signal in INT TERM; do
 		got_two() { [ "$(wc -l <"$work/echo.out")" = 2 ]; }
 		await 10 got_two
 		kill -$signal "${pids[echo]}"
-		finish echo 5
+		finish echo
 		is "exit of echo $how at SIG$signal" 0 $code
 		check "summary of echo" \
 			grep -q '2 messages.* 0 lost' "$work/echo.err"
 	done
 	start pub "$MSG" pub stop.pub --size 8 --rate 100
-	await 10 grep -q publishing "$work/pub.err"
+	await 30 grep -q publishing "$work/pub.err"
 	kill -$signal "${pids[pub]}"
-	finish pub 5
+	finish pub
 	is "exit of pub at SIG$signal" 0 $code
 	check "summary of pub" grep -q 'messages, .* in ' "$work/pub.err"
 
 	start json "$MSG" echo stop.json --json
 	listening json
 	kill -$signal "${pids[json]}"
-	finish json 5
+	finish json
 	check "JSON summary" grep -q '"event":"summary"' "$work/json.out"
 done
 
@@ -37,21 +37,21 @@ mkfifo "$work/fifo"
 exec 9<>"$work/fifo"
 "$MSG" pub stop.stdin <"$work/fifo" 2>"$work/stdin.err" &
 pids[stdin]=$!
-await 10 grep -q publishing "$work/stdin.err"
+await 30 grep -q publishing "$work/stdin.err"
 kill -INT "${pids[stdin]}"
-finish stdin 5
+finish stdin
 is "exit of a waiting pub" 0 $code
 exec 9>&-
 
 # bench reports what it measured so far and leaves no process behind.
 start bench "$MSG" bench latency --block --seconds 60 --warmup 0 --rate 1k
-await 10 grep -q '^latency' "$work/bench.out"
+await 30 grep -q '^latency' "$work/bench.out"
 bench=${pids[bench]}
 workers=$(pgrep -P "$bench" | tr '\n' ' ')
 [ "$(wc -w <<<"$workers")" = 2 ] || fail "bench has workers '$workers'"
 sleep 0.3 # Some messages; there is nothing to await while it measures.
 kill -INT "$bench"
-finish bench 15
+finish bench
 check "row of what was measured" grep -q '^block ' "$work/bench.out"
 for worker in $workers; do
 	! kill -0 "$worker" 2>/dev/null || fail "worker $worker is left"

@@ -5,7 +5,8 @@
 #
 #   start NAME COMMAND...   in the background: $work/NAME.out, $work/NAME.err
 #   await SECONDS COMMAND   until it succeeds; fails the test after that long
-#   finish NAME             wait for it; its exit code in $code
+#   finish NAME [SECONDS]   wait for it; its exit code in $code
+#   stand_still NAME...     SIGSTOP, until it does
 #   check TEXT COMMAND      fail the test unless the command succeeds
 
 set -u
@@ -16,6 +17,11 @@ case $MSG in /*) ;; *) MSG=$PWD/$MSG ;; esac
 work=$(mktemp -d)
 declare -A pids
 code=0
+
+# For `msg pub`: long enough for a pattern to hear of the topic and to join it, on a
+# machine that has ten times as much to do as it can.
+# shellcheck disable=SC2034 # the scripts use it
+to_patterns=(--wait-ms 1500)
 
 # Loopback, and a port and groups nobody else uses: two scripts that run at the
 # same time have different process ids.
@@ -67,7 +73,7 @@ start() {
 }
 
 await() {
-	local limit=$((SECONDS + $1))
+	local limit=$((SECONDS + $1 + 1)) # The second that runs is not a whole one.
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ $SECONDS -lt $limit ] || fail "waited in vain for: $*"
@@ -80,15 +86,30 @@ ended() {
 }
 
 finish() {
-	await "${2:-20}" ended "$1"
+	await "${2:-30}" ended "$1"
 	wait "${pids[$1]}"
 	code=$?
 	unset "pids[$1]"
 }
 
+stopped_all() {
+	local name
+	for name; do
+		grep -q '^State:.*T' "/proc/${pids[$name]}/status" || return
+	done
+}
+
+stand_still() {
+	local name
+	for name; do
+		kill -STOP "${pids[$name]}"
+	done
+	await 10 stopped_all "$@"
+}
+
 # A subscriber started by `start` has joined.
 listening() {
-	await 10 grep -q 'listening to' "$work/$1.err"
+	await 30 grep -q 'listening to' "$work/$1.err"
 }
 
 is() { # is TEXT WANTED GOT

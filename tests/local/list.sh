@@ -29,17 +29,24 @@ counting() {
 		"$work/list.json"
 }
 await 15 counting
-rate=$(sed 's/.*"rate":\([0-9]*\).*/\1/' "$work/list.json")
-[ "$rate" -ge 25 ] && [ "$rate" -le 75 ] ||
-	fail "rate is $rate/s, published at 50/s"
+# What a publisher that had to wait for the processor says of its last second is
+# not what it says of the next.
+near() {
+	local rate
+	counting && rate=$(sed 's/.*"rate":\([0-9]*\).*/\1/' "$work/list.json") &&
+		[ "$rate" -ge 25 ] && [ "$rate" -le 75 ]
+}
+await 15 near
 
-"$MSG" list 'list.>' >"$work/table" || fail "list: exit $?"
-is "table rows" 3 "$(wc -l <"$work/table")"
+table() {
+	"$MSG" list 'list.>' >"$work/table" && [ "$(wc -l <"$work/table")" = 3 ]
+}
+await 15 table
 check "title" grep -q '^TOPIC .*PUBLISHER .*HOST .*PROGRAM .*AGE' "$work/table"
 check "row" grep -Eq "^list\.one +[0-9a-f]{16} +[^ ]+ +msg +$one " "$work/table"
 
-# Whoever listens sees a topic that closed in order go at once: a silent one
-# would stay for five seconds.
+# Whoever listens sees a topic that closed in order go at once: a silent one would
+# stay for five seconds, and so for ten looks.
 start watch "$MSG" list -q 'list.>' --json --watch
 watching() { tail -2 "$work/watch.out" | grep -q list.one; }
 gone() { # The last three lines, so at least two looks.
@@ -51,7 +58,9 @@ kill -INT "${pids[one]}"
 finish one
 is "publisher's exit" 0 $code
 shown=$(($(wc -l <"$work/watch.out") + 1))
-await 4 gone
+await 20 gone
+check "it goes at once" \
+	[ "$(tail -n "+$shown" "$work/watch.out" | grep -c list.one)" -le 4 ]
 check "the other stays" grep -q '"topic":"list.two"' \
 	<(tail -1 "$work/watch.out")
 kill -INT "${pids[watch]}"

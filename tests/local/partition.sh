@@ -47,7 +47,7 @@ run() {
 }
 
 run short 4000 500 0 0.05 0.3 1 1
-run long 120000 20000 120000 3
+run long 200000 40000 200000 3
 for i in 1 2; do
 	check "the long cut lost nothing" \
 		grep -q 'all came, [1-9][0-9]* lost in ' "$work/sub$i.out"

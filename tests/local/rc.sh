@@ -22,10 +22,10 @@ publish() { # publish NAME TOPIC CONNECTIONS RATE
 }
 subscribe() { # subscribe NAME TOPIC NAP_US
 	SIDES_NAP_US=$3 start "$1" side "$b" subscribe "$2" $count "$seed" 0
-	await 10 grep -q ready "$work/$1.out"
+	await 30 grep -q ready "$work/$1.out"
 }
 begun() {
-	await 20 grep -q begins "$work/$1.out"
+	await 30 grep -q begins "$work/$1.out"
 }
 well() { # well NAME SECONDS
 	finish "$1" "$2"

@@ -19,7 +19,7 @@ unmet() { # unmet SENTENCE COMMAND...
 
 quick=(--seconds 0.3 --warmup 0.1)
 met "$MSG" bench latency "${quick[@]}" --block --rate 500 \
-	--require p99=5s,loss=0,rate=100
+	--require p99=5s,loss=0,rate=10
 unmet 'block p50 is .* at most 1 ns was required' \
 	"$MSG" bench latency "${quick[@]}" --block --rate 500 \
 	--require p50=1ns,loss=0
@@ -30,7 +30,7 @@ met "$MSG" bench throughput "${quick[@]}" --block --rate 1k --require loss=0
 unmet 'block max is .* at most 10 ns was required' \
 	"$MSG" bench roundtrip "${quick[@]}" --block --require max=0.01us
 
-start enough "$MSG" echo require.t --count 5 --timeout 20 \
+start enough "$MSG" echo require.t --count 5 --timeout 50 \
 	--require messages=5,loss=0
 start few "$MSG" echo require.t --require messages=6
 listening enough

@@ -5,7 +5,7 @@
 
 count=2000
 for i in 1 2 3; do
-	start sub$i "$MSG" echo three.all --bare --count $count --timeout 30 \
+	start sub$i "$MSG" echo three.all --bare --count $count --timeout 50 \
 		--require loss=0
 done
 for i in 1 2 3; do
@@ -14,7 +14,7 @@ done
 seq 1 $count >"$work/wanted"
 "$MSG" pub -q three.all --rate 5k <"$work/wanted" || fail "pub: exit $?"
 for i in 1 2 3; do
-	finish sub$i 35
+	finish sub$i 55
 	is "exit of subscriber $i" 0 $code
 	check "subscriber $i misses or reorders" \
 		cmp "$work/wanted" "$work/sub$i.out"

@@ -6,19 +6,19 @@
 
 . "${BASH_SOURCE%/*}/hosts.sh"
 
-start exact on "$b" echo two.exact --bare --count 200 --timeout 30 \
+start exact on "$b" echo two.exact --bare --count 200 --timeout 50 \
 	--interface veth0
-start pattern on "$b" echo 'two.>' --bare --count 200 --timeout 30 \
+start pattern on "$b" echo 'two.>' --bare --count 200 --timeout 50 \
 	--interface 10.77.0.2
 for name in exact pattern; do
 	listening $name
 done
 check "the lane is said" grep -q 'on veth0 (10.77.0.2)' "$work/exact.err"
 seq 1 200 >"$work/wanted"
-(on "$a" pub -q two.exact --interface veth0 --rate 1k --wait-ms 500 \
+(on "$a" pub -q two.exact --interface veth0 --rate 1k "${to_patterns[@]}" \
 	<"$work/wanted") || fail "pub: exit $?"
 for name in exact pattern; do
-	finish $name 35
+	finish $name 55
 	is "exit of $name" 0 $code
 	check "$name misses something" cmp "$work/wanted" "$work/$name.out"
 done

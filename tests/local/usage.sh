@@ -7,7 +7,7 @@ rows=0
 refused() { # refused SENTENCE ARGUMENTS...
 	local sentence=$1
 	shift
-	timeout 10 "$MSG" "$@" >"$work/bad.out" 2>"$work/bad.err" </dev/null
+	timeout 30 "$MSG" "$@" >"$work/bad.out" 2>"$work/bad.err" </dev/null
 	is "exit of: msg $*" 2 $?
 	grep -qF -- "$sentence" "$work/bad.err" ||
 		fail "msg $*: wanted '$sentence', got '$(cat "$work/bad.err")'"
@@ -142,10 +142,10 @@ refused "unknown command '\\x1b[31m'" $'\033[31m'
 refused "unknown option '--\\x1b]0;x'" echo t $'--\033]0;x'
 
 # A lane that does not exist is not bad usage: exit 3, with the next step.
-timeout 10 "$MSG" echo t --interface nosuch0 2>"$work/lane.err"
+timeout 30 "$MSG" echo t --interface nosuch0 2>"$work/lane.err"
 is "exit with an unknown interface" 3 $?
 check "names the interface" grep -q nosuch0 "$work/lane.err"
-env -u MSG_INTERFACE -u MSG_LANE timeout 10 "$MSG" echo t --device nosuch_rxe 2>"$work/lane.err"
+env -u MSG_INTERFACE -u MSG_LANE timeout 30 "$MSG" echo t --device nosuch_rxe 2>"$work/lane.err"
 is "exit with an unknown device" 3 $?
 check "names the device" grep -q nosuch_rxe "$work/lane.err"
 echo "$rows bad command lines"
