@@ -4,6 +4,7 @@
  * ratios of one run.
  *
  *	perf_rc [--device NAME] [--rounds N] [--pings N] [--mib N] [--fifo 1]
+ *	        [--only raw|each|channel|topic]
  *
  * Two processes with both ways open; in every round each measure is taken by
  * the one and then by the other, in turns first.
@@ -11,6 +12,7 @@
  *   latency    64 B to and fro: half the round trip, median of `pings`; and 88 B,
  *              for that is what a topic's 64 are on the wire: rxe takes its time by
  *              the byte, and a step longer for the first beyond 76
+ *   only       that one alone, which is for counting its calls and packets
  *   bandwidth  `mib` MiB one way in messages of 64 KiB and 1 MiB, at most
  *              RC_WINDOW under way, until the last is acknowledged
  *
@@ -38,6 +40,10 @@ enum way { RAW, EACH, CHANNEL, TOPIC, WAYS };
 static const struct rc_way *const ways[WAYS] = {
 	&rc_raw, &rc_each, &rc_channel, &rc_topic};
 
+/* Those that are measured. */
+static int used[WAYS] = {RAW, EACH, CHANNEL, TOPIC};
+static int used_count = WAYS;
+
 struct shared {
 	struct rc_address addresses[WAYS];
 	_Atomic int stage;
@@ -62,7 +68,6 @@ static const struct measure measures[] = {
 static struct {
 	const char *device;
 	uint32_t rounds, pings, mib;
-	const char *only;
 	uint32_t fifo; /* Real-time priority while measuring, each on its own
 	                  processor: bursts of a tenth of a second. */
 } plan = {.rounds = 9, .pings = 5000, .mib = 64};
@@ -239,28 +244,37 @@ static void print_ratio(size_t m, enum way way, enum way beside)
 	printf("\n");
 }
 
+static void print_medians(size_t m)
+{
+	printf("%-22s", measures[m].name);
+	for (int i = 0; i < used_count; i++) {
+		double copy[ROUNDS_MAX];
+
+		/* Ratios are of neighbours: before these are in order. */
+		memcpy(copy, results[m][used[i]], sizeof copy);
+		printf(" %9.0f", median(copy));
+	}
+	printf("\n");
+}
+
 static void print(void)
 {
 	printf("%-22s", "median");
-	for (int w = 0; w < WAYS; w++)
-		printf(" %9s", ways[w]->name);
+	for (int i = 0; i < used_count; i++)
+		printf(" %9s", ways[used[i]]->name);
 	printf("; ratios: median (lowest, highest) of %u rounds\n",
 		plan.rounds);
 	for (size_t m = 0; m < MEASURES; m++) {
-		printf("%-22s", measures[m].name);
-		for (int w = 0; w < WAYS; w++) {
-			double copy[ROUNDS_MAX];
-
-			/* Ratios are of neighbours: before these are in order. */
-			memcpy(copy, results[m][w], sizeof copy);
-			printf(" %9.0f", median(copy));
-		}
-		printf("\n");
+		print_medians(m);
+		if (used_count < WAYS)
+			continue;
 		print_ratio(m, CHANNEL, RAW);
 		print_ratio(m, TOPIC, RAW);
 		print_ratio(m, EACH, RAW);
 		print_ratio(m, TOPIC, EACH);
 	}
+	if (used_count < WAYS)
+		return;
 	printf("As many bytes on the wire, 64 B of a topic beside 88 B:\n");
 	for (int w = 0; w < TOPIC; w++) {
 		print_beside(0, TOPIC, 1, (enum way)w);
@@ -279,11 +293,6 @@ static void pin(unsigned int cpu)
 			"a processor of its own", 0);
 }
 
-static bool is_open(uint32_t way)
-{
-	return !plan.only || strcmp(plan.only, ways[way]->name) == 0;
-}
-
 static void run(struct shared *shared, bool first)
 {
 	int stage = 2;
@@ -292,11 +301,9 @@ static void run(struct shared *shared, bool first)
 
 	for (uint32_t r = 0; r < plan.rounds; r++)
 		for (size_t m = 0; m < MEASURES; m++)
-			for (uint32_t i = 0; i < WAYS; i++) {
-				uint32_t way = (i + r) % WAYS;
+			for (int i = 0; i < used_count; i++) {
+				int way = used[(i + (int)r) % used_count];
 
-				if (!is_open(way))
-					continue;
 				results[m][way][r] = take(shared, &stage,
 					&measures[m], ways[way], first);
 			}
@@ -306,36 +313,42 @@ static void run(struct shared *shared, bool first)
 static void serve(struct shared *shared)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	for (int i = WAYS - 1; i >= 0; i--)
-		if (is_open((uint32_t)i))
-			ways[i]->open(plan.device, true, &shared->addresses[i]);
+	for (int i = used_count - 1; i >= 0; i--)
+		ways[used[i]]->open(plan.device, true,
+			&shared->addresses[used[i]]);
 	meet(shared, 1);
-	for (int i = 0; i < WAYS; i++)
-		if (is_open((uint32_t)i))
-			ways[i]->accept();
+	for (int i = 0; i < used_count; i++)
+		ways[used[i]]->accept();
 	meet(shared, 2);
 	run(shared, false);
-	for (int i = 0; i < WAYS; i++)
-		if (is_open((uint32_t)i))
-			ways[i]->close();
+	for (int i = 0; i < used_count; i++)
+		ways[used[i]]->close();
 }
 
 static void drive(struct shared *shared)
 {
 	/* Channels first: they refuse to be behind the registration cache that
 	 * the raw way would start. */
-	for (int i = WAYS - 1; i >= 0; i--)
-		if (is_open((uint32_t)i))
-			ways[i]->open(plan.device, false, NULL);
+	for (int i = used_count - 1; i >= 0; i--)
+		ways[used[i]]->open(plan.device, false, NULL);
 	meet(shared, 1);
-	for (int i = 0; i < WAYS; i++)
-		if (is_open((uint32_t)i))
-			ways[i]->connect(&shared->addresses[i]);
+	for (int i = 0; i < used_count; i++)
+		ways[used[i]]->connect(&shared->addresses[used[i]]);
 	meet(shared, 2);
 	run(shared, true);
+	for (int i = 0; i < used_count; i++)
+		ways[used[i]]->close();
+}
+
+static bool use_only(const char *name)
+{
 	for (int i = 0; i < WAYS; i++)
-		if (is_open((uint32_t)i))
-			ways[i]->close();
+		if (strcmp(ways[i]->name, name) == 0) {
+			used[0] = i;
+			used_count = 1;
+			return true;
+		}
+	return false;
 }
 
 static bool read_plan(int argc, char **argv)
@@ -349,11 +362,10 @@ static bool read_plan(int argc, char **argv)
 			plan.pings = (uint32_t)atoi(argv[i + 1]);
 		else if (strcmp(argv[i], "--mib") == 0)
 			plan.mib = (uint32_t)atoi(argv[i + 1]);
-		else if (strcmp(argv[i], "--only") == 0)
-			plan.only = argv[i + 1];
 		else if (strcmp(argv[i], "--fifo") == 0)
 			plan.fifo = (uint32_t)atoi(argv[i + 1]);
-		else
+		else if (strcmp(argv[i], "--only") != 0 ||
+			 !use_only(argv[i + 1]))
 			return false;
 	}
 	return argc % 2 == 1 && plan.rounds >= 1 && plan.rounds <= ROUNDS_MAX &&
@@ -371,7 +383,8 @@ int main(int argc, char **argv)
 	if (!read_plan(argc, argv)) {
 		fprintf(stderr,
 			"usage: %s [--device NAME] [--rounds 1..%u] "
-			"[--pings 1..%u] [--mib 1..65536] [--fifo 0|1]\n",
+			"[--pings 1..%u] [--mib 1..65536] [--fifo 0|1] "
+			"[--only raw|each|channel|topic]\n",
 			argv[0], ROUNDS_MAX, PINGS_MAX);
 		return 2;
 	}
