@@ -282,15 +282,13 @@ static int hoard(struct msg_subscriber *s)
 	return n != -MSG_ERROR_EVICTED;
 }
 
-/* Something that happened; how many messages were lost by it. */
-static uint64_t told_lost(const struct msg_view *view, uint64_t next)
+/* Of a loss behind which nothing has come yet; how many messages. */
+static uint64_t tell_why(const struct msg_view *view, uint64_t next)
 {
 	static const char *const reasons[] = {"for no known reason",
 		"on the way", "by being slow", "from the history",
 		"by give_up_ms", "for its size"};
 
-	if (view->event == MSG_EVENT_MESSAGE || view->lost_before == 0)
-		return 0;
 	printf("%.3f s: %llu lost before %llu, %s\n", (double)now_ns() / 1e9,
 		(unsigned long long)view->lost_before,
 		(unsigned long long)(next + view->lost_before),
@@ -329,12 +327,10 @@ static int subscribe(struct msg_node *node, char **argv)
 
 		must(n, "take");
 		for (int i = 0; i < n; i++) {
-			uint64_t gap = told_lost(&views[i], next);
+			uint64_t gap;
 
-			next += gap;
-			lost += gap;
-			gaps += gap > 0;
-			if (views[i].event != MSG_EVENT_MESSAGE)
+			if (views[i].event != MSG_EVENT_MESSAGE &&
+				views[i].lost_before == 0)
 				continue;
 			if (views[i].publisher != publisher) {
 				if (publisher != 0)
@@ -343,6 +339,12 @@ static int subscribe(struct msg_node *node, char **argv)
 				fflush(stdout);
 				publisher = views[i].publisher;
 				next = 0;
+			}
+			if (views[i].event != MSG_EVENT_MESSAGE) {
+				next += tell_why(&views[i], next);
+				lost += views[i].lost_before;
+				gaps++;
+				continue;
 			}
 			gap = views[i].sequence - next;
 			if (gap != views[i].lost_before || gap > count) {
