@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cases.h"
@@ -281,6 +283,40 @@ START_TEST(nothing_does_not_wake)
 }
 END_TEST
 
+/* It has the socket of a connection that we have closed. */
+START_TEST(a_child_of_ours_does_not_wake)
+{
+	struct pollfd pfd = {.events = POLLIN};
+	uint32_t at_a, at_b;
+	struct end a, b;
+	pid_t child;
+
+	end_open(&a, (struct end_options){.deaf = true});
+	end_open(&b, (struct end_options){0});
+	join(&a, &b, &at_a, &at_b);
+	while (a.set->ops->arm(a.set) != 0)
+		expect_quiet(&a, 1);
+	child = fork();
+	ck_assert_int_ge(child, 0);
+	if (child == 0) {
+		ends_forget();
+		pause();
+		_exit(0);
+	}
+	b.set->ops->hang_up(b.set, at_b);
+	expect(&b, MSG_CHANNEL_CLOSED);
+	expect(&a, MSG_CHANNEL_CLOSED);
+	while (a.set->ops->arm(a.set) != 0)
+		expect_quiet(&a, 1);
+	pfd.fd = a.set->fd;
+	ck_assert_int_eq(poll(&pfd, 1, 100), 0);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	end_close(&a);
+	end_close(&b);
+}
+END_TEST
+
 void add_sleep(Suite *suite)
 {
 	TCase *c = check_case(suite, "sleep", 120);
@@ -290,4 +326,6 @@ void add_sleep(Suite *suite)
 	tcase_add_test(c, each_of_many_wakes);
 	tcase_add_test(c, time_wakes);
 	tcase_add_test(c, nothing_does_not_wake);
+	if (on_tcp())
+		tcase_add_test(c, a_child_of_ours_does_not_wake);
 }

@@ -98,7 +98,7 @@ static void close_channels(struct channel_set *set)
 	}
 	for (uint32_t i = 0; i < set->channels.connection_max; i++) {
 		channel_end(set, &set->table[i], 0);
-		channel_drop_endpoint(&set->table[i]);
+		channel_drop_endpoint(set, &set->table[i]);
 	}
 }
 

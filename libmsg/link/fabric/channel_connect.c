@@ -126,13 +126,13 @@ void channel_end(struct channel_set *set, struct channel *c, int error)
 	channel_enqueue(set, CHANNEL_ENDS, c);
 }
 
-void channel_drop_endpoint(struct channel *c)
+void channel_drop_endpoint(struct channel_set *set, struct channel *c)
 {
 	if (!c->ep)
 		return;
+	channel_cq_leave(set, c);
 	fi_shutdown(c->ep, 0);
 	fi_close(&c->ep->fid);
-	channel_cq_leave(c);
 	c->ep = NULL;
 }
 
@@ -398,7 +398,7 @@ int channel_connect(struct msg_channels *channels, const uint8_t *reach,
 	greeting_bytes = greet(c, greeting, greeting_bytes, &said);
 	result = ask(set, c, &address, address_bytes, &said, greeting_bytes);
 	if (result == -FI_ENOMEM) {
-		channel_drop_endpoint(c);
+		channel_drop_endpoint(set, c);
 		settle(set, c);
 		c->state = CHANNEL_FREE;
 		return -MSG_ERROR_MEMORY;

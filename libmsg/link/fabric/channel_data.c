@@ -498,7 +498,7 @@ static int give_endings(
 
 	while (given < count && (c = channel_first(set, CHANNEL_ENDS)) &&
 		is_drained(set, c)) {
-		channel_drop_endpoint(c);
+		channel_drop_endpoint(set, c);
 		if (give_back(set, c, &events[given], &given))
 			continue;
 		channel_dequeue(set, CHANNEL_ENDS);

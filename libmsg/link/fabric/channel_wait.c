@@ -95,10 +95,24 @@ int channel_cq_join(struct channel_set *set, struct channel *c)
 	return 0;
 }
 
-void channel_cq_leave(struct channel *c)
+/* Where a child of ours has the socket, too, closing it would leave it watched for
+ * good.  Should another thread sleep meanwhile, the event that goes with the end wakes
+ * it. */
+static void unwatch_sockets(struct channel_set *set)
 {
-	if (c->cq)
-		c->cq->used--;
+	for (uint32_t i = 1; i < set->socket_count; i++)
+		epoll_ctl(set->channels.fd, EPOLL_CTL_DEL, set->sockets[i].fd,
+			&(struct epoll_event){0});
+	set->socket_count = 0;
+}
+
+void channel_cq_leave(struct channel_set *set, struct channel *c)
+{
+	if (!c->cq)
+		return;
+	if (c->cq->by_poll)
+		unwatch_sockets(set);
+	c->cq->used--;
 	c->cq = NULL;
 }
 
@@ -192,10 +206,7 @@ static bool is_watched(const struct channel_set *set,
  * The first is libfabric's own, by which it tells itself of changes to the list. */
 static int watch_list(struct channel_set *set, const struct fi_wait_pollfd *list)
 {
-	for (uint32_t i = 1; i < set->socket_count; i++)
-		epoll_ctl(set->channels.fd, EPOLL_CTL_DEL, set->sockets[i].fd,
-			&(struct epoll_event){0});
-	set->socket_count = 0;
+	unwatch_sockets(set);
 	for (size_t i = 0; i < list->nfds; i++) {
 		const struct pollfd *socket = &list->fd[i];
 

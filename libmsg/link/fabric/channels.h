@@ -232,7 +232,7 @@ void channel_opened(struct channel_set *set, struct channel *c);
 /* It will be told as CLOSED, with the first reason given. */
 void channel_end(struct channel_set *set, struct channel *c, int error);
 /* Free what the provider holds of it. */
-void channel_drop_endpoint(struct channel *c);
+void channel_drop_endpoint(struct channel_set *set, struct channel *c);
 void channel_enqueue(
 	struct channel_set *set, enum channel_queue queue, struct channel *c);
 struct channel *channel_first(
@@ -258,7 +258,8 @@ ssize_t channel_refill(struct channel_set *set);
 int channel_cq_open(struct channel_set *set);
 /* Bind an endpoint to one. */
 int channel_cq_join(struct channel_set *set, struct channel *c);
-void channel_cq_leave(struct channel *c);
+/* Before it is closed. */
+void channel_cq_leave(struct channel_set *set, struct channel *c);
 void channel_cq_close(struct channel_set *set);
 /* As fi_cq_read, of any of them, in turns. */
 ssize_t channel_cq_read(struct channel_set *set);
