@@ -31,8 +31,12 @@ publish() {
 	done
 }
 
-run() { # run NAME
-	local name=$1 file=$work/$1.mcap topic
+types='sorted(set((c["topic"], c["encoding"]) for c in f["channels"]))'
+typed="[('lab.oven', 'cstruct'), ('md.acme', 'protobuf')]"
+
+record() { # record NAME FILE
+	local name=$1 file=$2
+	rm -f "$file"
 	# One that publishes before we come, and one after.
 	start quotes publish "$TYPED_PUBLISH"
 	sleep 0.5
@@ -48,10 +52,17 @@ run() { # run NAME
 	is "$name: exit" 0 $code
 	whole "$file"
 	told "$file"
-	is "$name: types" \
-		"[('lab.oven', 'cstruct'), ('md.acme', 'protobuf')]" \
-		"$(info "$file" 'sorted(set((c["topic"], c["encoding"])
-			for c in f["channels"]))')"
+}
+
+run() { # run NAME
+	local name=$1 file=$work/$1.mcap topic i
+	# A type that is not known in time is left out; so it is on a machine that has
+	# too much to do, now and then.
+	for i in 1 2 3; do
+		record "$name" "$file"
+		[ "$(info "$file" "$types")" != "$typed" ] || break
+	done
+	is "$name: types" "$typed" "$(info "$file" "$types")"
 	is "$name: type of md.acme" "{'md.Quote'}" \
 		"$(info "$file" 'set(c["type"] for c in f["channels"]
 			if c["topic"] == "md.acme")')"

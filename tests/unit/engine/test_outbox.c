@@ -571,13 +571,21 @@ END_TEST
 START_TEST(who_holds_all_for_too_long_is_evicted)
 {
 	struct msg_loan loan;
+	uint64_t begin;
+	int result;
 
 	open_trial(&lone, 3, MSG_RING_LAP);
+	begin = msg_clock_ns();
 	hand_out_all();
-	ck_assert_int_eq(
-		msg_outbox_lend(&lone.outbox, 40, &loan), -MSG_ERROR_AGAIN);
-	usleep(150000);
-	ck_assert_int_eq(msg_outbox_lend(&lone.outbox, 40, &loan), 0);
+	result = msg_outbox_lend(&lone.outbox, 40, &loan);
+	if (result != 0) {
+		ck_assert_int_eq(result, -MSG_ERROR_AGAIN);
+		usleep(150000);
+		result = msg_outbox_lend(&lone.outbox, 40, &loan);
+	}
+	/* On a busy machine the tenth of a second may have been over by then. */
+	ck_assert_uint_ge(msg_clock_ns() - begin, 100 * MSG_NS_PER_MS);
+	ck_assert_int_eq(result, 0);
 	ck_assert(msg_inbox_evicted(&lone.readers[0].inbox));
 	msg_outbox_abandon(&lone.outbox, &loan);
 	close_trial(&lone);
@@ -638,13 +646,13 @@ static bool lend_for(unsigned ms)
 
 START_TEST(who_is_awaited_may_hold_all_for_longer)
 {
-	patience_ns = 400 * MSG_NS_PER_MS;
+	patience_ns = 1000 * MSG_NS_PER_MS;
 	open_trial(&lone, 3, MSG_RING_LAP);
 	patience_ns = 0;
 	hand_out_all();
 	ck_assert(!lend_for(300));
 	ck_assert(!msg_inbox_evicted(&lone.readers[0].inbox));
-	ck_assert(lend_for(2000));
+	ck_assert(lend_for(10000));
 	ck_assert(msg_inbox_evicted(&lone.readers[0].inbox));
 	close_trial(&lone);
 }
@@ -703,7 +711,7 @@ START_TEST(who_is_awaited_and_stops_is_lapped_in_the_end)
 {
 	struct msg_loan loan;
 
-	patience_ns = 400 * MSG_NS_PER_MS;
+	patience_ns = 1000 * MSG_NS_PER_MS;
 	open_trial(&lone, 3, MSG_RING_LAP);
 	patience_ns = 0;
 	while (msg_outbox_lend(&lone.outbox, 40, &loan) == 0) {
@@ -712,7 +720,7 @@ START_TEST(who_is_awaited_and_stops_is_lapped_in_the_end)
 	}
 	ck_assert(!lend_for(300));
 	ck_assert_uint_eq(lone.outbox.ring.revoked, 0);
-	ck_assert(lend_for(2000));
+	ck_assert(lend_for(10000));
 	ck_assert_uint_gt(lone.outbox.ring.revoked, 0);
 	ck_assert(!msg_inbox_evicted(&lone.readers[0].inbox));
 	close_trial(&lone);
@@ -867,7 +875,7 @@ int main(void)
 {
 	Suite *suite = suite_create("outbox");
 	TCase *entries = check_case(suite, "entries", 20);
-	TCase *trials = check_case(suite, "trials", 100);
+	TCase *trials = check_case(suite, "trials", 240);
 
 	tcase_add_test(entries, a_short_message_leaves_its_slot_free);
 	tcase_add_test(entries, news_is_looked_at_before_slots_are_taken_back);

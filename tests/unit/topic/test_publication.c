@@ -322,11 +322,11 @@ START_TEST(a_reader_that_dies_meanwhile_holds_nobody_up)
 	for (uint64_t i = 0; i < FAKE_SLOTS; i++)
 		expect(&relay, i);
 	msg_inbox_settle(&relay.inbox);
-	ck_assert(publish_within(300 * MSG_NS_PER_MS));
+	ck_assert(publish_within(5 * MSG_NS_PER_S));
 	while (publish(100) == 0)
 		;
 	close(relay.bell[1]);
-	ck_assert(publish_within(MSG_NS_PER_S));
+	ck_assert(publish_within(5 * MSG_NS_PER_S));
 	teardown();
 }
 END_TEST
@@ -383,7 +383,7 @@ static void leave_to(struct msg_attendant *attendant)
 	fake_hang_up(&broker);
 	usleep(100000);
 	fake_serve(&again, NULL);
-	end = msg_clock_ns() + MSG_NS_PER_S;
+	end = msg_clock_ns() + 10 * MSG_NS_PER_S;
 	while (msg_counter_get(&p.counters[MSG_COUNTER_REATTACHED]) == 0) {
 		ck_assert_uint_lt(msg_clock_ns(), end);
 		if (!attendant->threaded)
