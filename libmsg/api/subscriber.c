@@ -639,7 +639,8 @@ int msg_subscriber_close(struct msg_subscriber *s)
 {
 	if (!s)
 		return 0;
-	if (msg_inbox_busy(s->inbox))
+	if (s->subscription ? msg_subscription_busy(s->subscription)
+			    : msg_inbox_busy(s->inbox))
 		return msg_fail(MSG_ERROR_BUSY,
 			"views of '%s' are out; release them first",
 			s->subscription ? s->subscription->said.pattern

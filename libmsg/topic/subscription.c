@@ -571,3 +571,13 @@ int msg_subscription_take(
 	msg_gate_leave(&s->attended.gate);
 	return n;
 }
+
+bool msg_subscription_busy(struct msg_subscription *s)
+{
+	bool busy;
+
+	msg_gate_enter(&s->attended.gate);
+	busy = msg_inbox_busy(&s->inbox);
+	msg_gate_leave(&s->attended.gate);
+	return busy;
+}

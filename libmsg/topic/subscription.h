@@ -16,7 +16,7 @@
  * (futex_waitv); or on a descriptor, for which publishers ring a doorbell.
  *
  * Neighbours: called by api/subscriber; calls engine/inbox and client.  Take,
- * arm and wait are inside the gate of `attended`.
+ * arm, busy and wait are inside the gate of `attended`.
  * Test: tests/unit/topic/test_subscription.c.
  */
 #ifndef MSG_TOPIC_SUBSCRIPTION_H
@@ -124,6 +124,8 @@ void msg_subscription_close(struct msg_subscription *subscription);
 int msg_subscription_take(struct msg_subscription *subscription,
 	struct msg_view *views, int count);
 int msg_subscription_arm(struct msg_subscription *subscription);
+/* As msg_inbox_busy. */
+bool msg_subscription_busy(struct msg_subscription *subscription);
 
 /* Behind msg_subscription_take_quick that found nothing. */
 int msg_subscription_take_none(

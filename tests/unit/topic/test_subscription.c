@@ -534,6 +534,33 @@ START_TEST(who_is_armed_and_attended_still_wakes)
 }
 END_TEST
 
+static _Atomic bool asked;
+
+static void *ask_if_busy(void *unused)
+{
+	(void)unused;
+	ck_assert(!msg_subscription_busy(&s));
+	atomic_store(&asked, true);
+	return NULL;
+}
+
+/* What it looks at for that the attendant may be clearing out. */
+START_TEST(who_is_attended_is_not_asked_meanwhile_whether_it_is_busy)
+{
+	pthread_t thread;
+
+	setup();
+	ck_assert(msg_gate_try(&s.attended.gate));
+	ck_assert_int_eq(pthread_create(&thread, NULL, ask_if_busy, NULL), 0);
+	usleep(100000);
+	ck_assert(!atomic_load(&asked));
+	msg_gate_help_done(&s.attended.gate);
+	pthread_join(thread, NULL);
+	ck_assert(atomic_load(&asked));
+	teardown();
+}
+END_TEST
+
 /* Its publishers were told that we are gone: nothing there is safe to read. */
 START_TEST(who_is_thrown_out_reads_no_more)
 {
@@ -582,6 +609,8 @@ int main(void)
 	tcase_add_test(broker_case,
 		who_sleeps_on_the_descriptor_finds_the_broker_again);
 	tcase_add_test(broker_case, who_is_armed_and_attended_still_wakes);
+	tcase_add_test(broker_case,
+		who_is_attended_is_not_asked_meanwhile_whether_it_is_busy);
 	tcase_add_test(broker_case, who_is_thrown_out_reads_no_more);
 	return check_main(suite, NULL);
 }
