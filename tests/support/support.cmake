@@ -23,7 +23,7 @@ target_link_libraries(msg_receiver PUBLIC msg_internal)
 function(msg_add_check name label)
 	cmake_parse_arguments(arg "" "TIMEOUT" "LIBRARIES" ${ARGN})
 	if(NOT arg_TIMEOUT)
-		set(arg_TIMEOUT 120)
+		set(arg_TIMEOUT 300)
 	endif()
 	add_executable(test_${name} ${arg_UNPARSED_ARGUMENTS})
 	target_link_libraries(test_${name} PRIVATE
