@@ -49,7 +49,7 @@ void msg_history_tell(struct msg_history *h, uint64_t number)
 		.sequence = f->sequence,
 		.begin = (uint64_t)(begin - pool->region.base),
 		.number = (uint32_t)number,
-		.bytes = (uint16_t)f->bytes,
+		.bytes = f->bytes,
 		.table = f->table,
 		.type = f->type,
 	};

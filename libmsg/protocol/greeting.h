@@ -17,7 +17,7 @@
  *
  * Behind a WELCOME the publisher sends a PROBE first: of who RESUMES, like any;
  * else an answer to JOIN (report.h), as if the last messages from `sequence` on
- * had been asked for.
+ * had been asked for.  Then a SHELF (shelf.h), if its history can be read.
  *
  * Pure: bytes in, fields or "malformed" out.  What is not used is zero, and the
  * reader holds writers to it.

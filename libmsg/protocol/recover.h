@@ -87,7 +87,8 @@ struct msg_recover_place {
 	uint32_t token;         /* Held. */
 	uint16_t asked;         /* Missing: never, once, 2: more often, … or
 	                           MSG_RECOVER_FETCHED; … */
-	uint16_t patience;      /* … with how much patience, … */
+	uint16_t patience;      /* … with how much patience, or if it was not
+	                           asked for: whether it was fetched in vain, … */
 	uint64_t since;         /* … found, by the clock of giving up, … */
 	uint64_t last;          /* … found or asked for last, … */
 	uint32_t heard, serial; /* … and the echo of that. */
@@ -341,6 +342,10 @@ uint32_t msg_recover_fetch(
 
 /* What was fetched and did not come is asked for, or fetched again. */
 void msg_recover_unfetch(struct msg_recover *recover, uint64_t now);
+
+/* Those that were neither asked for nor fetched so far wait for us, and not for the
+ * publisher: they are as if they had been found missing now. */
+void msg_recover_put_off(struct msg_recover *recover, uint64_t now);
 
 /* How many frames nobody has asked for yet, of all that were heard of: some of
  * them may have come. */

@@ -49,6 +49,19 @@ uint32_t msg_recover_fetch(
 	return count;
 }
 
+void msg_recover_put_off(struct msg_recover *r, uint64_t now)
+{
+	uint64_t since = msg_recover_found_time(r, now);
+	uint64_t end, n;
+
+	msg_recover_catch_up(r);
+	n = msg_recover_next_missing(r, msg_recover_first_unasked(r, &end));
+	for (; n < r->scanned; n = msg_recover_next_missing(r, n + 1))
+		if (msg_recover_place(r, n)->patience == 0)
+			msg_recover_place(r, n)->since = since;
+	msg_recover_refresh(r);
+}
+
 /* The first frame that is fetched; r->scanned: none. */
 static uint64_t first_fetched(const struct msg_recover *r)
 {
@@ -74,6 +87,8 @@ void msg_recover_unfetch(struct msg_recover *r, uint64_t now)
 
 		r->asked_count -= place->asked > 0 &&
 				  place->asked != MSG_RECOVER_FETCHED;
+		if (place->asked > 0)
+			place->patience = 1;
 		place->asked = 0;
 		place->last = now;
 	}

@@ -8,8 +8,9 @@
 #include "protocol/fragment.h"
 
 #define VERSION 1u
-/* Of a place's last word, beside the type. */
+/* Of a place's last word, beside the type, and the high half of its bytes. */
 #define INSIDE (1u << 8)
+#define LOW 0xffffu
 
 _Static_assert(MSG_SHELF_FRONT_BYTES_MAX >=
 		       MSG_FRAME_HEADER_BYTES + MSG_FRAGMENT_HEADER_BYTES,
@@ -93,9 +94,10 @@ void msg_shelf_place_write(uint8_t *data, const struct msg_shelf_place *place)
 	msg_store32(data + 20, place->table_begin);
 	msg_store32(data + 24, place->total);
 	msg_store32(data + 28, place->offset);
-	msg_store16(data + 32, place->bytes);
+	msg_store16(data + 32, (uint16_t)(place->bytes & LOW));
 	msg_store16(data + 34, place->table);
-	msg_store32(data + 36, place->type | (place->inside ? INSIDE : 0));
+	msg_store32(data + 36, place->type | (place->inside ? INSIDE : 0) |
+				       (place->bytes & ~LOW));
 }
 
 /* As msg_fragment_read demands it of the whole. */
@@ -110,7 +112,7 @@ bool msg_shelf_place_read(struct msg_shelf_place *place, const uint8_t *data,
 	uint32_t number, uint32_t room)
 {
 	uint32_t last = msg_load32(data + 36);
-	uint32_t type = last & ~INSIDE;
+	uint32_t type = last & LOW & ~INSIDE;
 	struct msg_shelf_place found;
 
 	if (msg_load32(data + 16) != number ||
@@ -124,12 +126,13 @@ bool msg_shelf_place_read(struct msg_shelf_place *place, const uint8_t *data,
 		.table_begin = msg_load32(data + 20),
 		.total = msg_load32(data + 24),
 		.offset = msg_load32(data + 28),
-		.bytes = msg_load16(data + 32),
+		.bytes = msg_load16(data + 32) | (last & ~LOW),
 		.table = msg_load16(data + 34),
 		.type = (uint8_t)type,
 		.inside = (last & INSIDE) != 0,
 	};
-	if (msg_shelf_frame_bytes(&found) > room ||
+	/* First alone: the sum of all of it may be small. */
+	if (found.bytes > room || msg_shelf_frame_bytes(&found) > room ||
 		(type == MSG_FRAME_FRAGMENT && !is_part(&found)))
 		return false;
 	*place = found;
@@ -148,7 +151,7 @@ uint32_t msg_shelf_front(uint8_t *data, const struct msg_shelf_place *place,
 	const struct msg_frame header = {
 		.type = place->type,
 		.flags = MSG_FRAME_RELIABLE | MSG_FRAME_REPAIR,
-		.bytes = (uint16_t)msg_shelf_frame_bytes(place),
+		.bytes = msg_shelf_frame_bytes(place),
 		.tag = tag,
 		.publisher = publisher,
 		.transmission = place->number,

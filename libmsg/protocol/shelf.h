@@ -6,7 +6,8 @@
  * history stands, and reads it by RDMA READ.  The publisher does nothing for
  * that but to write down what it sends.
  *
- * SHELF, a frame behind the answer to who JOINs (report.h): whither to connect.
+ * SHELF, a frame behind the answer to who JOINs (report.h), and of a connected
+ * topic behind the first PROBE of each connection: whither to connect.
  *
  *      0 bytes of the reach      1 zero, 56 bits      8 reach, 32
  *
@@ -27,9 +28,11 @@
  *            8 where its bytes begin, from the slots' address on
  *           16 number      20 where its table begins, from there on
  *           24 total      28 offset, of a FRAGMENT (fragment.h)
- *           32 bytes      34 bytes of the table: 0, or they follow the others
+ *           32 bytes, the low half      34 bytes of the table: 0, or they
+ *                            follow the others
  *           36 type       37 1: they stand in the catalogue, and begin from its
- *                            address on; else 0       38 zero
+ *                            address on; else 0       38 bytes, the high half:
+ *                            only frames of connections have so many
  *
  * The rule.  The publisher raises the floor above a frame before its slot or its
  * place goes to another.  So who has read a frame's place and bytes, and then
@@ -77,7 +80,7 @@ struct msg_shelf_place {
 	uint32_t table_begin;
 	uint32_t total;
 	uint32_t offset;
-	uint16_t bytes;
+	uint32_t bytes;
 	uint16_t table;
 	uint8_t type; /* enum msg_frame_type */
 	bool inside;  /* The catalogue, not the slots. */
@@ -102,8 +105,8 @@ void msg_shelf_place_write(
 /* False: malformed, and then nothing was written. */
 bool msg_shelf_read(
 	struct msg_shelf *shelf, const uint8_t *answer, uint32_t bytes);
-/* The place of frame `number`, which has `room` bytes at most, header and all,
- * and no more than a frame may have. */
+/* The place of frame `number`, which has `room` bytes at most, header and all;
+ * room: no more than a frame may have. */
 bool msg_shelf_place_read(struct msg_shelf_place *place, const uint8_t *data,
 	uint32_t number, uint32_t room);
 

@@ -107,7 +107,7 @@ static void check_answer(const uint8_t *data)
 static void check_place(const uint8_t *data)
 {
 	uint8_t again[MSG_SHELF_PLACE_BYTES];
-	uint8_t front[1500];
+	static uint8_t front[65600]; /* As much as a buffer of a connection. */
 	struct msg_shelf_place place;
 	struct msg_fragment part;
 	struct msg_frame frame;

@@ -233,6 +233,39 @@ START_TEST(who_joins_fetches_when_he_knows_where)
 }
 END_TEST
 
+/* Who waits for room of his own begins to count when he has it; but not anew each
+ * time that it comes to nothing. */
+START_TEST(what_waits_for_us_grows_no_older)
+{
+	uint64_t half = story_options().give_up_ns / 2, now;
+
+	begin(60);
+	msg_recover_fetches(&reader.recover, true, 0);
+	EXPECT_FETCHED(10, 2, 10);
+	for (now = 0; now <= 2 * half; now += half / 10) {
+		probe(60, now);
+		msg_recover_put_off(&reader.recover, now);
+	}
+	/* The ten are lost, and not those behind. */
+	probe(60, now);
+	tick(now);
+	ck_assert_uint_eq((uint32_t)reader.recover.next, 12);
+	EXPECT_FETCHED(10, 12, 10);
+	repairs(12, 13, now);
+	msg_recover_unfetch(&reader.recover, now);
+	EXPECT_LOST(10);
+	for (uint64_t end = now + 2 * half; now <= end; now += half / 10) {
+		probe(60, now);
+		msg_recover_put_off(&reader.recover, now);
+	}
+	probe(60, now);
+	tick(now);
+	ck_assert_uint_eq((uint32_t)reader.recover.next, 22);
+	repairs(22, 23, now);
+	EXPECT_LOST(19);
+}
+END_TEST
+
 /* Those given up in the end, too. */
 START_TEST(what_is_fetched_and_never_comes_is_lost)
 {
@@ -264,5 +297,6 @@ void add_fetch_tests(Suite *suite)
 	tcase_add_test(fetching, what_is_gone_is_not_fetched);
 	tcase_add_test(fetching, what_was_never_sent_is_not_fetched);
 	tcase_add_test(fetching, who_joins_fetches_when_he_knows_where);
+	tcase_add_test(fetching, what_waits_for_us_grows_no_older);
 	tcase_add_test(fetching, what_is_fetched_and_never_comes_is_lost);
 }

@@ -9,6 +9,7 @@
 #include "protocol/frame.h"
 
 #define ROOM 1500u
+#define WIDE_ROOM 65600u
 
 static const struct msg_shelf shelf = {
 	.places = 64,
@@ -257,6 +258,35 @@ START_TEST(a_frame_must_find_room)
 }
 END_TEST
 
+/* Of a connection: more than 16 bits say, and so the header cannot, either. */
+START_TEST(a_frame_may_be_wide_where_there_is_room)
+{
+	static uint8_t front[WIDE_ROOM];
+	struct msg_shelf_place found, place = single;
+	struct msg_frame frame;
+
+	place.bytes = WIDE_ROOM - MSG_FRAME_HEADER_BYTES;
+	place.inside = true;
+	msg_shelf_place_write(data, &place);
+	ck_assert_uint_eq(data[32], (WIDE_ROOM - 24) & 0xff);
+	ck_assert_uint_eq(data[38], 1);
+	ck_assert(msg_shelf_place_read(
+		&found, data, place.number, WIDE_ROOM));
+	ck_assert_mem_eq(&found, &place, sizeof place);
+	refused(place.number, WIDE_ROOM - 1);
+	refused(place.number, ROOM);
+	ck_assert_uint_eq(msg_shelf_front(front, &place, 3, 4, 5), 24);
+	ck_assert_int_eq(
+		msg_frame_read(front, WIDE_ROOM, &frame), MSG_FRAME_OK);
+	ck_assert_uint_eq(frame.bytes, WIDE_ROOM);
+	/* So many that with what stands in front they are few. */
+	place.bytes = UINT32_MAX;
+	msg_shelf_place_write(data, &place);
+	refused(place.number, WIDE_ROOM);
+	refused(place.number, ROOM);
+}
+END_TEST
+
 START_TEST(a_part_must_be_one_of_a_message)
 {
 	struct msg_shelf_place place = part;
@@ -342,6 +372,7 @@ int main(void)
 	tcase_add_test(said, another_frame_is_none_of_ours);
 	tcase_add_test(said, only_frames_with_messages_are_taken);
 	tcase_add_test(said, a_frame_must_find_room);
+	tcase_add_test(said, a_frame_may_be_wide_where_there_is_room);
 	tcase_add_test(said, a_part_must_be_one_of_a_message);
 	tcase_add_test(said, places_go_round);
 	tcase_add_test(said, what_is_below_the_floor_is_no_more);
