@@ -23,7 +23,9 @@ static int open_records(struct msg_receive_pool *pool)
 	pool->slots = calloc(pool->count, sizeof *pool->slots);
 	pool->wide_free =
 		calloc(pool->wide_count + 1, sizeof *pool->wide_free);
-	if (pool->free && pool->slots && pool->wide_free)
+	pool->apart_free =
+		calloc(pool->apart_count + 1, sizeof *pool->apart_free);
+	if (pool->free && pool->slots && pool->wide_free && pool->apart_free)
 		return 0;
 	return msg_fail(MSG_ERROR_MEMORY,
 		"no memory for the records of %u receive buffers",
@@ -41,7 +43,9 @@ int msg_receive_open_shape(struct msg_receive_pool *pool,
 	pool->narrow = shape->count;
 	pool->span = msg_receive_span(shape);
 	pool->wide_count = shape->wide_count;
-	pool->count = shape->count + shape->wide_count * pool->span;
+	pool->apart = shape->count + shape->wide_count * pool->span;
+	pool->apart_count = shape->apart_count;
+	pool->count = pool->apart + shape->apart_count * pool->span;
 	assert(shape->count > 0 && pool->count < MSG_RECEIVE_COUNT_MAX);
 	if (shared)
 		msg_region_borrow(&pool->region, shared, bytes);
@@ -61,6 +65,9 @@ int msg_receive_open_shape(struct msg_receive_pool *pool,
 	for (uint32_t i = 0; i < pool->wide_count; i++)
 		pool->wide_free[i] =
 			pool->narrow + (pool->wide_count - 1 - i) * pool->span;
+	for (uint32_t i = 0; i < pool->apart_count; i++)
+		msg_receive_put_apart(pool,
+			pool->apart + (pool->apart_count - 1 - i) * pool->span);
 	pool->free_count = pool->narrow;
 	pool->wide_free_count = pool->wide_count;
 	return 0;
@@ -71,10 +78,18 @@ void msg_receive_close(struct msg_receive_pool *pool)
 	free(pool->free);
 	free(pool->slots);
 	free(pool->wide_free);
+	free(pool->apart_free);
+	pool->apart_free = NULL;
 	pool->free = NULL;
 	pool->slots = NULL;
 	pool->wide_free = NULL;
 	msg_region_close(&pool->region);
+}
+
+void msg_receive_put_apart(struct msg_receive_pool *pool, uint32_t slot)
+{
+	assert(pool->apart_free_count < pool->apart_count);
+	pool->apart_free[pool->apart_free_count++] = slot;
 }
 
 void msg_receive_put_chain(struct msg_receive_pool *pool, uint32_t first)

@@ -12,7 +12,8 @@
  * whole and published.
  * Some slots are wide: for frames larger than a datagram.  A wide one stands in
  * the place of `span` others, so that where a slot is does not depend on what it
- * is; its number is that of the first of them.
+ * is; its number is that of the first of them.  Of those some may be apart: they
+ * are behind the rest, free among themselves, and no link knows them.
  * Test: tests/unit/pool/test_receive.c.
  */
 #ifndef MSG_POOL_RECEIVE_H
@@ -45,6 +46,10 @@ struct msg_receive_pool {
 	uint32_t wide_count;
 	uint32_t wide_free_count;
 	uint32_t *wide_free;
+	uint32_t apart; /* Those from here on are apart. */
+	uint32_t apart_count;
+	uint32_t apart_free_count;
+	uint32_t *apart_free;
 };
 
 /* What a pool is to hold. */
@@ -53,6 +58,7 @@ struct msg_receive_shape {
 	size_t bytes; /* Of a slot. */
 	uint32_t wide_count;
 	size_t wide_bytes;
+	uint32_t apart_count; /* As wide, and beside them. */
 };
 
 /* Slots in memory of our own, or in `shared`, which is the caller's and has
@@ -83,13 +89,14 @@ static inline size_t msg_receive_shape_bytes(
 	const struct msg_receive_shape *shape)
 {
 	return msg_region_stride(shape->bytes) *
-	       (shape->count + (size_t)shape->wide_count *
-				       msg_receive_span(shape));
+	       (shape->count +
+		       ((size_t)shape->wide_count + shape->apart_count) *
+			       msg_receive_span(shape));
 }
 
 static inline uint32_t msg_receive_slots(const struct msg_receive_pool *pool)
 {
-	return pool->narrow + pool->wide_count;
+	return pool->narrow + pool->wide_count + pool->apart_count;
 }
 
 /* Of the slots that are not wide. */
@@ -129,10 +136,28 @@ static inline uint32_t msg_receive_get_wide(struct msg_receive_pool *pool)
 	return slot;
 }
 
+/* One of those apart. */
+static inline uint32_t msg_receive_get_apart(struct msg_receive_pool *pool)
+{
+	uint32_t slot;
+
+	if (pool->apart_free_count == 0)
+		return MSG_RECEIVE_NONE;
+	slot = pool->apart_free[--pool->apart_free_count];
+	pool->slots[slot].next = MSG_RECEIVE_NONE;
+	return slot;
+}
+
+void msg_receive_put_apart(struct msg_receive_pool *pool, uint32_t slot);
+
 /* Give a slot back. */
 static inline void msg_receive_put(
 	struct msg_receive_pool *pool, uint32_t slot)
 {
+	if (__builtin_expect(slot >= pool->apart, 0)) {
+		msg_receive_put_apart(pool, slot);
+		return;
+	}
 	if (__builtin_expect(slot >= pool->narrow, 0)) {
 		assert(pool->wide_free_count < pool->wide_count);
 		pool->wide_free[pool->wide_free_count++] = slot;

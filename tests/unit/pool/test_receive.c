@@ -71,7 +71,7 @@ END_TEST
 /* What a slot holds has room in it, and in no other. */
 START_TEST(wide_slots_stand_behind_the_others)
 {
-	struct msg_receive_shape shape = {6, 1000, 5, 5000};
+	struct msg_receive_shape shape = {6, 1000, 5, 5000, 0};
 	uint32_t wide[5], narrow[6];
 
 	ck_assert_int_eq(msg_receive_open_shape(&pool, &shape, NULL), 0);
@@ -109,6 +109,41 @@ START_TEST(wide_slots_stand_behind_the_others)
 }
 END_TEST
 
+/* What no link knows goes to nobody else. */
+START_TEST(slots_apart_stand_behind_the_wide_ones)
+{
+	struct msg_receive_shape shape = {.count = 4,
+		.bytes = 1000,
+		.wide_count = 2,
+		.wide_bytes = 5000,
+		.apart_count = 3};
+	uint32_t apart[3], wide;
+
+	ck_assert_int_eq(msg_receive_open_shape(&pool, &shape, NULL), 0);
+	ck_assert_uint_eq(msg_receive_slots(&pool), 9);
+	ck_assert_uint_eq(pool.count, 4 + 5 * pool.span);
+	for (uint32_t i = 0; i < 3; i++) {
+		apart[i] = msg_receive_get_apart(&pool);
+		ck_assert_uint_ge(apart[i], pool.apart);
+		ck_assert_uint_lt(apart[i], pool.count);
+		memset(msg_receive_data(&pool, apart[i]), (int)i + 1, 5000);
+	}
+	ck_assert_uint_eq(msg_receive_get_apart(&pool), MSG_RECEIVE_NONE);
+	for (uint32_t i = 0; i < 3; i++)
+		for (uint32_t at = 0; at < 5000; at++)
+			ck_assert_uint_eq(
+				msg_receive_data(&pool, apart[i])[at], i + 1);
+	wide = msg_receive_get_wide(&pool);
+	ck_assert_uint_lt(wide, pool.apart);
+	pool.slots[wide].next = apart[1];
+	msg_receive_put_chain(&pool, wide);
+	ck_assert_uint_eq(pool.wide_free_count, 2);
+	ck_assert_uint_eq(pool.apart_free_count, 1);
+	ck_assert_uint_eq(msg_receive_get_apart(&pool), apart[1]);
+	msg_receive_close(&pool);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("receive pool");
@@ -118,5 +153,6 @@ int main(void)
 	tcase_add_test(slots, a_chain_goes_back_whole);
 	tcase_add_test(slots, slots_may_stand_in_memory_of_the_callers);
 	tcase_add_test(slots, wide_slots_stand_behind_the_others);
+	tcase_add_test(slots, slots_apart_stand_behind_the_wide_ones);
 	return check_main(suite, NULL);
 }
