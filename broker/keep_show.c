@@ -70,7 +70,7 @@ bool keep_show_may(const struct publisher *p)
 	const struct acl *acl = &server->options.config->acl;
 	const struct msg_link_domain *domain = server->network.domain;
 
-	return domain && domain->reads && !p->connected &&
+	return domain && domain->reads &&
 	       acl_class_is_open(acl, acl_class(acl, p->source.text.topic));
 }
 
@@ -178,7 +178,7 @@ void keep_show_add(struct keep *k, const struct keep_frame *frame,
 		.sequence = frame->sequence,
 		.begin = frame->place,
 		.number = (uint32_t)k->next,
-		.bytes = (uint16_t)frame->bytes,
+		.bytes = frame->bytes,
 		.type = frame->type,
 	};
 	struct msg_fragment part = {0};

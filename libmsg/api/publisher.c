@@ -312,6 +312,8 @@ static int connect_session(
 		result = msg_repairer_start_session(t->repairer, p->session);
 	if (result == 0 && o->large_bytes_max > 0)
 		result = open_show(p, o);
+	if (result == 0 && msg_node_reads(p->node))
+		show_history(p, o);
 	if (result < 0)
 		disconnect(p);
 	p->source.repairer = t->repairer;

@@ -4,7 +4,7 @@
  * and protocol/greeting.h.
  *
  *     announcement ─> call ─> CONNECTED: its welcome must be its own
- *                       ^         │ frames, probes ─> recovery.c
+ *                       ^         │ frames, probes ─> recovery.c (─> fetch.c)
  *                       │         │ <─ reports
  *                       └─────────┴ CLOSED: again with the next announcement, after
  *                                   a pause that doubles until something came
@@ -238,6 +238,7 @@ static void closed(struct msg_receiver *r, uint32_t handle)
 	s->open = false;
 	s->calling = false;
 	hold_closed(r, s);
+	fetch_closed(r, s);
 	try_later(s, turn_now(r));
 }
 

@@ -110,12 +110,21 @@ static void end(struct msg_receiver *r, struct msg_fetch_item *it, uint64_t now)
 	hang_up(r->fetch, it);
 }
 
-static uint32_t take_slot(struct msg_receiver *r)
+static uint32_t take_slot(struct msg_receiver *r, bool wide)
 {
-	uint32_t slot = msg_receive_get(&r->pool);
+	uint32_t slot;
 
+	if (wide)
+		return msg_receive_get_apart(&r->pool);
+	slot = msg_receive_get(&r->pool);
 	r->fetch->held += slot != MSG_RECEIVE_NONE;
 	return slot;
+}
+
+static void give_up_slot(struct msg_receiver *r, struct msg_fetch_frame *frame)
+{
+	r->fetch->held -= frame->slot < r->pool.narrow;
+	frame->slot = MSG_RECEIVE_NONE;
 }
 
 void fetch_put_slot(struct msg_receiver *r, struct msg_fetch_frame *frame)
@@ -123,8 +132,7 @@ void fetch_put_slot(struct msg_receiver *r, struct msg_fetch_frame *frame)
 	if (frame->slot == MSG_RECEIVE_NONE)
 		return;
 	msg_receive_put(&r->pool, frame->slot);
-	frame->slot = MSG_RECEIVE_NONE;
-	r->fetch->held--;
+	give_up_slot(r, frame);
 }
 
 /* Nothing is under way: its slots and chunks are ours again. */
@@ -184,10 +192,26 @@ static uint32_t slots_free(const struct msg_receiver *r)
 	return r->pool.free_count > leave ? r->pool.free_count - leave : 0;
 }
 
-static uint32_t slots_wanted(struct msg_receiver *r)
+/* The same of a connected topic. */
+static uint32_t wide_wanted(struct msg_receiver *r, struct msg_stream *s)
+{
+	uint32_t most = (r->pool.apart_count + 1) / 2;
+	uint32_t room;
+
+	receive_spare_apart(r, most);
+	/* What readers leave to the publisher. */
+	room = hold_room(r, s);
+	if (room > r->pool.apart_free_count)
+		room = r->pool.apart_free_count;
+	return room < most ? room : most;
+}
+
+static uint32_t slots_wanted(struct msg_receiver *r, struct msg_stream *s)
 {
 	uint32_t most = MSG_FETCH_SLOTS / 2;
 
+	if (s->calls)
+		return wide_wanted(r, s);
 	receive_spare(r, r->side.link->receive_count - r->side.posted + most);
 	if (slots_free(r) < most)
 		most = slots_free(r);
@@ -198,10 +222,15 @@ static uint32_t slots_wanted(struct msg_receiver *r)
 static void begin(
 	struct msg_receiver *r, struct msg_fetch_item *it, uint64_t now)
 {
-	uint32_t most = slots_wanted(r);
+	uint32_t most = slots_wanted(r, it->stream);
+
+	/* Readers are waited for: what they have no room for does not grow old. */
+	if (it->stream->calls)
+		msg_recover_put_off(&it->stream->recover, now);
 
 	it->again_ns = now + SHORT_NS;
-	if (most == 0)
+	it->lacks = most == 0;
+	if (it->lacks)
 		return;
 	it->count = msg_recover_fetch(&it->stream->recover, most, &it->from);
 	it->again_ns = now + IDLE_NS;
@@ -220,14 +249,17 @@ static void look_at_places(struct msg_receiver *r, struct msg_fetch_item *it)
 {
 	const uint8_t *data =
 		staging(r->fetch, it) + MSG_SHELF_HEAD_BYTES;
+	bool wide = it->stream->calls;
+	uint32_t room =
+		wide ? r->options.connected_bytes : r->options.frame_bytes;
 
 	for (uint32_t i = 0; i < it->count; i++) {
 		struct msg_fetch_frame *frame = &it->frames[i];
 
 		if (msg_shelf_place_read(&frame->place,
 			    data + (size_t)i * MSG_SHELF_PLACE_BYTES,
-			    (uint32_t)it->from + i, r->options.frame_bytes))
-			frame->slot = take_slot(r);
+			    (uint32_t)it->from + i, room))
+			frame->slot = take_slot(r, wide);
 	}
 	fetch_plan(r, it);
 	it->next = 0;
@@ -284,8 +316,18 @@ static void hand_on(struct msg_receiver *r, const struct msg_stream *s,
 	memcpy(data + place->bytes, chunk_at(r->fetch, frame->at[1]),
 		place->table);
 	if (!receive_aside(r, frame->slot, msg_shelf_frame_bytes(&frame->place),
-		    RECEIVE_NO_CALL))
+		    s->calls ? s->handle : RECEIVE_NO_CALL))
 		msg_receive_put(&r->pool, frame->slot);
+}
+
+/* The publisher of a connected topic is told at once how far it has come: he may
+ * stand still until then. */
+static void tell(struct msg_receiver *r, struct msg_stream *s)
+{
+	if (!s->calls)
+		return;
+	msg_recover_hasten(&s->recover);
+	hold_arrived(r, s);
 }
 
 /* All is here: what was there when it was read is handed on. */
@@ -304,14 +346,15 @@ static void look_at_floor(
 		if (!good)
 			continue;
 		hand_on(r, s, frame);
-		frame->slot = MSG_RECEIVE_NONE;
-		r->fetch->held--;
+		give_up_slot(r, frame);
 		had++;
 	}
 	count(r, MSG_COUNTER_FETCHED, had);
 	/* Also of those handed on some may have found no room. */
 	msg_recover_unfetch(&s->recover, now);
 	put_slots(r, it);
+	if (had > 0)
+		tell(r, s);
 	/* Gone, or nonsense: questions are answered in words. */
 	if (had == 0)
 		end(r, it, now);
@@ -404,12 +447,23 @@ static uint64_t step(
 	return it->again_ns;
 }
 
+/* How long nothing need be read.  Where there is no room for it, another stream may
+ * have that; buffers of the connection are its own. */
+static uint64_t idle_ns(const struct msg_fetch_item *it)
+{
+	const struct msg_stream *s = it->stream;
+
+	return s->calls && it->lacks ? s->recover.options.give_up_ns / STUCK_PART
+				     : IDLE_NS;
+}
+
 /* Nothing is being read: is there something more? */
 static uint64_t rest(
 	struct msg_receiver *r, struct msg_fetch_item *it, uint64_t now)
 {
 	begin(r, it, now);
-	if (it->step == MSG_FETCH_REST && now - it->moved_ns >= IDLE_NS)
+	if (it->step == MSG_FETCH_REST &&
+		now - it->moved_ns >= idle_ns(it))
 		end(r, it, now);
 	return it->again_ns;
 }
@@ -469,6 +523,7 @@ static void call(struct msg_receiver *r, struct msg_fetch_item *it,
 	it->stream = s;
 	it->moved_ns = now;
 	f->busy++;
+	r->calls_left = 0;
 	if (now < r->deadline)
 		r->deadline = now;
 }
@@ -490,8 +545,19 @@ void fetch_wish(struct msg_receiver *r, struct msg_stream *s)
 		if (it->line == MSG_FETCH_UNCONNECTED)
 			found = it;
 	}
-	if (found && now >= s->fetch_ns)
+	if (found && now >= s->fetch_ns && (s->open || !s->calls))
 		call(r, found, s, now);
+}
+
+void fetch_closed(struct msg_receiver *r, struct msg_stream *s)
+{
+	for (uint32_t i = 0; r->fetch && i < MSG_FETCH_ITEMS; i++)
+		if (r->fetch->items[i].stream == s) {
+			end(r, &r->fetch->items[i], turn_now(r));
+			r->fetch->look = true;
+		}
+	/* It may be had by a connection of today. */
+	s->fetch_ns = 0;
 }
 
 void fetch_stop(struct msg_receiver *r, struct msg_stream *s)

@@ -11,6 +11,12 @@
  * connection is there they are asked for like others; what is left then is
  * fetched; what comes meanwhile is held by msg_recover: no seam.
  *
+ * Of a connected topic (caller.c) it is the same, but that frames are larger, and
+ * come into wide slots apart from those of connections: what a publisher was told
+ * that he may send has its buffers, whatever is read meanwhile, and what is read
+ * never waits for one of them.  No more is read than he would be allowed to send (hold.c); and where his
+ * connection ends, so does reading, until he is connected to again.
+ *
  * What does not come that way is asked for after all: a frame that the publisher
  * has no more (the answer will be that it is gone), all of them when the
  * connection breaks, cannot be made, or brings nothing for a while.
@@ -36,9 +42,11 @@
 #define MSG_FETCH_FRAMES 128u /* At a time, of each. */
 #define MSG_FETCH_READS 128u  /* Under way, of each. */
 #define MSG_FETCH_SLOTS 256u /* Buffers for all of them, beside the others. */
-/* What is read lies here first; one publisher has half of them at most. */
+#define MSG_FETCH_WIDE 128u /* The same of connected topics, at most. */
+/* What is read lies here first; one publisher has half of them at most.  A chunk
+ * has room for the largest frame of connections by a device. */
 #define MSG_FETCH_CHUNKS 16u
-#define MSG_FETCH_CHUNK_BYTES 65536u
+#define MSG_FETCH_CHUNK_BYTES (65536u + 64u)
 /* So many frames are worth a connection. */
 #define MSG_FETCH_WORTH 256u
 
@@ -82,6 +90,7 @@ struct msg_fetch_item {
 	uint32_t out;      /* Reads under way. */
 	uint64_t moved_ns; /* When something came last. */
 	uint64_t again_ns; /* Look, or hang up, not before. */
+	bool lacks;        /* Slots, to begin anew. */
 	uint32_t chunks;   /* Its bits. */
 	uint32_t range_count;
 	struct msg_fetch_frame frames[MSG_FETCH_FRAMES];
@@ -95,7 +104,7 @@ struct msg_fetch {
 	struct msg_channel_region region;
 	uint64_t give_up_ns;
 	uint32_t busy; /* Items that read, or want to. */
-	uint32_t held; /* Slots, in frames. */
+	uint32_t held; /* Slots that are not wide, in frames. */
 	uint32_t chunks; /* That are free, a bit each. */
 	bool look;     /* Something may have come though none does. */
 	uint64_t deadline;

@@ -99,13 +99,16 @@ static bool joins(
 	return true;
 }
 
-/* Put the piece into the last range or a new one; false: there is no room. */
+/* Put the piece into the last range or a new one; false: there is no room, or
+ * there never is. */
 static bool put(struct msg_fetch *f, struct msg_fetch_item *it,
 	const struct piece *piece, uint32_t *end)
 {
 	struct msg_fetch_range *range = it->ranges + it->range_count;
 	uint32_t at = 0;
 
+	if (piece->bytes > MSG_FETCH_CHUNK_BYTES)
+		return false;
 	if (it->range_count > 0) {
 		if (joins(range - 1, piece, *end))
 			return true;

@@ -50,6 +50,7 @@ struct msg_receive_shape msg_receiver_shape(
 			 options->fetch_count,
 		.bytes = MSG_LINK_HEADROOM + options->frame_bytes,
 		.wide_count = options->connected_count,
+		.apart_count = msg_receiver_fetch_wide(options),
 		.wide_bytes = MSG_LINK_HEADROOM + options->connected_bytes,
 	};
 }
@@ -343,7 +344,7 @@ bool receive_sort_out(struct msg_receiver *r, uint32_t slot,
 		return false;
 	}
 	if (frame->type == MSG_FRAME_SHELF) {
-		recovery_shelf(r, frame, body);
+		recovery_shelf(r, frame, body, call);
 		return false;
 	}
 	if (!(frame->flags & MSG_FRAME_RELIABLE)) {

@@ -205,6 +205,17 @@ static inline uint32_t msg_receiver_side_buffers(
 	return count < 16 ? 16 : count > 128 ? 128 : count;
 }
 
+/* Those to read the history of connected topics into. */
+static inline uint32_t msg_receiver_fetch_wide(
+	const struct msg_receive_options *options)
+{
+	uint32_t count = options->connected_count;
+
+	if (options->fetch_count == 0)
+		return 0;
+	return count < MSG_FETCH_WIDE ? count : MSG_FETCH_WIDE;
+}
+
 /* What its pool is made of. */
 struct msg_receive_shape msg_receiver_shape(
 	const struct msg_receive_options *options);

@@ -76,6 +76,8 @@ void receive_reclaim(struct msg_receiver *r);
 /* The same until so many are free, if it can be, for what does not come by the
  * link. */
 void receive_spare(struct msg_receiver *r, uint32_t count);
+/* Until so many slots apart are. */
+void receive_spare_apart(struct msg_receiver *r, uint32_t count);
 /* Of a broker: the same of what is retained, and with `revoke` of half
  * of what readers have yet to take. */
 void receive_recall(struct msg_receiver *r, bool revoke);
@@ -155,7 +157,7 @@ void recovery_probe(struct msg_receiver *r, const struct msg_frame *frame,
 	const uint8_t *body, uint32_t call);
 /* Where a history is read from; `body` is unchecked. */
 void recovery_shelf(struct msg_receiver *r, const struct msg_frame *frame,
-	const uint8_t *body);
+	const uint8_t *body, uint32_t call);
 /* Hand on what can be by now, and note what is due. */
 void recovery_drain(struct msg_receiver *r, struct msg_stream *s);
 /* Before it loses its place. */
@@ -231,6 +233,8 @@ void pull_free(struct msg_receiver *r, uint32_t buffer);
 void fetch_wish(struct msg_receiver *r, struct msg_stream *s);
 /* The stream loses its place. */
 void fetch_stop(struct msg_receiver *r, struct msg_stream *s);
+/* Its connection ended: what was to be read is asked for, or read with the next. */
+void fetch_closed(struct msg_receiver *r, struct msg_stream *s);
 /* One turn; how many events, or FABRIC. */
 int fetch_turn(struct msg_receiver *r);
 /* Its slot is free again, if it has one. */

@@ -81,13 +81,23 @@ bool msg_receiver_short(struct msg_receiver *r)
 }
 
 /* The link gives none of its own back, so what the rings retain gives way. */
-void receive_spare(struct msg_receiver *r, uint32_t count)
+static void spare(struct msg_receiver *r, const uint32_t *free, uint32_t count)
 {
-	if (r->pool.free_count < count)
+	if (*free < count)
 		receive_reclaim(r);
-	for (uint32_t i = 0; i < r->ring_top && r->pool.free_count < count; i++)
+	for (uint32_t i = 0; i < r->ring_top && *free < count; i++)
 		if (r->rings[i] && r->rings[i]->retain > 0)
 			msg_ring_thin(r->rings[i]);
+}
+
+void receive_spare(struct msg_receiver *r, uint32_t count)
+{
+	spare(r, &r->pool.free_count, count);
+}
+
+void receive_spare_apart(struct msg_receiver *r, uint32_t count)
+{
+	spare(r, &r->pool.apart_free_count, count);
 }
 
 void receive_recall(struct msg_receiver *r, bool revoke)

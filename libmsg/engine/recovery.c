@@ -454,8 +454,9 @@ void recovery_arrived(struct msg_receiver *r, struct msg_stream *s,
 	s->heard_ns = msg_clock_coarse_ns();
 	if (s->silent)
 		happen_heard(r, s);
-	/* Those that wait must leave buffers for what they wait for. */
-	if (!quiet && s->recover.begun &&
+	/* Those that wait must leave buffers for what they wait for; but what was
+	 * read has none of theirs. */
+	if (!quiet && s->recover.begun && slot < r->pool.apart &&
 		spare(r, s) < SIDE_BUFFERS_LEAST &&
 		(uint32_t)s->recover.next != frame->transmission) {
 		count(r, MSG_COUNTER_BEYOND, 1);
@@ -572,14 +573,18 @@ void msg_receiver_reach(struct msg_receiver *r, const struct msg_frame *frame,
 }
 
 void recovery_shelf(struct msg_receiver *r, const struct msg_frame *frame,
-	const uint8_t *body)
+	const uint8_t *body, uint32_t call)
 {
 	struct msg_stream *s =
 		msg_stream_find(&r->streams, frame->publisher, frame->tag);
 	struct msg_reach shelf;
 
-	if (!s || s->kind != MSG_STREAM_RELIABLE || s->calls) {
+	if (!s || s->kind != MSG_STREAM_RELIABLE) {
 		count(r, MSG_COUNTER_FOREIGN, 1);
+		return;
+	}
+	if (!receive_is_own(s, call)) {
+		count(r, MSG_COUNTER_UNBELIEVED, 1);
 		return;
 	}
 	if (!msg_shelf_hear(&shelf, frame, body)) {

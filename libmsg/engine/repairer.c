@@ -308,8 +308,7 @@ bool repairer_send_probe(struct msg_repairer *r, uint32_t handle,
 	return true;
 }
 
-/* Who lacks much may have it otherwise, if he has heard this. */
-static void send_shelf(struct msg_repairer *r, uint32_t handle)
+void repairer_send_shelf(struct msg_repairer *r, uint32_t handle)
 {
 	struct msg_link_send shelf = {.iov_count = 1};
 	uint8_t *place = header_place(r);
@@ -451,7 +450,7 @@ static void answer(struct msg_repairer *r, const struct msg_report *report,
 			if (peer)
 				repairer_send_probe(r, handle, &action, report);
 			if (peer && action.flags & MSG_PROBE_JOIN)
-				send_shelf(r, handle);
+				repairer_send_shelf(r, handle);
 			break;
 		default:
 			return;

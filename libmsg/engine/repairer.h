@@ -260,7 +260,8 @@ static inline void msg_repairer_wake(struct msg_repairer *repairer)
 /* Whether it is all by connections, and nobody reads what this process must serve. */
 static inline bool msg_repairer_is_calm(const struct msg_repairer *repairer)
 {
-	return repairer->session && !repairer->show;
+	return repairer->session &&
+	       (!repairer->show || repairer->show->bytes_max == 0);
 }
 
 /* Whether the source should turn it again. */

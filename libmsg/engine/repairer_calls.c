@@ -4,7 +4,8 @@
  * repairer.h and protocol/greeting.h.
  *
  *     ASKED     his greeting is ours, and he has room: a welcome
- *     CONNECTED where he begins (a probe), and then he is one of all
+ *     CONNECTED where he begins (a probe), whence he may read what is history, and
+ *               then he is one of all
  *     CLOSED    nobody waits for him at the end; flow control does, for a while:
  *               he may come again
  */
@@ -93,6 +94,7 @@ static void connected(struct msg_repairer *r, uint32_t handle, uint64_t now)
 		msg_session_hang_up(r->session, handle);
 		return;
 	}
+	repairer_send_shelf(r, handle);
 	msg_session_attach(r->session, handle);
 }
 

@@ -13,6 +13,9 @@
 bool repairer_send_probe(struct msg_repairer *r, uint32_t handle,
 	const struct msg_repair_action *action, const struct msg_report *asked);
 
+/* repairer.c: who lacks much is told where it is read, if it can be. */
+void repairer_send_shelf(struct msg_repairer *r, uint32_t handle);
+
 /* repairer_calls.c: somebody asks for a connection, has one, or has it no more. */
 void repairer_called(
 	struct msg_repairer *r, const struct msg_link_event *event);

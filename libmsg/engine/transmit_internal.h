@@ -52,7 +52,9 @@ void transmit_remember(struct msg_transmitter *t, uint8_t *header,
  * is posted. */
 static inline bool transmit_posts_first(const struct msg_transmitter *t)
 {
-	return t->options.connected && !t->repairer->threaded;
+	/* Who reads the history stands before no gate. */
+	return t->options.connected && !t->repairer->threaded &&
+	       !t->history.shelf;
 }
 
 /* Both, with nobody let in between: so no report is about a frame unknown.  As `send` of

@@ -61,6 +61,9 @@ static struct {
 /* Another each round: a broker may still serve the publisher of the last one. */
 static char topic[32];
 
+/* What is being measured. */
+static const char *phase;
+
 static uint64_t now_ns(void)
 {
 	struct timespec now;
@@ -299,7 +302,8 @@ static void check(struct msg_subscriber *subscriber,
 		view->bytes == plan.bytes &&
 		last_byte(subscriber, view) == (uint8_t)(number + 1))
 		return;
-	fprintf(stderr, "perf_late: message %llu instead of %llu, %llu lost\n",
+	fprintf(stderr,
+		"perf_late: %s: message %llu instead of %llu, %llu lost\n", phase,
 		(unsigned long long)view->sequence, (unsigned long long)number,
 		(unsigned long long)view->lost_before);
 	exit(1);
@@ -392,6 +396,7 @@ static struct times measure(void)
 	times.copy = copy_all();
 	subscriber = open_subscriber(node, 0);
 	meet(subscriber);
+	phase = "live";
 	begin = now_ns();
 	go(&publisher);
 	take_all(subscriber, begin);
@@ -399,6 +404,7 @@ static struct times measure(void)
 	hear(&publisher);
 	must(msg_subscriber_close(subscriber), "close");
 	before = ask(&publisher);
+	phase = "late";
 	subscriber = open_subscriber(node, UINT32_MAX);
 	begin = now_ns();
 	times.first = take_all(subscriber, begin) - begin;

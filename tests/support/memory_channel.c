@@ -13,6 +13,8 @@
 #define SETS_MAX 16u
 #define ENDS_MAX 64u
 #define READS_MAX 64u
+#define SENDS_MAX 1024u
+#define PLACES 65536u /* Of a handle, the low half is its place. */
 #define REGIONS_MAX 1024u
 
 struct end {
@@ -28,15 +30,24 @@ struct end {
 	uint32_t greeting_bytes;
 	struct msg_channel_read reads[READS_MAX];
 	uint32_t read_count;
+	struct msg_channel_send sends[SENDS_MAX]; /* The first `done` of them are. */
+	uint32_t send_count, done;
+};
+
+struct buffer {
+	void *data;
+	uint32_t bytes, token;
 };
 
 struct set {
 	struct msg_channels channels;
 	bool listen;
-	const uint8_t *memory;
-	size_t memory_bytes;
+	const uint8_t *memory, *headers;
+	size_t memory_bytes, headers_bytes;
 	struct end ends[ENDS_MAX];
 	uint32_t next_handle;
+	struct buffer *buffers; /* Posted, receive_count at most. */
+	uint32_t buffer_count;
 };
 
 struct region {
@@ -80,7 +91,7 @@ static struct end *new_end(struct set *set)
 			memset(e, 0, sizeof *e);
 			e->used = true;
 			e->set = set;
-			e->handle = set->next_handle++ * ENDS_MAX + i;
+			e->handle = set->next_handle++ * PLACES + i;
 			return e;
 		}
 	return NULL;
@@ -88,9 +99,12 @@ static struct end *new_end(struct set *set)
 
 static struct end *find(struct set *set, uint32_t handle)
 {
-	struct end *e = &set->ends[handle % ENDS_MAX];
+	uint32_t place = handle % PLACES;
 
-	return e->used && e->handle == handle ? e : NULL;
+	return place < ENDS_MAX && set->ends[place].used &&
+			       set->ends[place].handle == handle
+		       ? &set->ends[place]
+		       : NULL;
 }
 
 static void finish(struct end *e, int error)
@@ -136,7 +150,9 @@ static int channel_connect(struct msg_channels *channels, const uint8_t *reach,
 	there = reach_bytes == 1 && reach[0] < SETS_MAX ? sets[reach[0]] : NULL;
 	if (memory_channel_options.deaf)
 		return 0;
-	if (there && there->listen && !happens(memory_channel_options.refuse))
+	if (there && there->listen &&
+		greeting_bytes != memory_channel_options.refuse_bytes &&
+		!happens(memory_channel_options.refuse))
 		theirs = new_end(there);
 	if (!theirs) {
 		memory_channel_counts.refused++;
@@ -210,11 +226,9 @@ static void channel_unshare(
 }
 
 static bool lies_in(
-	const struct msg_channel_read *read, const uint8_t *from, size_t bytes)
+	const uint8_t *piece, size_t length, const uint8_t *from, size_t bytes)
 {
-	const uint8_t *into = read->into;
-
-	return into >= from && into + read->bytes <= from + bytes;
+	return from && piece >= from && piece + length <= from + bytes;
 }
 
 static int channel_read(
@@ -224,15 +238,60 @@ static int channel_read(
 
 	if (!e || !e->open)
 		return -MSG_ERROR_ARGUMENT;
-	if (e->read_count >= channels->send_count)
+	if (e->read_count >= channels->send_count ||
+		e->read_count == READS_MAX)
 		return -MSG_ERROR_AGAIN;
 	if (read->bytes > channels->message_bytes_max)
 		return -MSG_ERROR_TOO_LARGE;
-	if (!lies_in(read,
+	if (!lies_in(read->into, read->bytes,
 		    read->region ? read->region->memory : e->set->memory,
 		    read->region ? read->region->bytes : e->set->memory_bytes))
 		abort();
 	e->reads[e->read_count++] = *read;
+	return 0;
+}
+
+static int channel_post(struct msg_channels *channels, void *buffer,
+	uint32_t bytes, uint32_t token)
+{
+	struct set *set = set_of(channels);
+
+	if (set->buffer_count == channels->receive_count)
+		return -MSG_ERROR_AGAIN;
+	set->buffers[set->buffer_count++] =
+		(struct buffer){buffer, bytes, token};
+	return 0;
+}
+
+static size_t bytes_of(const struct msg_channel_send *send)
+{
+	size_t bytes = 0;
+
+	for (uint32_t i = 0; i < send->iov_count; i++)
+		bytes += send->iov[i].iov_len;
+	return bytes;
+}
+
+static int channel_send(
+	struct msg_channels *channels, const struct msg_channel_send *send)
+{
+	const struct set *set = set_of(channels);
+	struct end *e = find(set_of(channels), send->handle);
+
+	if (!e || !e->open)
+		return -MSG_ERROR_ARGUMENT;
+	if (e->send_count >= channels->send_count)
+		return -MSG_ERROR_AGAIN;
+	for (uint32_t i = 0; i < send->iov_count; i++) {
+		const struct iovec *piece = &send->iov[i];
+
+		if (!lies_in(piece->iov_base, piece->iov_len, set->memory,
+			    set->memory_bytes) &&
+			!lies_in(piece->iov_base, piece->iov_len,
+				set->headers, set->headers_bytes))
+			abort();
+	}
+	e->sends[e->send_count++] = *send;
 	return 0;
 }
 
@@ -282,6 +341,64 @@ static bool next_read(struct end *e, struct msg_channel_event *event)
 	return true;
 }
 
+/* One that the peer has, or that nobody will have; false: nothing to tell. */
+static bool next_sent(struct end *e, struct msg_channel_event *event)
+{
+	struct msg_channel_send *first = &e->sends[0];
+
+	if (e->send_count == 0 || (e->done == 0 && !e->closed))
+		return false;
+	*event = (struct msg_channel_event){
+		.handle = e->handle,
+		.token = first->token,
+		.type = e->done > 0 ? MSG_CHANNEL_SENT
+				    : MSG_CHANNEL_SEND_FAILED,
+	};
+	e->done -= e->done > 0;
+	memmove(first, first + 1, --e->send_count * sizeof *first);
+	return true;
+}
+
+static void gather(uint8_t *into, const struct msg_channel_send *send)
+{
+	for (uint32_t i = 0; i < send->iov_count; i++) {
+		memcpy(into, send->iov[i].iov_base, send->iov[i].iov_len);
+		into += send->iov[i].iov_len;
+	}
+}
+
+/* The peer's oldest message, if there is a buffer; false: nothing to tell. */
+static bool next_message(struct end *e, struct msg_channel_event *event)
+{
+	struct set *set = e->set;
+	struct buffer *first = set->buffers;
+	const struct msg_channel_send *send;
+	size_t bytes;
+
+	if (e->closed || !e->open || !e->peer || set->buffer_count == 0 ||
+		e->peer->done == e->peer->send_count ||
+		happens(memory_channel_options.slow))
+		return false;
+	send = &e->peer->sends[e->peer->done];
+	bytes = bytes_of(send);
+	if (bytes > first->bytes || happens(memory_channel_options.sever)) {
+		memory_channel_counts.severed++;
+		part(e, EIO);
+		return false;
+	}
+	gather(first->data, send);
+	*event = (struct msg_channel_event){
+		.handle = e->handle,
+		.token = first->token,
+		.bytes = (uint32_t)bytes,
+		.type = MSG_CHANNEL_RECEIVED,
+	};
+	memory_channel_counts.messages++;
+	e->peer->done++;
+	memmove(first, first + 1, --set->buffer_count * sizeof *first);
+	return true;
+}
+
 static bool next_event(struct end *e, struct msg_channel_event *event)
 {
 	if (e->asked) {
@@ -307,9 +424,10 @@ static bool next_event(struct end *e, struct msg_channel_event *event)
 		};
 		return true;
 	}
-	if (next_read(e, event))
+	if (next_sent(e, event) || next_message(e, event) ||
+		next_read(e, event))
 		return true;
-	if (!e->closed || e->read_count > 0)
+	if (!e->closed || e->read_count > 0 || e->send_count > 0)
 		return false;
 	*event = (struct msg_channel_event){
 		.type = MSG_CHANNEL_CLOSED,
@@ -341,7 +459,10 @@ static int channel_arm(struct msg_channels *channels)
 		const struct end *e = &set->ends[i];
 
 		if (e->used && (e->asked || e->connected || e->closed ||
-				       e->read_count > 0))
+				       e->read_count > 0 || e->done > 0))
+			return -MSG_ERROR_AGAIN;
+		if (e->used && e->open && e->peer && set->buffer_count > 0 &&
+			e->peer->done < e->peer->send_count)
 			return -MSG_ERROR_AGAIN;
 	}
 	return 0;
@@ -359,6 +480,7 @@ static void channel_close(struct msg_channels *channels)
 			sets[i] = NULL;
 	memory_channel_counts.sets--;
 	close(channels->fd);
+	free(set->buffers);
 	free(set);
 }
 
@@ -369,11 +491,23 @@ static const struct msg_channels_ops ops = {
 	.hang_up = channel_hang_up,
 	.share = channel_share,
 	.unshare = channel_unshare,
+	.post = channel_post,
+	.send = channel_send,
 	.read = channel_read,
 	.poll = channel_poll,
 	.arm = channel_arm,
 	.close = channel_close,
 };
+
+/* A power of two, as of others. */
+static uint32_t granted(uint32_t wanted)
+{
+	uint32_t count = SENDS_MAX;
+
+	while (count > 1 && count > wanted)
+		count /= 2;
+	return count;
+}
 
 static int channels_open(struct msg_link_domain *domain,
 	const struct msg_channels_options *options,
@@ -388,17 +522,21 @@ static int channels_open(struct msg_link_domain *domain,
 		place++;
 	if (!set || place == SETS_MAX)
 		abort();
+	set->buffers =
+		calloc(options->receive_count + 1, sizeof *set->buffers);
+	if (!set->buffers)
+		abort();
 	sets[place] = set;
 	memory_channel_counts.sets++;
 	set->listen = options->listen;
 	set->memory = options->memory;
 	set->memory_bytes = options->memory_bytes;
+	set->headers = options->headers;
+	set->headers_bytes = options->headers_bytes;
 	set->channels = (struct msg_channels){
 		.ops = &ops,
 		.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
-		.send_count = options->send_count < READS_MAX
-				      ? options->send_count
-				      : READS_MAX,
+		.send_count = granted(options->send_count),
 		.receive_count = options->receive_count,
 		.connection_max = options->connection_max < ENDS_MAX
 					  ? options->connection_max

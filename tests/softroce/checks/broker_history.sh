@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # broker_history.sh - who comes late reads what was sent before, on an RDMA device:
-# from a publisher behind a broker, and for subscribers behind another.
+# from a publisher behind a broker, and for subscribers behind another; and of topics
+# by connections without a broker, too.
 #
 # Each message is checked, and that none is missing or comes twice (perf_late).
 # shellcheck source=tests/softroce/checks/common.sh
@@ -35,6 +36,20 @@ late 'subscriber behind a broker' --subscriber "$work/other.sock"
 [ "$(column 8)" -lt 1500 ] || fail "$(column 8) frames were sent again"
 late 'both behind brokers' --publisher "$work/b.sock" \
 	--subscriber "$work/other.sock"
+
+# By connections what was sent before is read as well, and hardly any of it is sent.
+rc=(--rc --batch 1 --count 4000)
+late 'by connections' "${rc[@]}"
+[ "$(column 7)" -gt 2500 ] || fail "only $(column 7) frames were read"
+[ "$(column 8)" -lt 1500 ] || fail "$(column 8) frames were sent again"
+late 'by connections, publisher behind a broker' "${rc[@]}" \
+	--publisher "$work/b.sock"
+[ "$(column 7)" -gt 2500 ] || fail "only $(column 7) frames were read"
+late 'by connections, subscriber behind a broker' "${rc[@]}" \
+	--subscriber "$work/other.sock"
+[ "$(column 8)" -lt 1500 ] || fail "$(column 8) frames were sent again"
+late 'by connections, both behind brokers' "${rc[@]}" \
+	--publisher "$work/b.sock" --subscriber "$work/other.sock"
 kill -0 "$broker" "$other" || fail "a broker ended"
 if grep -q history-unread "$work"/*.err; then
 	fail "$(grep history-unread "$work"/*.err)"

@@ -149,9 +149,43 @@ START_TEST(the_catalogue_is_charged_to_who_publishes)
 }
 END_TEST
 
+/* The same by connections: as bad as they may be, nothing is lost. */
+START_TEST(of_a_connected_topic_it_is_read_and_then_sent)
+{
+	static const struct memory_channel_options lines[] = {
+		{.later = 0},
+		{.later = 500, .slow = 500},
+		{.cut = 5},
+		{.sever = 2},
+	};
+	struct msg_control m = wish();
+
+	/* Frames may be larger, and so is each slot. */
+	m.publish.history_bytes = 56u << 20;
+	publish_as(&m);
+	ck_assert(relay()->connected);
+	flow(MESSAGES);
+	ck_assert_uint_eq(fetched(), 0);
+	come_late();
+	memory_channel_options = lines[_i];
+	memory_channel_options.seed = check_seed();
+	flow(MESSAGES + 500);
+	ck_assert_uint_eq(sink.lost, 0);
+	ck_assert_uint_eq(sink.taken, MESSAGES + 500);
+	if (_i < 2)
+		ck_assert_uint_gt(fetched(), MESSAGES / 2);
+	ck_assert_uint_eq(
+		sink.direct.receiver.counters[MSG_COUNTER_MALFORMED], 0);
+	ck_assert_uint_eq(
+		sink.direct.receiver.counters[MSG_COUNTER_UNBELIEVED], 0);
+	leave();
+}
+END_TEST
+
 void add_shelf(Suite *suite)
 {
 	TCase *tcase = check_case(suite, "shelf", 60);
+	TCase *connected = check_case(suite, "connected shelf", 60);
 
 	tcase_add_checked_fixture(tcase, keep_setup_reads, teardown);
 	tcase_add_loop_test(tcase,
@@ -162,4 +196,7 @@ void add_shelf(Suite *suite)
 	tcase_add_test(
 		tcase, of_a_topic_that_not_all_may_read_nothing_is_shown);
 	tcase_add_test(tcase, the_catalogue_is_charged_to_who_publishes);
+	tcase_add_checked_fixture(connected, keep_setup_calls, teardown);
+	tcase_add_loop_test(connected,
+		of_a_connected_topic_it_is_read_and_then_sent, 0, 4);
 }

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "protocol/greeting.h"
 #include "topic/name.h"
 
 int __wrap_msg_link_module_load(const struct msg_link_domain_ops **ops);
@@ -25,6 +26,11 @@ int __wrap_msg_link_module_channels(const struct msg_channel_module **channels)
 /* ---- the publisher ------------------------------------------------------- */
 
 struct keep_source source;
+
+/* The topic is had by connections. */
+static bool calls;
+
+static void announce(void);
 
 static void freed(void *context, uint32_t token)
 {
@@ -82,7 +88,8 @@ struct msg_control wish(void)
 	m.publish.message_bytes_max = BYTES_MAX;
 	m.publish.loan_count_max = LOANS;
 	m.publish.period_ms = 1000;
-	m.publish.reliability = MSG_RELIABILITY_RELIABLE;
+	m.publish.reliability =
+		calls ? MSG_RELIABILITY_RC : MSG_RELIABILITY_RELIABLE;
 	m.publish.history_bytes = 16u << 20;
 	m.publish.give_up_ms = 1000;
 	m.publish.linger_ms = 1000;
@@ -106,6 +113,7 @@ void publish_as(const struct msg_control *m)
 	map_memory(&source.peer.got.publishing);
 	broker_peer_say(&source.peer, &mapped);
 	hear_reader();
+	announce();
 }
 
 void leave(void)
@@ -189,6 +197,40 @@ static void open_fetch(void)
 	r->fetch = &sink.fetch;
 }
 
+static int open_session(void *context)
+{
+	struct msg_receiver *r = &sink.direct.receiver;
+	struct msg_session_options options;
+	char text[MSG_LINK_TEXT_BYTES];
+
+	(void)context;
+	ck_assert_int_eq(msg_receiver_session_options(r, &options), 0);
+	ck_assert_int_eq(msg_session_open(sink.domain, &memory_channel_module,
+				 &options, &sink.session, text),
+		0);
+	return msg_receiver_start_session(r, sink.session);
+}
+
+/* As an announcement would have it told. */
+static void announce(void)
+{
+	const struct msg_frame frame = {.type = MSG_FRAME_ANNOUNCE,
+		.tag = msg_name_tag(TOPIC),
+		.publisher = ID};
+	const struct keep *k = relay() ? relay()->keep : NULL;
+	struct msg_receive_offer offer;
+
+	if (!calls || !k)
+		return;
+	offer = (struct msg_receive_offer){
+		.incarnation = k->repairer.options.incarnation,
+		.next_sequence = k->next_sequence,
+		.reach = k->repairer.reach,
+	};
+	ck_assert_int_eq(
+		msg_receiver_offered(&sink.direct.receiver, &frame, &offer), 0);
+}
+
 static void open_sink(uint32_t history)
 {
 	struct msg_receive_options options = {
@@ -206,6 +248,9 @@ static void open_sink(uint32_t history)
 		.name = 0x5eed + history,
 		.history = history,
 		.fetch_count = memory_reads ? MSG_FETCH_SLOTS : 0,
+		.connected_count = calls ? 128 : 0,
+		.connected_bytes = msg_connected_buffer_bytes(false),
+		.connect = open_session,
 	};
 	struct msg_link_options side;
 	struct msg_receiver *r = &sink.direct.receiver;
@@ -240,6 +285,8 @@ static void close_sink(void)
 		msg_fetch_close(&sink.fetch);
 		sink.channels->ops->close(sink.channels);
 	}
+	if (sink.session)
+		msg_session_close(sink.session);
 	sink.side->ops->close(sink.side);
 	sink.link->ops->close(sink.link);
 	msg_direct_close(&sink.direct);
@@ -268,8 +315,10 @@ static void check_view(const struct msg_view *view)
 void take(void)
 {
 	struct msg_view views[64];
-	int n = msg_direct_take(&sink.direct, views, 64);
+	int n;
 
+	announce();
+	n = msg_direct_take(&sink.direct, views, 64);
 	ck_assert_int_ge(n, 0);
 	for (int i = 0; i < n; i++)
 		check_view(&views[i]);
@@ -341,11 +390,18 @@ void keep_setup_reads(void)
 	keep_setup();
 }
 
+void keep_setup_calls(void)
+{
+	calls = true;
+	keep_setup_reads();
+}
+
 void come_late(void)
 {
 	close_sink();
 	open_sink(UINT32_MAX);
 	sink.late = true;
+	announce();
 }
 
 void keep_teardown(void)

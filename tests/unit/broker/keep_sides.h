@@ -43,6 +43,7 @@ struct keep_sink {
 	struct msg_link_domain *domain;
 	struct msg_direct direct;
 	struct msg_link *link, *side;
+	struct msg_session *session; /* Of a connected topic. */
 	struct msg_channels *channels; /* To read by, and … */
 	struct msg_fetch fetch;        /* … what is read, where lanes are so. */
 	uint64_t next, lost;
@@ -54,6 +55,8 @@ extern struct keep_sink sink;
 void keep_setup(void);
 /* On a lane on which history is read. */
 void keep_setup_reads(void);
+/* That, and the topic is had by connections. */
+void keep_setup_calls(void);
 void keep_teardown(void);
 /* Another receiver, that comes late and wants all of it. */
 void come_late(void);

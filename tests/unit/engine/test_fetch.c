@@ -4,246 +4,16 @@
  * over a wire and connections in memory that are bad by seed; see engine/fetch.h
  * and engine/shelf.h.
  *
- * What was published is known by number, and so are its size and bytes.  A reader
- * sees each message from where it begins, or is told of its loss, in order.
+ * Those of connected topics are test_fetch_calls.c's.
  */
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-
-#include <msg/msg.h>
-#include <msg/stats.h>
-
-#include "check_main.h"
 #include "engine/fetch.h"
-#include "link/module.h"
+#include "fetch_trial.h"
 #include "memory_channel.h"
 #include "memory_link.h"
 
-#define S 1000000000ll
-#define MS 1000000ll
-#define BYTES_MAX 3000u
-#define MAX_SENT 12000u
-#define READERS_MAX 3
-
-int __wrap_msg_link_module_load(const struct msg_link_domain_ops **ops);
-int __wrap_msg_link_module_channels(const struct msg_channel_module **channels);
-
-/* In the place of the fabric module. */
-int __wrap_msg_link_module_load(const struct msg_link_domain_ops **ops)
-{
-	*ops = &memory_link_module;
-	return 0;
-}
-
-int __wrap_msg_link_module_channels(const struct msg_channel_module **channels)
-{
-	*channels = &memory_channel_module;
-	return 0;
-}
-
-struct reader {
-	struct msg_subscriber *subscriber;
-	uint64_t begin;    /* Its first message, … */
-	uint64_t expected; /* … and the next; UINT64_MAX: none came. */
-	uint64_t lost;
-};
-
-struct trial {
-	uint64_t seed;
-	struct random_stream random;
-	struct msg_node *node;
-	struct msg_publisher *publisher;
-	uint64_t sent;
-	struct reader readers[READERS_MAX];
-	uint32_t reader_count;
-};
-
-static uint8_t scratch[BYTES_MAX + 8];
-
-#define MUST(trial, condition)                                                 \
-	ck_assert_msg(condition, "MSG_TEST_SEED=0x%llx: %s",                   \
-		(unsigned long long)(trial)->seed, #condition)
-
-static int64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * S + now.tv_nsec;
-}
-
-/* ---- payloads ---------------------------------------------------------- */
-
-/* Small ones, and now and then one in fragments. */
-static size_t bytes_of(uint64_t sequence)
-{
-	struct random_stream random = {sequence * 17 + 3};
-
-	return random_below(
-		&random, random_chance(&random, 100) ? BYTES_MAX : 200);
-}
-
-static void fill(uint8_t *data, size_t bytes, uint64_t sequence)
-{
-	struct random_stream random = {sequence * 31 + 7};
-
-	for (size_t i = 0; i < bytes; i += 8) {
-		uint64_t word = random_next(&random);
-
-		memcpy(data + i, &word, bytes - i < 8 ? bytes - i : 8);
-	}
-}
-
-static void check_bytes(
-	struct trial *t, const struct reader *r, const struct msg_view *view)
-{
-	uint8_t copy[BYTES_MAX + 8];
-	size_t bytes = bytes_of(view->sequence);
-
-	MUST(t, view->bytes == bytes);
-	fill(scratch, bytes, view->sequence);
-	MUST(t, msg_subscriber_copy(r->subscriber, view, copy, sizeof copy) >= 0);
-	MUST(t, memcmp(copy, scratch, bytes) == 0);
-}
-
-/* ---- one trial ---------------------------------------------------------- */
-
-static void look(struct trial *t, struct reader *r, const struct msg_view *view)
-{
-	if (r->expected == UINT64_MAX)
-		r->begin = r->expected = view->sequence - view->lost_before;
-	MUST(t, view->sequence == r->expected + view->lost_before);
-	r->lost += view->lost_before;
-	check_bytes(t, r, view);
-	r->expected = view->sequence + 1;
-}
-
-static void take_all(struct trial *t)
-{
-	struct msg_view views[8];
-
-	for (uint32_t i = 0; i < t->reader_count; i++) {
-		struct reader *r = &t->readers[i];
-		int n = msg_subscriber_take(r->subscriber, views, 8);
-
-		MUST(t, n >= 0);
-		for (int k = 0; k < n; k++)
-			look(t, r, &views[k]);
-		msg_subscriber_release(r->subscriber, views, n);
-	}
-	msg_node_progress(t->node);
-}
-
-static void publish(struct trial *t, uint32_t count)
-{
-	int64_t limit = now_ns() + 30 * S;
-	struct msg_loan loan;
-
-	for (; count > 0; count--) {
-		size_t bytes = bytes_of(t->sent);
-		int result;
-
-		while ((result = msg_publisher_loan(t->publisher, bytes,
-				&loan)) == -MSG_ERROR_AGAIN) {
-			take_all(t);
-			MUST(t, now_ns() < limit);
-		}
-		MUST(t, result == 0);
-		fill(loan.data, bytes, t->sent);
-		result = random_chance(&t->random, 700)
-				 ? msg_publisher_queue(
-					   t->publisher, &loan, bytes)
-				 : msg_publisher_send(
-					   t->publisher, &loan, bytes);
-		MUST(t, result == 0);
-		t->sent++;
-	}
-	msg_publisher_flush(t->publisher);
-}
-
-/* Until every reader has seen, or been told of, all that was sent. */
-static void settle(struct trial *t)
-{
-	int64_t limit = now_ns() + 30 * S;
-	uint32_t done = 0;
-
-	while (done < t->reader_count) {
-		/* AGAIN: what was queued has not left yet. */
-		int flushed = msg_publisher_flush(t->publisher);
-
-		MUST(t, flushed == 0 || flushed == -MSG_ERROR_AGAIN);
-		take_all(t);
-		done = 0;
-		for (uint32_t i = 0; i < t->reader_count; i++)
-			done += t->readers[i].expected == t->sent;
-		ck_assert_msg(now_ns() < limit,
-			"MSG_TEST_SEED=0x%llx: %llu of %llu",
-			(unsigned long long)t->seed,
-			(unsigned long long)t->readers[0].expected,
-			(unsigned long long)t->sent);
-	}
-}
-
-static struct reader *add_reader(struct trial *t, uint32_t history)
-{
-	struct msg_subscriber_options o = MSG_SUBSCRIBER_OPTIONS;
-	struct reader *r = &t->readers[t->reader_count++];
-
-	o.topic = "fetch";
-	o.message_bytes_max = BYTES_MAX;
-	o.history_count = history;
-	o.give_up_ms = 30000;
-	r->begin = r->expected = UINT64_MAX;
-	ck_assert_msg(msg_subscriber_open(t->node, &o, &r->subscriber) == 0,
-		"%s", msg_error_text());
-	return r;
-}
-
-static uint64_t counted(const struct reader *r, int index)
-{
-	return msg_subscriber_counter(r->subscriber, index);
-}
-
-static void open_trial(struct trial *t, uint64_t seed, size_t history_bytes)
-{
-	struct msg_node_options n = MSG_NODE_OPTIONS;
-	struct msg_publisher_options o = MSG_PUBLISHER_OPTIONS;
-
-	memory_wire_reset(NULL);
-	memory_channel_reset(&(struct memory_channel_options){.seed = seed});
-	memory_reads = true;
-	memset(t, 0, sizeof *t);
-	t->seed = seed;
-	t->random.state = seed;
-	n.broker = MSG_BROKER_NEVER;
-	n.announce_ms = 20;
-	ck_assert_int_eq(msg_node_open(&n, &t->node), 0);
-	o.topic = "fetch";
-	o.message_bytes_max = BYTES_MAX;
-	o.reliability = MSG_RELIABILITY_RELIABLE;
-	o.history_bytes = history_bytes;
-	/* Nobody takes while this thread closes. */
-	o.linger_ms = 20;
-	ck_assert_msg(msg_publisher_open(t->node, &o, &t->publisher) == 0,
-		"%s", msg_error_text());
-}
-
-/* All that was borrowed of the system is back. */
-static void close_trial(struct trial *t)
-{
-	memory_wire_reset(NULL);
-	for (uint32_t i = 0; i < t->reader_count; i++)
-		MUST(t, msg_subscriber_close(t->readers[i].subscriber) == 0);
-	MUST(t, msg_publisher_close(t->publisher) == 0);
-	MUST(t, msg_node_close(t->node) == 0);
-	MUST(t, memory_wire_counts.links == 0);
-	MUST(t, memory_channel_counts.sets == 0);
-	MUST(t, memory_channel_counts.regions == 0);
-}
-
 /* ---- all of it is there --------------------------------------------------- */
 
+#define MAX_SENT 12000u
 #define HISTORY ((size_t)32 << 20)
 #define MESSAGES 4000u
 
@@ -271,11 +41,11 @@ static void run_late(uint64_t seed, uint32_t wire, uint32_t line)
 	struct trial t;
 	struct reader *r;
 
-	open_trial(&t, seed, HISTORY);
+	open_trial(&t, seed, TOPIC_RELIABLE, HISTORY);
 	if (random_chance(&t.random, 500))
 		wanted = 1000 + (uint32_t)random_below(&t.random, 2 * MESSAGES);
 	publish(&t, MESSAGES);
-	r = add_reader(&t, wanted);
+	r = add_reader(&t, wanted, 0);
 	memory_wire_options = wires[wire];
 	memory_channel_options = lines[line];
 	memory_wire_options.seed = memory_channel_options.seed = seed;
@@ -315,9 +85,9 @@ START_TEST(for_little_nobody_connects)
 {
 	struct trial t;
 
-	open_trial(&t, check_seed(), HISTORY);
+	open_trial(&t, check_seed(), TOPIC_RELIABLE, HISTORY);
 	publish(&t, 50);
-	add_reader(&t, 40);
+	add_reader(&t, 40, 0);
 	settle(&t);
 	ck_assert_uint_eq(t.readers[0].begin, 10);
 	ck_assert_uint_eq(memory_channel_counts.asked, 0);
@@ -329,10 +99,10 @@ START_TEST(several_read_at_the_same_time)
 {
 	struct trial t;
 
-	open_trial(&t, check_seed(), HISTORY);
+	open_trial(&t, check_seed(), TOPIC_RELIABLE, HISTORY);
 	publish(&t, MESSAGES);
 	for (uint32_t i = 0; i < READERS_MAX; i++)
-		add_reader(&t, UINT32_MAX);
+		add_reader(&t, UINT32_MAX, 0);
 	settle(&t);
 	for (uint32_t i = 0; i < READERS_MAX; i++) {
 		ck_assert_uint_eq(t.readers[i].begin, 0);
@@ -350,9 +120,9 @@ START_TEST(a_long_gap_is_read_too)
 	struct trial t;
 	uint64_t before;
 
-	open_trial(&t, check_seed(), HISTORY);
+	open_trial(&t, check_seed(), TOPIC_RELIABLE, HISTORY);
 	publish(&t, MESSAGES);
-	add_reader(&t, UINT32_MAX);
+	add_reader(&t, UINT32_MAX, 0);
 	settle(&t);
 	before = counted(&t.readers[0], MSG_COUNTER_FETCHED);
 	memory_wire_options.lose = 1000;
@@ -377,9 +147,9 @@ START_TEST(what_moves_on_while_it_is_read_is_lost_and_never_wrong)
 	for (uint64_t i = 0; i < 20; i++) {
 		struct trial t;
 
-		open_trial(&t, check_seed() + i, (size_t)8 << 20);
+		open_trial(&t, check_seed() + i, TOPIC_RELIABLE, (size_t)8 << 20);
 		publish(&t, MESSAGES);
-		add_reader(&t, UINT32_MAX);
+		add_reader(&t, UINT32_MAX, 0);
 		while (counted(&t.readers[0], MSG_COUNTER_FETCHED) == 0)
 			take_all(&t);
 		memory_channel_options.later =
@@ -405,9 +175,9 @@ START_TEST(a_reader_may_close_while_it_reads)
 	for (int turns = 0; turns < 40; turns++) {
 		struct trial t;
 
-		open_trial(&t, check_seed(), HISTORY);
+		open_trial(&t, check_seed(), TOPIC_RELIABLE, HISTORY);
 		publish(&t, 1500);
-		add_reader(&t, UINT32_MAX);
+		add_reader(&t, UINT32_MAX, 0);
 		memory_channel_options.later = 900;
 		for (int i = 0; i < turns; i++)
 			take_all(&t);
@@ -420,9 +190,9 @@ START_TEST(a_publisher_may_go_while_it_is_read)
 {
 	struct trial t;
 
-	open_trial(&t, check_seed(), HISTORY);
+	open_trial(&t, check_seed(), TOPIC_RELIABLE, HISTORY);
 	publish(&t, MESSAGES);
-	add_reader(&t, UINT32_MAX);
+	add_reader(&t, UINT32_MAX, 0);
 	while (counted(&t.readers[0], MSG_COUNTER_FETCHED) == 0)
 		take_all(&t);
 	MUST(&t, msg_publisher_close(t.publisher) == 0);

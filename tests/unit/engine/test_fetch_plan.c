@@ -121,7 +121,7 @@ static void end(void)
 static void place(uint32_t frame, uint64_t at, uint32_t bytes, bool inside)
 {
 	item->frames[frame].place.begin = at;
-	item->frames[frame].place.bytes = (uint16_t)bytes;
+	item->frames[frame].place.bytes = bytes;
 	item->frames[frame].place.inside = inside;
 }
 
@@ -178,6 +178,21 @@ START_TEST(what_finds_no_room_stays_missing)
 }
 END_TEST
 
+/* A frame of a kernel's connection, which nobody reads. */
+START_TEST(what_is_more_than_a_chunk_stays_missing)
+{
+	begin(3);
+	place(0, 0, MSG_FETCH_CHUNK_BYTES, false);
+	place(1, (uint64_t)1 << 20, MSG_FETCH_CHUNK_BYTES + 1, false);
+	place(2, (uint64_t)2 << 20, 100, false);
+	fetch_plan(receiver, item);
+	check_ranges();
+	ck_assert_uint_eq(check_frames(), 2);
+	ck_assert_uint_eq(item->frames[1].slot, MSG_RECEIVE_NONE);
+	end();
+}
+END_TEST
+
 static void lay_at_random(struct random_stream *random)
 {
 	uint64_t base = random_chance(random, 100)
@@ -185,7 +200,8 @@ static void lay_at_random(struct random_stream *random)
 				: random_below(random, UINT64_C(1) << 40);
 	uint64_t spread = UINT64_C(1) << random_below(random, 22);
 	uint32_t bytes = 1 + (uint32_t)random_below(random,
-				     random_chance(random, 200) ? 65535 : 1500);
+				     random_chance(random, 200) ? 140000
+								: 1500);
 
 	begin(1 + (uint32_t)random_below(random, MSG_FETCH_FRAMES));
 	for (uint32_t i = 0; i < item->count; i++) {
@@ -229,6 +245,7 @@ int main(void)
 	tcase_add_test(tcase, neighbours_come_with_one_read);
 	tcase_add_test(tcase, who_is_far_comes_alone);
 	tcase_add_test(tcase, what_finds_no_room_stays_missing);
+	tcase_add_test(tcase, what_is_more_than_a_chunk_stays_missing);
 	tcase_add_test(tcase, whatever_places_say_reads_stay_apart);
 	return check_main(suite, NULL);
 }
