@@ -77,10 +77,23 @@ static void note_latency(struct actor *me, const struct msg_view *v)
 		me->latency[me->window][top * 16 + part]++;
 }
 
-static void enter(struct state *s, const struct msg_view *v)
+/* It may have been while it was stopped with that view in hand. */
+static bool is_evicted(struct state *s)
+{
+	struct msg_view next;
+
+	s->me->evicted = msg_subscriber_take(s->subscriber, &next, 1) ==
+			 -MSG_ERROR_EVICTED;
+	return s->me->evicted;
+}
+
+/* False: it is evicted, and what it holds is its no more. */
+static bool enter(struct state *s, const struct msg_view *v)
 {
 	struct book *book = find_book(s->me, v);
 
+	if (!is_whole(v) && is_evicted(s))
+		return false;
 	if (!is_whole(v))
 		actor_fail(s->me,
 			"message %llu of %llx: its %zu bytes are not it",
@@ -98,6 +111,7 @@ static void enter(struct state *s, const struct msg_view *v)
 	book->next = v->sequence + 1;
 	if (s->me->window > 0)
 		note_latency(s->me, v);
+	return true;
 }
 
 /* ---- views that are kept ------------------------------------------------------ */
@@ -197,7 +211,11 @@ static void turn(struct state *s)
 	}
 	actor_must(s->me, n, "take");
 	for (int i = 0; i < n; i++) {
-		enter(s, &views[i]);
+		if (!enter(s, &views[i])) {
+			msg_subscriber_release(
+				s->subscriber, &views[i], n - i);
+			return;
+		}
 		keep_or_release(s, &views[i]);
 	}
 	if (n > 0 || s->me->mode == ACTOR_CRAWL)
