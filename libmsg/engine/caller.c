@@ -213,10 +213,10 @@ static void connected(struct msg_receiver *r, uint32_t handle)
 {
 	struct msg_stream *s = stream_of(r, handle);
 	uint8_t said[MSG_CHANNEL_GREETING_BYTES_MAX];
+	uint32_t bytes = msg_session_greeting(r->session, handle, said);
 	struct msg_welcome welcome;
 
-	if (s && msg_welcome_read(&welcome, said,
-			 msg_session_greeting(r->session, handle, said)) &&
+	if (s && msg_welcome_read(&welcome, said, bytes) &&
 		welcome.tag == s->tag &&
 		welcome.incarnation == s->incarnation) {
 		s->open = true;
@@ -224,7 +224,8 @@ static void connected(struct msg_receiver *r, uint32_t handle)
 		hold_opened(r, s);
 		return;
 	}
-	if (s)
+	/* Of one that has ended since, nothing is known: that is no lie of his. */
+	if (s && bytes > 0)
 		count(r, MSG_COUNTER_UNBELIEVED, 1);
 	msg_session_hang_up(r->session, handle);
 }
