@@ -96,7 +96,7 @@ decompress() {
 build_initrd() {
 	local work=$1 initrd=$2 root=$1/initrd
 	say "building the initramfs"
-	mkdir -p "$root"/{bin,modules,proc,sys,dev,lower,upper,root}
+	mkdir -p "$root"/{bin,modules,proc,sys,dev,lower,upper,merged}
 	cp "$(command -v busybox)" "$root/bin/busybox"
 	cp "$cache"/kernel/*.ko "$cache/kernel/modules" "$root/modules/"
 	cp "$here/init" "$root/init"
