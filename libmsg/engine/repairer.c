@@ -1,23 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* repairer.c - reports in, repairs and probes out; see repairer.h. */
-#include "engine/repairer_parts.h"
+/*
+ * repairer.c - reports in, what is due, and turns; see repairer.h.
+ *
+ *     hear    a report, checked; asks msg_repair what to do about it
+ *     answer  does that, for him alone or for all
+ *     due     what time asks for: probes, a last frame again, who is cut off
+ *
+ * A look is not free, so who calls is told when the next one is worth it
+ * (look_ns, msg_repairer_deadline).
+ */
+#include "engine/repairer_internal.h"
 
-#include <assert.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/hash.h"
-#include "base/probe.h"
 #include "base/trail.h"
 #include "protocol/frame.h"
 
 #define EVENTS 32
-#define WAYS 4u /* Places that a name's hash may take. */
-#define NO_FRAME UINT64_MAX
 
 /* How often the source looks: on a kernel lane a look is a system call, half a
  * microsecond, and a frame takes some two.  Where somebody misses something, a
@@ -30,8 +32,6 @@
 #define LOOK_SHELF_NS MSG_NS_PER_MS
 /* When a frame that is being sent is looked for again. */
 #define POSTING_NS (20 * MSG_NS_PER_US)
-/* Between questions of a publisher that is short of slots. */
-#define ASK_PAUSE_NS (200 * MSG_NS_PER_US)
 
 /* Repairs: as much as a fast network takes, or loopback, and at once what the
  * socket buffer of a receiver holds by default (net.core.rmem_max): what is not
@@ -39,11 +39,6 @@
 #define REPAIR_BYTES_PER_S 2000000000u
 #define REPAIR_BYTES_BURST (1u << 18)
 #define REPAIR_FRAMES_MIN 16u
-
-/* Who reported so lately is waited for. */
-#define HEARD_LATELY_NS (3 * MSG_NS_PER_S)
-/* Who reads says so every few milliseconds, as far as he gets on. */
-#define READING_NS (50 * MSG_NS_PER_MS)
 
 /* ---- opening and closing ------------------------------------------------ */
 
@@ -112,7 +107,7 @@ int msg_repairer_open(
 	r->wake_fd = -1;
 	r->flow_ns = UINT64_MAX;
 	for (uint32_t i = 0; i < MSG_REPAIRER_PLACES; i++)
-		r->flying[i] = NO_FRAME;
+		r->flying[i] = REPAIRER_NO_FRAME;
 	result = open_tables(r);
 	if (result < 0) {
 		msg_repairer_close(r);
@@ -153,14 +148,6 @@ static uint8_t *buffer(const struct msg_repairer *r, uint32_t token)
 	       MSG_LINK_HEADROOM;
 }
 
-static uint8_t *header_place(const struct msg_repairer *r)
-{
-	return r->region.base +
-	       (size_t)r->buffer_stride * MSG_REPAIRER_BUFFERS +
-	       (size_t)(r->sent_head % MSG_REPAIRER_PLACES) *
-		       MSG_REPAIRER_HEADER;
-}
-
 static int post(struct msg_repairer *r, uint32_t token, bool more)
 {
 	int result = r->link->ops->post(r->link, buffer(r, token),
@@ -189,245 +176,6 @@ int msg_repairer_start(
 	return 0;
 }
 
-/* ---- out --------------------------------------------------------------- */
-
-static void sent(struct msg_repairer *r, uint32_t token)
-{
-	/* Beyond what is under way: not ours. */
-	if (token - r->sent_tail >= r->sent_head - r->sent_tail)
-		return;
-	while (r->sent_tail != token + 1)
-		r->flying[r->sent_tail++ % MSG_REPAIRER_PLACES] = NO_FRAME;
-}
-
-static int turn_link(struct msg_repairer *r, uint64_t now);
-
-/* A place for one send more; false: there is none now. */
-static bool has_place(const struct msg_repairer *r)
-{
-	uint32_t places = least(r->link->send_count, MSG_REPAIRER_PLACES);
-
-	return r->sent_head - r->sent_tail < places;
-}
-
-/* Post what is in the header's place, and what stands behind it.  What the link
- * does not take is one loss more. */
-static void hand_over(struct msg_repairer *r, uint32_t handle,
-	struct msg_link_send *send, uint64_t frame)
-{
-	send->group = handle;
-	send->token = r->sent_head;
-	send->signal = true;
-	send->more = true;
-	if (r->link->ops->send(r->link, send) < 0)
-		return;
-	r->flying[r->sent_head++ % MSG_REPAIRER_PLACES] = frame;
-	r->unflushed = true;
-}
-
-static void flush(struct msg_repairer *r)
-{
-	/* AGAIN: the next turn. */
-	if (r->unflushed &&
-		r->link->ops->flush(r->link) != -MSG_ERROR_AGAIN)
-		r->unflushed = false;
-}
-
-static void send_again(struct msg_repairer *r, uint32_t handle,
-	const struct msg_repair_action *action)
-{
-	struct msg_link_send again = {.iov_count = 1};
-	struct msg_repairer_frame frame;
-	struct msg_frame header = {
-		.flags = MSG_FRAME_RELIABLE | MSG_FRAME_REPAIR,
-		.tag = r->options.tag,
-		.publisher = r->options.publisher,
-		.transmission = (uint32_t)action->frame,
-	};
-	uint8_t *place = header_place(r);
-	uint32_t bytes;
-
-	if (!has_place(r) ||
-		!r->options.source.frame(
-			r->options.source.context, action->frame, &frame))
-		return;
-	bytes = MSG_FRAME_HEADER_BYTES + frame.front_bytes;
-	memcpy(place + MSG_FRAME_HEADER_BYTES, frame.front, frame.front_bytes);
-	again.iov[0] = (struct iovec){place, bytes};
-	for (uint32_t i = 0; i < frame.iov_count; i++) {
-		again.iov[again.iov_count++] = frame.iov[i];
-		bytes += (uint32_t)frame.iov[i].iov_len;
-	}
-	header.type = frame.type;
-	header.bytes = bytes;
-	header.sequence = (uint64_t)action->serial << 32 |
-			  (uint32_t)frame.sequence;
-	msg_frame_write(place, &header);
-	msg_repair_had(&r->repair, bytes);
-	MSG_PROBE3(repair, r->options.publisher, action->frame, action->serial);
-	hand_over(r, handle, &again, action->frame);
-}
-
-bool repairer_send_probe(struct msg_repairer *r, uint32_t handle,
-	const struct msg_repair_action *action, const struct msg_report *asked)
-{
-	const struct msg_repairer_source *source = &r->options.source;
-	const struct msg_repair *repair = &r->repair;
-	struct msg_link_send probe = {.iov_count = 1};
-	struct msg_probe said = {
-		.incarnation = r->options.incarnation,
-		.stamp = action->stamp,
-		.next = (uint32_t)repair->next,
-		.serial = repair->serial,
-		.period_ms = (uint16_t)r->options.heartbeat_ms,
-		.flags = action->flags,
-		.reach = r->reach,
-	};
-	uint64_t first = repair->first;
-	uint8_t *place = header_place(r);
-
-	if (!has_place(r))
-		return false;
-	if (action->flags & MSG_PROBE_JOIN)
-		first = source->back(source->context,
-			asked->history == UINT32_MAX ? UINT64_MAX
-						     : asked->history);
-	/* Whoever reads is to be known. */
-	if (r->options.flow != MSG_FLOW_POLICY_NONE ||
-		(r->show && r->show->bytes_max > 0))
-		said.flags |= MSG_PROBE_FLOW;
-	if (r->closing)
-		said.flags |= MSG_PROBE_CLOSING;
-	said.first = (uint32_t)first;
-	said.first_sequence = source->sequence(source->context, first);
-	said.next_sequence = source->sequence(source->context, repair->next);
-	probe.iov[0] = (struct iovec){place,
-		msg_probe_write(place, &said, r->options.tag,
-			r->options.publisher)};
-	hand_over(r, handle, &probe, NO_FRAME);
-	return true;
-}
-
-void repairer_send_shelf(struct msg_repairer *r, uint32_t handle)
-{
-	struct msg_link_send shelf = {.iov_count = 1};
-	uint8_t *place = header_place(r);
-
-	if (!r->show || !r->show->shelf || !has_place(r))
-		return;
-	msg_shelf_say(
-		place, &r->show->reach, r->options.tag, r->options.publisher);
-	shelf.iov[0] = (struct iovec){place, MSG_SHELF_FRAME_BYTES};
-	hand_over(r, handle, &shelf, NO_FRAME);
-}
-
-/* ---- who reported ------------------------------------------------------- */
-
-static bool same_reach(const struct msg_reach *a, const struct msg_reach *b)
-{
-	return a->bytes == b->bytes && memcmp(a->data, b->data, a->bytes) == 0;
-}
-
-static void drop_peer(struct msg_repairer *r, struct msg_repairer_peer *peer)
-{
-	/* A connection is not given up for want of a place here. */
-	if (!r->session)
-		r->link->ops->leave(r->link, peer->handle);
-	peer->used = false;
-}
-
-/* Its place, or that of the one that gives way; never NULL. */
-static struct msg_repairer_peer *find_peer(
-	struct msg_repairer *r, uint64_t receiver)
-{
-	uint32_t set = (uint32_t)msg_hash_mix(receiver) &
-		       (MSG_REPAIRER_PEERS / WAYS - 1);
-	struct msg_repairer_peer *peers = &r->peers[set * WAYS];
-	struct msg_repairer_peer *oldest = NULL;
-
-	for (uint32_t i = 0; i < WAYS; i++) {
-		if (peers[i].used && peers[i].receiver == receiver)
-			return &peers[i];
-		if (oldest && !oldest->used)
-			continue;
-		if (!oldest || !peers[i].used ||
-			peers[i].heard_ns < oldest->heard_ns)
-			oldest = &peers[i];
-	}
-	return oldest;
-}
-
-/* A way to a receiver alone; `call`: the connection that he reports by. */
-static bool find_way(struct msg_repairer *r, const struct msg_report *report,
-	uint32_t call, uint32_t *handle)
-{
-	if (r->session) {
-		*handle = call;
-		return true;
-	}
-	return report->reach.bytes > 0 &&
-	       r->link->ops->reach(r->link, report->reach.data,
-		       report->reach.bytes, handle) == 0;
-}
-
-static bool is_known(const struct msg_repairer *r,
-	const struct msg_repairer_peer *peer, const struct msg_report *report,
-	uint32_t call)
-{
-	if (!peer->used || peer->receiver != report->receiver)
-		return false;
-	return r->session ? peer->handle == call
-			  : same_reach(&peer->reach, &report->reach);
-}
-
-static void note_position(struct msg_repairer *r, struct msg_repairer_peer *peer,
-	const struct msg_report *report, uint64_t now)
-{
-	uint64_t position = msg_frame_near(r->repair.next, report->position);
-	uint32_t pages = msg_report_read_pages(report);
-
-	if (position > peer->position || pages > peer->pages)
-		peer->moved_ns = now;
-	if (pages > peer->pages)
-		r->reading_ns = now;
-	peer->position = position;
-	peer->pages = pages;
-}
-
-/* Whom a report came from; NULL: there is no way to reach him alone. */
-static struct msg_repairer_peer *take_peer(struct msg_repairer *r,
-	const struct msg_report *report, uint32_t call, uint64_t now)
-{
-	struct msg_repairer_peer *peer = find_peer(r, report->receiver);
-	bool known = is_known(r, peer, report, call);
-	uint32_t handle;
-
-	if (report->flags & MSG_REPORT_LEAVING) {
-		if (known)
-			drop_peer(r, peer);
-		if (r->session)
-			msg_session_hang_up(r->session, call);
-		return NULL;
-	}
-	if (!known) {
-		if (!find_way(r, report, call, &handle))
-			return NULL;
-		if (peer->used)
-			drop_peer(r, peer);
-		peer->handle = handle;
-		peer->used = true;
-		peer->receiver = report->receiver;
-		peer->reach = report->reach;
-		peer->position = 0;
-		peer->pages = 0;
-		peer->moved_ns = now;
-	}
-	peer->heard_ns = now;
-	if (!(report->flags & MSG_REPORT_JOIN))
-		note_position(r, peer, report, now);
-	return peer;
-}
-
 /* ---- in ---------------------------------------------------------------- */
 
 static void answer(struct msg_repairer *r, const struct msg_report *report,
@@ -440,10 +188,10 @@ static void answer(struct msg_repairer *r, const struct msg_report *report,
 		msg_repair_next(&r->repair, now, &action);
 		switch (action.kind) {
 		case MSG_REPAIR_UNICAST:
-			send_again(r, handle, &action);
+			repairer_send_again(r, handle, &action);
 			break;
 		case MSG_REPAIR_MULTICAST:
-			send_again(r, r->group, &action);
+			repairer_send_again(r, r->group, &action);
 			break;
 		case MSG_REPAIR_ANSWER:
 			/* Where a JOIN begins is nobody else's affair. */
@@ -455,8 +203,8 @@ static void answer(struct msg_repairer *r, const struct msg_report *report,
 		default:
 			return;
 		}
-		if (!has_place(r))
-			turn_link(r, 0);
+		if (!repairer_has_place(r))
+			repairer_turn_link(r, 0);
 	}
 }
 
@@ -488,15 +236,13 @@ static void hear(struct msg_repairer *r, const uint8_t *data, uint32_t bytes,
 	}
 	if (!msg_repair_report(&r->repair, &report, now))
 		return;
-	peer = take_peer(r, &report, call, now);
+	peer = repairer_take_peer(r, &report, call, now);
 	if (!(report.flags & MSG_REPORT_JOIN))
 		msg_flow_report(&r->flow, &report, r->repair.next, now);
 	answer(r, &report, peer, now);
 }
 
-/* Completions and, unless `now` is 0, reports; how many events.  A report that
- * comes while another is answered is dropped: what it asks for is asked again. */
-static int turn_link(struct msg_repairer *r, uint64_t now)
+int repairer_turn_link(struct msg_repairer *r, uint64_t now)
 {
 	struct msg_link_event events[EVENTS];
 	int n = r->link->ops->poll(r->link, events, EVENTS);
@@ -508,7 +254,7 @@ static int turn_link(struct msg_repairer *r, uint64_t now)
 
 		if (e->type == MSG_LINK_SENT ||
 			e->type == MSG_LINK_SEND_FAILED) {
-			sent(r, e->token);
+			repairer_sent(r, e->token);
 			continue;
 		}
 		if (e->type >= MSG_LINK_ASKED) {
@@ -561,7 +307,7 @@ static void due(struct msg_repairer *r, uint64_t now)
 		if (action.kind == MSG_REPAIR_PROBE)
 			repairer_send_probe(r, r->group, &action, NULL);
 		else if (action.kind == MSG_REPAIR_MULTICAST)
-			send_again(r, r->group, &action);
+			repairer_send_again(r, r->group, &action);
 		else
 			break;
 	}
@@ -590,7 +336,7 @@ static void tell_connections(struct msg_repairer *r)
 	tell(r, MSG_COUNTER_PASSED_OVER, now->passed, &was->passed);
 }
 
-static void tell_all(struct msg_repairer *r)
+void repairer_tell(struct msg_repairer *r)
 {
 	const struct msg_repair_counts *now = &r->repair.counts;
 	struct msg_repair_counts *was = &r->told;
@@ -619,42 +365,11 @@ static void tell_all(struct msg_repairer *r)
 
 /* ---- turns -------------------------------------------------------------- */
 
-bool msg_repairer_is_read(const struct msg_repairer *r, uint64_t now)
-{
-	return r->reading_ns != 0 && now - r->reading_ns < READING_NS;
-}
-
-bool msg_repairer_flies(struct msg_repairer *r, uint64_t frame)
-{
-	if (r->sent_head == r->sent_tail)
-		return false;
-	turn_link(r, 0);
-	for (uint32_t i = r->sent_tail; i != r->sent_head; i++)
-		if (r->flying[i % MSG_REPAIRER_PLACES] == frame)
-			return true;
-	return false;
-}
-
 uint64_t msg_repairer_needed(const struct msg_repairer *r)
 {
 	return r->options.flow == MSG_FLOW_POLICY_NONE
 		       ? UINT64_MAX
 		       : msg_flow_position(&r->flow, UINT64_MAX);
-}
-
-bool msg_repairer_wants(const struct msg_repairer *r, uint64_t frame,
-	uint64_t since, uint64_t now)
-{
-	for (uint32_t i = 0; i < MSG_REPAIRER_PEERS; i++) {
-		const struct msg_repairer_peer *peer = &r->peers[i];
-
-		if (peer->used && peer->position <= frame &&
-			now - peer->heard_ns < HEARD_LATELY_NS &&
-			(now - since < r->options.give_up_ns ||
-				now - peer->moved_ns < r->options.give_up_ns))
-			return true;
-	}
-	return false;
 }
 
 /* A history is read only where the device serves who reads: then only those who
@@ -691,7 +406,7 @@ static uint64_t look_interval(
 int msg_repairer_turn(struct msg_repairer *r, uint64_t now)
 {
 	uint64_t naks = r->repair.counts.naks;
-	int n = turn_link(r, now);
+	int n = repairer_turn_link(r, now);
 
 	if (n >= 0 && r->show) {
 		int more = turn_show(r, now);
@@ -701,10 +416,10 @@ int msg_repairer_turn(struct msg_repairer *r, uint64_t now)
 	if (n < 0)
 		return n;
 	due(r, now);
-	flush(r);
+	repairer_flush(r);
 	if (n > 0 || r->told.probes != r->repair.counts.probes ||
 		r->told_cut != r->flow.cut_total)
-		tell_all(r);
+		repairer_tell(r);
 	atomic_store_explicit(&r->look_ns,
 		now + look_interval(r, naks != r->repair.counts.naks, now),
 		memory_order_relaxed);
@@ -740,79 +455,3 @@ int msg_repairer_progress(struct msg_repairer *r, uint64_t now)
 	return n;
 }
 
-/* ---- the end ------------------------------------------------------------ */
-
-#define LINGER_PROBE_MIN_NS (200 * MSG_NS_PER_US)
-#define LINGER_PROBE_MAX_NS (20 * MSG_NS_PER_MS)
-/* Whoever has not answered so many probes is not there. */
-#define LINGER_PROBES 4u
-/* So much longer who reads a large message is waited for. */
-#define LINGER_READ_NS (60 * MSG_NS_PER_S)
-
-bool msg_repairer_is_awaited(const struct msg_repairer *r, uint64_t now)
-{
-	for (uint32_t i = 0; i < MSG_REPAIRER_PEERS; i++) {
-		const struct msg_repairer_peer *peer = &r->peers[i];
-
-		if (peer->used && peer->position < r->repair.next &&
-			now - peer->heard_ns < HEARD_LATELY_NS)
-			return true;
-	}
-	return false;
-}
-
-static void ask_all(struct msg_repairer *r)
-{
-	struct msg_repair_action action = {
-		.kind = MSG_REPAIR_PROBE,
-		.flags = MSG_PROBE_ASK,
-	};
-
-	repairer_send_probe(r, r->group, &action, NULL);
-	flush(r);
-}
-
-void msg_repairer_ask(struct msg_repairer *r, uint64_t now)
-{
-	if (now < r->ask_ns)
-		return;
-	r->ask_ns = now + ASK_PAUSE_NS;
-	ask_all(r);
-}
-
-/* Somebody whom nothing was heard of yet may still lack the last frames, so a
- * few probes go out whoever is known. */
-void msg_repairer_linger(struct msg_repairer *r, uint64_t limit_ns)
-{
-	const struct timespec pause = {.tv_nsec = 50 * MSG_NS_PER_US};
-	uint64_t now = msg_clock_ns();
-	uint64_t end = now + limit_ns;
-	uint64_t last = end + LINGER_READ_NS;
-	uint64_t interval = LINGER_PROBE_MIN_NS;
-	uint64_t next = now;
-	uint32_t probes = 0;
-
-	/* Who reads a large message is given that time anew while he gets on. */
-	msg_repairer_enter(r);
-	r->closing = true;
-	r->held = false;
-	while (now < end) {
-		if (now >= next) {
-			if (probes >= LINGER_PROBES && !msg_repairer_is_awaited(r, now))
-				break;
-			ask_all(r);
-			probes++;
-			next = now + interval;
-			interval = interval * 4 < LINGER_PROBE_MAX_NS
-					   ? interval * 4
-					   : LINGER_PROBE_MAX_NS;
-		}
-		if (msg_repairer_turn(r, now) == 0 && !msg_repairer_is_read(r, now))
-			nanosleep(&pause, NULL);
-		if (msg_repairer_is_read(r, now))
-			end = now + limit_ns < last ? now + limit_ns : last;
-		now = msg_clock_ns();
-	}
-	tell_all(r);
-	msg_repairer_leave(r);
-}

@@ -29,6 +29,8 @@
  * on (repairer_calls.c).  A report counts only for the name that its connection
  * greeted with.
  *
+ * In files: repairer.c (in, and turns), repairer_send.c (out), repairer_peers.c
+ * (who reported), repairer_calls.c (who is connected), repairer_linger.c (the end).
  * Neighbours: called by transmit.c, topic/announcer and the broker's relay;
  * calls protocol/ and a link.  Test: tests/unit/engine/test_repairer.c.
  */

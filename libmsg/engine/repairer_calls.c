@@ -9,7 +9,7 @@
  *     CLOSED    nobody waits for him at the end; flow control does, for a while:
  *               he may come again
  */
-#include "engine/repairer_parts.h"
+#include "engine/repairer_internal.h"
 
 #include "base/clock.h"
 #include "protocol/greeting.h"
