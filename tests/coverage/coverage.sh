@@ -72,7 +72,7 @@ done)
 
 "llvm-profdata-$version" merge -o "$build/counters/all" "$build"/counters/*.profraw
 files=("$root"/libmsg/protocol/*.c "$root/libmsg/topic/announce.c"
-	"$root/libmsg/link/shm/control.c")
+	"$root"/libmsg/link/shm/control{,_pack,_unpack}.c)
 "llvm-cov-$version" export -instr-profile="$build/counters/all" \
 	"${binaries[@]}" "${files[@]}" >"$build/counts.json"
 python3 "$root/tests/coverage/count.py" $show "$build/counts.json" "$root/libmsg"
