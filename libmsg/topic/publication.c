@@ -1,257 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* publication.c - outlets, their readers, and moving; see publication.h. */
-#include "topic/publication.h"
+/*
+ * publication.c - what is said to the broker and what it answers, from open to
+ * close; see publication.h.
+ *
+ *     ask         PUBLISH, as it was said the first time, and where numbers go on
+ *     publishing  it has made a ring: an outlet, `coming`
+ *     reader      who reads that ring
+ *     started     it is to be used: `current` of the first broker, `next` of others
+ *     lost        the broker is gone, and with it what it had not started
+ */
+#include "topic/publication_internal.h"
 
-#include <assert.h>
-#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/trail.h"
 #include "pool/ring_wait.h"
 
-/* How long readers of a ring may take to find the next one: they look for the
- * broker each 50 ms, and the network waits meanwhile. */
-#define FOLLOW_NS (500 * MSG_NS_PER_MS)
-/* Who may not lose anything has as long as the broker has to answer him, while he
- * lives: that is looked at so often. */
-#define FOLLOW_LONG_NS MSG_CLIENT_ANSWER_NS
-#define LOOK_NS (50 * MSG_NS_PER_MS)
 /* A broker that threw us out may go on for a second with what is in the old
  * ring; the next one's frames have other numbers. */
 #define FRAMES_BETWEEN 4096u
-/* Sends that do not look at the clock, behind one that does, at most. */
-#define UNLOOKED_MAX 15
-/* The rare way, apart: what is usual saves no registers for it. */
-#define APART __attribute__((noinline))
-
-/* ---- outlets ----------------------------------------------------------- */
-
-static void drop_reader(struct msg_outlet *outlet, uint32_t number)
-{
-	struct msg_publication_reader *r = &outlet->readers[number];
-
-	if (!r->ledger.base)
-		return;
-	/* It may read on, as of a ring that we have left. */
-	msg_ring_writer_remove(&outlet->outbox.ring, number);
-	outlet->reader_count -= !r->is_broker;
-	msg_shm_segment_close(&r->ledger);
-	if (r->doorbell >= 0)
-		close(r->doorbell);
-	r->doorbell = -1;
-}
-
-/* Whether whoever should hear this doorbell is no more.  The other end is its
- * own, and nobody else's: not a number that the next process could have. */
-static bool is_deaf(const struct msg_publication_reader *r)
-{
-	if (!r->ledger.base || r->doorbell < 0 ||
-		send(r->doorbell, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
-		return false;
-	return errno == ECONNREFUSED || errno == ECONNRESET ||
-	       errno == ENOTCONN || errno == EPIPE;
-}
-
-static void drop_dead(struct msg_outlet *outlet)
-{
-	for (uint32_t i = 0; i < MSG_RING_READERS_MAX; i++)
-		if (is_deaf(&outlet->readers[i]))
-			drop_reader(outlet, i);
-}
-
-static void unmap_outlet(struct msg_outlet *outlet)
-{
-	msg_shm_segment_close(&outlet->ring);
-	msg_shm_segment_close(&outlet->pool);
-	msg_shm_segment_close(&outlet->area);
-}
-
-static void close_outlet(struct msg_outlet *outlet)
-{
-	if (!outlet->is_open)
-		return;
-	for (uint32_t i = 0; i < MSG_RING_READERS_MAX; i++)
-		drop_reader(outlet, i);
-	msg_outbox_close(&outlet->outbox);
-	unmap_outlet(outlet);
-	outlet->is_open = false;
-}
-
-/* A byte for a reader that sleeps on its descriptor.  Should the socket be full
- * of bytes, it is awake or will be. */
-static void ring_doorbell(void *outbox, uint32_t reader)
-{
-	const struct msg_outlet *outlet = outbox;
-	int fd = outlet->readers[reader].doorbell;
-
-	if (fd >= 0)
-		send(fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
-/* The outlets look at the word of whatever session there is. */
-static void follow_news(struct msg_publication *p)
-{
-	for (int i = 0; i < 2; i++) {
-		p->outlets[i].outbox.news = p->client.news;
-		p->outlets[i].outbox.news_seen = p->client.news_seen;
-	}
-}
-
-static void look(void *context)
-{
-	struct msg_publication *p = context;
-
-	msg_client_turn(&p->client);
-	follow_news(p);
-}
-
-static bool is_sane(
-	const struct msg_publication *p, const struct msg_control_publishing *g)
-{
-	return g->payload_bytes >= p->said.message_bytes_max &&
-	       g->payload_bytes <= g->slot_bytes &&
-	       g->slot_bytes % MSG_RING_PLACE_UNIT == 0 &&
-	       g->slot_count < MSG_OUTBOX_SLOTS_MAX &&
-	       (uint64_t)g->slot_count * g->slot_bytes / MSG_RING_PLACE_UNIT <=
-		       UINT32_MAX &&
-	       g->entry_count >= MSG_RING_ENTRIES_MIN &&
-	       (g->entry_count & (g->entry_count - 1)) == 0;
-}
-
-static int map_outlet(struct msg_publication *p, struct msg_outlet *outlet,
-	const struct msg_control_publishing *g, const int *fds)
-{
-	uint64_t area = p->said.large_bytes_max > 0
-				? msg_large_area_bytes(
-					  p->said.large_memory_bytes)
-				: 0;
-	int result;
-
-	if (g->large_bytes != area)
-		return msg_fail(MSG_ERROR_FABRIC,
-			"the broker at %s offers %llu bytes for large messages, "
-			"not %llu",
-			p->client.path, (unsigned long long)g->large_bytes,
-			(unsigned long long)area);
-	result = msg_shm_segment_map_writable(&outlet->ring, fds[0],
-		msg_ring_bytes(g->entry_count));
-	if (result == 0)
-		result = msg_shm_segment_map_writable(&outlet->pool,
-			fds[1], (size_t)g->slot_count * g->slot_bytes);
-	if (result == 0 && area > 0)
-		result = msg_shm_segment_map_sparse(
-			&outlet->area, fds[2], area, true);
-	return result;
-}
-
-static int open_outlet(struct msg_publication *p, struct msg_outlet *outlet,
-	const struct msg_control_publishing *g, const int *fds)
-{
-	struct msg_outbox_options options = {
-		.entry_count = g->entry_count,
-		.epoch = p->client.welcome.epoch,
-		.slot_count = g->slot_count,
-		.loan_max = p->said.reliability ? p->said.loan_count_max : 0,
-		.retain = g->retain,
-		.slot_bytes = g->slot_bytes,
-		.payload_bytes = g->payload_bytes,
-		.frame_body_max = g->frame_body_max,
-		.message_bytes_max = p->said.message_bytes_max,
-		.large_bytes_max = p->said.large_bytes_max,
-		.large_memory_bytes = p->said.large_memory_bytes,
-		.large_patience_ns = p->said.give_up_ms * MSG_NS_PER_MS,
-		.patience_ns = p->said.reliability == MSG_RELIABILITY_RC
-				       ? p->said.give_up_ms * MSG_NS_PER_MS
-				       : 0,
-		.publisher = (uint32_t)p->said.incarnation,
-		.first_sequence = p->said.next_sequence,
-		.counters = p->counters,
-		.look = look,
-		.context = p,
-		.wake = ring_doorbell,
-	};
-	int result;
-
-	if (!is_sane(p, g))
-		return msg_fail(MSG_ERROR_FABRIC,
-			"the broker at %s offers a ring of %u entries and "
-			"slots of %u bytes, which do not fit this libmsg",
-			p->client.path, g->entry_count, g->slot_bytes);
-	result = map_outlet(p, outlet, g, fds);
-	if (result == 0) {
-		options.ring = (struct msg_ring_header *)outlet->ring.base;
-		options.pool = outlet->pool.base;
-		options.area = outlet->area.base;
-		options.news = p->client.news;
-		options.news_seen = p->client.news_seen;
-		result = msg_outbox_open(&outlet->outbox, &options);
-	}
-	if (result < 0) {
-		unmap_outlet(outlet);
-		return result;
-	}
-	outlet->is_open = true;
-	outlet->keep_max = g->keep_max;
-	outlet->first_frame = p->said.next_frame;
-	return 0;
-}
-
-/* ---- moving ------------------------------------------------------------ */
-
-/* Whether somebody reads this ring from whom nothing is to be taken. */
-static bool has_lossless(const struct msg_outlet *outlet)
-{
-	for (uint32_t i = 0; i < MSG_RING_READERS_MAX; i++) {
-		const struct msg_ring_writer_reader *r =
-			&outlet->outbox.ring.readers[i];
-
-		if (r->ledger && (r->slow == MSG_RING_BLOCK || r->awaited))
-			return true;
-	}
-	return false;
-}
-
-/* Whether those who read the old ring read the new one too, or had their time:
- * what is published before they do would be lost to them. */
-static bool is_followed(struct msg_publication *p)
-{
-	uint64_t now;
-
-	if (p->next->reader_count >= p->current->reader_count)
-		return true;
-	now = msg_clock_coarse_ns();
-	if (now < p->move_by)
-		return false;
-	if (now >= p->move_end)
-		return true;
-	/* No broker tells of those who have died. */
-	drop_dead(p->current);
-	p->move_by = now + LOOK_NS;
-	return !has_lossless(p->current);
-}
-
-/* To the ring the broker made, if nothing of the old one is in the
- * application's hands. */
-static void move(struct msg_publication *p)
-{
-	struct msg_outlet *from = p->current;
-	struct msg_outlet *to = p->next;
-
-	if (!to || msg_lender_loans(&from->outbox.lender) > 0 || !is_followed(p))
-		return;
-	msg_outbox_flush(&from->outbox);
-	/* That may have heard that the broker is gone again. */
-	if (!p->next)
-		return;
-	to->outbox.lender.sequence = from->outbox.lender.sequence;
-	p->next = NULL;
-	p->current = to;
-	close_outlet(from);
-}
 
 /* ---- what the broker says ---------------------------------------------- */
 
@@ -333,7 +102,7 @@ static int publishing(struct msg_publication *p,
 		return msg_fail(MSG_ERROR_FABRIC,
 			"the broker at %s answers what was not asked",
 			p->client.path);
-	result = open_outlet(p, outlet, granted, fds);
+	result = publication_open_outlet(p, outlet, granted, fds);
 	if (result < 0)
 		return result;
 	p->coming = outlet;
@@ -350,9 +119,7 @@ static int started(struct msg_publication *p)
 	p->said.session++;
 	if (p->current) {
 		p->next = p->coming;
-		p->current->outbox.quick = 0;
-		p->move_by = msg_clock_coarse_ns() + FOLLOW_NS;
-		p->move_end = p->move_by + FOLLOW_LONG_NS;
+		publication_prepare_move(p);
 		msg_counter_add(&p->counters[MSG_COUNTER_REATTACHED], 1);
 	} else {
 		p->current = p->coming;
@@ -414,7 +181,7 @@ static int hear(void *context, const struct msg_control *said,
 	case MSG_CONTROL_READER_GONE:
 		if (!p->coming)
 			return 0;
-		drop_reader(p->coming, said->reader_gone.reader);
+		outlet_drop_reader(p->coming, said->reader_gone.reader);
 		msg_ring_vacate(
 			&p->coming->outbox.ring, said->reader_gone.reader);
 		return 0;
@@ -434,14 +201,14 @@ static void lost(void *context, bool refused)
 	uint32_t pid = p->client.welcome.pid;
 
 	(void)refused;
-	follow_news(p);
+	publication_follow_news(p);
 	if (p->coming != p->current && p->coming)
-		close_outlet(p->coming);
+		outlet_close(p->coming);
 	p->coming = p->next = NULL;
 	for (uint32_t i = 0; p->current && i < MSG_RING_READERS_MAX; i++)
 		if (p->current->readers[i].ledger.base &&
 			p->current->readers[i].pid == pid)
-			drop_reader(p->current, i);
+			outlet_drop_reader(p->current, i);
 }
 
 static const struct msg_client_calls calls = {
@@ -452,17 +219,16 @@ static const struct msg_client_calls calls = {
 
 /* ---- turns ------------------------------------------------------------- */
 
-/* Is the broker there, is there another ring to move to? */
-static void attend(struct msg_publication *p)
+void publication_attend(struct msg_publication *p)
 {
 	msg_client_turn(&p->client);
-	follow_news(p);
-	move(p);
+	publication_follow_news(p);
+	publication_move(p);
 }
 
 static void attend_idle(void *context)
 {
-	attend(context);
+	publication_attend(context);
 }
 
 /* ---- open, close ------------------------------------------------------- */
@@ -470,8 +236,8 @@ static void attend_idle(void *context)
 static void close_all(struct msg_publication *p)
 {
 	msg_client_close(&p->client);
-	close_outlet(&p->outlets[0]);
-	close_outlet(&p->outlets[1]);
+	outlet_close(&p->outlets[0]);
+	outlet_close(&p->outlets[1]);
 }
 
 int msg_publication_open(
@@ -513,7 +279,7 @@ int msg_publication_open(
 		close_all(p);
 		return result;
 	}
-	follow_news(p);
+	publication_follow_news(p);
 	return 0;
 }
 
@@ -554,7 +320,7 @@ static bool is_relayed(struct msg_publication *p)
 static void move_now(struct msg_publication *p)
 {
 	p->move_by = p->move_end = 0;
-	move(p);
+	publication_move(p);
 }
 
 void msg_publication_close(struct msg_publication *p, uint64_t limit_ns)
@@ -567,194 +333,11 @@ void msg_publication_close(struct msg_publication *p, uint64_t limit_ns)
 	while (!is_relayed(p) && msg_clock_ns() < deadline) {
 		poll(NULL, 0, 1);
 		msg_client_tick(&p->client);
-		follow_news(p);
+		publication_follow_news(p);
 		move_now(p);
 	}
 	bye.bye.next_sequence = msg_lender_next(&p->current->outbox.lender);
 	if (p->client.phase == MSG_CLIENT_SERVED)
 		(void)msg_client_say(&p->client, &bye);
 	close_all(p);
-}
-
-/* ---- the calls --------------------------------------------------------- */
-
-/* The owner stays in while a frame is being filled: the usual lend and queue,
- * which are inline, pass no gate then. */
-static void leave(struct msg_publication *p)
-{
-	if (p->current->outbox.lender.pack.count == 0)
-		msg_gate_leave(&p->attended.gate);
-}
-
-/* Whether it is time for a turn.  While sends come faster than the clock ticks
- * fewer and fewer look at it; when they become slow, those that are not to look
- * pass once, and each looks from there on. */
-static bool is_due(struct msg_publication *p)
-{
-	uint64_t now;
-
-	if (--p->unlooked >= 0)
-		return false;
-	now = msg_clock_coarse_ns();
-	p->unlooked_of = now == p->looked_ns
-				 ? (2 * p->unlooked_of + 1) & UNLOOKED_MAX
-				 : 0;
-	p->unlooked = p->unlooked_of;
-	p->looked_ns = now;
-	return now >= msg_load(&p->client.due, relaxed);
-}
-
-APART int publication_lend_slowly(
-	struct msg_publication *p, size_t bytes, struct msg_loan *loan)
-{
-	int result;
-
-	msg_gate_enter(&p->attended.gate);
-	if (p->next)
-		move(p);
-	result = msg_outbox_lend(&p->current->outbox, bytes, loan);
-	/* Whoever waits for room must learn that who held it is gone. */
-	if (result == -MSG_ERROR_AGAIN && msg_client_is_due(&p->client)) {
-		attend(p);
-		/* A broker that is away tells of nobody, and the next one of
-		 * the next ring's readers alone. */
-		if (p->current != p->coming)
-			drop_dead(p->current);
-	}
-	leave(p);
-	return result;
-}
-
-/* Nothing is being filled behind what goes alone: the owner leaves. */
-static APART int lend_alone(
-	struct msg_publication *p, size_t bytes, struct msg_loan *loan)
-{
-	if (p->next || !msg_outbox_lend_alone(&p->current->outbox, bytes, loan))
-		return publication_lend_slowly(p, bytes, loan);
-	msg_gate_leave(&p->attended.gate);
-	return 0;
-}
-
-APART int publication_lend_behind(
-	struct msg_publication *p, size_t bytes, struct msg_loan *loan)
-{
-	struct msg_outbox *o = &p->current->outbox;
-
-	if (p->next || o->lender.pack.count == 0 ||
-		!msg_outbox_lend_behind(o, bytes, loan))
-		return lend_alone(p, bytes, loan);
-	return 0;
-}
-
-APART int publication_queue_slowly(
-	struct msg_publication *p, struct msg_loan *loan, size_t bytes)
-{
-	int result;
-
-	msg_gate_enter(&p->attended.gate);
-	result = msg_outbox_queue(&p->current->outbox, loan, bytes);
-	leave(p);
-	return result;
-}
-
-/* Behind a send: it may be time for the broker. */
-static APART int attend_if_due(struct msg_publication *p)
-{
-	if (is_due(p))
-		attend(p);
-	leave(p);
-	return 0;
-}
-
-/* Somebody sleeps, or there is news. */
-static APART int tell(struct msg_publication *p)
-{
-	msg_outbox_tell(&p->current->outbox);
-	return attend_if_due(p);
-}
-
-static APART int send_slowly(
-	struct msg_publication *p, struct msg_loan *loan, size_t bytes)
-{
-	int result;
-
-	msg_gate_enter(&p->attended.gate);
-	result = msg_outbox_send(&p->current->outbox, loan, bytes);
-	if (is_due(p))
-		attend(p);
-	leave(p);
-	return result;
-}
-
-/* It is published, and nobody was told. */
-MSG_LENDER_INLINE int sent_alone(
-	struct msg_publication *p, struct msg_outbox *o)
-{
-	if (!msg_outbox_is_quiet(o))
-		return tell(p);
-	if (--p->unlooked < 0)
-		return attend_if_due(p);
-	msg_gate_leave(&p->attended.gate);
-	return 0;
-}
-
-/* A lone message, but not of the loan given out last; else the slow way, which
- * the gate lets in again. */
-static APART int send_noted(
-	struct msg_publication *p, struct msg_loan *loan, size_t bytes)
-{
-	struct msg_outbox *o;
-
-	if (!msg_gate_slip_in(&p->attended.gate))
-		return send_slowly(p, loan, bytes);
-	o = &p->current->outbox;
-	if (!msg_outbox_send_alone(o, loan, bytes))
-		return send_slowly(p, loan, bytes);
-	return sent_alone(p, o);
-}
-
-/* The usual lone message. */
-MSG_LENDER_INLINE int send_quickly(
-	struct msg_publication *p, struct msg_loan *loan, size_t bytes)
-{
-	struct msg_outbox *o;
-
-	if (!msg_gate_slip_in(&p->attended.gate))
-		return send_noted(p, loan, bytes);
-	o = &p->current->outbox;
-	if (!msg_outbox_send_quick(o, loan, bytes))
-		return send_noted(p, loan, bytes);
-	return sent_alone(p, o);
-}
-
-APART int publication_send_small(
-	struct msg_publication *p, struct msg_loan *loan, size_t bytes)
-{
-	if (bytes > MSG_RING_INLINE_BYTES)
-		__builtin_unreachable();
-	return send_quickly(p, loan, bytes);
-}
-
-APART int publication_send_other(
-	struct msg_publication *p, struct msg_loan *loan, size_t bytes)
-{
-	if (bytes <= MSG_RING_INLINE_BYTES)
-		__builtin_unreachable();
-	return send_quickly(p, loan, bytes);
-}
-
-void msg_publication_flush(struct msg_publication *p)
-{
-	msg_gate_enter(&p->attended.gate);
-	msg_outbox_flush(&p->current->outbox);
-	if (is_due(p))
-		attend(p);
-	leave(p);
-}
-
-void msg_publication_abandon(struct msg_publication *p, struct msg_loan *loan)
-{
-	msg_gate_enter(&p->attended.gate);
-	msg_outbox_abandon(&p->current->outbox, loan);
-	leave(p);
 }

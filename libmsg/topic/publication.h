@@ -14,6 +14,8 @@
  * numbers of frames do, too.  While it is away nobody tells
  * us of a reader that dies; if one holds us up, we look ourselves.
  *
+ * In files: publication.c (what the broker says), publication_outlet.c (rings),
+ * publication_send.c (the application's calls).
  * Neighbours: called by api/publisher; calls engine/outbox and client.  Its calls
  * are inside the gate of `attended`; open, close and what is const are not.
  * Test: tests/unit/topic/test_publication.c.
@@ -99,8 +101,8 @@ int msg_publication_open(struct msg_publication *publication,
 void msg_publication_close(
 	struct msg_publication *publication, uint64_t limit_ns);
 
-/* publication.c: in the gate, what may be the next of a batch; and when we are not,
- * or it is not that simple. */
+/* publication_send.c: in the gate, what may be the next of a batch; and when we are
+ * not, or it is not that simple. */
 int publication_lend_behind(struct msg_publication *publication, size_t bytes,
 	struct msg_loan *loan);
 int publication_lend_slowly(struct msg_publication *publication, size_t bytes,
