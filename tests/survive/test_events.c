@@ -11,32 +11,24 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <msg/msg.h>
 #include <msg/stats.h>
 
 #include "actor.h"
+#include "lane.h"
 
-#include "protocol/frame.h"
 #include "topic/announce.h"
-#include "topic/groups.h"
-#include "topic/name.h"
 
 #define TOPIC "events.test"
 #define PUBLISHER 0x1234567u
 #define SOON_NS 1000000000ull
 
-static char port[16], group_text[32];
-static const char *arguments[] = {
-	"--interface", "lo", "--port", port, "--groups", group_text,
-	"--slots", "64", NULL};
+static const char *const few_slots[] = {"--slots", "64", NULL};
 
+static struct lane lane;
 static struct host host;
-static struct msg_groups groups;
 static struct msg_node *node;
-static int sender;
 
 /* Who asked, and who did not. */
 static struct msg_subscriber *asked, *other;
@@ -44,24 +36,13 @@ static struct msg_subscriber *asked, *other;
 static void send_frame_of(uint32_t publisher, enum msg_frame_type type,
 	uint64_t sequence, const void *body, size_t bytes)
 {
-	uint8_t data[1500];
-	struct sockaddr_storage to;
 	struct msg_frame frame = {
 		.type = (uint8_t)type,
-		.bytes = (uint16_t)(MSG_FRAME_HEADER_BYTES + bytes),
-		.tag = msg_name_tag(TOPIC),
 		.publisher = publisher,
 		.sequence = sequence,
 	};
 
-	msg_frame_write(data, &frame);
-	memcpy(data + MSG_FRAME_HEADER_BYTES, body, bytes);
-	msg_groups_address(
-		&groups, msg_name_group(TOPIC, groups.count), &to);
-	ck_assert_int_eq(sendto(sender, data, frame.bytes, 0,
-				 (struct sockaddr *)&to,
-				 sizeof(struct sockaddr_in)),
-		frame.bytes);
+	lane_send(&lane, TOPIC, &frame, body, bytes);
 }
 
 static void send_frame(enum msg_frame_type type, uint64_t sequence,
@@ -117,22 +98,12 @@ static struct msg_subscriber *subscribe(bool events)
 
 static void setup(void)
 {
-	const struct in_addr loopback = {htonl(INADDR_LOOPBACK)};
-
-	snprintf(port, sizeof port, "%d", 20000 + getpid() % 20000);
-	snprintf(group_text, sizeof group_text, "239.252.%d.0+16",
-		getpid() % 251);
-	ck_assert_int_eq(msg_groups_parse(&groups, group_text,
-				 (uint16_t)(20000 + getpid() % 20000)),
-		0);
+	lane_choose(&lane, NULL, few_slots);
+	lane_open_sender(&lane);
 	host_open(&host, NULL);
-	host.arguments = arguments;
+	host.arguments = lane.arguments;
 	host_start(&host);
 	ck_assert_msg(host_node(&host, &node) == 0, "%s", msg_error_text());
-	sender = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	ck_assert_int_eq(setsockopt(sender, IPPROTO_IP, IP_MULTICAST_IF,
-				 &loopback, sizeof loopback),
-		0);
 	asked = subscribe(true);
 	other = subscribe(false);
 }
@@ -142,7 +113,7 @@ static void teardown(void)
 	ck_assert_int_eq(msg_subscriber_close(asked), 0);
 	ck_assert_int_eq(msg_subscriber_close(other), 0);
 	ck_assert_int_eq(msg_node_close(node), 0);
-	close(sender);
+	lane_close_sender(&lane);
 	host_close(&host);
 }
 

@@ -7,24 +7,20 @@
  * The other host is this process, straight on the lane.
  */
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <msg/msg.h>
 #include <msg/stats.h>
 
 #include "actor.h"
+#include "lane.h"
 
 #define TOPIC "goodbye.test"
 #define COUNT 20u
 #define MORE 7u
 #define LIMIT_NS 10000000000ull
 
-static char port[16], group_text[32];
-static const char *arguments[] = {
-	"--interface", "lo", "--port", port, "--groups", group_text, NULL};
-
+static struct lane lane;
 static struct host host;
 static struct msg_node *node;  /* On the broker. */
 static struct msg_node *other; /* Another host. */
@@ -33,21 +29,15 @@ static uint64_t sent;
 
 static void setup(void)
 {
-	struct msg_node_options o = MSG_NODE_OPTIONS;
+	struct msg_node_options o;
 
 	sent = 0;
-	snprintf(port, sizeof port, "%d", 20000 + getpid() % 20000);
-	snprintf(group_text, sizeof group_text, "239.252.%d.0+16",
-		getpid() % 251);
+	lane_choose(&lane, NULL, NULL);
 	host_open(&host, NULL);
-	host.arguments = arguments;
+	host.arguments = lane.arguments;
 	host_start(&host);
 	ck_assert_msg(host_node(&host, &node) == 0, "%s", msg_error_text());
-	o.broker = MSG_BROKER_NEVER;
-	o.interface = "lo";
-	o.lane = MSG_LANE_UDP;
-	o.port = (uint32_t)(20000 + getpid() % 20000);
-	o.groups = group_text;
+	o = lane_node_options(&lane);
 	ck_assert_msg(msg_node_open(&o, &other) == 0, "%s", msg_error_text());
 }
 

@@ -10,7 +10,6 @@
  */
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -20,6 +19,7 @@
 #include <msg/stats.h>
 
 #include "actor.h"
+#include "lane.h"
 #include "stranger.h"
 
 #define TOPIC "large.test"
@@ -27,12 +27,11 @@
 #define BYTES large_bytes
 #define S_NS 1000000000ll
 
-static char port[16], group_text[32];
-static const char *arguments[] = {"--interface", "lo", "--port", port,
-	"--groups", group_text, "--large-bytes", "20Mi", NULL};
 static const char *device; /* Or NULL: kernel UDP on loopback. */
+static const char *large_memory[] = {"--large-bytes", "20Mi", NULL};
 static size_t large_bytes = 8 * MIB + 5; /* Of a message; two find room. */
 
+static struct lane lane;
 static struct host host;
 static struct msg_node *node;  /* On the broker. */
 static struct msg_node *other; /* Another host. */
@@ -41,14 +40,8 @@ static const uint32_t deliveries[] = {
 
 static void open_other(void)
 {
-	struct msg_node_options o = MSG_NODE_OPTIONS;
+	struct msg_node_options o = lane_node_options(&lane);
 
-	o.broker = MSG_BROKER_NEVER;
-	o.interface = device ? NULL : "lo";
-	o.device = device;
-	o.lane = device ? MSG_LANE_VERBS : MSG_LANE_UDP;
-	o.port = (uint32_t)(20000 + getpid() % 20000);
-	o.groups = group_text;
 	o.announce_ms = 20;
 	o.flags = MSG_NODE_PROGRESS_THREAD;
 	ck_assert_msg(msg_node_open(&o, &other) == 0, "%s", msg_error_text());
@@ -56,12 +49,10 @@ static void open_other(void)
 
 static void setup_with(const char *config)
 {
-	snprintf(port, sizeof port, "%d", 20000 + getpid() % 20000);
-	snprintf(group_text, sizeof group_text, "239.251.%d.0+16",
-		getpid() % 251);
+	lane_choose(&lane, device, large_memory);
 	actors_open();
 	host_open(&host, config);
-	host.arguments = arguments;
+	host.arguments = lane.arguments;
 	host_start(&host);
 	ck_assert_msg(host_node(&host, &node) == 0, "%s", msg_error_text());
 	open_other();
@@ -750,9 +741,7 @@ static void take_device(const char *name)
 {
 	device = name;
 	large_bytes = MIB + 5;
-	arguments[0] = "--device";
-	arguments[1] = name;
-	arguments[7] = "2600Ki";
+	large_memory[1] = "2600Ki";
 }
 
 int main(int argc, char **argv)

@@ -7,20 +7,16 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include <msg/msg.h>
 
 #include "actor.h"
+#include "lane.h"
 
 #define NEAR 2
 #define FAR 4
 
-static char port[16], groups[32];
-static const char *arguments[] = {
-	"--interface", "lo", "--port", port, "--groups", groups, NULL};
-
+static struct lane lane;
 static struct host here, there;
 static struct actor *publisher;
 static struct actor *readers[NEAR + FAR];
@@ -39,13 +35,11 @@ static void setup(void)
 	struct subscriber_plan sp = {
 		.keep = 4, .buffers = 64, .seed = check_seed()};
 
-	/* Of its own, so that neighbours do not meet. */
-	snprintf(port, sizeof port, "%d", 20000 + getpid() % 20000);
-	snprintf(groups, sizeof groups, "239.253.%d.0+16", getpid() % 251);
+	lane_choose(&lane, NULL, NULL);
 	actors_open();
 	host_open(&here, NULL);
 	host_open(&there, NULL);
-	here.arguments = there.arguments = arguments;
+	here.arguments = there.arguments = lane.arguments;
 	host_start(&here);
 	host_start(&there);
 	for (int i = 0; i < NEAR + FAR; i++) {

@@ -11,47 +11,33 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <msg/msg.h>
 #include <msg/stats.h>
 
 #include "actor.h"
-
-#include "protocol/report.h"
-#include "topic/groups.h"
-#include "topic/name.h"
+#include "lane.h"
 
 #define TOPIC "wishes.test"
 #define PUBLISHER 0x7654321u
 #define S_NS 1000000000ull
 #define MS_NS 1000000ull
 
-static char port[16], group_text[32];
-static const char *arguments[] = {
-	"--interface", "lo", "--port", port, "--groups", group_text, NULL};
-
+static struct lane lane;
 static struct host host;
 static struct msg_node *node;  /* On the broker. */
 static struct msg_node *other; /* Another host. */
 
 static void setup(void)
 {
-	struct msg_node_options o = MSG_NODE_OPTIONS;
+	struct msg_node_options o;
 
-	snprintf(port, sizeof port, "%d", 20000 + getpid() % 20000);
-	snprintf(group_text, sizeof group_text, "239.252.%d.0+16",
-		getpid() % 251);
+	lane_choose(&lane, NULL, NULL);
 	host_open(&host, NULL);
-	host.arguments = arguments;
+	host.arguments = lane.arguments;
 	host_start(&host);
 	ck_assert_msg(host_node(&host, &node) == 0, "%s", msg_error_text());
-	o.broker = MSG_BROKER_NEVER;
-	o.interface = "lo";
-	o.lane = MSG_LANE_UDP;
-	o.port = (uint32_t)(20000 + getpid() % 20000);
-	o.groups = group_text;
+	o = lane_node_options(&lane);
 	o.announce_ms = 20;
 	o.flags = MSG_NODE_PROGRESS_THREAD;
 	ck_assert_msg(msg_node_open(&o, &other) == 0, "%s", msg_error_text());
@@ -364,51 +350,19 @@ END_TEST
 
 /* ---- patience ------------------------------------------------------------ */
 
-static struct msg_groups groups;
-static int sender;
-
-static void open_sender(void)
-{
-	const struct in_addr loopback = {htonl(INADDR_LOOPBACK)};
-
-	ck_assert_int_eq(msg_groups_parse(&groups, group_text,
-				 (uint16_t)(20000 + getpid() % 20000)),
-		0);
-	sender = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	ck_assert_int_eq(setsockopt(sender, IPPROTO_IP, IP_MULTICAST_IF,
-				 &loopback, sizeof loopback),
-		0);
-}
-
-static void send_bytes(const uint8_t *data, size_t bytes)
-{
-	struct sockaddr_storage to;
-
-	msg_groups_address(
-		&groups, msg_name_group(TOPIC, groups.count), &to);
-	ck_assert_int_eq(sendto(sender, data, bytes, 0, (struct sockaddr *)&to,
-				 sizeof(struct sockaddr_in)),
-		(ssize_t)bytes);
-}
-
 /* Frame `number`, which is message `number`. */
 static void send_frame(uint32_t number)
 {
 	uint64_t said = number;
-	uint8_t data[MSG_FRAME_HEADER_BYTES + sizeof said];
 	struct msg_frame frame = {
 		.type = MSG_FRAME_SINGLE,
 		.flags = MSG_FRAME_RELIABLE,
-		.bytes = sizeof data,
-		.tag = msg_name_tag(TOPIC),
 		.publisher = PUBLISHER,
 		.transmission = number,
 		.sequence = number,
 	};
 
-	msg_frame_write(data, &frame);
-	memcpy(data + MSG_FRAME_HEADER_BYTES, &said, sizeof said);
-	send_bytes(data, sizeof data);
+	lane_send(&lane, TOPIC, &frame, &said, sizeof said);
 }
 
 /* Frame 1 of three is missing for ever, and more follow: how long until each
@@ -452,7 +406,7 @@ START_TEST(the_most_patient_one_counts)
 	uint64_t took[3];
 	uint32_t next;
 
-	open_sender();
+	lane_open_sender(&lane);
 	took[0] = lose_one(hasty, 0);
 	next = drain(hasty, 0);
 	patient = subscribe(0, false, 600, false);
@@ -471,7 +425,7 @@ START_TEST(the_most_patient_one_counts)
 	ck_assert_uint_lt(took[0], took[1]);
 	ck_assert_uint_lt(took[2], took[1]);
 	ck_assert_int_eq(msg_subscriber_close(hasty), 0);
-	close(sender);
+	lane_close_sender(&lane);
 }
 END_TEST
 
