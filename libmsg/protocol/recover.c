@@ -48,6 +48,8 @@ static uint64_t head_when(const struct msg_recover *r)
 			return UINT64_MAX;
 		if (!msg_recover_is_missing(r, r->next))
 			return 0;
+		if (msg_recover_waits_for_us(r))
+			return UINT64_MAX;
 		since = msg_recover_place(r, r->next)->since;
 	}
 	return msg_recover_patient_when(

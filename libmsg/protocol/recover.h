@@ -35,7 +35,13 @@
  *
  * Fetching.  Who finds that much is missing may have a better way to it than
  * asking (shelf.h): such frames are not asked for while they are fetched, and
- * arrive like repairs.  What does not come is asked for after all.
+ * arrive like repairs.  What does not come is asked for after all, and has all its
+ * time for that: what is being fetched does not grow old, for whoever fetches sees
+ * whether he gets on.
+ *
+ * Room.  Who takes only so many frames (msg_recover_room) asks for none behind them,
+ * and the clock of giving up runs for each from when it is first asked for: what
+ * waits for us costs the publisher's word nothing.
  *
  * Pause.  Behind a LARGE frame the stream waits until its message has been read:
  * what arrives meanwhile is held, and asked for, as ever, but not handed out;
@@ -181,6 +187,7 @@ struct msg_recover {
 	uint32_t patience;  /* The round trip seems 2^this times as long. */
 	uint64_t patience_ns; /* Since when. */
 	uint64_t unasked;   /* First missing frame that nobody asked for. */
+	uint64_t room;      /* No frame from this one on is asked for. */
 	uint64_t oldest_ns; /* Since when the others wait. */
 	uint64_t again_ns;  /* When to look at them again. */
 	uint64_t join_ns;   /* When a JOIN is due. */
@@ -346,6 +353,14 @@ void msg_recover_unfetch(struct msg_recover *recover, uint64_t now);
 /* Those that were neither asked for nor fetched so far wait for us, and not for the
  * publisher: they are as if they had been found missing now. */
 void msg_recover_put_off(struct msg_recover *recover, uint64_t now);
+
+/* From now on so many frames find room, the next one first, until this is said again:
+ * others are not asked for.  Say it before report(), whenever there may be more. */
+void msg_recover_room(
+	struct msg_recover *recover, uint32_t frames, uint64_t now);
+
+/* Of those, how many neither came, nor were asked for or fetched. */
+uint32_t msg_recover_room_left(const struct msg_recover *recover);
 
 /* How many frames nobody has asked for yet, of all that were heard of: some of
  * them may have come. */

@@ -114,6 +114,7 @@ void msg_recover_ask_start(struct msg_recover *r)
 	r->rtt_ns = MSG_RECOVER_RTT_NS;
 	r->report_at = UINT64_MAX;
 	r->again_ns = UINT64_MAX;
+	r->room = UINT64_MAX;
 }
 
 static void note_reported(struct msg_recover *r)
@@ -266,7 +267,7 @@ static uint64_t fresh_when(struct msg_recover *r)
 
 	r->unasked = msg_recover_next_missing(
 		r, msg_recover_first_unasked(r, &end));
-	if (r->unasked >= end || !has_room(r) ||
+	if (r->unasked >= end || r->unasked >= r->room || !has_room(r) ||
 		(r->fetches && end - r->unasked >= MSG_RECOVER_FETCH_MIN))
 		return UINT64_MAX;
 	return due(r, msg_recover_place(r, r->unasked));
@@ -326,6 +327,9 @@ static bool ask_for(struct msg_recover *r, uint64_t frame, uint64_t now,
 		lose_patience(r, now);
 	else
 		r->asked_count++;
+	/* Until now it was for us to wait. */
+	if (place->asked == 0 && r->room != UINT64_MAX)
+		place->since = msg_recover_found_time(r, now);
 	place->asked = place->asked == 0 ? 1 : 2;
 	place->patience = (uint16_t)r->patience;
 	place->last = now;

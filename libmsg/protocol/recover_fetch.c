@@ -62,6 +62,25 @@ void msg_recover_put_off(struct msg_recover *r, uint64_t now)
 	msg_recover_refresh(r);
 }
 
+void msg_recover_room(struct msg_recover *r, uint32_t frames, uint64_t now)
+{
+	msg_recover_catch_up(r);
+	/* If it is missing, it was not asked for. */
+	if (r->next >= r->room)
+		msg_recover_place(r, r->next)->since =
+			msg_recover_found_time(r, now);
+	r->room = r->next + frames;
+	msg_recover_refresh(r);
+}
+
+uint32_t msg_recover_room_left(const struct msg_recover *r)
+{
+	uint64_t end;
+	uint64_t from = msg_recover_first_unasked(r, &end);
+
+	return from < r->room ? (uint32_t)(r->room - from) : 0;
+}
+
 /* The first frame that is fetched; r->scanned: none. */
 static uint64_t first_fetched(const struct msg_recover *r)
 {
@@ -87,6 +106,8 @@ void msg_recover_unfetch(struct msg_recover *r, uint64_t now)
 
 		r->asked_count -= place->asked > 0 &&
 				  place->asked != MSG_RECOVER_FETCHED;
+		if (place->asked == MSG_RECOVER_FETCHED && place->patience == 0)
+			place->since = msg_recover_found_time(r, now);
 		if (place->asked > 0)
 			place->patience = 1;
 		place->asked = 0;

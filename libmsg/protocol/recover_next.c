@@ -196,6 +196,15 @@ static void lose(struct msg_recover *r, uint64_t to, bool gone)
 	msg_recover_settle(r);
 }
 
+/* Whether the next frame, which is missing, is to be waited for no longer. */
+static bool is_over(const struct msg_recover *r, uint64_t now)
+{
+	if (now != UINT64_MAX && msg_recover_waits_for_us(r))
+		return false;
+	return msg_recover_is_over(
+		r, msg_recover_place(r, r->next)->since, now);
+}
+
 /* Move to the next frame that is held.  False: there is none that could be
  * handed out now. */
 static bool move_on(struct msg_recover *r, uint64_t now)
@@ -206,10 +215,7 @@ static bool move_on(struct msg_recover *r, uint64_t now)
 
 			if (!msg_recover_is_missing(r, r->next))
 				return true;
-			if (!gone &&
-				!msg_recover_is_over(r,
-					msg_recover_place(r, r->next)->since,
-					now))
+			if (!gone && !is_over(r, now))
 				return false;
 			msg_recover_unmark_missing(r, r->next);
 			lose(r, r->next + 1, gone);

@@ -192,6 +192,15 @@ static inline uint64_t msg_recover_first_unasked(
 	return from;
 }
 
+/* The next frame is missing, and that is for us to mend: it is being fetched, or is
+ * not asked for since there is no room for it. */
+static inline bool msg_recover_waits_for_us(const struct msg_recover *r)
+{
+	if (r->unasked <= r->next)
+		return r->next >= r->room;
+	return msg_recover_place(r, r->next)->asked == MSG_RECOVER_FETCHED;
+}
+
 /* A repair with so many bytes came. */
 void msg_recover_ask_size(struct msg_recover *recover, uint32_t bytes);
 

@@ -246,14 +246,15 @@ START_TEST(what_waits_for_us_grows_no_older)
 		probe(60, now);
 		msg_recover_put_off(&reader.recover, now);
 	}
-	/* The ten are lost, and not those behind. */
+	/* Nor do the ten that are being fetched. */
 	probe(60, now);
 	tick(now);
-	ck_assert_uint_eq((uint32_t)reader.recover.next, 12);
+	EXPECT_LOST(0);
+	EXPECT_DEADLINE(UINT64_MAX);
+	repairs(2, 12, now);
 	EXPECT_FETCHED(10, 12, 10);
 	repairs(12, 13, now);
 	msg_recover_unfetch(&reader.recover, now);
-	EXPECT_LOST(10);
 	for (uint64_t end = now + 2 * half; now <= end; now += half / 10) {
 		probe(60, now);
 		msg_recover_put_off(&reader.recover, now);
@@ -262,7 +263,46 @@ START_TEST(what_waits_for_us_grows_no_older)
 	tick(now);
 	ck_assert_uint_eq((uint32_t)reader.recover.next, 22);
 	repairs(22, 23, now);
-	EXPECT_LOST(19);
+	EXPECT_LOST(9);
+}
+END_TEST
+
+/* Who has room for so many asks for no others, and they do not grow old. */
+START_TEST(what_finds_no_room_is_not_asked_for)
+{
+	struct msg_recover *r = &reader.recover;
+	uint64_t now;
+
+	one(1, 0);
+	probe(9, 0);
+	msg_recover_room(r, 2, 0);
+	ck_assert_uint_eq(msg_recover_room_left(r), 2);
+	EXPECT_ASKED("?2 ?3", REORDER);
+	ck_assert_uint_eq(msg_recover_room_left(r), 0);
+	EXPECT_ASKED("", REORDER + 1);
+	EXPECT_ASKED("?2 ?3", REORDER + 4 * RTT);
+	repair(2, 1, 5 * RTT);
+	repair(3, 2, 5 * RTT);
+	EXPECT_DEADLINE(UINT64_MAX);
+	for (now = 0; now < 3 * GIVE_UP; now += HEARTBEAT) {
+		probe(9, now);
+		EXPECT_ASKED("", now);
+	}
+	EXPECT("1 2 3 ");
+	msg_recover_room(r, 0, now);
+	EXPECT_ASKED("", now);
+	msg_recover_room(r, 1, now);
+	EXPECT_ASKED("?4", now);
+	/* One that is there waits for no room. */
+	one(5, now);
+	for (uint64_t end = now + GIVE_UP; now < end; now += HEARTBEAT) {
+		probe(9, now);
+		EXPECT("1 2 3 ");
+	}
+	tick(now);
+	EXPECT("1 2 3 !1 5 ");
+	tick(UINT64_MAX);
+	EXPECT_LOST(4);
 }
 END_TEST
 
@@ -298,5 +338,6 @@ void add_fetch_tests(Suite *suite)
 	tcase_add_test(fetching, what_was_never_sent_is_not_fetched);
 	tcase_add_test(fetching, who_joins_fetches_when_he_knows_where);
 	tcase_add_test(fetching, what_waits_for_us_grows_no_older);
+	tcase_add_test(fetching, what_finds_no_room_is_not_asked_for);
 	tcase_add_test(fetching, what_is_fetched_and_never_comes_is_lost);
 }
