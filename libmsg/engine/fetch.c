@@ -199,8 +199,9 @@ static uint32_t wide_wanted(struct msg_receiver *r, struct msg_stream *s)
 	uint32_t room;
 
 	receive_spare_apart(r, most);
-	/* What readers leave to the publisher. */
-	room = hold_room(r, s);
+	/* What readers leave to the publisher, and was not asked of him. */
+	msg_recover_room(&s->recover, hold_room(r, s), turn_now(r));
+	room = msg_recover_room_left(&s->recover);
 	if (room > r->pool.apart_free_count)
 		room = r->pool.apart_free_count;
 	return room < most ? room : most;

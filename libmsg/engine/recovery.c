@@ -206,6 +206,9 @@ void recovery_report(struct msg_receiver *r, struct msg_stream *s)
 		return;
 	if (!has_place(side) && !s->calls)
 		recovery_turn(r);
+	/* Readers are waited for: nothing is sent again that would overrun them. */
+	if (s->calls)
+		msg_recover_room(&s->recover, hold_room(r, s), turn_now(r));
 	while (has_place(side) &&
 		msg_recover_report(&s->recover, turn_now(r), &report)) {
 		limit_window(r, s, &report);
