@@ -4,6 +4,7 @@
  *
  *     perf_late [--interface IF | --device NAME] [--bytes N] [--count N]
  *         [--rounds N] [--fifo] [--batch N] [--rc] [--publisher SOCKET] [--subscriber SOCKET]
+ *         [--give-up MS] [--pause US]
  *
  * A publisher of its own process has sent COUNT messages of a reliable topic, in
  * batches (of 32), and sleeps; a thread of its node serves who asks.  A subscriber
@@ -14,7 +15,8 @@
  *     late   the same messages from the history
  *
  * --device: by a verbs lane, where it reads them.  --rc: a topic by connections.  --publisher, --subscriber: behind the broker
- * at that socket, each, and what is read or repaired is then the broker's count.  One line a round: bytes, count, copy, live,
+ * at that socket, each.  --pause: late, it takes one message each so many
+ * microseconds; --give-up: of the subscriber, 20 s unless told.  What is read or repaired is then the broker's count.  One line a round: bytes, count, copy, live,
  * late in ns, of late how long until the first message came, the frames that were read from the publisher, those that it sent
  * again, and the processor time of its process (not of its broker) in ns, both of them while it was late.  Times of
  * opening sockets and buffers are in none of them: late counts from the open call's return.
@@ -54,10 +56,12 @@ static struct {
 	bool fifo;
 	bool rc;
 	uint32_t batch;
+	uint32_t give_up_ms;
+	uint32_t pause_us;
 	const char *publisher; /* The sockets of brokers, or NULL. */
 	const char *subscriber;
 } plan = {.interface = "lo", .bytes = 64, .count = 100000, .rounds = 3,
-	.batch = 32};
+	.batch = 32, .give_up_ms = 20000};
 
 /* Another each round: a broker may still serve the publisher of the last one. */
 static char topic[32];
@@ -291,7 +295,7 @@ static struct msg_subscriber *open_subscriber(
 
 	o.topic = topic;
 	o.history_count = history;
-	o.give_up_ms = 20000;
+	o.give_up_ms = plan.give_up_ms;
 	must(msg_subscriber_open(node, &o, &subscriber), "subscriber");
 	return subscriber;
 }
@@ -332,14 +336,18 @@ static void check(struct msg_subscriber *subscriber,
 	exit(1);
 }
 
-/* All of them; from when on the first was there. */
-static uint64_t take_all(struct msg_subscriber *subscriber, uint64_t begin)
+/* All of them, with a pause behind each if there is one; from when on the first was
+ * there. */
+static uint64_t take_all(
+	struct msg_subscriber *subscriber, uint64_t begin, uint32_t pause_us)
 {
+	uint64_t limit = LIMIT_NS + plan.count * (uint64_t)pause_us * 3000;
 	struct msg_view views[VIEWS];
 	uint64_t taken = 0, first = 0;
 
 	while (taken < plan.count) {
-		int n = msg_subscriber_take(subscriber, views, VIEWS);
+		int n = msg_subscriber_take(
+			subscriber, views, pause_us > 0 ? 1 : VIEWS);
 
 		must(n, "take");
 		for (int i = 0; i < n; i++)
@@ -348,9 +356,11 @@ static uint64_t take_all(struct msg_subscriber *subscriber, uint64_t begin)
 		taken += (uint64_t)n;
 		if (n > 0 && first == 0)
 			first = now_ns();
+		if (n > 0 && pause_us > 0)
+			usleep(pause_us);
 		if (n > 0)
 			continue;
-		if (now_ns() - begin > LIMIT_NS) {
+		if (now_ns() - begin > limit) {
 			fprintf(stderr, "perf_late: %llu of %u came\n",
 				(unsigned long long)taken, plan.count);
 			exit(1);
@@ -426,7 +436,7 @@ static struct times measure(void)
 	phase = "live";
 	begin = now_ns();
 	go(&publisher);
-	take_all(subscriber, begin);
+	take_all(subscriber, begin, 0);
 	times.live = now_ns() - begin;
 	hear(&publisher);
 	must(msg_subscriber_close(subscriber), "close");
@@ -434,7 +444,7 @@ static struct times measure(void)
 	phase = "late";
 	subscriber = open_subscriber(node, UINT32_MAX);
 	begin = now_ns();
-	times.first = take_all(subscriber, begin) - begin;
+	times.first = take_all(subscriber, begin, plan.pause_us) - begin;
 	times.late = now_ns() - begin;
 	after = ask(&publisher);
 	times.repairs = after.repairs - before.repairs;
@@ -457,6 +467,8 @@ static bool parse(int argc, char **argv)
 		{"fifo", no_argument, NULL, 'f'},
 		{"batch", required_argument, NULL, 'B'},
 		{"rc", no_argument, NULL, 'R'},
+		{"give-up", required_argument, NULL, 'g'},
+		{"pause", required_argument, NULL, 'u'},
 		{"publisher", required_argument, NULL, 'p'},
 		{"subscriber", required_argument, NULL, 's'}, {NULL, 0, NULL, 0}};
 	int option;
@@ -478,6 +490,10 @@ static bool parse(int argc, char **argv)
 			plan.batch = (uint32_t)strtoul(optarg, NULL, 0);
 		else if (option == 'R')
 			plan.rc = true;
+		else if (option == 'g')
+			plan.give_up_ms = (uint32_t)strtoul(optarg, NULL, 0);
+		else if (option == 'u')
+			plan.pause_us = (uint32_t)strtoul(optarg, NULL, 0);
 		else if (option == 'p')
 			plan.publisher = optarg;
 		else if (option == 's')
