@@ -211,6 +211,7 @@ static void describe(
 	if (server->network.domain)
 		p->source.group = msg_name_group(
 			wish->topic, server->network.groups.count);
+	p->comes_back = wish->session > 0;
 	p->sequence = wish->next_sequence;
 	atomic_init(&p->sent, wish->next_sequence);
 }
@@ -465,6 +466,9 @@ int publisher_start(struct publisher *p)
 		result = types_watch(server);
 	if (result < 0)
 		return result;
+	/* How many called the last broker nobody knows. */
+	if (p->connected && p->comes_back)
+		p->back_ns = msg_clock_coarse_ns() + p->keep->linger_ns;
 	server_offer(server, p->stream);
 	client_say(p->client, &started, NULL, 0);
 	return 0;

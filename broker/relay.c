@@ -436,7 +436,7 @@ static bool is_finished(struct publisher *p, uint64_t now)
 		return late || (sent && in_flight(p) == 0);
 	if (late && now >= p->gone_ns + p->keep->linger_ns && !is_read(p, now))
 		return true;
-	return sent &&
+	return sent && now >= p->back_ns &&
 	       !msg_repairer_is_awaited(&p->keep->repairer, msg_clock_ns());
 }
 

@@ -16,7 +16,8 @@
  * that another ring had while there was no broker, too, so that they are lost, and
  * not unknown.  What a reliable one has sent is kept
  * and repaired (keep.h), also when it is gone: until receivers that report have
- * all, for as long as it wished.
+ * all, for as long as it wished.  Receivers that were connected to the last broker
+ * have so long, from the start of this one on, to call.
  */
 #ifndef BROKER_RELAY_H
 #define BROKER_RELAY_H
@@ -54,6 +55,9 @@ struct publisher {
 	uint32_t uid; /* To whom. */
 	uint64_t gone_ns;  /* When it went; 0: it is there. */
 	uint64_t free_ns;  /* When whether it is over is looked at (again). */
+	uint64_t back_ns;  /* Until then receivers that were connected to the last
+	                      broker may not be back; coarse, 0: there was none. */
+	bool comes_back;   /* Another broker served it before. */
 	bool parting;      /* It has said goodbye. */
 	uint64_t end;      /* By its Bye, what it published ends here. */
 	bool ended;        /* And the network was told so: nothing is sent. */
