@@ -9,7 +9,9 @@
  *                       └─────────┴ CLOSED: again with the next announcement, after
  *                                   a pause that doubles until something came
  *
- * So who is not announced any more is not called, and nothing needs a timer.
+ * So who is not announced any more is not called, and calls need no timer.  Who has
+ * said goodbye is not called either: what of him is not there by then is lost
+ * (msg_recover_end).
  */
 #include "engine/receive_internal.h"
 
@@ -148,6 +150,32 @@ static void begin(struct msg_receiver *r, struct msg_stream *s,
 	s->wanted = s->due - history;
 }
 
+/* It said goodbye, or that it is there.  Where it ends is no news for who hears all
+ * of it; else it says how much is lost, for it cannot be called any more.  It is
+ * said by anybody, so it counts only where nothing better is heard in time. */
+static void note_end(struct msg_receiver *r, struct msg_stream *s)
+{
+	if (s->kind != MSG_STREAM_RELIABLE || s->open)
+		return;
+	if (s->ending)
+		msg_recover_end(&s->recover, s->end, turn_now(r));
+	else
+		msg_recover_goes_on(&s->recover);
+	recovery_drain(r, s);
+}
+
+static void note_offer(struct msg_receiver *r, struct msg_stream *s,
+	const struct msg_receive_offer *offer)
+{
+	bool changed = offer->closing != s->ending;
+
+	s->ending = offer->closing;
+	if (s->ending)
+		s->end = offer->next_sequence;
+	if (changed)
+		note_end(r, s);
+}
+
 /* The session is there; it is opened when it is wanted first. */
 static bool has_session(struct msg_receiver *r)
 {
@@ -178,6 +206,7 @@ int msg_receiver_offered(struct msg_receiver *r, const struct msg_frame *frame,
 		begin(r, s, offer);
 	hold_offered(r, s, offer->give_up_ns);
 	s->heard_ns = msg_clock_coarse_ns();
+	note_offer(r, s, offer);
 	if (!offer->closing && !s->open && !s->calling &&
 		turn_now(r) >= s->call_ns)
 		call(r, s, &offer->reach);
@@ -241,6 +270,8 @@ static void closed(struct msg_receiver *r, uint32_t handle)
 	hold_closed(r, s);
 	fetch_closed(r, s);
 	try_later(s, turn_now(r));
+	if (s->ending)
+		note_end(r, s);
 }
 
 static INLINE void tell_soon(

@@ -202,8 +202,8 @@ void happen_settled(struct msg_receiver *r, struct msg_stream *s)
 	if (s->lost > 0 && !s->assembly.skipping)
 		happen_lost(r, s, receive_position(s));
 	if (!s->leaving || s->left || s->recover.paused ||
-		(receive_deadline(s) != UINT64_MAX &&
-			receive_position(s) != s->end))
+		(receive_position(s) != s->end &&
+			(receive_deadline(s) != UINT64_MAX || s->open)))
 		return;
 	s->left = true;
 	say(r, s, MSG_EVENT_LEFT);

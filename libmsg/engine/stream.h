@@ -72,6 +72,7 @@ struct msg_stream {
 	bool calling;         /* or shall be. */
 	uint32_t backoff_ms;
 	uint64_t call_ns;     /* Not called before. */
+	bool ending;          /* It said goodbye at `end`. */
 	uint64_t wanted;      /* The message it shall begin with, … */
 	uint64_t due;         /* … and from which on losses count. */
 	uint64_t begin;       /* Messages before are not wanted … */

@@ -16,6 +16,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "protocol/pack.h"
 #include "protocol/recover_parts.h"
 
 #define NUMBERS_BEGIN (UINT64_C(1) << 32)
@@ -32,8 +33,8 @@ static void heard(struct msg_recover *r, uint64_t now)
 		msg_recover_ask_resume(r);
 }
 
-/* When next() has work. */
-static uint64_t head_when(const struct msg_recover *r)
+/* When the window has something for next(). */
+static uint64_t window_when(const struct msg_recover *r)
 {
 	uint64_t since = r->join_since;
 
@@ -54,6 +55,14 @@ static uint64_t head_when(const struct msg_recover *r)
 	}
 	return msg_recover_patient_when(
 		r, msg_recover_later(since, r->options.give_up_ns));
+}
+
+/* When next() has work. */
+static uint64_t head_when(const struct msg_recover *r)
+{
+	uint64_t when = window_when(r);
+
+	return r->paused || r->joining || r->end_ns > when ? when : r->end_ns;
 }
 
 void msg_recover_refresh(struct msg_recover *r)
@@ -128,7 +137,7 @@ void msg_recover_start(struct msg_recover *r,
 	r->options = *options;
 	r->places = places;
 	r->joining = options->history > 0;
-	r->deadline = UINT64_MAX;
+	r->deadline = r->end_ns = UINT64_MAX;
 	msg_recover_ask_start(r);
 }
 
@@ -273,6 +282,7 @@ bool msg_recover_probe(
 	}
 	msg_recover_catch_up(r);
 	heard(r, now);
+	r->end_ns = UINT64_MAX;
 	if (r->begun) {
 		frame = msg_frame_near(r->top, probe->next);
 	} else {
@@ -290,4 +300,27 @@ bool msg_recover_probe(
 	msg_recover_settle(r);
 	msg_recover_refresh(r);
 	return true;
+}
+
+void msg_recover_end(struct msg_recover *r, uint64_t end, uint64_t now)
+{
+	/* Frames that they would have been in, and numbers for them. */
+	const uint64_t most =
+		(uint64_t)MSG_RECOVER_LEAP * MSG_PACK_COUNT_MAX;
+
+	if (!r->placed || end == r->sequence)
+		return;
+	if (end - r->sequence > most) {
+		r->counts.unbelieved++;
+		return;
+	}
+	r->end = end;
+	r->end_ns = msg_recover_later(now, r->options.give_up_ns);
+	msg_recover_refresh(r);
+}
+
+void msg_recover_goes_on(struct msg_recover *r)
+{
+	r->end_ns = UINT64_MAX;
+	msg_recover_refresh(r);
 }

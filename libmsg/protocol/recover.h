@@ -27,6 +27,10 @@
  * of its heartbeats (or half of give_up_ns, if that is less): a cable that was
  * out costs no message that is still to be had.
  *
+ * The end.  A stream may have said goodbye while there is no way to it: where it
+ * ends is known, and no frame number.  What is not there give_up_ns later is lost,
+ * whether anything is heard or not; a probe by then takes that back.
+ *
  * Begin.  A stream begins with the first frame or behind the first probe heard;
  * a REPAIR does not begin it, for it has half a sequence.  With a wish for
  * history it begins where the publisher answers; what arrives until then is
@@ -171,6 +175,8 @@ struct msg_recover {
 	uint64_t heard_ns;  /* When anything was heard last, … */
 	uint64_t paused_ns; /* … and how long too little was, in all. */
 	uint64_t join_since;
+	uint64_t end;       /* Messages there are in all, … */
+	uint64_t end_ns;    /* … if no way is found back by then; UINT64_MAX. */
 	/* Questions, see recover_ask.c. */
 	bool incarnate;     /* incarnation is known. */
 	bool flow;          /* Reports are wanted as the position moves. */
@@ -311,6 +317,14 @@ void msg_recover_reach(
 /* A probe came, for this stream.  False: not believed, nothing has changed. */
 bool msg_recover_probe(struct msg_recover *recover,
 	const struct msg_probe *probe, uint64_t now);
+
+/* The publisher has said goodbye behind the message before `end`, by another way
+ * than this stream's: what is not there in give_up_ns is lost.  An end that lies
+ * behind, or too far ahead, is none. */
+void msg_recover_end(struct msg_recover *recover, uint64_t end, uint64_t now);
+
+/* It had not, by what was heard of it since. */
+void msg_recover_goes_on(struct msg_recover *recover);
 
 enum msg_recover_step {
 	MSG_RECOVER_NOTHING, /* Wait; but take msg_recover_lost: the tail. */

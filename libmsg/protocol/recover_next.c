@@ -229,6 +229,21 @@ static bool move_on(struct msg_recover *r, uint64_t now)
 	}
 }
 
+/* Nobody came back: all that is told is the end, so frames to hold what is
+ * missing are as good as gone. */
+static void finish(struct msg_recover *r)
+{
+	uint64_t count = r->end - r->sequence;
+	uint64_t frames = (count + MSG_PACK_COUNT_MAX - 1) / MSG_PACK_COUNT_MAX;
+
+	r->end_ns = UINT64_MAX;
+	if (r->top < r->next)
+		r->top = r->next;
+	if ((int64_t)count > 0)
+		r->first = r->told = (struct msg_recover_mark){
+			r->top + frames, r->end};
+}
+
 enum msg_recover_step msg_recover_next(
 	struct msg_recover *r, uint64_t now, uint32_t *token)
 {
@@ -242,6 +257,8 @@ enum msg_recover_step msg_recover_next(
 		!join(r, now, token))
 		step = MSG_RECOVER_STALE;
 	if (!r->joining) {
+		if (r->end_ns != UINT64_MAX && now >= r->end_ns)
+			finish(r);
 		if (move_on(r, now)) {
 			hand_out(r, r->next++, token);
 			step = MSG_RECOVER_FRAME;

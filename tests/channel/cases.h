@@ -13,5 +13,6 @@ void add_hostile(Suite *suite);
 void add_sleep(Suite *suite);
 void add_session(Suite *suite);
 void add_caller(Suite *suite);
+void add_called(Suite *suite);
 
 #endif

@@ -44,5 +44,6 @@ int main(int argc, char **argv)
 	add_sleep(suite);
 	add_session(suite);
 	add_caller(suite);
+	add_called(suite);
 	return check_main(suite, NULL);
 }

@@ -125,8 +125,8 @@ static void begin(struct msg_publisher *p)
 	ck_assert_uint_eq(lost, 0);
 }
 
-/* Of all that was sent `missed` are lost. */
-static void expect_end(uint64_t missed)
+/* Whatever of all that was sent did not come is told as lost. */
+static void hear_end(void)
 {
 	uint64_t limit = now_ns() + LIMIT_NS;
 
@@ -135,6 +135,11 @@ static void expect_end(uint64_t missed)
 		take();
 	}
 	ck_assert_uint_eq(taken + lost, sent);
+}
+
+static void expect_end(uint64_t missed)
+{
+	hear_end();
 	ck_assert_uint_eq(lost, missed);
 }
 
@@ -198,11 +203,10 @@ static void connect_first(void)
 	}
 }
 
-/* Receivers had connections to the last broker.  They have as long as the
- * publisher lingers to call this one: what it has is not lost to them. */
-START_TEST(who_closes_before_receivers_can_connect)
+/* One closes right after the next broker is there. */
+static void close_behind_return(uint32_t linger_ms)
 {
-	struct msg_publisher *p = publish(MSG_RELIABILITY_RC, LINGER_RC_MS);
+	struct msg_publisher *p = publish(MSG_RELIABILITY_RC, linger_ms);
 
 	subscribe();
 	connect_first();
@@ -213,7 +217,23 @@ START_TEST(who_closes_before_receivers_can_connect)
 	follow(p);
 	put(p, COUNT);
 	ck_assert_int_eq(msg_publisher_close(p), 0);
+}
+
+/* Receivers had connections to the last broker.  They have as long as the
+ * publisher lingers to call this one: what it has is not lost to them. */
+START_TEST(who_closes_before_receivers_can_connect)
+{
+	close_behind_return(LINGER_RC_MS);
 	expect_end(MORE);
+}
+END_TEST
+
+/* Who does not call in time is told how much he has lost. */
+START_TEST(who_closes_and_waits_for_no_receiver)
+{
+	close_behind_return(1);
+	hear_end();
+	ck_assert_uint_ge(lost, MORE);
 }
 END_TEST
 
@@ -226,5 +246,6 @@ int main(void)
 	tcase_add_test(tcase, who_closes_while_the_broker_is_away);
 	tcase_add_test(tcase, who_closes_behind_what_the_old_ring_had);
 	tcase_add_test(tcase, who_closes_before_receivers_can_connect);
+	tcase_add_test(tcase, who_closes_and_waits_for_no_receiver);
 	return check_main(suite, NULL);
 }

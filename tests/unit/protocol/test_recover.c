@@ -8,6 +8,7 @@
  * one program.
  */
 #include "recover_again.h"
+#include "recover_end.h"
 #include "recover_fetch.h"
 #include "recover_oracle.h"
 #include "recover_pause.h"
@@ -762,6 +763,7 @@ int main(void)
 	add_join_tests(suite);
 	add_again_tests(suite);
 	add_pause_tests(suite);
+	add_end_tests(suite);
 	add_fetch_tests(suite);
 	add_oracle_tests(suite);
 	return check_main(suite, NULL);
