@@ -249,6 +249,41 @@ static int send_large(struct publisher *p)
 	return result;
 }
 
+/* ---- what will never be sent -------------------------------------------- */
+
+/* Whether messages from the next one up to `end` can be missing.  It is a stranger's
+ * word: an end behind what was sent is none, nor is one that numbers of frames cannot
+ * tell. */
+static bool can_miss(const struct publisher *p, uint64_t end)
+{
+	return end - p->sequence - 1 <
+	       (uint64_t)KEEP_SKIP_MAX * MSG_PACK_COUNT_MAX;
+}
+
+/* They are: the next probe or announcement says so.  False: not now. */
+static bool miss(struct publisher *p, uint64_t end)
+{
+	if (p->keep && !keep_skip(p->keep, end))
+		return false;
+	p->claimed = false;
+	p->sequence = end;
+	/* As behind what was flushed: it counts what will not come. */
+	atomic_store_explicit(&p->sent, end, memory_order_release);
+	return true;
+}
+
+/* It moved here, and what the ring before this one had we never saw.  An entry of
+ * this one says as much; it may be long in coming. */
+static void look_at_begin(struct publisher *p)
+{
+	const struct msg_ring_header *header =
+		(const struct msg_ring_header *)p->stream->ring.base;
+	uint64_t begin = msg_load(&header->begin, acquire);
+
+	if (begin > 0 && can_miss(p, begin))
+		miss(p, begin);
+}
+
 /* ---- entries ----------------------------------------------------------- */
 
 /* Messages of the item, if it is what it can be; 0: it is not. */
@@ -343,6 +378,8 @@ int publisher_turn(struct publisher *p)
 		p->keep->now = msg_clock_ns();
 	if (in_flight(p) > 0 && (result = poll_lane(p)) < 0)
 		return result;
+	if (p->reader.next == 0 && !msg_ring_ready(&p->reader))
+		look_at_begin(p);
 	for (result = 0; n < (int)TURN_FRAMES && result == 0 &&
 			 in_flight(p) <= p->flight_mask;
 		n += result == 0) {
@@ -442,21 +479,15 @@ static bool is_finished(struct publisher *p, uint64_t now)
 
 /* What its Bye says that it published, and we never had or could not send: it is
  * lost, and a probe says so, or else the goodbye.  Whether receivers are to hear that
- * first.  The word is a stranger's: an end behind what was sent is none, nor is one
- * that numbers of frames cannot tell. */
+ * first. */
 static bool tell_end(struct publisher *p, uint64_t now)
 {
-	if (p->ended || p->reader_index < 0 ||
-		p->end - p->sequence - 1 >=
-			(uint64_t)KEEP_SKIP_MAX * MSG_PACK_COUNT_MAX)
+	if (p->ended || p->reader_index < 0 || !can_miss(p, p->end))
 		return false;
-	if (p->keep && !keep_skip(p->keep, p->end))
+	if (!miss(p, p->end))
 		/* A repair is on its way out. */
 		return now < p->gone_ns + p->keep->linger_ns + 2 * DRAIN_NS;
 	p->ended = true;
-	p->claimed = false;
-	p->sequence = p->end;
-	atomic_store_explicit(&p->sent, p->end, memory_order_release);
 	return p->keep;
 }
 

@@ -133,6 +133,9 @@ struct msg_ring_header {
 	/* Readers added and removed by the writer so far: who told it of one
 	 * sees here that it knows.  Release; partner: who tells. */
 	_Atomic uint64_t changes;
+	/* Of a publisher that moved here from another ring: messages below were
+	 * published there, if not here.  Release; partner: relay.c. */
+	_Atomic uint64_t begin;
 	/* A futex: changes when the writer saw a sleeper. */
 	alignas(64) _Atomic uint32_t bell;
 	/* By reader: entries below are not his any more.  MSG_RING_EVICTED:

@@ -11,7 +11,8 @@
  * the same topic with the same incarnation, and move to the ring it then makes
  * once no loan is out and the readers are there too: sequences go on, so readers
  * know to the message what the network missed, and of a reliable topic the
- * numbers of frames do, too.  While it is away nobody tells
+ * numbers of frames do, too; where the new ring begins its header says, for nothing
+ * may follow.  While it is away nobody tells
  * us of a reader that dies; if one holds us up, we look ourselves.
  *
  * In files: publication.c (what the broker says), publication_outlet.c (rings),

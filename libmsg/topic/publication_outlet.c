@@ -253,6 +253,9 @@ void publication_move(struct msg_publication *p)
 	if (!p->next)
 		return;
 	to->outbox.lender.sequence = from->outbox.lender.sequence;
+	/* Though nothing may follow for long. */
+	msg_store(&to->outbox.ring.header->begin,
+		msg_lender_next(&to->outbox.lender), release);
 	p->next = NULL;
 	p->current = to;
 	outlet_close(from);

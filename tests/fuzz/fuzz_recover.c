@@ -158,6 +158,21 @@ static void step_report(struct run *run)
 	}
 }
 
+/* A goodbye that tells of an end near the position, or anywhere; or that it was
+ * none. */
+static void step_end(struct run *run, unsigned size)
+{
+	struct msg_recover *r = &run->follower.recover;
+
+	if (size == 1)
+		msg_recover_end(r, take_near(run, r->sequence), run->now);
+	else if (size == 2)
+		msg_recover_end(r, r->sequence + ((uint64_t)take32(run) << 8),
+			run->now);
+	else
+		msg_recover_goes_on(r);
+}
+
 static void step(struct run *run)
 {
 	uint8_t what = take8(run);
@@ -186,6 +201,8 @@ static void step(struct run *run)
 	case 7:
 		if (size == 0)
 			step_messages(run, size, 0);
+		else if (size <= 3)
+			step_end(run, size);
 		else
 			follower_tick(&run->follower, run->now);
 		break;

@@ -2,7 +2,8 @@
 /*
  * test_goodbye.c - the last messages of a publisher that closes while its broker
  * is away, or has just come back: nobody sent them, and other hosts are told so,
- * to the message, before they hear that it has left.
+ * to the message, before they hear that it has left.  And of one that sends nothing
+ * more, but stays.
  *
  * The other host is this process, straight on the lane.
  */
@@ -60,7 +61,8 @@ static struct msg_publisher *publish(
 
 	o.topic = TOPIC;
 	o.reliability = reliability;
-	o.linger_ms = linger_ms;
+	if (reliability != MSG_RELIABILITY_BEST_EFFORT)
+		o.linger_ms = linger_ms;
 	ck_assert_msg(msg_publisher_open(node, &o, &p) == 0, "%s",
 		msg_error_text());
 	return p;
@@ -237,6 +239,43 @@ START_TEST(who_closes_and_waits_for_no_receiver)
 }
 END_TEST
 
+/* What the old ring had when it moved is told though nothing follows. */
+static void move_and_be_idle(enum msg_reliability reliability)
+{
+	struct msg_publisher *p = publish(reliability, 1);
+	uint64_t limit = now_ns() + LIMIT_NS;
+	struct msg_loan loan;
+
+	subscribe();
+	if (reliability == MSG_RELIABILITY_RC)
+		connect_first();
+	begin(p);
+	ck_assert_int_eq(msg_publisher_loan(p, 8, &loan), 0);
+	host_end(&host, SIGKILL);
+	put(p, 1);
+	host_start(&host);
+	follow(p);
+	put(p, MORE);
+	msg_publisher_abandon(p, &loan);
+	while (taken + lost < sent) {
+		ck_assert_uint_lt(now_ns(), limit);
+		msg_node_progress(node);
+		take();
+	}
+	ck_assert_uint_eq(lost, 1 + MORE);
+	ck_assert_int_eq(msg_publisher_close(p), 0);
+	expect_end(1 + MORE);
+}
+
+START_TEST(who_moves_and_is_idle)
+{
+	static const enum msg_reliability all[] = {MSG_RELIABILITY_BEST_EFFORT,
+		MSG_RELIABILITY_RELIABLE, MSG_RELIABILITY_RC};
+
+	move_and_be_idle(all[_i]);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("goodbye");
@@ -247,5 +286,6 @@ int main(void)
 	tcase_add_test(tcase, who_closes_behind_what_the_old_ring_had);
 	tcase_add_test(tcase, who_closes_before_receivers_can_connect);
 	tcase_add_test(tcase, who_closes_and_waits_for_no_receiver);
+	tcase_add_loop_test(tcase, who_moves_and_is_idle, 0, 3);
 	return check_main(suite, NULL);
 }

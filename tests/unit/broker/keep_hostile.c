@@ -37,8 +37,12 @@ START_TEST(a_ring_full_of_nonsense_costs_its_owner_alone)
 	m.publish.session = (uint32_t)random_next(&random);
 	publish_as(&m);
 	for (int i = 0; i < 3000; i++) {
+		struct msg_ring_header *header =
+			(struct msg_ring_header *)source.ring.base;
 		struct msg_ring_item item = any_item(&random);
 
+		msg_store(&header->begin, random_next(&random) >>
+				random_below(&random, 64), relaxed);
 		if (msg_ring_room(&source.writer, 1)) {
 			msg_ring_put(&source.writer, 0, &item,
 				MSG_RING_NO_TOKEN);

@@ -343,6 +343,71 @@ START_TEST(a_goodbye_that_lies_is_not_passed_on)
 }
 END_TEST
 
+/* ---- behind a move ------------------------------------------------------- */
+
+/* It moves to the ring of this broker behind message `begin`, which is its first
+ * there, and is idle; the receiver is there. */
+static void move_behind(uint64_t begin)
+{
+	struct msg_ring_header *header;
+	struct msg_control m = wish();
+	uint64_t limit = msg_clock_ns() + LIMIT_NS;
+
+	m.publish.next_sequence = 100;
+	m.publish.session = 1;
+	publish_as(&m);
+	while (sink.direct.receiver.streams.count == 0 ||
+		!sink.direct.receiver.streams.streams[0].recover.started) {
+		ck_assert_uint_lt(msg_clock_ns(), limit);
+		broker_step();
+		take();
+	}
+	header = (struct msg_ring_header *)source.ring.base;
+	msg_store(&header->begin, begin, release);
+	server_turn(broker_server);
+}
+
+START_TEST(what_the_last_ring_had_is_told_though_nothing_follows)
+{
+	uint64_t limit = msg_clock_ns() + LIMIT_NS;
+
+	move_behind(150);
+	ck_assert_uint_eq(relay()->sent, 150);
+	while (told_lost() == 0) {
+		ck_assert_uint_lt(msg_clock_ns(), limit);
+		broker_step();
+		take();
+	}
+	ck_assert_uint_eq(told_lost(), 50);
+	sink.next = 100;
+	source.sequence = 150;
+	flow(10 + 150);
+	ck_assert_uint_eq(told_lost(), 50);
+	leave();
+}
+END_TEST
+
+START_TEST(a_ring_that_lies_of_its_begin_is_not_believed)
+{
+	static const uint64_t lies[] = {0, 99, 100, 101 + (1u << 26),
+		UINT64_MAX / 2, UINT64_MAX - 1, UINT64_MAX};
+	struct msg_ring_header *header;
+
+	move_behind(lies[_i]);
+	ck_assert_uint_eq(relay()->sent, 100);
+	ck_assert_uint_eq(relay()->keep->next_sequence, 100);
+	/* It says nothing once there is an entry. */
+	sink.next = 100;
+	flow(101);
+	header = (struct msg_ring_header *)source.ring.base;
+	msg_store(&header->begin, 150, release);
+	server_turn(broker_server);
+	ck_assert_uint_eq(relay()->sent, 101);
+	ck_assert_uint_eq(told_lost(), 0);
+	leave();
+}
+END_TEST
+
 START_TEST(limits_follow_from_what_is_asked_for)
 {
 	struct keep_limits l = keep_limits(16u << 20, 16u << 10, 256, 1);
@@ -390,6 +455,10 @@ int main(void)
 	tcase_add_loop_test(end, of_best_effort_the_goodbye_itself_tells, 0, 3);
 	tcase_add_test(end, what_was_not_sent_in_time_is_lost_too);
 	tcase_add_loop_test(end, a_goodbye_that_lies_is_not_passed_on, 0, 9);
+	tcase_add_test(end,
+		what_the_last_ring_had_is_told_though_nothing_follows);
+	tcase_add_loop_test(
+		end, a_ring_that_lies_of_its_begin_is_not_believed, 0, 7);
 	tcase_add_test(keep, limits_follow_from_what_is_asked_for);
 	add_late(suite);
 	add_shelf(suite);
