@@ -10,18 +10,8 @@
 
 #include "calls.h"
 #include "check_main.h"
-#include "link/module.h"
 #include "memory_link.h"
 #include "steady.h"
-
-int __wrap_msg_link_module_load(const struct msg_link_domain_ops **ops);
-
-/* In the place of the fabric module. */
-int __wrap_msg_link_module_load(const struct msg_link_domain_ops **ops)
-{
-	*ops = &memory_link_module;
-	return 0;
-}
 
 /* Each thing that is counted is seen when it is there. */
 START_TEST(the_counters_count)

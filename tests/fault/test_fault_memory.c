@@ -7,16 +7,7 @@
 
 #include "check_main.h"
 #include "faults.h"
-#include "link/module.h"
 #include "memory_link.h"
-
-int __wrap_msg_link_module_load(const struct msg_link_domain_ops **ops);
-
-int __wrap_msg_link_module_load(const struct msg_link_domain_ops **ops)
-{
-	*ops = &memory_link_module;
-	return 0;
-}
 
 /* ---- opening --------------------------------------------------------------- */
 

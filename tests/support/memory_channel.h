@@ -40,6 +40,8 @@ extern struct memory_channel_counts memory_channel_counts;
 /* Start over: options and counts; no set is open. */
 void memory_channel_reset(const struct memory_channel_options *options);
 
+/* In the place of the fabric module's for who links msg_memory_channel_module; or to
+ * be called directly. */
 extern const struct msg_channel_module memory_channel_module;
 
 #endif

@@ -66,7 +66,8 @@ extern struct memory_wire_counts memory_wire_counts;
 /* Start over: options, counts and random numbers. */
 void memory_wire_reset(const struct memory_wire_options *options);
 
-/* For msg_link_module_load, or to be called directly. */
+/* In the place of the fabric module for who links msg_memory_module; or to be called
+ * directly. */
 extern const struct msg_link_domain_ops memory_link_module;
 
 /* Whether a lane says that reading costs a peer nothing. */

@@ -10,7 +10,9 @@
 #define TESTS_SUPPORT_RANDOM_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct random_stream {
 	uint64_t state;
@@ -23,6 +25,18 @@ static inline uint64_t random_next(struct random_stream *random)
 	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
 	z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
 	return z ^ (z >> 31);
+}
+
+/* Bytes that are known by their key; in steps of 8, as the words come. */
+static inline void random_fill(uint8_t *data, size_t bytes, uint64_t key)
+{
+	struct random_stream random = {key};
+
+	for (size_t i = 0; i < bytes; i += 8) {
+		uint64_t word = random_next(&random);
+
+		memcpy(data + i, &word, bytes - i < 8 ? bytes - i : 8);
+	}
 }
 
 /* 0 to limit - 1; limit is 1 or more.  The bias is below limit / 2^64. */

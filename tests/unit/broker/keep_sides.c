@@ -7,22 +7,6 @@
 #include "protocol/greeting.h"
 #include "topic/name.h"
 
-int __wrap_msg_link_module_load(const struct msg_link_domain_ops **ops);
-int __wrap_msg_link_module_channels(const struct msg_channel_module **channels);
-
-/* In the place of the fabric module. */
-int __wrap_msg_link_module_load(const struct msg_link_domain_ops **ops)
-{
-	*ops = &memory_link_module;
-	return 0;
-}
-
-int __wrap_msg_link_module_channels(const struct msg_channel_module **channels)
-{
-	*channels = &memory_channel_module;
-	return 0;
-}
-
 /* ---- the publisher ------------------------------------------------------- */
 
 struct keep_source source;

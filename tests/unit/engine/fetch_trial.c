@@ -5,7 +5,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "link/module.h"
 #include "memory_channel.h"
 #include "memory_link.h"
 
@@ -14,22 +13,6 @@
 #define BYTES_MAX 3000u
 #define QUEUED 700 /* Per mille. */
 #define QUEUED_RC 300
-
-int __wrap_msg_link_module_load(const struct msg_link_domain_ops **ops);
-int __wrap_msg_link_module_channels(const struct msg_channel_module **channels);
-
-/* In the place of the fabric module. */
-int __wrap_msg_link_module_load(const struct msg_link_domain_ops **ops)
-{
-	*ops = &memory_link_module;
-	return 0;
-}
-
-int __wrap_msg_link_module_channels(const struct msg_channel_module **channels)
-{
-	*channels = &memory_channel_module;
-	return 0;
-}
 
 static uint8_t scratch[CONNECTED_MAX + 8];
 
@@ -62,13 +45,7 @@ static size_t bytes_of(const struct trial *t, uint64_t sequence)
 
 static void fill(uint8_t *data, size_t bytes, uint64_t sequence)
 {
-	struct random_stream random = {sequence * 31 + 7};
-
-	for (size_t i = 0; i < bytes; i += 8) {
-		uint64_t word = random_next(&random);
-
-		memcpy(data + i, &word, bytes - i < 8 ? bytes - i : 8);
-	}
+	random_fill(data, bytes, sequence * 31 + 7);
 }
 
 static void check_bytes(

@@ -16,8 +16,8 @@
 #include <msg/msg.h>
 #include <msg/stats.h>
 
-#include "check_main.h"
 #include "random.h"
+#include "trial.h"
 
 #define READERS_MAX 3
 /* Of a connected topic: more than 16 bits, and room in one buffer by a device. */
@@ -47,10 +47,6 @@ struct trial {
 	struct reader readers[READERS_MAX];
 	uint32_t reader_count;
 };
-
-#define MUST(trial, condition)                                                 \
-	ck_assert_msg(condition, "MSG_TEST_SEED=0x%llx: %s",                   \
-		(unsigned long long)(trial)->seed, #condition)
 
 int64_t now_ns(void);
 

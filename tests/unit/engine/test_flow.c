@@ -17,6 +17,7 @@
 #include "engine/direct.h"
 #include "engine/transmit.h"
 #include "memory_link.h"
+#include "trial.h"
 
 #define PUBLISHERS 3
 #define MESSAGES_MAX 3000
@@ -65,22 +66,12 @@ struct profile {
 	uint64_t first_sequence;
 };
 
-#define MUST(trial, condition)                                                 \
-	ck_assert_msg(condition, "MSG_TEST_SEED=0x%llx: %s",                   \
-		(unsigned long long)(trial)->seed, #condition)
-
 /* ---- payloads ---------------------------------------------------------- */
 
 static void fill(uint8_t *data, uint32_t bytes, uint64_t sequence,
 	uint32_t publisher)
 {
-	struct random_stream random = {sequence * 31 + publisher};
-
-	for (uint32_t i = 0; i < bytes; i += 8) {
-		uint64_t word = random_next(&random);
-
-		memcpy(data + i, &word, bytes - i < 8 ? bytes - i : 8);
-	}
+	random_fill(data, bytes, sequence * 31 + publisher);
 }
 
 static uint32_t length_of(struct trial *t, const struct msg_view *view)

@@ -17,6 +17,7 @@
 #include "engine/inbox.h"
 #include "engine/outbox.h"
 #include "pool/ring_wait.h"
+#include "trial.h"
 
 #define READERS 3
 #define HELD_MAX 24
@@ -61,19 +62,9 @@ struct trial {
 	bool relents; /* Reader 0 gives all back when it is about to be evicted. */
 };
 
-#define MUST(trial, condition)                                                 \
-	ck_assert_msg(condition, "MSG_TEST_SEED=0x%llx: %s",                   \
-		(unsigned long long)(trial)->seed, #condition)
-
-static void fill(uint8_t *data, uint32_t bytes, uint64_t sequence)
+static void fill(uint8_t *data, size_t bytes, uint64_t sequence)
 {
-	struct random_stream random = {sequence * 31 + 7};
-
-	for (uint32_t i = 0; i < bytes; i += 8) {
-		uint64_t word = random_next(&random);
-
-		memcpy(data + i, &word, bytes - i < 8 ? bytes - i : 8);
-	}
+	random_fill(data, bytes, sequence * 31 + 7);
 }
 
 /* ---- reading ----------------------------------------------------------- */

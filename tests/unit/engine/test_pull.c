@@ -15,11 +15,11 @@
 #include <msg/stats.h>
 
 #include "check_main.h"
-#include "link/module.h"
 #include "memory_channel.h"
 #include "memory_link.h"
 #include "protocol/frame.h"
 #include "protocol/large.h"
+#include "trial.h"
 
 #define S 1000000000ll
 #define MS 1000000ll
@@ -28,22 +28,6 @@
 #define MESSAGES_MAX 256
 #define SMALL_MAX 900u
 #define LARGE_MAX 60000u
-
-int __wrap_msg_link_module_load(const struct msg_link_domain_ops **ops);
-int __wrap_msg_link_module_channels(const struct msg_channel_module **channels);
-
-/* In the place of the fabric module. */
-int __wrap_msg_link_module_load(const struct msg_link_domain_ops **ops)
-{
-	*ops = &memory_link_module;
-	return 0;
-}
-
-int __wrap_msg_link_module_channels(const struct msg_channel_module **channels)
-{
-	*channels = &memory_channel_module;
-	return 0;
-}
 
 struct reader {
 	struct msg_subscriber *subscriber;
@@ -67,10 +51,6 @@ struct trial {
 	uint8_t *scratch;
 };
 
-#define MUST(trial, condition)                                                 \
-	ck_assert_msg(condition, "MSG_TEST_SEED=0x%llx: %s",                   \
-		(unsigned long long)(trial)->seed, #condition)
-
 static int64_t now_ns(void)
 {
 	struct timespec now;
@@ -90,13 +70,7 @@ static size_t draw(struct trial *t, bool large)
 
 static void fill(uint8_t *data, size_t bytes, uint64_t sequence)
 {
-	struct random_stream random = {sequence * 31 + 7};
-
-	for (size_t i = 0; i < bytes; i += 8) {
-		uint64_t word = random_next(&random);
-
-		memcpy(data + i, &word, bytes - i < 8 ? bytes - i : 8);
-	}
+	random_fill(data, bytes, sequence * 31 + 7);
 }
 
 static void check_bytes(struct trial *t, const struct msg_view *view)
