@@ -108,6 +108,10 @@ void client_refuse(struct client *client, int code);
  * and close it. */
 void client_turn_away(int fd, int code);
 
+/* Watch for room, as long as something waits for it; and for no more questions
+ * while one is being answered. */
+void client_watch(struct client *client);
+
 /* Whether something may be said that can wait. */
 bool client_has_room(const struct client *client);
 

@@ -38,6 +38,8 @@ struct server {
 	struct stats stats;
 };
 
+/* ---- server.c ------------------------------------------------------------- */
+
 /* Watch a descriptor; `mark` comes back with its events. */
 int server_watch(struct server *server, int fd, void *mark);
 
@@ -49,6 +51,14 @@ int server_turn(struct server *server);
 
 /* Close who is broken, tell who must know: after clients were served. */
 void server_tidy(struct server *server);
+
+/* ---- offer.c -------------------------------------------------------------- */
+
+/* A topic was announced: those whose pattern it matches want its stream. */
+void server_announced(void *server, const char *topic);
+
+/* Those that expect another type than this publisher's are told. */
+void server_appeared(void *server, const struct msg_announcement *said);
 
 /* The stream of a topic from the network, made for the wish of who asks if there
  * is none; NULL with the trail. */
@@ -64,15 +74,17 @@ void server_drop_readers(struct server *server, struct stream *stream);
 /* Streams of topics heard of on the network, for one more subscriber. */
 void server_offer_network(struct server *server, struct client *client);
 
-/* listing.c: answer Watch and Stats.  0, or a negated error with the trail. */
+/* A network stream that nobody reads goes. */
+void server_release_stream(struct server *server, struct stream *stream);
+
+/* ---- listing.c ------------------------------------------------------------ */
+
+/* Answer Watch and Stats.  0, or a negated error with the trail. */
 int server_list(struct client *client, const char *pattern);
 int server_stats(struct server *server, struct client *client);
 /* Go on with the answer to Watch, as far as the client's socket takes it. */
 void server_list_more(struct client *client);
 /* Whoever has not read on for long is broken. */
 void server_list_check(struct client *client);
-
-/* A network stream that nobody reads goes. */
-void server_release_stream(struct server *server, struct stream *stream);
 
 #endif
