@@ -467,7 +467,8 @@ static int turn_side(struct msg_receiver *r, int n)
 }
 
 /* The rest of a turn in which something is waited for. */
-static APART int look_after(struct msg_receiver *r, int n, uint64_t before)
+static APART int look_after(
+	struct msg_receiver *r, int n, int called, uint64_t before)
 {
 	int pulled = 0, fetched = 0;
 
@@ -476,7 +477,7 @@ static APART int look_after(struct msg_receiver *r, int n, uint64_t before)
 		n = turn_side(r, n);
 	if (n < 0)
 		return n;
-	if (n == 0 || ++r->crowded_turns >= CROWDED_TURNS_MAX)
+	if (n + called == 0 || ++r->crowded_turns >= CROWDED_TURNS_MAX)
 		emptied(r, before);
 	if (r->pull)
 		pulled = pull_turn(r);
@@ -493,28 +494,28 @@ static APART int look_after(struct msg_receiver *r, int n, uint64_t before)
 	return n + pulled + fetched;
 }
 
-/* All but connections. */
-static APART int turn_rest(struct msg_receiver *r)
+/* All but connections, on which so much happened just now. */
+static APART int turn_rest(struct msg_receiver *r, int called)
 {
 	struct msg_link_event events[RECEIVE_TURN_EVENTS];
 	uint64_t before;
 	int result;
 	int n;
 
-	r->now = 0;
 	result = refill(r);
 	if (result < 0)
 		return result;
 	if (msg_receiver_starved(r))
 		count(r, MSG_COUNTER_STARVED, 1);
 	/* A gap runs out by the time the link was last seen empty: after a
-	 * stall the frame that fills it may still lie there unread. */
+	 * stall the frame that fills it may still lie there unread, or on a
+	 * connection, which was looked at since then. */
 	before = r->deadline == UINT64_MAX ? 0 : turn_now(r);
 	n = r->link->ops->poll(r->link, events, RECEIVE_TURN_EVENTS);
 	for (int i = 0; i < n; i++)
 		event(r, &events[i]);
 	if (r->side.attention != 0 || r->deadline != UINT64_MAX)
-		n = look_after(r, n, before);
+		n = look_after(r, n, called, before);
 	else if (n == 0 || (n > 0 && ++r->crowded_turns >= CROWDED_TURNS_MAX))
 		emptied(r, 0);
 	return n;
@@ -535,7 +536,7 @@ static APART int turn_all(struct msg_receiver *r)
 	if (called < 0)
 		return called;
 	published = r->published;
-	n = turn_rest(r);
+	n = turn_rest(r, called);
 	if (r->published != published)
 		r->by_calls = false;
 	if (caller_expects(r) && now - r->asked_ns < CALLS_TURNS_NS)
@@ -546,8 +547,10 @@ static APART int turn_all(struct msg_receiver *r)
 
 int msg_receiver_turn(struct msg_receiver *r)
 {
-	if (!r->session)
-		return turn_rest(r);
+	if (!r->session) {
+		r->now = 0;
+		return turn_rest(r, 0);
+	}
 	return r->calls_left > 0 ? caller_turn_alone(r) : turn_all(r);
 }
 
