@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * receive_internal.h - what receive.c (arrival), receive_topics.c (whose streams),
- * deliver.c (order, assembly), recovery.c (reliable streams), caller.c (connected
- * ones), hold.c (who waits for whom of those), pull.c (large messages), fetch.c (history) and happen.c (events) say to
- * each other.
+ * deliver.c (order, assembly), recovery.c (reliable streams), recovery_side.c (their
+ * side link), caller.c (connected ones), hold.c (who waits for whom of those), pull.c
+ * (large messages), fetch.c (history) and happen.c (events) say to each other.
  */
 #ifndef MSG_ENGINE_RECEIVE_INTERNAL_H
 #define MSG_ENGINE_RECEIVE_INTERNAL_H
@@ -28,7 +28,6 @@ static inline uint64_t turn_now(struct msg_receiver *r)
 }
 
 #define RECEIVE_TURN_EVENTS 64
-
 
 static inline uint8_t *receive_frame(
 	const struct msg_receiver *r, uint32_t slot)
@@ -162,6 +161,9 @@ void recovery_shelf(struct msg_receiver *r, const struct msg_frame *frame,
 void recovery_drain(struct msg_receiver *r, struct msg_stream *s);
 /* Before it loses its place. */
 void recovery_stop(struct msg_receiver *r, struct msg_stream *s);
+
+/* ---- recovery_side.c --------------------------------------------------- */
+
 /* What the stream has to tell its publisher by now. */
 void recovery_report(struct msg_receiver *r, struct msg_stream *s);
 /* Whether it is there: its publisher says so, if he hears that. */
