@@ -2,12 +2,14 @@
 /*
  * cost.c - instructions of ours per message: what callgrind counts.
  *
- *     MSG_MODULE_DIR=... cost BATCH COUNT [reliable|rc]
+ *     MSG_MODULE_DIR=... cost BATCH COUNT [reliable|rc] [post|view]
  *
  * Sends COUNT messages of 64 bytes in batches, taking each batch back before
- * the next; of an rc topic also in vain behind each, as who waits does.
+ * the next; of an rc topic also in vain, often, behind each, as who waits does.
  * callgrind collects inside cost_publish, cost_receive or cost_wait, whichever
- * --toggle-collect names; the warm-up runs through twins of them.
+ * --toggle-collect names; the warm-up runs through twins of them.  With `post` or
+ * `view` it is told where, by null_channel.c and here: from the loan until the link
+ * is given the message, or from there on until the view is had.
  * Neighbours: null_link.c, null_channel.c, cost.sh.  Test: perf.cost.
  */
 #include <stdbool.h>
@@ -18,9 +20,18 @@
 #include <msg/msg.h>
 #include <msg/stats.h>
 
+#include "null.h"
+
+#if __has_include(<valgrind/callgrind.h>)
+#include <valgrind/callgrind.h>
+#else
+#define CALLGRIND_TOGGLE_COLLECT broken("built without valgrind's headers")
+#endif
+
 #define BYTES 64
 #define BATCH_MAX 64
 #define WARM 2000
+#define WAITS 8 /* Takes in vain, a message. */
 #define CONNECT_TURNS 10000000
 
 /* Kept apart by the compiler, since callgrind looks for them by name. */
@@ -38,6 +49,20 @@ __attribute__((noreturn)) static void broken(const char *what)
 {
 	fprintf(stderr, "cost: %s: %s\n", what, msg_error_text());
 	exit(1);
+}
+
+/* Where counting begins and ends; 0: that is not asked for. */
+static enum null_mark from, until;
+static bool counts;
+static bool taking; /* Others than the subscriber poll, too. */
+
+void cost_mark(enum null_mark mark)
+{
+	if (mark != (counts ? until : from) ||
+		(mark == NULL_POLLED && !taking))
+		return;
+	counts = !counts;
+	CALLGRIND_TOGGLE_COLLECT;
 }
 
 static inline __attribute__((always_inline)) void publish(
@@ -60,8 +85,12 @@ static inline __attribute__((always_inline)) void receive(
 	struct msg_subscriber *subscriber, int batch)
 {
 	struct msg_view views[BATCH_MAX];
-	int n = msg_subscriber_take(subscriber, views, BATCH_MAX);
+	int n;
 
+	taking = true;
+	n = msg_subscriber_take(subscriber, views, BATCH_MAX);
+	taking = false;
+	cost_mark(NULL_VIEW);
 	if (n != batch || *(const uint64_t *)views[n - 1].data != (uint64_t)n)
 		broken("take");
 	msg_subscriber_release(subscriber, views, n);
@@ -72,13 +101,14 @@ static inline __attribute__((always_inline)) void wait_for(
 {
 	struct msg_view views[BATCH_MAX];
 
-	for (int i = 0; i < batch; i++)
+	for (int i = 0; i < batch * WAITS; i++)
 		if (msg_subscriber_take(subscriber, views, BATCH_MAX) != 0)
 			broken("take");
 }
 
 APART void cost_publish(struct msg_publisher *publisher, int batch)
 {
+	cost_mark(NULL_LOAN);
 	publish(publisher, batch);
 }
 
@@ -90,6 +120,18 @@ APART void cost_receive(struct msg_subscriber *subscriber, int batch)
 APART void cost_wait(struct msg_subscriber *subscriber, int batch)
 {
 	wait_for(subscriber, batch);
+}
+
+/* What to count of the messages behind the warm-up. */
+static void choose(const char *which)
+{
+	if (strcmp(which, "post") == 0) {
+		until = NULL_POSTED;
+		from = NULL_LOAN;
+	} else if (strcmp(which, "view") == 0) {
+		until = NULL_VIEW;
+		from = NULL_POLLED;
+	}
 }
 
 static APART void warm_up(struct msg_publisher *publisher,
@@ -135,7 +177,8 @@ int main(int argc, char **argv)
 	struct msg_node *node;
 
 	if (batch < 1 || batch > BATCH_MAX || count < batch) {
-		fprintf(stderr, "usage: %s BATCH COUNT [reliable|rc]\n", argv[0]);
+		fprintf(stderr, "usage: %s BATCH COUNT [reliable|rc] "
+				"[post|view]\n", argv[0]);
 		return 2;
 	}
 	options.announce_ms = 60000; /* The once-a-second is not counted. */
@@ -152,6 +195,8 @@ int main(int argc, char **argv)
 	if (rc)
 		meet(node, publisher, subscriber);
 	warm_up(publisher, subscriber, batch, rc);
+	if (argc > 4)
+		choose(argv[4]);
 	for (int i = 0; i < count / batch; i++) {
 		cost_publish(publisher, batch);
 		cost_receive(subscriber, batch);

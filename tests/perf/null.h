@@ -10,6 +10,26 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include <msg/msg.h>
+
+/* Where a message is, for who counts on its way. */
+enum null_mark {
+	NULL_NOWHERE,
+	NULL_LOAN,   /* About to be lent. */
+	NULL_POSTED, /* The link is given it. */
+	NULL_POLLED, /* The link has told of it. */
+	NULL_VIEW,   /* Taken. */
+};
+
+/* cost.c has one. */
+MSG_API void cost_mark(enum null_mark mark) __attribute__((weak));
+
+static inline void null_mark(enum null_mark mark)
+{
+	if (cost_mark)
+		cost_mark(mark);
+}
+
 /* Word by word and volatile, so that it stays here: memcpy would be counted as
  * the C library's, which libmsg uses as well. */
 static inline void null_copy(uint8_t *to, const uint8_t *from, size_t bytes)

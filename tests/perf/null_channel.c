@@ -162,6 +162,7 @@ static int set_send(
 	struct null_set *peer = c->peer;
 	struct posted *to;
 
+	null_mark(NULL_POSTED);
 	if (!peer || !c->open)
 		return -MSG_ERROR_ARGUMENT;
 	if (peer->posted_head == peer->posted_tail ||
@@ -197,6 +198,8 @@ static int set_poll(struct msg_channels *channels,
 
 	while (n < count && s->event_tail != s->event_head)
 		events[n++] = s->events[s->event_tail++ & s->event_mask];
+	if (n > 0 && events[n - 1].type == MSG_CHANNEL_RECEIVED)
+		null_mark(NULL_POLLED);
 	return n;
 }
 
