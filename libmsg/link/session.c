@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* session.c - what happened on the connections of a session; see session.h. */
+/* session.c - what happened on the connections of a session, and what its links say
+ * of that; see session.h. */
 #include "link/session_parts.h"
 
 #include <assert.h>
@@ -111,11 +112,24 @@ static void done(struct msg_session *s, struct session_connection *c, uint32_t p
 	c->moved = true;
 }
 
+/* Whether there is nothing to tell of what was there before. */
+static INLINE bool is_told(const struct msg_session *s)
+{
+	return s->news_count == 0 && s->received_tail == s->received_head;
+}
+
+/* What is received by a poll, as long as nothing is to be told first. */
+struct session_taken {
+	struct msg_link_event *events;
+	int room;
+	int count;
+};
+
 /* Where the next message is noted. */
 static INLINE struct msg_link_event *receive_place(
 	struct msg_session *s, struct session_taken *taken)
 {
-	if (taken->count < taken->room && session_told(s))
+	if (taken->count < taken->room && is_told(s))
 		return &taken->events[taken->count++];
 	assert(s->received_head - s->received_tail <= s->received_mask);
 	return &s->received[s->received_head++ & s->received_mask];
@@ -229,7 +243,8 @@ static APART void end_stuck(struct msg_session *s)
 	}
 }
 
-int session_pump(struct msg_session *s, struct session_taken *taken)
+/* See what happened; how many events, or a negated error. */
+static INLINE int see(struct msg_session *s, struct session_taken *taken)
 {
 	struct msg_channel_event events[EVENTS];
 	int n = s->channels->ops->poll(s->channels, events, EVENTS);
@@ -239,4 +254,121 @@ int session_pump(struct msg_session *s, struct session_taken *taken)
 	if (s->under_way > 0)
 		end_stuck(s);
 	return n;
+}
+
+int session_see(struct msg_session *s)
+{
+	return see(s, &(struct session_taken){.room = 0});
+}
+
+/* ---- polling ------------------------------------------------------------ */
+
+void session_advance(struct session_face *f)
+{
+	while (f->tail != f->head && f->flights[f->tail & f->mask].pending == 0) {
+		f->newest = f->flights[f->tail++ & f->mask].token;
+		f->news = true;
+	}
+}
+
+static int give_sent(struct session_face *f, struct msg_link_event *events, int count)
+{
+	session_advance(f);
+	if (!f->news || count < 1)
+		return 0;
+	f->news = false;
+	events[0] = (struct msg_link_event){
+		.type = MSG_LINK_SENT, .token = f->newest};
+	return 1;
+}
+
+/* What is new of connections, of these kinds. */
+static int give_news(struct msg_session *s, uint32_t which,
+	struct msg_link_event *events, int count)
+{
+	static const uint32_t types[] = {
+		[SESSION_NEWS_ASKED] = MSG_LINK_ASKED,
+		[SESSION_NEWS_CONNECTED] = MSG_LINK_CONNECTED,
+		[SESSION_NEWS_CLOSED] = MSG_LINK_CLOSED,
+	};
+	int n = 0;
+
+	for (uint32_t i = 0; s->news_count > 0 && i < s->table_count; i++) {
+		struct session_connection *c = &s->table[i];
+
+		for (uint32_t bit = 1; bit <= SESSION_NEWS_CLOSED && n < count; bit *= 2) {
+			if (!(c->unsaid & which & bit))
+				continue;
+			c->unsaid &= ~bit;
+			s->news_count -= c->unsaid == 0;
+			events[n++] = (struct msg_link_event){
+				.type = types[bit], .handle = c->handle};
+			if (bit == SESSION_NEWS_CLOSED)
+				c->state = SESSION_STATE_FREE;
+		}
+	}
+	return n;
+}
+
+static int give_received(
+	struct msg_session *s, struct msg_link_event *events, int count)
+{
+	int n = 0;
+
+	while (n < count && s->received_tail != s->received_head)
+		events[n++] =
+			s->received[s->received_tail++ & s->received_mask];
+	return n;
+}
+
+/* Whether there is nothing to tell but what was just taken. */
+static bool is_quiet(const struct session_face *f)
+{
+	return !f->news && f->tail == f->head && is_told(f->session);
+}
+
+/* In order: who is new, what he said, that he has gone. */
+static APART int give_rest(
+	struct session_face *f, struct msg_link_event *events, int count)
+{
+	struct msg_session *s = f->session;
+	int n = give_sent(f, events, count);
+
+	n += give_news(s, SESSION_NEWS_ASKED | SESSION_NEWS_CONNECTED,
+		events + n, count - n);
+	n += give_received(s, events + n, count - n);
+	if (s->received_tail == s->received_head)
+		n += give_news(s, SESSION_NEWS_CLOSED, events + n, count - n);
+	return n;
+}
+
+int session_stream_poll(
+	struct msg_link *link, struct msg_link_event *events, int count)
+{
+	struct session_face *f = session_face_of(link);
+	int n;
+
+	session_enter(f->session);
+	n = session_see(f->session);
+	if (n >= 0)
+		n = give_sent(f, events, count);
+	session_leave(f->session);
+	return n;
+}
+
+int session_side_poll(
+	struct msg_link *link, struct msg_link_event *events, int count)
+{
+	struct session_face *f = session_face_of(link);
+	struct msg_session *s = f->session;
+	struct session_taken taken = {.events = events, .room = count};
+	int n, result;
+
+	session_enter(s);
+	result = see(s, &taken);
+	n = taken.count;
+	if (!is_quiet(f))
+		n += give_rest(f, events + n, count - n);
+	session_leave(s);
+	return n == 0 && result < 0 ? result : n;
 }

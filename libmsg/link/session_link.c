@@ -10,26 +10,8 @@ _Static_assert(MSG_CHANNEL_IOV_MAX == MSG_LINK_IOV_MAX,
 
 /* ---- sending ------------------------------------------------------------ */
 
-static struct session_face *face_of(struct msg_link *link)
-{
-	return (struct session_face *)link;
-}
-
 /* On the way of each message: a call costs as much as what it does. */
 #define INLINE inline __attribute__((always_inline))
-
-static INLINE bool is_stream(const struct session_face *f)
-{
-	return f == &f->session->faces[SESSION_STREAM];
-}
-
-void session_advance(struct session_face *f)
-{
-	while (f->tail != f->head && f->flights[f->tail & f->mask].pending == 0) {
-		f->newest = f->flights[f->tail++ & f->mask].token;
-		f->news = true;
-	}
-}
 
 static INLINE bool has_room(struct session_face *f)
 {
@@ -44,25 +26,20 @@ static INLINE bool is_full(const struct msg_session *s, const struct session_con
 	return session_under_way(c) >= s->channels->send_count;
 }
 
-/* `stream` sends when all that are attached have room. */
-static INLINE bool may_send(struct session_face *f)
+/* Whether all that are attached have room. */
+static INLINE bool have_room(const struct msg_session *s)
 {
-	const struct msg_session *s = f->session;
-
-	if (!has_room(f))
-		return false;
-	for (uint32_t i = 0; i < s->group_count && is_stream(f); i++)
+	for (uint32_t i = 0; i < s->group_count; i++)
 		if (is_full(s, &s->table[s->group[i]]))
 			return false;
 	return true;
 }
 
-static INLINE void post_on(struct session_face *f, struct session_connection *c,
-	const struct msg_link_send *send)
+static INLINE void post_on(struct session_face *f, enum session_face_name which,
+	struct session_connection *c, const struct msg_link_send *send)
 {
 	struct msg_session *s = f->session;
 	struct msg_channel_send out;
-	uint32_t word = (f->head << 1) | (uint32_t)(f - s->faces);
 
 	/* All of them: a constant number is copied in line. */
 	memcpy(out.iov, send->iov, sizeof out.iov);
@@ -79,7 +56,8 @@ static INLINE void post_on(struct session_face *f, struct session_connection *c,
 	}
 	if (session_under_way(c) == 0)
 		c->moved = true;
-	c->sends[c->head++ & (s->channels->send_count - 1)] = word;
+	c->sends[c->head++ & (s->channels->send_count - 1)] =
+		f->head << 1 | (uint32_t)which;
 	f->flights[f->head & f->mask].pending++;
 	s->under_way++;
 }
@@ -90,8 +68,38 @@ static bool is_stalled(const struct session_connection *c)
 	       msg_clock_coarse_ns() - c->moved_ns > MSG_SESSION_STALL_NS;
 }
 
-/* `side` does not wait for those that have been waited for already. */
-static __attribute__((noinline)) void post_aside(struct session_face *f, struct session_connection *c,
+static void begin_flight(struct session_face *f, uint32_t token)
+{
+	f->flights[f->head & f->mask] = (struct session_flight){.token = token};
+}
+
+/* To all, when all have room.  What is sent waits here for nothing else. */
+static int stream_send(struct msg_link *link, const struct msg_link_send *send)
+{
+	struct session_face *f = session_face_of(link);
+	struct msg_session *s = f->session;
+	int result = 0;
+
+	if (send->group != MSG_SESSION_ALL)
+		return -MSG_ERROR_ARGUMENT;
+	session_enter(s);
+	if (!has_room(f) || !have_room(s)) {
+		session_see(s);
+		if (!has_room(f) || !have_room(s))
+			result = -MSG_ERROR_AGAIN;
+	}
+	if (result == 0) {
+		begin_flight(f, send->token);
+		for (uint32_t i = 0; i < s->group_count; i++)
+			post_on(f, SESSION_STREAM, &s->table[s->group[i]], send);
+		f->head++;
+	}
+	session_leave(s);
+	return result;
+}
+
+/* Does not wait for those that have been waited for already. */
+static void post_aside(struct session_face *f, struct session_connection *c,
 	const struct msg_link_send *send)
 {
 	struct msg_session *s = f->session;
@@ -100,35 +108,21 @@ static __attribute__((noinline)) void post_aside(struct session_face *f, struct 
 		s->counts.passed++;
 		return;
 	}
-	post_on(f, c, send);
+	post_on(f, SESSION_SIDE, c, send);
 }
 
-static INLINE void post_to_all(struct session_face *f, const struct msg_link_send *send)
+static int side_send(struct msg_link *link, const struct msg_link_send *send)
 {
-	struct msg_session *s = f->session;
-
-	for (uint32_t i = 0; i < s->group_count; i++) {
-		struct session_connection *c = &s->table[s->group[i]];
-
-		if (is_stream(f))
-			post_on(f, c, send);
-		else
-			post_aside(f, c, send);
-	}
-}
-
-static int face_send(struct msg_link *link, const struct msg_link_send *send)
-{
-	struct session_face *f = face_of(link);
+	struct session_face *f = session_face_of(link);
 	struct msg_session *s = f->session;
 	bool all = send->group == MSG_SESSION_ALL;
 	struct session_connection *c = NULL;
 	int result = 0;
 
 	session_enter(s);
-	if (!may_send(f)) {
+	if (!has_room(f)) {
 		session_see(s);
-		if (!may_send(f))
+		if (!has_room(f))
 			result = -MSG_ERROR_AGAIN;
 	}
 	if (!all)
@@ -136,11 +130,10 @@ static int face_send(struct msg_link *link, const struct msg_link_send *send)
 	if (!all && (!c || c->state != SESSION_STATE_OPEN))
 		result = -MSG_ERROR_ARGUMENT;
 	if (result == 0) {
-		f->flights[f->head & f->mask] =
-			(struct session_flight){.token = send->token};
-		if (all)
-			post_to_all(f, send);
-		else
+		begin_flight(f, send->token);
+		for (uint32_t i = 0; i < s->group_count && all; i++)
+			post_aside(f, &s->table[s->group[i]], send);
+		if (!all)
 			post_aside(f, c, send);
 		f->head++;
 	}
@@ -154,109 +147,7 @@ static int face_flush(struct msg_link *link)
 	return 0;
 }
 
-/* ---- polling ------------------------------------------------------------ */
-
-static int give_sent(struct session_face *f, struct msg_link_event *events, int count)
-{
-	session_advance(f);
-	if (!f->news || count < 1)
-		return 0;
-	f->news = false;
-	events[0] = (struct msg_link_event){
-		.type = MSG_LINK_SENT, .token = f->newest};
-	return 1;
-}
-
-/* What is new of connections, of these kinds. */
-static int give_news(struct msg_session *s, uint32_t which,
-	struct msg_link_event *events, int count)
-{
-	static const uint32_t types[] = {
-		[SESSION_NEWS_ASKED] = MSG_LINK_ASKED,
-		[SESSION_NEWS_CONNECTED] = MSG_LINK_CONNECTED,
-		[SESSION_NEWS_CLOSED] = MSG_LINK_CLOSED,
-	};
-	int n = 0;
-
-	for (uint32_t i = 0; s->news_count > 0 && i < s->table_count; i++) {
-		struct session_connection *c = &s->table[i];
-
-		for (uint32_t bit = 1; bit <= SESSION_NEWS_CLOSED && n < count; bit *= 2) {
-			if (!(c->unsaid & which & bit))
-				continue;
-			c->unsaid &= ~bit;
-			s->news_count -= c->unsaid == 0;
-			events[n++] = (struct msg_link_event){
-				.type = types[bit], .handle = c->handle};
-			if (bit == SESSION_NEWS_CLOSED)
-				c->state = SESSION_STATE_FREE;
-		}
-	}
-	return n;
-}
-
-static int give_received(
-	struct msg_session *s, struct msg_link_event *events, int count)
-{
-	int n = 0;
-
-	while (n < count && s->received_tail != s->received_head)
-		events[n++] =
-			s->received[s->received_tail++ & s->received_mask];
-	return n;
-}
-
-/* Whether there is nothing to tell but what was just taken. */
-static bool is_quiet(const struct session_face *f)
-{
-	return !f->news && f->tail == f->head && session_told(f->session);
-}
-
-/* In order: who is new, what he said, that he has gone. */
-static __attribute__((noinline)) int give_rest(
-	struct session_face *f, struct msg_link_event *events, int count)
-{
-	struct msg_session *s = f->session;
-	int n = give_sent(f, events, count);
-
-	n += give_news(s, SESSION_NEWS_ASKED | SESSION_NEWS_CONNECTED,
-		events + n, count - n);
-	n += give_received(s, events + n, count - n);
-	if (s->received_tail == s->received_head)
-		n += give_news(s, SESSION_NEWS_CLOSED, events + n, count - n);
-	return n;
-}
-
-static int stream_poll(
-	struct msg_link *link, struct msg_link_event *events, int count)
-{
-	struct session_face *f = face_of(link);
-	int n;
-
-	session_enter(f->session);
-	n = session_see(f->session);
-	if (n >= 0)
-		n = give_sent(f, events, count);
-	session_leave(f->session);
-	return n;
-}
-
-static int side_poll(
-	struct msg_link *link, struct msg_link_event *events, int count)
-{
-	struct session_face *f = face_of(link);
-	struct msg_session *s = f->session;
-	struct session_taken taken = {.events = events, .room = count};
-	int n, result;
-
-	session_enter(s);
-	result = session_pump(s, &taken);
-	n = taken.count;
-	if (!is_quiet(f))
-		n += give_rest(f, events + n, count - n);
-	session_leave(s);
-	return n == 0 && result < 0 ? result : n;
-}
+/* ---- what else a link can ----------------------------------------------- */
 
 static int stream_arm(struct msg_link *link)
 {
@@ -266,7 +157,7 @@ static int stream_arm(struct msg_link *link)
 
 static int side_arm(struct msg_link *link)
 {
-	struct session_face *f = face_of(link);
+	struct session_face *f = session_face_of(link);
 	struct msg_session *s = f->session;
 	int result = -MSG_ERROR_AGAIN;
 
@@ -282,7 +173,7 @@ static int side_arm(struct msg_link *link)
 static int side_post(struct msg_link *link, void *buffer, uint32_t bytes,
 	uint32_t token, bool more)
 {
-	struct msg_session *s = face_of(link)->session;
+	struct msg_session *s = session_face_of(link)->session;
 	int result;
 
 	(void)more;
@@ -305,7 +196,7 @@ static int stream_post(struct msg_link *link, void *buffer, uint32_t bytes,
 
 static int face_name(struct msg_link *link, uint8_t *reach)
 {
-	struct msg_session *s = face_of(link)->session;
+	struct msg_session *s = session_face_of(link)->session;
 	int result;
 
 	session_enter(s);
@@ -337,12 +228,12 @@ static int face_reach(struct msg_link *link, const uint8_t *reach,
 
 static void face_leave(struct msg_link *link, uint32_t handle)
 {
-	msg_session_hang_up(face_of(link)->session, handle);
+	msg_session_hang_up(session_face_of(link)->session, handle);
 }
 
 static void face_close(struct msg_link *link)
 {
-	msg_session_close(face_of(link)->session);
+	msg_session_close(session_face_of(link)->session);
 }
 
 static const struct msg_link_ops ops[SESSION_FACES] = {
@@ -352,9 +243,9 @@ static const struct msg_link_ops ops[SESSION_FACES] = {
 		.name = face_name,
 		.reach = face_reach,
 		.post = stream_post,
-		.send = face_send,
+		.send = stream_send,
 		.flush = face_flush,
-		.poll = stream_poll,
+		.poll = session_stream_poll,
 		.arm = stream_arm,
 		.close = face_close,
 	},
@@ -364,9 +255,9 @@ static const struct msg_link_ops ops[SESSION_FACES] = {
 		.name = face_name,
 		.reach = face_reach,
 		.post = side_post,
-		.send = face_send,
+		.send = side_send,
 		.flush = face_flush,
-		.poll = side_poll,
+		.poll = session_side_poll,
 		.arm = side_arm,
 		.close = face_close,
 	},

@@ -89,6 +89,11 @@ struct msg_session {
 	struct msg_session_counts counts;
 };
 
+static inline struct session_face *session_face_of(struct msg_link *link)
+{
+	return (struct session_face *)link;
+}
+
 static inline void session_enter(struct msg_session *s)
 {
 	while (!s->alone && atomic_exchange_explicit(
@@ -115,29 +120,15 @@ struct session_connection *session_begin(
 	struct msg_session *s, uint32_t channel, enum session_state state);
 /* session.c: out of the group. */
 void session_detach(struct msg_session *s, struct session_connection *c);
-/* Whether there is nothing to tell of what was there before. */
-static inline bool session_told(const struct msg_session *s)
-{
-	return s->news_count == 0 && s->received_tail == s->received_head;
-}
-
-/* What is received by a poll, as long as nothing is to be told first. */
-struct session_taken {
-	struct msg_link_event *events;
-	int room;
-	int count;
-};
-
 /* session.c: see what happened; how many events, or a negated error. */
-int session_pump(struct msg_session *s, struct session_taken *taken);
-/* The same for who has no use for what was received. */
-static inline int session_see(struct msg_session *s)
-{
-	return session_pump(s, &(struct session_taken){.room = 0});
-}
-
-/* session_link.c: see what is done. */
+int session_see(struct msg_session *s);
+/* session.c: see what is done. */
 void session_advance(struct session_face *f);
+/* session.c: `poll` of the two links. */
+int session_stream_poll(
+	struct msg_link *link, struct msg_link_event *events, int count);
+int session_side_poll(
+	struct msg_link *link, struct msg_link_event *events, int count);
 /* session_link.c: false: no memory. */
 bool session_open_face(
 	struct msg_session *s, enum session_face_name which, uint32_t count);
