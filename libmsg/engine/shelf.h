@@ -55,7 +55,7 @@ int msg_shelf_open(struct msg_history_shelf *shelf,
 	const struct msg_history_shelf_options *options);
 void msg_shelf_close(struct msg_history_shelf *shelf);
 
-/* Before it is posted, so before anybody hears of it. */
+/* Before anybody hears of it who has not received it. */
 static inline void msg_shelf_add(
 	struct msg_history_shelf *shelf, const struct msg_shelf_place *place)
 {

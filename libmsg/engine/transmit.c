@@ -153,13 +153,18 @@ static bool wants_signal(struct msg_transmitter *t, bool more)
 	return true;
 }
 
+static inline bool has_place(const struct msg_transmitter *t)
+{
+	return transmit_in_flight(t) <= t->flight_mask;
+}
+
 static __attribute__((noinline)) int await_place_slowly(
 	struct msg_transmitter *t)
 {
 	uint64_t deadline = 0;
 	int result = 0;
 
-	while (transmit_in_flight(t) > t->flight_mask && result == 0)
+	while (!has_place(t) && result == 0)
 		result = wait_for_link(t, &deadline);
 	return result;
 }
@@ -168,7 +173,7 @@ static __attribute__((noinline)) int await_place_slowly(
  * free then, too. */
 static inline int await_place(struct msg_transmitter *t)
 {
-	return transmit_in_flight(t) <= t->flight_mask ? 0 : await_place_slowly(t);
+	return has_place(t) ? 0 : await_place_slowly(t);
 }
 
 static uint8_t *header_place(const struct msg_transmitter *t)
@@ -280,27 +285,6 @@ static APART void remember_single(struct msg_transmitter *t, uint8_t *header,
 	transmit_remember(t, header, &frame, more);
 }
 
-/* The message of `bytes` leaves first and is remembered then. */
-static APART int post_first(struct msg_transmitter *t, struct msg_link_send *send,
-	uint32_t slot, uint32_t bytes)
-{
-	struct msg_history_frame frame = {
-		.sequence = t->lender.sequence,
-		.slot = slot,
-		.bytes = bytes,
-		.messages = 1,
-		.type = MSG_FRAME_SINGLE,
-	};
-
-	send->group = t->group;
-	send->token = t->flight_head;
-	/* It is remembered, whatever became of it; here it is tried again. */
-	if (transmit_post_first(t, send, &frame) < 0)
-		return post_here(t, send, slot, false);
-	left(t, send, slot);
-	return 0;
-}
-
 static APART void remember_part(struct msg_transmitter *t, uint8_t *header,
 	uint32_t slot, const struct msg_fragment *part)
 {
@@ -350,23 +334,51 @@ static void gather(
 		remember_packed(t, header, bytes, apart, more);
 }
 
-/* A message with its header in front of it. */
-static int post_single(struct msg_transmitter *t, uint32_t slot, uint32_t bytes,
-	uint64_t sequence, bool more)
+/* Write a message's header in front of it; both are `send`. */
+MSG_LENDER_INLINE void gather_single(struct msg_transmitter *t, uint32_t slot,
+	uint32_t bytes, uint64_t sequence, struct msg_link_send *send)
 {
-	struct msg_link_send send = {.iov_count = 1};
 	uint8_t *header = msg_transmit_payload(&t->lender.pool, slot) -
 			  MSG_FRAME_HEADER_BYTES;
 
 	write_header(t, header, MSG_FRAME_SINGLE, bytes, sequence);
-	send.iov[0].iov_base = header;
-	send.iov[0].iov_len = MSG_FRAME_HEADER_BYTES + bytes;
-	if (t->repairer) {
-		if (transmit_posts_first(t) && await_place(t) == 0)
-			return post_first(t, &send, slot, bytes);
-		remember_single(t, header, slot, 0, bytes, more);
-	}
+	send->iov[0].iov_base = header;
+	send->iov[0].iov_len = MSG_FRAME_HEADER_BYTES + bytes;
+}
+
+/* It leaves first and is remembered then. */
+static APART int post_first(
+	struct msg_transmitter *t, uint32_t slot, uint32_t bytes)
+{
+	struct msg_link_send send = {.iov_count = 1};
+
+	gather_single(t, slot, bytes, t->lender.sequence, &send);
+	send.group = t->group;
+	send.token = t->flight_head;
+	/* It is remembered, whatever became of it; here it is tried again. */
+	if (transmit_post_first(t, &send, slot, bytes) < 0)
+		return post_here(t, &send, slot, false);
+	left(t, &send, slot);
+	return 0;
+}
+
+static APART int post_usually(struct msg_transmitter *t, uint32_t slot,
+	uint32_t bytes, bool more)
+{
+	struct msg_link_send send = {.iov_count = 1};
+
+	gather_single(t, slot, bytes, t->lender.sequence, &send);
+	if (t->repairer)
+		remember_single(t, send.iov[0].iov_base, slot, 0, bytes, more);
 	return post_here(t, &send, slot, more);
+}
+
+static inline int post_single(struct msg_transmitter *t, uint32_t slot,
+	uint32_t bytes, bool more)
+{
+	return transmit_posts_first(t) && has_place(t)
+		       ? post_first(t, slot, bytes)
+		       : post_usually(t, slot, bytes, more);
 }
 
 /* Repaired like any frame, but never without a repairer. */
@@ -408,7 +420,7 @@ static int close_frame(struct msg_lender *lender, bool more)
 
 	if (lender->pack.count == 1) {
 		result = post_single(t, lender->open, lender->pack.lengths[0],
-			lender->sequence, more);
+			more);
 	} else {
 		gather(t, &send, more);
 		result = post(t, &send, lender->open, more);
@@ -422,7 +434,7 @@ static int close_frame(struct msg_lender *lender, bool more)
 static int send_lone(
 	struct msg_lender *lender, uint32_t slot, uint32_t bytes, bool more)
 {
-	return post_single(transmit_of(lender), slot, bytes, lender->sequence, more);
+	return post_single(transmit_of(lender), slot, bytes, more);
 }
 
 /* In fragments, but for what a frame of its own can hold. */
@@ -437,7 +449,7 @@ static int send_large(
 	if (transmit_is_large(t, slot))
 		return transmit_send_large(t, slot, bytes, more);
 	if (bytes <= t->lone_max)
-		return post_single(t, slot, bytes, lender->sequence, more);
+		return post_single(t, slot, bytes, more);
 	for (; part.offset < bytes && result == 0; part.offset += part.bytes) {
 		struct msg_link_send send = {.iov_count = 2};
 		uint8_t *header = header_place(t);
@@ -497,7 +509,7 @@ static int find_slot(struct msg_lender *lender, uint32_t *slot)
 	int result;
 
 	/* Now and then, before it must: so that it seldom must. */
-	if (transmit_in_flight(t) >= 2 * t->signal_every) {
+	if (transmit_is_long(t)) {
 		result = transmit_poll(t);
 		if (result < 0)
 			return result;

@@ -26,6 +26,12 @@ static inline uint32_t transmit_in_flight(const struct msg_transmitter *t)
 	return t->flight_head - t->flight_tail;
 }
 
+/* Whether so much is in flight that some of it should be done. */
+static inline bool transmit_is_long(const struct msg_transmitter *t)
+{
+	return transmit_in_flight(t) >= 2 * t->signal_every;
+}
+
 /* transmit.c: free what is done; how many completions, or FABRIC. */
 int transmit_poll(struct msg_transmitter *t);
 
@@ -49,23 +55,23 @@ void transmit_remember(struct msg_transmitter *t, uint8_t *header,
 
 /* Whether a lone message leaves first and is remembered then, which is that much less
  * between it and its reader.  Who serves repairs beside us would be kept out while it
- * is posted. */
+ * is posted.  Who reads the history knows of no frame but from a probe or a later
+ * frame, and both leave behind it. */
 static inline bool transmit_posts_first(const struct msg_transmitter *t)
 {
-	/* Who reads the history stands before no gate. */
-	return t->options.connected && !t->repairer->threaded &&
-	       !t->history.shelf;
+	return t->options.connected && !t->repairer->threaded;
 }
 
 /* Both, with nobody let in between: so no report is about a frame unknown.  As `send` of
- * a link. */
+ * a link, of the whole message in `slot`. */
 int transmit_post_first(struct msg_transmitter *t, struct msg_link_send *send,
-	const struct msg_history_frame *frame);
+	uint32_t slot, uint32_t bytes);
 
 /* As find_slot of a reliable topic's exit. */
 int transmit_find_kept(struct msg_lender *lender, uint32_t *slot);
 
-/* Nothing waits for a flush any more; returns `result`. */
+/* Nothing waits for a flush any more; of a connected topic the next loan is made ready.
+ * Returns `result`. */
 __attribute__((noinline)) int transmit_flushed(
 	struct msg_transmitter *t, int result);
 

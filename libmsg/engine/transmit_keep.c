@@ -268,32 +268,27 @@ void transmit_remember(struct msg_transmitter *t, uint8_t *header,
 }
 
 int transmit_post_first(struct msg_transmitter *t, struct msg_link_send *send,
-	const struct msg_history_frame *frame)
+	uint32_t slot, uint32_t bytes)
 {
+	struct msg_history_frame frame;
 	struct msg_repairer *r = t->repairer;
 	int result;
 
 	msg_frame_number(send->iov[0].iov_base, (uint32_t)t->history.next);
 	msg_repairer_enter(r);
 	result = t->link->ops->send(t->link, send);
+	frame = (struct msg_history_frame){
+		.sequence = t->lender.sequence,
+		.slot = slot,
+		.bytes = bytes,
+		.messages = 1,
+		.type = MSG_FRAME_SINGLE,
+	};
 	note_time(t);
-	keep(t, frame, false);
+	keep(t, &frame, false);
 	atomic_store_explicit(&r->posting, result < 0, memory_order_relaxed);
 	msg_repairer_leave(r);
-	fetch_ahead(&t->lender.pool, frame->bytes);
-	return result;
-}
-
-int transmit_flushed(struct msg_transmitter *t, int result)
-{
-	struct msg_repairer *r = t->repairer;
-
-	if (r->held) {
-		msg_repairer_enter(r);
-		r->held = false;
-		msg_repairer_leave(r);
-	}
-	msg_repairer_wake(r);
+	fetch_ahead(&t->lender.pool, bytes);
 	return result;
 }
 
@@ -400,6 +395,34 @@ static void thin_to_size(struct msg_transmitter *t)
 		take_back(t, most - pool->loan_count);
 }
 
+/* Of a connected topic, what the next loan would have to do in front of its message is
+ * done behind this one, as far as it can be by now.  What fails is met there again. */
+static void prepare(struct msg_transmitter *t)
+{
+	struct msg_repairer *r = t->repairer;
+
+	if (transmit_is_long(t))
+		(void)transmit_poll(t);
+	if (!r->threaded && !msg_repairer_may(r, t->history.next))
+		(void)msg_repairer_progress(r, msg_clock_ns());
+	thin_to_size(t);
+}
+
+int transmit_flushed(struct msg_transmitter *t, int result)
+{
+	struct msg_repairer *r = t->repairer;
+
+	if (r->held) {
+		msg_repairer_enter(r);
+		r->held = false;
+		msg_repairer_leave(r);
+	}
+	msg_repairer_wake(r);
+	if (t->options.connected)
+		prepare(t);
+	return result;
+}
+
 int transmit_take_kept(struct msg_transmitter *t, uint32_t *slot)
 {
 	struct msg_transmit_pool *pool = &t->lender.pool;
@@ -460,7 +483,7 @@ int transmit_find_kept(struct msg_lender *lender, uint32_t *slot)
 		if (result < 0)
 			return result;
 	}
-	if (transmit_in_flight(t) >= 2 * t->signal_every) {
+	if (transmit_is_long(t)) {
 		result = transmit_poll(t);
 		if (result >= 0 && t->options.connected)
 			result = transmit_clogged(t);
