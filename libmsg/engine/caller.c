@@ -28,6 +28,10 @@
 /* Of so many bytes a publisher is told at once, however few frames they were: he may
  * have few buffers. */
 #define TELL_BYTES (1u << 20)
+/* One part in so many of the buffers is missing: worth a look at readers while nothing
+ * comes, and at once. */
+#define SOME 16u
+#define FEW 8u
 /* How long who closes waits until publishers know. */
 #define LEAVE_NS (50 * MSG_NS_PER_MS)
 /* Not part of what a turn costs that finds nothing. */
@@ -65,7 +69,7 @@ static APART void post(struct msg_receiver *r)
 	struct msg_receive_side *calls = &r->calls;
 	uint32_t want = calls->link->receive_count;
 
-	if (calls->posted <= want - want / 8 &&
+	if (calls->posted <= r->calls_some &&
 		r->pool.wide_free_count < want - calls->posted)
 		receive_reclaim(r);
 	while (calls->posted < want) {
@@ -85,8 +89,12 @@ static APART void post(struct msg_receiver *r)
 int msg_receiver_start_session(
 	struct msg_receiver *r, struct msg_session *session)
 {
+	uint32_t want = msg_session_side(session)->receive_count;
+
 	r->session = session;
 	r->calls.link = msg_session_side(session);
+	r->calls_some = want - want / SOME;
+	r->calls_few = want - want / FEW;
 	post(r);
 	return r->calls.posted > 0
 		       ? 0
@@ -336,7 +344,8 @@ static INLINE bool arrived(struct msg_receiver *r, const struct msg_link_event *
 	r->by_calls = true;
 	s->backoff_ms = 0;
 	tell_soon(r, s, e->bytes);
-	hold_arrived(r, s);
+	if (s->recover.next >= s->told_half)
+		hold_arrived(r, s);
 	return true;
 }
 
@@ -378,10 +387,10 @@ static APART void event(
  * a message and its reader. */
 static INLINE bool should_post(const struct msg_receiver *r, int n)
 {
-	uint32_t want = r->calls.link->receive_count;
-
-	return (n == 0 && r->pool.wide_free_count > 0) ||
-	       r->calls.posted <= want - want / 8;
+	if (n == 0)
+		return r->pool.wide_free_count > 0 ||
+		       r->calls.posted <= r->calls_some;
+	return r->calls.posted <= r->calls_few;
 }
 
 static INLINE int turn(struct msg_receiver *r)

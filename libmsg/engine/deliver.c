@@ -21,7 +21,7 @@ struct msg_ring_writer *receive_ring(
 }
 
 /* An entry for what stands in `slot`, with the losses known before it. */
-static struct msg_ring_item item_of(const struct msg_receiver *r,
+static inline struct msg_ring_item item_of(const struct msg_receiver *r,
 	const struct msg_stream *s, uint32_t slot, uint64_t sequence)
 {
 	const struct msg_receive_slot *m = &r->pool.slots[slot];
@@ -179,7 +179,7 @@ static void deliver_fragment(struct msg_receiver *r, struct msg_stream *s,
 
 static inline __attribute__((always_inline)) void deliver_whole(
 	struct msg_receiver *r, struct msg_stream *s,
-	const struct msg_frame *frame, uint32_t slot, uint32_t skip)
+	const struct msg_frame *frame, uint32_t slot, uint32_t skip, bool packed)
 {
 	struct msg_ring_writer *ring = receive_ring(r, s);
 	struct msg_receive_slot *m = &r->pool.slots[slot];
@@ -188,7 +188,7 @@ static inline __attribute__((always_inline)) void deliver_whole(
 	m->data_offset = MSG_LINK_HEADROOM + MSG_FRAME_HEADER_BYTES;
 	m->data_bytes = frame->bytes - MSG_FRAME_HEADER_BYTES;
 	item = item_of(r, s, slot, frame->sequence);
-	if (frame->type == MSG_FRAME_PACKED) {
+	if (packed) {
 		item.kind = MSG_RING_PACKED;
 		item.total = skip;
 	}
@@ -205,7 +205,7 @@ static inline __attribute__((always_inline)) void deliver_whole(
 void receive_deliver_lone(struct msg_receiver *r, struct msg_stream *s,
 	const struct msg_frame *frame, uint32_t slot)
 {
-	deliver_whole(r, s, frame, slot, 0);
+	deliver_whole(r, s, frame, slot, 0, false);
 }
 
 void receive_note_loss(struct msg_receiver *r, struct msg_stream *s,
@@ -234,7 +234,8 @@ static __attribute__((noinline)) void deliver(struct msg_receiver *r,
 	else if (frame->type == MSG_FRAME_LARGE)
 		pull_begin(r, s, frame, slot);
 	else
-		deliver_whole(r, s, frame, slot, skip);
+		deliver_whole(r, s, frame, slot, skip,
+			frame->type == MSG_FRAME_PACKED);
 }
 
 /* A whole message that is larger than any may be: those by connections can be. */

@@ -203,28 +203,19 @@ static void hasten(struct msg_receiver *r, struct msg_stream *s)
 		r->deadline = msg_recover_deadline(&s->recover);
 }
 
-static bool is_used_up(const struct msg_stream *s)
-{
-	return position(s) >= s->told_limit;
-}
-
 void hold_told(struct msg_receiver *r, struct msg_stream *s, uint32_t window)
 {
 	s->limited = true;
 	s->told_window = window;
 	s->told_limit = position(s) + window;
+	s->told_half = s->told_limit - window / 2;
 	s->told_ns = turn_now(r);
 	set_stalled(r, s, window == 0);
 }
 
 void hold_arrived(struct msg_receiver *r, struct msg_stream *s)
 {
-	uint64_t left;
-
-	if (!s->limited || s->told_window == 0)
-		return;
-	left = is_used_up(s) ? 0 : s->told_limit - position(s);
-	if (left <= s->told_window / 2)
+	if (s->limited && s->told_window > 0 && position(s) >= s->told_half)
 		hasten(r, s);
 }
 

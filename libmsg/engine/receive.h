@@ -142,6 +142,9 @@ struct msg_receiver {
 	struct msg_session *session;   /* NULL: none was needed so far. */
 	bool by_calls;        /* Messages come by those alone, of late, … */
 	uint32_t calls_left;  /* … and in so many turns nobody else is asked. */
+	uint32_t calls_some;  /* So many of its buffers posted, or fewer: more are,
+	                         when nothing comes, … */
+	uint32_t calls_few;   /* … and at once. */
 	uint64_t asked_ns;    /* When all were, last. */
 	struct msg_stream *heard; /* Since then, and its clock does not say so. */
 	bool calls_failed;    /* It cannot be opened. */

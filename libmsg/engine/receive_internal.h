@@ -47,7 +47,7 @@ static inline __attribute__((always_inline)) bool receive_read(
 	const uint8_t *data = receive_frame(r, slot);
 
 	MSG_PROBE2(frame_in, data, bytes);
-	if (msg_frame_read(data, bytes, frame) == MSG_FRAME_OK)
+	if (msg_frame_read_inline(data, bytes, frame) == MSG_FRAME_OK)
 		return true;
 	count(r, MSG_COUNTER_MALFORMED, 1);
 	return false;
@@ -207,7 +207,7 @@ void hold_stop(struct msg_receiver *r, struct msg_stream *s);
 uint32_t hold_room(struct msg_receiver *r, const struct msg_stream *s);
 /* That was reported. */
 void hold_told(struct msg_receiver *r, struct msg_stream *s, uint32_t window);
-/* A frame came by its connection. */
+/* A frame came by its connection: not before told_half. */
 void hold_arrived(struct msg_receiver *r, struct msg_stream *s);
 /* Look at those that stand still. */
 void hold_turn(struct msg_receiver *r);

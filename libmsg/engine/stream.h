@@ -83,6 +83,7 @@ struct msg_stream {
 	bool limited;         /* It was told how far it may go: … */
 	uint32_t told_window; /* … frames, then, … */
 	uint64_t told_limit;  /* … to this one. */
+	uint64_t told_half;   /* It is told again from this frame on. */
 	uint64_t told_ns;
 	bool stalled;         /* It may send nothing. */
 	struct msg_recover_counts told;

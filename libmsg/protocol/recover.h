@@ -228,7 +228,7 @@ void msg_recover_wish(
 
 /* The very next frame of a stream in which nothing waits?  Then arrive delivers
  * it whatever the time: the caller may save reading the clock. */
-static inline bool msg_recover_in_order(
+static inline __attribute__((always_inline)) bool msg_recover_in_order(
 	const struct msg_recover *recover, const struct msg_frame *frame)
 {
 	return (uint32_t)recover->next == frame->transmission &&
