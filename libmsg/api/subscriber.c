@@ -228,15 +228,25 @@ int msg_subscriber_open(struct msg_node *node,
 	return 0;
 }
 
-static APART int take(
-	struct msg_subscriber *s, struct msg_view *views, int count)
+/* Without those of another type than expected. */
+static inline int sift(struct msg_subscriber *s, struct msg_view *views, int taken)
 {
-	int taken = s->subscription
-			? msg_subscription_take(s->subscription, views, count)
-			: msg_direct_take(&s->direct, views, count);
 	if (taken <= 0 || msg_load(&s->expected.count, relaxed) == 0)
 		return taken;
 	return msg_type_expected_sift(&s->expected, s->inbox, views, taken);
+}
+
+static APART int take_lane(
+	struct msg_subscriber *s, struct msg_view *views, int count)
+{
+	return sift(s, views, msg_direct_take(&s->direct, views, count));
+}
+
+static APART int take(
+	struct msg_subscriber *s, struct msg_view *views, int count)
+{
+	return sift(s, views,
+		msg_subscription_take(s->subscription, views, count));
 }
 
 /* The usual lone message through a broker, in line; it is like the one before,
@@ -258,7 +268,9 @@ int msg_subscriber_take(
 {
 	if (count < 1 || !views)
 		return -MSG_ERROR_ARGUMENT;
-	if (!s->subscription || msg_load(&s->expected.count, relaxed) != 0)
+	if (!s->subscription)
+		return take_lane(s, views, count);
+	if (msg_load(&s->expected.count, relaxed) != 0)
 		return take(s, views, count);
 	return take_ring(s, views, count);
 }

@@ -70,6 +70,7 @@ static int open_inbox(
 		.header = d->header,
 		.entry_count = d->header->entry_count,
 		.ledger = d->ledger,
+		.alone = true,
 		.pool = d->receiver.pool.region.base,
 		.pool_bytes = d->receiver.pool.region.bytes,
 		.topic = MSG_INBOX_NONE,
@@ -125,13 +126,24 @@ static void settle(struct msg_direct *d)
 		msg_inbox_settle(&d->inbox);
 }
 
+/* As msg_inbox_take, in line for the usual message. */
+static inline int take_ready(
+	struct msg_direct *d, struct msg_view *views, int count)
+{
+	int n = msg_inbox_take_quick(&d->inbox, views, count);
+
+	return n != MSG_INBOX_DECLINED
+		       ? n
+		       : msg_inbox_take(&d->inbox, views, count);
+}
+
 int msg_direct_take(struct msg_direct *d, struct msg_view *views, int count)
 {
 	for (int i = 0; i < IDLE_TURNS_MAX; i++) {
 		int n = 0;
 
 		if (!msg_inbox_is_empty(&d->inbox))
-			n = msg_inbox_take(&d->inbox, views, count);
+			n = take_ready(d, views, count);
 		/* What is ready is returned without another look at the link:
 		 * on a kernel lane that would be a system call more between a
 		 * message and its reader. */
@@ -145,7 +157,7 @@ int msg_direct_take(struct msg_direct *d, struct msg_view *views, int count)
 		if (n == 0)
 			break;
 	}
-	if (msg_inbox_is_empty(&d->inbox))
+	if (msg_inbox_seems_empty(&d->inbox))
 		return 0;
 	return msg_inbox_take(&d->inbox, views, count);
 }

@@ -107,6 +107,7 @@ int msg_inbox_add(struct msg_inbox *inbox,
 	ring->previous = o->previous;
 	msg_ring_reader_open(&ring->reader, o->header, o->entry_count,
 		o->ledger, o->number, o->start);
+	ring->reader.alone = o->alone;
 	if (o->history > 0)
 		inbox_begin_late(inbox, ring, o->history, o->history_count);
 	inbox->rings[inbox->ring_count++] = ring;

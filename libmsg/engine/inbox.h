@@ -192,6 +192,7 @@ struct msg_inbox_ring_options {
 	uint32_t entry_count;
 	struct msg_ring_ledger *ledger;
 	uint32_t number; /* Of this reader in the ring. */
+	bool alone;      /* Whoever takes writes the ring, too. */
 	uint64_t start;  /* The first entry to read, or MSG_RING_HEAD. */
 	const uint8_t *pool;
 	uint64_t pool_bytes;

@@ -56,11 +56,17 @@ MSG_INBOX_INLINE int inbox_quick_none(struct msg_inbox *inbox)
 }
 
 /* Whether it is known at a glance that take would find nothing. */
-MSG_INBOX_INLINE bool msg_inbox_is_empty(struct msg_inbox *inbox)
+MSG_INBOX_INLINE bool msg_inbox_seems_empty(const struct msg_inbox *inbox)
 {
 	const struct msg_inbox_ring *ring = inbox->quick.ring;
 
-	if (!ring || msg_ring_ready(&ring->reader))
+	return ring && !msg_ring_ready(&ring->reader);
+}
+
+/* The same, as a take that says so. */
+MSG_INBOX_INLINE bool msg_inbox_is_empty(struct msg_inbox *inbox)
+{
+	if (!msg_inbox_seems_empty(inbox))
 		return false;
 	inbox_quick_none(inbox);
 	return true;

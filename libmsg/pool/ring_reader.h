@@ -40,6 +40,7 @@ struct msg_ring_reader {
 	uint64_t low;  /* As last settled. */
 	uint32_t number;
 	uint32_t sleeps; /* Of the ledger's `sleeping`. */
+	bool alone; /* The writer is of our thread: nothing to fence. */
 	uint64_t lapped; /* Entries lost to the writer's pace. */
 };
 
@@ -166,7 +167,7 @@ static inline __attribute__((always_inline)) uint64_t msg_ring_hold(
 	uint64_t from = reader->next;
 
 	msg_store(&reader->ledger->next, upto, release);
-	if (pinned) {
+	if (pinned && !reader->alone) {
 		uint64_t floor;
 
 		/* "hold"; partner: the fence in msg_ring_reclaim. */

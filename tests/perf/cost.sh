@@ -23,12 +23,12 @@ set -euo pipefail
 # LANE.PATH.BATCH as measured, gcc 12 -O2 and LTO.
 declare -A budget=(
 	[lane.publish.1]=345 [lane.publish.32]=122
-	[lane.receive.1]=696 [lane.receive.32]=103
+	[lane.receive.1]=677 [lane.receive.32]=103
 	[reliable.publish.1]=650 [reliable.publish.32]=133
-	[reliable.receive.1]=788 [reliable.receive.32]=106
+	[reliable.receive.1]=780 [reliable.receive.32]=106
 	[rc.publish.1]=922 [rc.publish.32]=144
-	[rc.receive.1]=858 [rc.receive.32]=113
-	[rc.post.1]=353 [rc.view.1]=713 [rc.wait.1]=225
+	[rc.receive.1]=663 [rc.receive.32]=109
+	[rc.post.1]=353 [rc.view.1]=537 [rc.wait.1]=198
 	[broker.publish.1]=142 [broker.publish.32]=115
 	[broker.receive.1]=215 [broker.receive.32]=79)
 check='' top=0 broker=''
