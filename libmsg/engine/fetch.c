@@ -200,7 +200,7 @@ static uint32_t wide_wanted(struct msg_receiver *r, struct msg_stream *s)
 
 	receive_spare_apart(r, most);
 	/* What readers leave to the publisher, and was not asked of him. */
-	msg_recover_room(&s->recover, hold_room(r, s), turn_now(r));
+	msg_recover_room(&s->recover, hold_room(r, s));
 	room = msg_recover_room_left(&s->recover);
 	if (room > r->pool.apart_free_count)
 		room = r->pool.apart_free_count;
@@ -224,10 +224,6 @@ static void begin(
 	struct msg_receiver *r, struct msg_fetch_item *it, uint64_t now)
 {
 	uint32_t most = slots_wanted(r, it->stream);
-
-	/* Readers are waited for: what they have no room for does not grow old. */
-	if (it->stream->calls)
-		msg_recover_put_off(&it->stream->recover, now);
 
 	it->again_ns = now + SHORT_NS;
 	it->lacks = most == 0;

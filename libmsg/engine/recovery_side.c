@@ -203,7 +203,7 @@ void recovery_report(struct msg_receiver *r, struct msg_stream *s)
 		recovery_turn(r);
 	/* Readers are waited for: nothing is sent again that would overrun them. */
 	if (s->calls)
-		msg_recover_room(&s->recover, hold_room(r, s), turn_now(r));
+		msg_recover_room(&s->recover, hold_room(r, s));
 	while (has_place(side) &&
 		msg_recover_report(&s->recover, turn_now(r), &report)) {
 		limit_window(r, s, &report);

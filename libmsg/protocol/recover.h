@@ -364,14 +364,9 @@ uint32_t msg_recover_fetch(
 /* What was fetched and did not come is asked for, or fetched again. */
 void msg_recover_unfetch(struct msg_recover *recover, uint64_t now);
 
-/* Those that were neither asked for nor fetched so far wait for us, and not for the
- * publisher: they are as if they had been found missing now. */
-void msg_recover_put_off(struct msg_recover *recover, uint64_t now);
-
 /* From now on so many frames find room, the next one first, until this is said again:
  * others are not asked for.  Say it before report(), whenever there may be more. */
-void msg_recover_room(
-	struct msg_recover *recover, uint32_t frames, uint64_t now);
+void msg_recover_room(struct msg_recover *recover, uint32_t frames);
 
 /* Of those, how many neither came, nor were asked for or fetched. */
 uint32_t msg_recover_room_left(const struct msg_recover *recover);

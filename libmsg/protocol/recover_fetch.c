@@ -49,26 +49,9 @@ uint32_t msg_recover_fetch(
 	return count;
 }
 
-void msg_recover_put_off(struct msg_recover *r, uint64_t now)
-{
-	uint64_t since = msg_recover_found_time(r, now);
-	uint64_t end, n;
-
-	msg_recover_catch_up(r);
-	n = msg_recover_next_missing(r, msg_recover_first_unasked(r, &end));
-	for (; n < r->scanned; n = msg_recover_next_missing(r, n + 1))
-		if (msg_recover_place(r, n)->patience == 0)
-			msg_recover_place(r, n)->since = since;
-	msg_recover_refresh(r);
-}
-
-void msg_recover_room(struct msg_recover *r, uint32_t frames, uint64_t now)
+void msg_recover_room(struct msg_recover *r, uint32_t frames)
 {
 	msg_recover_catch_up(r);
-	/* If it is missing, it was not asked for. */
-	if (r->next >= r->room)
-		msg_recover_place(r, r->next)->since =
-			msg_recover_found_time(r, now);
 	r->room = r->next + frames;
 	msg_recover_refresh(r);
 }

@@ -192,12 +192,12 @@ static inline uint64_t msg_recover_first_unasked(
 	return from;
 }
 
-/* The next frame is missing, and that is for us to mend: it is being fetched, or is
- * not asked for since there is no room for it. */
+/* The next frame is missing, and that is for us to mend: it is being fetched, or was
+ * not asked for yet by one who asks for what he has room for. */
 static inline bool msg_recover_waits_for_us(const struct msg_recover *r)
 {
 	if (r->unasked <= r->next)
-		return r->next >= r->room;
+		return r->room != UINT64_MAX;
 	return msg_recover_place(r, r->next)->asked == MSG_RECOVER_FETCHED;
 }
 
