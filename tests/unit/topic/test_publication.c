@@ -241,6 +241,14 @@ static void await_phase(enum msg_client_phase phase)
 	ck_assert_int_eq(p.client.phase, phase);
 }
 
+static uint64_t begin_of(const struct fake_client *c)
+{
+	const struct msg_ring_header *header =
+		(const struct msg_ring_header *)c->ring.base;
+
+	return msg_load(&header->begin, acquire);
+}
+
 START_TEST(a_publisher_outlives_its_broker)
 {
 	struct msg_loan held;
@@ -274,11 +282,14 @@ START_TEST(a_publisher_outlives_its_broker)
 	join_ring(&one, &again, 2, MSG_CONTROL_LAP, 99);
 	ck_assert_int_eq(publish(100), 0);
 	ck_assert_ptr_nonnull(p.next);
+	ck_assert_uint_eq(begin_of(&again), 0);
 	memcpy(held.data, &next, sizeof next);
 	ck_assert_int_eq(msg_publication_send(&p, &held, 100), 0);
 	ck_assert_int_eq(publish(100), 0);
 	ck_assert_ptr_null(p.next);
 	expect(&one, next + 2);
+	/* What the old ring had is told without an entry, too. */
+	ck_assert_uint_eq(begin_of(&again), next + 2);
 	ck_assert_int_eq(publish(8), 0);
 	expect(&one, next + 3);
 	ck_assert_uint_eq(
