@@ -237,8 +237,6 @@ static void finish(struct msg_recover *r)
 	uint64_t frames = (count + MSG_PACK_COUNT_MAX - 1) / MSG_PACK_COUNT_MAX;
 
 	r->end_ns = UINT64_MAX;
-	if (r->top < r->next)
-		r->top = r->next;
 	if ((int64_t)count > 0)
 		r->first = r->told = (struct msg_recover_mark){
 			r->top + frames, r->end};
