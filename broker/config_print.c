@@ -7,7 +7,6 @@
 #include "broker/config_value.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 #include "tool/json.h"
 

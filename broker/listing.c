@@ -24,7 +24,6 @@
 #include "broker/server_internal.h"
 
 #include "base/clock.h"
-#include "base/trail.h"
 #include "topic/name.h"
 
 /* Messages of one answer in one turn: others wait, too. */

@@ -145,17 +145,6 @@ void notify_stopping(void)
 	tell("STOPPING=1");
 }
 
-void notify_status(const char *format, ...)
-{
-	char text[MSG_TRAIL_BYTES - 16];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof text, format, args);
-	va_end(args);
-	tell("STATUS=%s", text);
-}
-
 uint64_t notify_period_ns(void)
 {
 	return period_ns;

@@ -23,10 +23,6 @@ void notify_close(void);
 void notify_ready(const char *status);
 void notify_stopping(void);
 
-/* A line of status: "12 clients of 3 users". */
-void notify_status(const char *format, ...)
-	__attribute__((format(printf, 1, 2)));
-
 /* How often notify_alive must be called, in ns: half of what the manager
  * waits; 0 when it does not watch. */
 uint64_t notify_period_ns(void);

@@ -13,8 +13,6 @@
 #include "broker/server_internal.h"
 #include "broker/stats.h"
 
-#include "base/clock.h"
-
 /* Where the next row of each table goes. */
 struct writing {
 	struct server *server;

@@ -2,7 +2,6 @@
 /* stream.c - readers of a ring come and go; see stream.h. */
 #include "broker/stream.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -3,8 +3,9 @@
  * type_policy.h - a subscriber that expects a type, and publishers of others.
  *
  * Who they are comes with announcements, or from the broker; each is said to the
- * log once, and by an event to who asked for those (msg_inbox_owe_other).  Where they are refused, their messages are given back as they are
- * taken: steady calls look at one number while there is nobody to refuse.
+ * log once, and by an event to who asked for those (msg_inbox_owe_other).  Where
+ * they are refused, their messages are given back as they are taken: steady calls
+ * look at one number while there is nobody to refuse.
  * Test: tests/conformance (types.c).
  */
 #ifndef MSG_API_TYPE_POLICY_H

@@ -16,7 +16,6 @@
 #include "engine/receive_internal.h"
 
 #include <sched.h>
-#include <string.h>
 
 #include "base/trail.h"
 #include "protocol/greeting.h"

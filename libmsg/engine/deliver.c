@@ -9,9 +9,6 @@
  */
 #include "engine/receive_internal.h"
 
-#include <assert.h>
-#include <string.h>
-
 #include "protocol/fragment.h"
 
 struct msg_ring_writer *receive_ring(

@@ -2,7 +2,6 @@
 /* pull.c - large messages, read from their publishers; see pull.h. */
 #include "engine/receive_internal.h"
 
-#include <assert.h>
 #include <string.h>
 
 #define EVENTS 32

@@ -2,7 +2,6 @@
 /* transmit.c - frames, and what is in flight; see transmit.h and lender.h. */
 #include "engine/transmit_internal.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 

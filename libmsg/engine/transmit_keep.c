@@ -4,7 +4,6 @@
 #include "engine/transmit_internal.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/probe.h"

@@ -66,9 +66,8 @@
 #define MSG_RING_READERS_MAX 128u
 #endif
 
-/* Of a ring: 2^3 to 2^20 entries. */
+/* Of a ring, a power of two; how many at most, link/shm/control.h says. */
 #define MSG_RING_ENTRIES_MIN 8u
-#define MSG_RING_ENTRIES_MAX (1u << 20)
 
 /* What an entry holds. */
 enum msg_ring_kind {

@@ -21,8 +21,7 @@
 #include "protocol/frame.h"
 #include "protocol/report.h"
 
-#define MSG_QUESTION_BYTES 48u /* Of its body, without padding. */
-#define MSG_ANSWER_BYTES 16u   /* In front of the part. */
+#define MSG_ANSWER_BYTES 16u /* In front of the part. */
 /* Of a frame of both: fits any path but the narrowest. */
 #define MSG_QUESTION_FRAME_MAX 1024u
 #define MSG_QUESTION_FRAME_MIN 256u

@@ -82,7 +82,6 @@
 #define MSG_RECOVER_WINDOW_MIN 16u
 #define MSG_RECOVER_WINDOW_MAX 4096u
 #define MSG_RECOVER_LEAP (1u << 20)
-#define MSG_RECOVER_NONE UINT32_MAX
 /* A round trip, before one was measured, and what is believed of one. */
 #define MSG_RECOVER_RTT_NS 200000u
 #define MSG_RECOVER_RTT_NS_MIN 10000u

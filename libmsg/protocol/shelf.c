@@ -2,8 +2,6 @@
 /* shelf.c - bytes of a history that others read; see shelf.h. */
 #include "protocol/shelf.h"
 
-#include <string.h>
-
 #include "protocol/bytes.h"
 #include "protocol/fragment.h"
 

@@ -10,7 +10,6 @@
  */
 #include "schema/schema.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 

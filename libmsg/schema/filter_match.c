@@ -5,8 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/trail.h"
-
 #define LEVELS_MAX (2 * MSG_SCHEMA_DEPTH_MAX + 2)
 
 struct match {

@@ -11,7 +11,6 @@
  */
 #include "schema/schema.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <msg/msg.h>

@@ -8,7 +8,6 @@
 #include "schema/schema.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include <msg/msg.h>
 

@@ -2,10 +2,8 @@
 /* list_broker.c - what `msg list` knows from brokers; see list_broker.h. */
 #include "list_broker.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "command.h"
 #include "json.h"

@@ -7,7 +7,6 @@
  */
 #include "play.h"
 
-#include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>

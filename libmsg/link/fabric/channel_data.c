@@ -9,7 +9,6 @@
  * Neither provider looks into it.  FI_MORE has no effect on either, so there
  * are no trains here.
  */
-#include <string.h>
 
 #include "base/clock.h"
 #include "link/fabric/channels.h"

@@ -7,7 +7,6 @@
  * send that does not say FI_MORE.
  */
 #include <arpa/inet.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -4,8 +4,9 @@
  *
  * The rules one by one: here of order, in recover_loss.c of loss, in
  * recover_belief.c of what is not believed, in recover_questions.c of reports, in
- * recover_join.c of joining, in recover_again.c of what the simulator found;
- * recover_oracle.c tests them all together.  They are one program.
+ * recover_join.c of joining, in recover_end.c of the end, in recover_again.c of what
+ * the simulator found; recover_oracle.c tests them all together.  They are one
+ * program.
  */
 #include "recover_again.h"
 #include "recover_end.h"
