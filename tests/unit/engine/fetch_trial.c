@@ -202,3 +202,59 @@ void close_trial(struct trial *t)
 	MUST(t, memory_channel_counts.regions == 0);
 }
 
+/* ---- what both tests tell ----------------------------------------------- */
+
+void catch_up(struct trial *t, struct reader *r, uint64_t wanted)
+{
+	uint64_t sent = t->sent;
+
+	while (r->expected == UINT64_MAX)
+		take_all(t);
+	MUST(t, r->begin == (wanted < sent ? sent - wanted : 0));
+	for (int i = 0; i < 50; i++) {
+		publish(t, (uint32_t)random_below(&t->random, 20));
+		take_all(t);
+	}
+	settle(t);
+	MUST(t, r->lost == 0);
+	MUST(t, counted(r, MSG_COUNTER_UNBELIEVED) == 0);
+	MUST(t, counted(r, MSG_COUNTER_MALFORMED) == 0);
+	MUST(t, memory_channel_counts.strays == 0);
+}
+
+void await_fetched(struct trial *t, const struct reader *r)
+{
+	while (counted(r, MSG_COUNTER_FETCHED) == 0)
+		take_all(t);
+}
+
+void read_by_several(struct trial *t)
+{
+	for (uint32_t i = 0; i < READERS_MAX; i++)
+		add_reader(t, UINT32_MAX, 0);
+	settle(t);
+	for (uint32_t i = 0; i < READERS_MAX; i++) {
+		MUST(t, t->readers[i].begin == 0 && t->readers[i].lost == 0);
+		MUST(t, counted(&t->readers[i], MSG_COUNTER_FETCHED) > 100);
+	}
+	close_trial(t);
+}
+
+void close_while_it_reads(struct trial *t, int turns)
+{
+	add_reader(t, UINT32_MAX, 0);
+	memory_channel_options.later = 900;
+	for (int i = 0; i < turns; i++)
+		take_all(t);
+	close_trial(t);
+}
+
+void go_while_it_is_read(struct trial *t)
+{
+	await_fetched(t, add_reader(t, UINT32_MAX, 0));
+	MUST(t, msg_publisher_close(t->publisher) == 0);
+	t->publisher = NULL;
+	for (int i = 0; i < 1000; i++)
+		take_all(t);
+	close_trial(t);
+}

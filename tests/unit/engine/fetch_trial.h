@@ -66,6 +66,18 @@ void take_all(struct trial *trial);
 /* Turns until every reader has seen, or been told of, all that was sent. */
 void settle(struct trial *trial);
 
+/* A reader that asked for `wanted` of what is sent begins there, and sees all that
+ * follows while more is published. */
+void catch_up(struct trial *trial, struct reader *reader, uint64_t wanted);
+/* Until some of what it asked for has been read. */
+void await_fetched(struct trial *trial, const struct reader *reader);
+/* As many readers as there may be, of all that is sent, at the same time. */
+void read_by_several(struct trial *trial);
+/* One reader closes `turns` turns after it came, and all with it. */
+void close_while_it_reads(struct trial *trial, int turns);
+/* The publisher goes while one reader reads; then all closes. */
+void go_while_it_is_read(struct trial *trial);
+
 /* Check a view and what comes next. */
 void look(struct trial *trial, struct reader *reader,
 	const struct msg_view *view);

@@ -49,23 +49,12 @@ static void run_late(uint64_t seed, uint32_t wire, uint32_t line)
 	memory_wire_options = wires[wire];
 	memory_channel_options = lines[line];
 	memory_wire_options.seed = memory_channel_options.seed = seed;
-	while (r->expected == UINT64_MAX)
-		take_all(&t);
-	MUST(&t, r->begin == (wanted < MESSAGES ? MESSAGES - wanted : 0));
-	for (int i = 0; i < 50; i++) {
-		publish(&t, (uint32_t)random_below(&t.random, 20));
-		take_all(&t);
-	}
-	settle(&t);
-	MUST(&t, r->lost == 0);
-	MUST(&t, counted(r, MSG_COUNTER_UNBELIEVED) == 0);
-	MUST(&t, counted(r, MSG_COUNTER_MALFORMED) == 0);
+	catch_up(&t, r, wanted);
 	if (line == LINES - 1)
 		MUST(&t, counted(r, MSG_COUNTER_FETCHED) == 0);
 	/* Some were asked for before the connection was there. */
 	if (wire == 0 && line == 0)
 		MUST(&t, counted(r, MSG_COUNTER_FETCHED) > MSG_FETCH_WORTH);
-	MUST(&t, memory_channel_counts.strays == 0);
 	close_trial(&t);
 }
 
@@ -101,16 +90,7 @@ START_TEST(several_read_at_the_same_time)
 
 	open_trial(&t, check_seed(), TOPIC_RELIABLE, HISTORY);
 	publish(&t, MESSAGES);
-	for (uint32_t i = 0; i < READERS_MAX; i++)
-		add_reader(&t, UINT32_MAX, 0);
-	settle(&t);
-	for (uint32_t i = 0; i < READERS_MAX; i++) {
-		ck_assert_uint_eq(t.readers[i].begin, 0);
-		ck_assert_uint_eq(t.readers[i].lost, 0);
-		ck_assert_uint_gt(
-			counted(&t.readers[i], MSG_COUNTER_FETCHED), 100);
-	}
-	close_trial(&t);
+	read_by_several(&t);
 }
 END_TEST
 
@@ -149,9 +129,7 @@ START_TEST(what_moves_on_while_it_is_read_is_lost_and_never_wrong)
 
 		open_trial(&t, check_seed() + i, TOPIC_RELIABLE, (size_t)8 << 20);
 		publish(&t, MESSAGES);
-		add_reader(&t, UINT32_MAX, 0);
-		while (counted(&t.readers[0], MSG_COUNTER_FETCHED) == 0)
-			take_all(&t);
+		await_fetched(&t, add_reader(&t, UINT32_MAX, 0));
 		memory_channel_options.later =
 			(unsigned)random_below(&t.random, 950);
 		while (t.sent < MAX_SENT) {
@@ -177,11 +155,7 @@ START_TEST(a_reader_may_close_while_it_reads)
 
 		open_trial(&t, check_seed(), TOPIC_RELIABLE, HISTORY);
 		publish(&t, 1500);
-		add_reader(&t, UINT32_MAX, 0);
-		memory_channel_options.later = 900;
-		for (int i = 0; i < turns; i++)
-			take_all(&t);
-		close_trial(&t);
+		close_while_it_reads(&t, turns);
 	}
 }
 END_TEST
@@ -192,14 +166,7 @@ START_TEST(a_publisher_may_go_while_it_is_read)
 
 	open_trial(&t, check_seed(), TOPIC_RELIABLE, HISTORY);
 	publish(&t, MESSAGES);
-	add_reader(&t, UINT32_MAX, 0);
-	while (counted(&t.readers[0], MSG_COUNTER_FETCHED) == 0)
-		take_all(&t);
-	MUST(&t, msg_publisher_close(t.publisher) == 0);
-	t.publisher = NULL;
-	for (int i = 0; i < 1000; i++)
-		take_all(&t);
-	close_trial(&t);
+	go_while_it_is_read(&t);
 }
 END_TEST
 
