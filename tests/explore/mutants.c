@@ -102,7 +102,7 @@ const struct explore_mutant explore_mutants[] = {
 	{"no_fence_in_wake", "sleepers are looked for before publishing",
 		"sleep", {{"msg_ring_wake", FENCE}}, NULL},
 	{"relaxed_bell", "the bell is stored relaxed", "sleep",
-		{{"msg_ring_wake", "&w->header->bell", EXPLORE_release,
+		{{"msg_ring_wake_behind", "&w->header->bell", EXPLORE_release,
 			EXPLORE_RELAX, 0}},
 		"both sides have a full fence between the bell and the ring"},
 	{"relaxed_bell_load", "the bell is loaded relaxed", "sleep",
