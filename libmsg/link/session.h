@@ -104,7 +104,5 @@ uint64_t msg_session_cookie(struct msg_session *session, uint32_t handle);
  * MSG_SESSION_ALL: there is none. */
 uint32_t msg_session_find(
 	struct msg_session *session, uint64_t cookie, uint32_t but);
-/* Wait until nothing is under way, `limit_ns` at most. */
-void msg_session_settle(struct msg_session *session, uint64_t limit_ns);
 
 #endif

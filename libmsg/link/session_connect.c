@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* ---- connections, as `side` has them ------------------------------------ */
 
@@ -121,31 +120,6 @@ uint32_t msg_session_find(
 			found = s->table[i].handle;
 	session_leave(s);
 	return found;
-}
-
-static bool is_settled(const struct msg_session *s)
-{
-	for (uint32_t i = 0; i < s->table_count; i++)
-		if (s->table[i].state == SESSION_STATE_OPEN &&
-			session_under_way(&s->table[i]) > 0)
-			return false;
-	return true;
-}
-
-void msg_session_settle(struct msg_session *s, uint64_t limit_ns)
-{
-	const struct timespec pause = {.tv_nsec = 50 * MSG_NS_PER_US};
-	uint64_t end = msg_clock_ns() + limit_ns;
-	bool settled;
-
-	do {
-		session_enter(s);
-		session_see(s);
-		settled = is_settled(s);
-		session_leave(s);
-		if (!settled)
-			nanosleep(&pause, NULL);
-	} while (!settled && msg_clock_ns() < end);
 }
 
 /* ---- opening and closing ------------------------------------------------ */

@@ -10,7 +10,6 @@
 #include "end.h"
 #include "seat.h"
 
-#include "base/clock.h"
 
 static uint32_t call(struct seat *from, struct seat *to, uint64_t cookie)
 {
@@ -89,7 +88,8 @@ START_TEST(the_group_is_who_was_attached)
 	/* What comes in says by whom, and the end comes behind it. */
 	seat_post(&hub, 8);
 	ck_assert_int_eq(seat_send(b.side, &b, of[1], 300, 9, 0), 0);
-	msg_session_settle(b.session, MSG_NS_PER_S);
+	while (b.sent != 1)
+		seat_turn(&b);
 	msg_session_hang_up(b.session, of[1]);
 	event = seat_await(all, 4, &hub, MSG_LINK_RECEIVED);
 	ck_assert_uint_eq(event.handle, at[1]);
