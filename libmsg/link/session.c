@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* session.c - what happened on the connections of a session, and what its links say
  * of that; see session.h. */
-#include "link/session_parts.h"
+#include "link/session_internal.h"
 
 #include <assert.h>
 #include <string.h>

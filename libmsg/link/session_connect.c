@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* session_connect.c - who is connected, and open and close; see session.h. */
-#include "link/session_parts.h"
+#include "link/session_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>

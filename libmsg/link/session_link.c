@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* session_link.c - a set of connections as two links; see session.h. */
-#include "link/session_parts.h"
+#include "link/session_internal.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -17,7 +17,7 @@
 #include <string.h>
 
 #include "protocol/pack.h"
-#include "protocol/recover_parts.h"
+#include "protocol/recover_internal.h"
 
 #define NUMBERS_BEGIN (UINT64_C(1) << 32)
 

@@ -18,7 +18,7 @@
  * much longer than the first guess is found that way, and a publisher that is
  * gone is not hammered.
  */
-#include "protocol/recover_parts.h"
+#include "protocol/recover_internal.h"
 
 #include <string.h>
 

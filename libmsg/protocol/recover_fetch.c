@@ -8,7 +8,7 @@
  * A frame that is fetched has been neither asked for nor forgotten: it lies among
  * those that were, and never falls due.
  */
-#include "protocol/recover_parts.h"
+#include "protocol/recover_internal.h"
 
 void msg_recover_fetches(struct msg_recover *r, bool fetches, uint64_t now)
 {

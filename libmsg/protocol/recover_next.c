@@ -9,7 +9,7 @@
  * gap == 0 && !fresh.  See recover.h for the rules.
  */
 #include "protocol/pack.h"
-#include "protocol/recover_parts.h"
+#include "protocol/recover_internal.h"
 
 /* ---- messages ---------------------------------------------------------- */
 

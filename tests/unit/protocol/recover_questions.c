@@ -5,7 +5,7 @@
  */
 #include "recover_questions.h"
 
-#include "protocol/recover_parts.h"
+#include "protocol/recover_internal.h"
 #include "recover_story.h"
 
 /* ---- what is missing --------------------------------------------------- */

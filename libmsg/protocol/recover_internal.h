@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * recover_parts.h - what recover.c, recover_next.c and recover_ask.c share.
+ * recover_internal.h - what recover.c, recover_next.c and recover_ask.c share.
  *
  * Nobody else includes this.  Test: as recover.h.
  */
-#ifndef MSG_PROTOCOL_RECOVER_PARTS_H
-#define MSG_PROTOCOL_RECOVER_PARTS_H
+#ifndef MSG_PROTOCOL_RECOVER_INTERNAL_H
+#define MSG_PROTOCOL_RECOVER_INTERNAL_H
 
 #include "protocol/recover.h"
 

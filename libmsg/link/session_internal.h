@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * session_parts.h - what session.c (what happened on connections), session_link.c
+ * session_internal.h - what session.c (what happened on connections), session_link.c
  * (the two links) and session_connect.c (who is connected; open and close) say to
  * each other.  All of it is done inside the lock.
  */
-#ifndef MSG_LINK_SESSION_PARTS_H
-#define MSG_LINK_SESSION_PARTS_H
+#ifndef MSG_LINK_SESSION_INTERNAL_H
+#define MSG_LINK_SESSION_INTERNAL_H
 
 #include <sched.h>
 #include <stdatomic.h>
