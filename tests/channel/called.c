@@ -74,7 +74,7 @@ static void receiver_close(struct receiver *r)
 	domain_close(r->domain);
 }
 
-static uint64_t seen(const struct receiver *r, int index)
+static uint64_t seen(const struct receiver *r, enum msg_counter_index index)
 {
 	return msg_counter_get(&r->direct.receiver.counters[index]);
 }
