@@ -4,7 +4,7 @@
  * ratios of one run.
  *
  *	perf_rc [--device NAME] [--rounds N] [--pings N] [--mib N] [--fifo 1]
- *	        [--only raw|each|channel|topic]
+ *	        [--only raw|each|channel|apart|topic]
  *
  * Two processes with both ways open; in every round each measure is taken by
  * the one and then by the other, in turns first.
@@ -15,6 +15,10 @@
  *   only       that one alone, which is for counting its calls and packets
  *   bandwidth  `mib` MiB one way in messages of 64 KiB and 1 MiB, at most
  *              RC_WINDOW under way, until the last is acknowledged
+ *   distance   a cache line to and fro, each round before all else: virtual
+ *              processors are moved now and then, and two that share no cache
+ *              take half as long again for a message and give 64 KiB at half the
+ *              rate; figures of runs are comparable when these are
  *
  * Neighbours: rc.h.  Test: perf.smoke.
  */
@@ -33,20 +37,24 @@
 #include "rc.h"
 
 #define ROUNDS_MAX 99u
+#define LINES 20000u /* Even: the one begins, the other ends. */
+#define SPINS_MAX 10000u /* He may have no processor. */
 #define PINGS_MAX 100000u
 
-enum way { RAW, EACH, CHANNEL, TOPIC, WAYS };
+enum way { RAW, EACH, CHANNEL, APART, TOPIC, WAYS };
 
 static const struct rc_way *const ways[WAYS] = {
-	&rc_raw, &rc_each, &rc_channel, &rc_topic};
+	&rc_raw, &rc_each, &rc_channel, &rc_apart, &rc_topic};
 
 /* Those that are measured. */
-static int used[WAYS] = {RAW, EACH, CHANNEL, TOPIC};
+static int used[WAYS] = {RAW, EACH, CHANNEL, APART, TOPIC};
 static int used_count = WAYS;
 
 struct shared {
 	struct rc_address addresses[WAYS];
 	_Atomic int stage;
+	_Alignas(128) _Atomic uint32_t line; /* And nothing else beside it. */
+	_Alignas(128) uint8_t end[128];
 };
 
 struct measure {
@@ -184,6 +192,27 @@ static void priority(int policy)
 			"real-time priority", 0);
 }
 
+/* Half of the time a cache line takes to and fro, ns: the mean. */
+static double distance(struct shared *shared, int *stage, bool first)
+{
+	uint64_t begin;
+
+	meet(shared, ++*stage);
+	priority(SCHED_FIFO);
+	begin = perf_now();
+	for (uint32_t i = !first; i < LINES; i += 2) {
+		/* Partner: the same two lines of the other process. */
+		for (uint32_t spins = 0; atomic_load_explicit(&shared->line,
+			     memory_order_acquire) % LINES != i; spins++)
+			if (spins > SPINS_MAX)
+				sched_yield();
+		atomic_store_explicit(
+			&shared->line, i + 1, memory_order_release);
+	}
+	priority(SCHED_OTHER);
+	return (double)(perf_now() - begin) / LINES;
+}
+
 static double take(struct shared *shared, int *stage,
 	const struct measure *measure, const struct rc_way *way, bool first)
 {
@@ -213,6 +242,7 @@ static double median(double *values)
 }
 
 static double results[MEASURES][WAYS][ROUNDS_MAX];
+static double distances[ROUNDS_MAX];
 
 /* One way beside another, in the same rounds. */
 static double print_beside(size_t m, enum way way, size_t n, enum way beside)
@@ -223,7 +253,7 @@ static double print_beside(size_t m, enum way way, size_t n, enum way beside)
 	for (uint32_t r = 0; r < plan.rounds; r++)
 		ratios[r] = results[m][way][r] / results[n][beside][r];
 	middle = median(ratios);
-	printf("  %-7s / %-4s %5.2f (%.2f, %.2f)", ways[way]->name,
+	printf("  %-7s / %-7s %5.2f (%.2f, %.2f)", ways[way]->name,
 		ways[beside]->name, middle, ratios[0], ratios[plan.rounds - 1]);
 	return middle;
 }
@@ -235,7 +265,7 @@ static void print_ratio(size_t m, enum way way, enum way beside)
 	double middle = print_beside(m, way, m, beside);
 	bool meets;
 
-	if (way != EACH && beside == RAW) {
+	if (beside == RAW && (way == CHANNEL || way == TOPIC)) {
 		meets = measure->latency ? middle <= measure->budget
 					 : middle >= measure->budget;
 		printf(", at %s %.2f: %s", measure->latency ? "most" : "least",
@@ -259,6 +289,11 @@ static void print_medians(size_t m)
 
 static void print(void)
 {
+	double near = median(distances);
+
+	printf("A cache line from one processor to the other, ns: %.0f "
+	       "(%.0f, %.0f)\n", near, distances[0],
+		distances[plan.rounds - 1]);
 	printf("%-22s", "median");
 	for (int i = 0; i < used_count; i++)
 		printf(" %9s", ways[used[i]]->name);
@@ -271,7 +306,9 @@ static void print(void)
 		print_ratio(m, CHANNEL, RAW);
 		print_ratio(m, TOPIC, RAW);
 		print_ratio(m, EACH, RAW);
+		print_ratio(m, APART, EACH);
 		print_ratio(m, TOPIC, EACH);
+		print_ratio(m, TOPIC, APART);
 	}
 	if (used_count < WAYS)
 		return;
@@ -299,7 +336,8 @@ static void run(struct shared *shared, bool first)
 
 	pin(first ? 0 : 1);
 
-	for (uint32_t r = 0; r < plan.rounds; r++)
+	for (uint32_t r = 0; r < plan.rounds; r++) {
+		distances[r] = distance(shared, &stage, first);
 		for (size_t m = 0; m < MEASURES; m++)
 			for (int i = 0; i < used_count; i++) {
 				int way = used[(i + (int)r) % used_count];
@@ -307,6 +345,7 @@ static void run(struct shared *shared, bool first)
 				results[m][way][r] = take(shared, &stage,
 					&measures[m], ways[way], first);
 			}
+	}
 	meet(shared, ++stage);
 }
 
@@ -384,7 +423,7 @@ int main(int argc, char **argv)
 		fprintf(stderr,
 			"usage: %s [--device NAME] [--rounds 1..%u] "
 			"[--pings 1..%u] [--mib 1..65536] [--fifo 0|1] "
-			"[--only raw|each|channel|topic]\n",
+			"[--only raw|each|channel|apart|topic]\n",
 			argv[0], ROUNDS_MAX, PINGS_MAX);
 		return 2;
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * rc.h - two processes that are connected, in four ways: by libfabric's calls with
- * one connection, and with one each way; by channels; and as a pair of rc topics,
- * which have one each way.
+ * rc.h - two processes that are connected, in five ways: by libfabric's calls with
+ * one connection, and with one each way; by channels, the same; and as a pair of rc
+ * topics, which have one each way.
  *
  * Both ways have the same endpoint type, provider, buffers and window, and
  * every send is reported; topics have their own.  Neighbours: rc.c measures,
@@ -40,7 +40,7 @@ struct rc_way {
 	void (*close)(void);
 };
 
-extern const struct rc_way rc_raw, rc_each, rc_channel, rc_topic;
+extern const struct rc_way rc_raw, rc_each, rc_channel, rc_apart, rc_topic;
 
 /* Ends the program, when `failed`. */
 void rc_check(bool failed, const char *what, int error);

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* rc_channel.c - the same connection by link/channel.h, through the module. */
+/*
+ * rc_channel.c - by link/channel.h, through the module: one connection for both ways;
+ * and one each way, of sets of their own, which is what a pair of topics has: what
+ * topics take beyond that is the protocol's.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -7,12 +11,23 @@
 #include "link/module.h"
 #include "rc.h"
 
-static struct {
+/* Who only sends looks for what has left so seldom, in looks for messages. */
+#define LOOKS_IN_VAIN 64u
+
+/* One set with its connection. */
+struct end {
 	struct msg_link_domain *domain;
 	struct msg_channels *set;
 	uint8_t *memory;
 	uint32_t handle;
-} channel;
+};
+
+struct channels {
+	struct end ends[2]; /* Out and in; or one for both ways. */
+	struct end *out, *in;
+	uint32_t end_count;
+	uint32_t looks;
+};
 
 static void check(int result, const char *what)
 {
@@ -21,8 +36,7 @@ static void check(int result, const char *what)
 	rc_check(result < 0, what, 0);
 }
 
-static void channel_open(
-	const char *device, bool listen, struct rc_address *self)
+static void open_set(struct end *end, const char *device, bool listen)
 {
 	struct msg_link_domain_options where = {
 		.lane = device ? MSG_LANE_VERBS : MSG_LANE_UDP,
@@ -45,76 +59,108 @@ static void channel_open(
 
 	check(msg_link_module_load(&ops), "msg_link_module_load");
 	check(msg_link_module_channels(&module), "msg_link_module_channels");
-	result = ops->open(&where, &channel.domain, text);
+	result = ops->open(&where, &end->domain, text);
 	if (result == 0)
-		result = module->open(
-			channel.domain, &options, &channel.set, text);
+		result = module->open(end->domain, &options, &end->set, text);
 	rc_check(result < 0, text, 0);
-	channel.memory = options.memory;
-	for (uint32_t i = 0; i < RC_WINDOW; i++)
-		check(channel.set->ops->post(channel.set,
-			      channel.memory + (size_t)i * RC_BYTES_MAX,
-			      RC_BYTES_MAX, i), "post");
-	if (!listen)
-		return;
-	result = channel.set->ops->name(channel.set, self->bytes);
-	check(result, "name");
-	self->length = (uint32_t)result;
+	end->memory = options.memory;
 }
 
-static struct msg_channel_event wait_event(uint32_t type)
+static void post(struct end *end, uint32_t slot)
+{
+	check(end->set->ops->post(end->set,
+		      end->memory + (size_t)slot * RC_BYTES_MAX, RC_BYTES_MAX,
+		      slot), "post");
+}
+
+_Static_assert(2 * MSG_CHANNEL_REACH_BYTES_MAX <= RC_ADDRESS_BYTES,
+	"there is room for two addresses");
+
+/* Whoever listens has both ends listen. */
+static void channels_open(struct channels *c, const char *device, bool listen,
+	struct rc_address *self)
+{
+	c->out = &c->ends[listen ? c->end_count - 1 : 0];
+	c->in = &c->ends[listen ? 0 : c->end_count - 1];
+	for (uint32_t i = 0; i < c->end_count; i++) {
+		struct end *end = &c->ends[i];
+		int result;
+
+		open_set(end, device, listen);
+		if (!listen)
+			continue;
+		result = end->set->ops->name(end->set,
+			self->bytes + (size_t)i * MSG_CHANNEL_REACH_BYTES_MAX);
+		check(result, "name");
+		self->length = (uint32_t)result;
+	}
+	for (uint32_t i = 0; i < RC_WINDOW; i++)
+		post(c->in, i);
+}
+
+static struct msg_channel_event wait_event(const struct end *end, uint32_t type)
 {
 	struct msg_channel_event event;
 	int n;
 
-	while ((n = channel.set->ops->poll(channel.set, &event, 1)) == 0)
+	while ((n = end->set->ops->poll(end->set, &event, 1)) == 0)
 		;
 	rc_check(n < 0 || event.type != type, "event", event.error);
 	return event;
 }
 
-static void channel_connect(const struct rc_address *address)
+static void channels_connect(struct channels *c, const struct rc_address *address)
 {
-	check(channel.set->ops->connect(channel.set, address->bytes,
-		      address->length, NULL, 0, &channel.handle), "connect");
-	wait_event(MSG_CHANNEL_CONNECTED);
+	for (uint32_t i = 0; i < c->end_count; i++) {
+		struct end *end = &c->ends[i];
+
+		check(end->set->ops->connect(end->set,
+			      address->bytes +
+				      (size_t)i * MSG_CHANNEL_REACH_BYTES_MAX,
+			      address->length, NULL, 0, &end->handle),
+			"connect");
+		wait_event(end, MSG_CHANNEL_CONNECTED);
+	}
 }
 
-static void channel_accept(void)
+static void channels_accept(struct channels *c)
 {
-	channel.handle = wait_event(MSG_CHANNEL_ASKED).handle;
-	check(channel.set->ops->accept(channel.set, channel.handle, NULL, 0),
-		"accept");
-	wait_event(MSG_CHANNEL_CONNECTED);
+	for (uint32_t i = 0; i < c->end_count; i++) {
+		struct end *end = &c->ends[i];
+
+		end->handle = wait_event(end, MSG_CHANNEL_ASKED).handle;
+		check(end->set->ops->accept(end->set, end->handle, NULL, 0),
+			"accept");
+		wait_event(end, MSG_CHANNEL_CONNECTED);
+	}
 }
 
-static bool channel_send(uint32_t slot, uint32_t bytes)
+static bool channels_send(struct channels *c, uint32_t slot, uint32_t bytes)
 {
+	struct end *out = c->out;
 	struct msg_channel_send send = {
-		.iov = {{channel.memory +
+		.iov = {{out->memory +
 				 (size_t)(RC_WINDOW + slot) * RC_BYTES_MAX,
 			bytes}},
 		.iov_count = 1,
-		.handle = channel.handle,
+		.handle = out->handle,
 		.token = slot,
 		.signal = true,
 	};
-	int result = channel.set->ops->send(channel.set, &send);
+	int result = out->set->ops->send(out->set, &send);
 
 	if (result != -MSG_ERROR_AGAIN)
 		check(result, "send");
 	return result == 0;
 }
 
-static void channel_poll(struct rc_found *found)
+static int look(struct end *end, struct rc_found *found)
 {
 	struct msg_channel_event events[16];
-	int n = channel.set->ops->poll(channel.set, events, 16);
+	int n = end->set->ops->poll(end->set, events, 16);
 
 	check(n, "poll");
 	for (int i = 0; i < n; i++) {
-		uint32_t slot = events[i].token;
-
 		if (events[i].type == MSG_CHANNEL_SENT) {
 			found->sent++;
 			continue;
@@ -122,24 +168,63 @@ static void channel_poll(struct rc_found *found)
 		rc_check(events[i].type != MSG_CHANNEL_RECEIVED, "event",
 			events[i].error);
 		found->received++;
-		check(channel.set->ops->post(channel.set,
-			      channel.memory + (size_t)slot * RC_BYTES_MAX,
-			      RC_BYTES_MAX, slot), "post");
+		post(end, events[i].token);
+	}
+	return n;
+}
+
+static void channels_poll(struct channels *c, struct rc_found *found)
+{
+	if (look(c->in, found) == 0 && c->out != c->in &&
+		++c->looks % LOOKS_IN_VAIN == 0)
+		look(c->out, found);
+}
+
+static void channels_close(struct channels *c)
+{
+	for (uint32_t i = 0; i < c->end_count; i++) {
+		c->ends[i].set->ops->close(c->ends[i].set);
+		c->ends[i].domain->ops->close(c->ends[i].domain);
 	}
 }
 
-static void channel_close(void)
-{
-	channel.set->ops->close(channel.set);
-	channel.domain->ops->close(channel.domain);
+/* A way is a table of calls that know which of them they are. */
+#define WAY(symbol, text, count)                                               \
+static struct channels symbol##_state = {.end_count = count};          \
+static void symbol##_open(                                             \
+	const char *device, bool listen, struct rc_address *self)      \
+{                                                                      \
+	channels_open(&symbol##_state, device, listen, self);          \
+}                                                                      \
+static void symbol##_connect(const struct rc_address *address)         \
+{                                                                      \
+	channels_connect(&symbol##_state, address);                    \
+}                                                                      \
+static void symbol##_accept(void)                                      \
+{                                                                      \
+	channels_accept(&symbol##_state);                              \
+}                                                                      \
+static bool symbol##_send(uint32_t slot, uint32_t bytes)               \
+{                                                                      \
+	return channels_send(&symbol##_state, slot, bytes);            \
+}                                                                      \
+static void symbol##_poll(struct rc_found *found)                      \
+{                                                                      \
+	channels_poll(&symbol##_state, found);                         \
+}                                                                      \
+static void symbol##_close(void)                                       \
+{                                                                      \
+	channels_close(&symbol##_state);                               \
+}                                                                      \
+const struct rc_way symbol = {                                         \
+	.name = text,                                                  \
+	.open = symbol##_open,                                         \
+	.connect = symbol##_connect,                                   \
+	.accept = symbol##_accept,                                     \
+	.send = symbol##_send,                                         \
+	.poll = symbol##_poll,                                         \
+	.close = symbol##_close,                                       \
 }
 
-const struct rc_way rc_channel = {
-	.name = "channel",
-	.open = channel_open,
-	.connect = channel_connect,
-	.accept = channel_accept,
-	.send = channel_send,
-	.poll = channel_poll,
-	.close = channel_close,
-};
+WAY(rc_channel, "channel", 1);
+WAY(rc_apart, "apart", 2);
