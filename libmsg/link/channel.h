@@ -46,8 +46,9 @@
  * Threads: one per set at a time.  Path: connect, accept, share and closing may
  * allocate, and connect may wait some seconds for an address; post, send, read
  * and poll allocate nothing while no connection comes or goes, and make no call
- * of ours to the kernel but one every few milliseconds, where a set listens on
- * TCP (the provider makes some for each message there).
+ * of ours to the kernel but, on TCP: one every few milliseconds, where a set
+ * listens, and two behind small messages, once a poll finds nothing more
+ * (link/fabric/channel_ack.c).  The provider makes some for each message there.
  * Test: tests/channel.
  */
 #ifndef MSG_LINK_CHANNEL_H

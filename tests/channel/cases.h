@@ -11,6 +11,7 @@ void add_read(Suite *suite);
 void add_break(Suite *suite);
 void add_hostile(Suite *suite);
 void add_sleep(Suite *suite);
+void add_ack(Suite *suite);
 void add_session(Suite *suite);
 void add_caller(Suite *suite);
 void add_called(Suite *suite);

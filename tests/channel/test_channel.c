@@ -42,6 +42,7 @@ int main(int argc, char **argv)
 	add_break(suite);
 	add_hostile(suite);
 	add_sleep(suite);
+	add_ack(suite);
 	add_session(suite);
 	add_caller(suite);
 	add_called(suite);

@@ -86,6 +86,7 @@ static struct channel *begin(struct channel_set *set, enum channel_state state)
 	c->state = state;
 	c->error = 0;
 	c->known = false;
+	c->socket = CHANNEL_SOCKET_NONE;
 	c->greeting_bytes = 0;
 	memset(&c->peer, 0, sizeof c->peer);
 	c->sends.head = c->sends.tail = 0;
@@ -100,6 +101,7 @@ void channel_opened(struct channel_set *set, struct channel *c)
 {
 	settle(set, c);
 	c->state = CHANNEL_OPEN;
+	channel_ack_open(set, c);
 	tell(set, c, MSG_CHANNEL_CONNECTED);
 }
 
@@ -130,6 +132,7 @@ void channel_drop_endpoint(struct channel_set *set, struct channel *c)
 {
 	if (!c->ep)
 		return;
+	channel_ack_close(set, c);
 	channel_cq_leave(set, c);
 	fi_shutdown(c->ep, 0);
 	fi_close(&c->ep->fid);

@@ -273,6 +273,8 @@ static bool give_message(struct channel_set *set,
 		.token = low_of(entry->op_context),
 		.bytes = (uint32_t)entry->len,
 	};
+	if (c && c->socket != CHANNEL_SOCKET_NONE)
+		channel_ack_due(set, c, entry->len);
 	if (!c || c->state == CHANNEL_CONNECTING) {
 		event->type = MSG_CHANNEL_RECEIVE_FAILED;
 		event->handle = MSG_CHANNEL_NOBODY;
@@ -434,6 +436,8 @@ static int give_completions(
 			break;
 	}
 	set->drained = n == -FI_EAGAIN;
+	if (set->ack_count > 0 && given == 0 && set->drained)
+		channel_ack_now(set);
 	return given;
 }
 

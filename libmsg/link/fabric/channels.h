@@ -7,6 +7,7 @@
  *     channel_connect.c  how a connection comes about, and how it ends
  *     channel_data.c     post, send, read, and what became of them
  *     channel_wait.c     completion queues, and what wakes who sleeps
+ *     channel_ack.c      TCP's acknowledgements, while nobody waits
  *     channel_cache.c    libfabric's registration cache, which must not be
  *     channel_guard.c    TCP connections that say nothing, or half a word
  *
@@ -52,6 +53,10 @@
 #define CHANNEL_STRANGERS_MAX 32u
 #define CHANNEL_CQS 2u
 #define CHANNEL_SOCKETS_MAX 64u
+/* Of so many sockets poll(2) takes about what an epoll takes to be woken. */
+#define CHANNEL_FEW_MAX 4u
+#define CHANNEL_SOCKET_NONE (-1) /* Or none that we can know. */
+#define CHANNEL_SOCKET_UNKNOWN (-2)
 
 enum channel_state {
 	CHANNEL_FREE,
@@ -117,6 +122,8 @@ struct channel {
 	uint64_t drained_at;  /* Ending: completions read by then. */
 	struct fid_ep *ep;
 	struct channel_cq *cq; /* Of that. */
+	int socket;            /* Of TCP; see channel_ack.c. */
+	bool ack_due;          /* It stands in `acks`. */
 	struct fi_info *request; /* ASKED: to accept or to refuse. */
 	struct sockaddr_storage peer; /* Who asked. */
 	struct channel_ring sends;
@@ -125,6 +132,11 @@ struct channel {
 	uint8_t greeting[MSG_CHANNEL_GREETING_BYTES_MAX];
 };
 
+/* Of what was received nothing has been acknowledged, as far as we know. */
+struct channel_ack {
+	struct channel *channel;
+	uint32_t sent; /* What is sent since then acknowledges. */
+};
 
 struct channel_set {
 	struct msg_channels channels;
@@ -165,6 +177,8 @@ struct channel_set {
 	uint32_t entry;       /* The next of these to be given out, */
 	uint32_t entry_count; /* and how many there are. */
 	struct fi_cq_data_entry entries[CHANNEL_ENTRIES];
+	struct channel_ack acks[CHANNEL_FEW_MAX];
+	uint32_t ack_count;
 
 	int timer;           /* For who sleeps while one is being set up. */
 	struct pollfd sockets[CHANNEL_SOCKETS_MAX]; /* As they are watched. */
@@ -266,6 +280,17 @@ ssize_t channel_cq_read(struct channel_set *set);
 /* One descriptor for all there is to tell. */
 int channel_wait_open(struct channel_set *set);
 int channel_arm(struct msg_channels *channels);
+
+/* channel_ack.c */
+
+/* It is connected. */
+void channel_ack_open(const struct channel_set *set, struct channel *c);
+/* Before its endpoint is closed. */
+void channel_ack_close(struct channel_set *set, struct channel *c);
+/* A message has come by a connection with a socket. */
+void channel_ack_due(struct channel_set *set, struct channel *c, size_t bytes);
+/* A look has found nothing, and something is due. */
+void channel_ack_now(struct channel_set *set);
 
 /* channel_cache.c */
 
