@@ -40,9 +40,11 @@
  *            fence, then reclaims: it sees the reader, or the reader its head.
  *   late     one that begins before that head needs another reader that holds
  *            those entries until `changes` says that the writer knows it; or a
- *            writer that never takes the newest back: who looked before it was
+ *            writer that does not take the newest back: who looked before it was
  *            announced took nothing that is as near to a head which was no
- *            higher then.
+ *            higher then.  If it must, it raises `kept` above what it takes
+ *            before it looks for announcements: it sees the reader, or whoever
+ *            announced that one, behind the same fence, sees `kept`.
  *
  * Neighbours: ring_writer.h (engine, broker, publishers), ring_reader.h (the
  * inbox).  Tests: tests/unit/pool/test_ring*.c, tests/explore, tests/model.
@@ -135,6 +137,10 @@ struct msg_ring_header {
 	/* Of a publisher that moved here from another ring: messages below were
 	 * published there, if not here.  Release; partner: relay.c. */
 	_Atomic uint64_t begin;
+	/* Of a publisher that retains its newest entries until their memory is
+	 * wanted: below, any may have been taken back.  Relaxed, behind fences
+	 * ("late"); partner: msg_ring_oldest. */
+	_Atomic uint64_t kept;
 	/* A futex: changes when the writer saw a sleeper. */
 	alignas(64) _Atomic uint32_t bell;
 	/* By reader: entries below are not his any more.  MSG_RING_EVICTED:

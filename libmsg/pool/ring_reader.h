@@ -73,6 +73,20 @@ static inline void msg_ring_reader_open(struct msg_ring_reader *reader,
 	msg_store(&ledger->next, reader->next, release);
 }
 
+/* The first entry that one may begin with who comes late to a `strict` writer
+ * (ring_writer.h), when the head is there.  For who announced the reader to that
+ * writer, behind a full fence.  Hostile as all that the writer says: it may be
+ * beyond the head. */
+static inline uint64_t msg_ring_oldest(
+	const struct msg_ring_header *header, uint64_t head, uint32_t retain)
+{
+	/* "late"; partner: msg_ring_yield. */
+	uint64_t kept = msg_load(&header->kept, relaxed);
+	uint64_t oldest = head > retain ? head - retain : 0;
+
+	return kept > oldest ? kept : oldest;
+}
+
 static inline const struct msg_ring_entry *msg_ring_entry_at(
 	const struct msg_ring_reader *reader, uint64_t at)
 {

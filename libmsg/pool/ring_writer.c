@@ -360,7 +360,7 @@ static void revoke_below(struct msg_ring_writer *w, uint64_t index)
 
 static uint64_t retained(const struct msg_ring_writer *w)
 {
-	uint64_t there = w->head - w->tail;
+	uint64_t there = w->head - (w->kept > w->tail ? w->kept : w->tail);
 
 	return there < w->retain ? there : w->retain;
 }
@@ -434,6 +434,35 @@ uint32_t msg_ring_thin(struct msg_ring_writer *w)
 
 	return reclaim_retaining(
 		w, kept < w->retain ? (uint32_t)kept / 2 : w->retain / 2);
+}
+
+void msg_ring_yield(struct msg_ring_writer *w, uint64_t index)
+{
+	assert(w->strict && index <= w->head);
+	if (index <= w->head - retained(w))
+		return;
+	w->kept = index;
+	/* "late"; partner: msg_ring_oldest.  Relaxed: the fence that every
+	 * caller puts behind it orders it. */
+	msg_store(&w->header->kept, index, relaxed);
+}
+
+bool msg_ring_is_needed(struct msg_ring_writer *w, uint64_t index)
+{
+	for (uint32_t k = 0; k < w->reader_top; k++) {
+		const struct msg_ring_ledger *ledger = w->readers[k].ledger;
+		struct claim c;
+
+		if (!read_claim(w, k, &c))
+			continue;
+		if (index >= c.next ? is_spared(w, &w->readers[k])
+				    : index >= c.low)
+			return true;
+		for (uint32_t h = 0; h < c.held_top; h++)
+			if (msg_load(&ledger->held[h], relaxed) == index + 1)
+				return true;
+	}
+	return false;
 }
 
 bool msg_ring_make_room(struct msg_ring_writer *w, uint32_t count)

@@ -80,6 +80,7 @@ struct msg_ring_writer {
 	                        comes from elsewhere may begin there, without
 	                        our knowing.  At most a quarter of the ring. */
 	bool strict;
+	uint64_t kept;       /* As in the header: what is before is not retained. */
 	uint64_t needed;     /* What is before, nobody needs, but pins; as seen
 	                        by the last reclaim. */
 	bool waits;          /* For readers that are awaited (ring_wait.h). */
@@ -156,6 +157,16 @@ uint32_t msg_ring_reclaim(struct msg_ring_writer *writer, uint64_t revoke);
  * tokens came back. */
 uint32_t msg_ring_forget(struct msg_ring_writer *writer);
 uint32_t msg_ring_thin(struct msg_ring_writer *writer);
+
+/* Of a strict writer: what is below `index` is retained no longer.  Before it is
+ * reclaimed, its caller looks behind a full fence for readers that were announced,
+ * and adds them. */
+void msg_ring_yield(struct msg_ring_writer *writer, uint64_t index);
+
+/* Whether an entry that is there would not come back with msg_ring_reclaim, though
+ * it were not retained: some reader has it in hand, or is waited for and has yet to
+ * take it. */
+bool msg_ring_is_needed(struct msg_ring_writer *writer, uint64_t index);
 
 /* The same as msg_ring_reclaim with `revoke`, from those that are awaited, too. */
 uint32_t msg_ring_press(struct msg_ring_writer *writer, uint64_t revoke);

@@ -479,6 +479,98 @@ static void setup_add(void)
 		0);
 }
 
+/* ---- a reader that comes late ------------------------------------------ */
+
+#define RETAINED (1u + explore_more)
+
+/* As its broker does: it tells the publisher, and only then looks what is kept. */
+static void broker_offers_history(void *unused)
+{
+	struct world_reader *r = &world.readers[0];
+	uint64_t head;
+
+	(void)unused;
+	explore_signal(WORLD_TOLD_PUBLISHER);
+	msg_store(broker.news, 1, release);
+	msg_fence(seq_cst);
+	head = msg_load(&world.header->head, acquire);
+	r->start = msg_ring_oldest(world.header, head, RETAINED);
+	/* Of what is beyond, the writer cannot but see the reader first. */
+	if (r->start > head)
+		r->start = head;
+	explore_note("offers %llu of %llu", (unsigned long long)r->start,
+		(unsigned long long)head);
+	explore_signal(WORLD_TOLD_READER);
+}
+
+/* As an outbox does that is short of memory. */
+static void publisher_that_yields(void *unused)
+{
+	struct msg_ring_writer *w = &world.writer;
+
+	(void)unused;
+	for (unsigned i = 0; i < world.to_publish; i++) {
+		explore_checkpoint(i);
+		while (world.free_slots == 0 && w->tail < w->head) {
+			uint64_t oldest = w->tail;
+
+			msg_ring_yield(w, oldest + 1);
+			add_if_news();
+			msg_ring_reclaim(w, oldest + 1);
+		}
+		if (!world_publish())
+			world.refused++;
+	}
+	explore_await(WORLD_TOLD_PUBLISHER);
+	explore_await(WORLD_TOLD_READER);
+	add_if_news();
+	explore_signal(WORLD_PUBLISHED);
+}
+
+static void reader_of_history(void *argument)
+{
+	struct world_reader *r = argument;
+
+	explore_await(WORLD_TOLD_READER);
+	msg_ring_reader_open(&r->ring, world.header, world.entry_count,
+		world.ledgers[0], 0, r->start);
+	for (unsigned i = 0; i < 2; i++) {
+		uint32_t slot;
+
+		explore_checkpoint(i);
+		if (world_take(r, &slot))
+			explore_payload_read(slot, r->ring.next - 1);
+		msg_ring_settle(&r->ring, r->ring.next);
+	}
+	world_drain(r);
+}
+
+static void setup_late(void)
+{
+	int t;
+
+	world_open(&(struct world_options){.entry_count = 8,
+		.slot_count = 1 + explore_more,
+		.to_publish = 2});
+	world.writer.retain = RETAINED;
+	world.writer.strict = true;
+	broker.news = explore_shared(sizeof *broker.news);
+	broker.added = false;
+	t = explore_thread("publisher", publisher_that_yields, NULL);
+	world_writer_state(t);
+	explore_state(t, &broker.added, sizeof broker.added);
+	explore_thread("broker", broker_offers_history, NULL);
+	world_reader_state(
+		explore_thread("reader", reader_of_history, &world.readers[0]),
+		0);
+}
+
+static void end_late(void)
+{
+	msg_ring_yield(&world.writer, world.writer.head);
+	world_end();
+}
+
 /* ---- a reader that goes, and another under its number ------------------ */
 
 static void reader_that_goes(void *argument)
@@ -674,6 +766,8 @@ const struct explore_scenario explore_scenarios[] = {
 		world_end, 2},
 	{"add", "a reader comes while a local publisher publishes", setup_add,
 		world_end, -1},
+	{"late", "a reader begins late while what is kept gives way",
+		setup_late, end_late, -1},
 	{"remove", "a reader dies, another comes under its number",
 		setup_remove, world_end, -1},
 	{"sleep", "no wake is lost", setup_sleep, world_end, -1},

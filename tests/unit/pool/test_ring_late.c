@@ -153,6 +153,96 @@ START_TEST(what_is_promised_to_strangers_is_never_taken_back)
 }
 END_TEST
 
+/* What was promised may be taken back after all: once that is said. */
+START_TEST(what_is_yielded_is_not_retained_and_the_header_says_so)
+{
+	struct msg_ring_reader late;
+
+	writer.retain = 4;
+	writer.strict = true;
+	put_some(10);
+	ck_assert_uint_eq(msg_ring_oldest(header, 10, 4), 6);
+	/* Below that nothing was promised. */
+	msg_ring_yield(&writer, 6);
+	ck_assert_uint_eq(atomic_load(&header->kept), 0);
+	msg_ring_yield(&writer, 8);
+	ck_assert_uint_eq(atomic_load(&header->kept), 8);
+	ck_assert_uint_eq(msg_ring_oldest(header, 10, 4), 8);
+	ck_assert_uint_eq(msg_ring_reclaim(&writer, 0), 8);
+	/* Nor is it promised again. */
+	msg_ring_yield(&writer, 7);
+	ck_assert_uint_eq(atomic_load(&header->kept), 8);
+	ck_assert_uint_eq(msg_ring_reclaim(&writer, writer.head), 0);
+	late = open_at(0, msg_ring_oldest(header, 10, 4));
+	msg_ring_writer_add(&writer, 0, ledgers[0], HELD, MSG_RING_LAP);
+	take(&late, 10);
+	ck_assert_uint_eq(late.lapped, 0);
+	/* What is new is, as ever. */
+	put_some(3);
+	ck_assert_uint_eq(msg_ring_oldest(header, 13, 4), 9);
+	take(&late, 13);
+	ck_assert_uint_eq(msg_ring_reclaim(&writer, writer.head), 1);
+	ck_assert_uint_eq(writer.tail, 9);
+	ck_assert_uint_eq(out_count, 4);
+}
+END_TEST
+
+/* One that was announced before it was yielded: it is lapped, and knows. */
+START_TEST(who_came_before_a_yield_is_told_what_it_lost)
+{
+	struct msg_ring_reader late;
+	struct msg_ring_item item;
+
+	writer.retain = 4;
+	writer.strict = true;
+	put_some(10);
+	msg_ring_reclaim(&writer, 0);
+	late = open_at(0, msg_ring_oldest(header, 10, 4));
+	msg_ring_yield(&writer, 8);
+	msg_ring_writer_add(&writer, 0, ledgers[0], HELD, MSG_RING_LAP);
+	/* Nobody else loses by it unless that is asked for. */
+	ck_assert_uint_eq(msg_ring_reclaim(&writer, 0), 0);
+	ck_assert_uint_eq(msg_ring_reclaim(&writer, 8), 2);
+	ck_assert_int_eq(msg_ring_peek(&late, 6, &item), MSG_RING_ENTRY);
+	ck_assert_uint_eq(msg_ring_hold(&late, 7, true), 7);
+	ck_assert_uint_eq(late.lapped, 1);
+	ck_assert_uint_eq(msg_ring_hold(&late, 10, true), 8);
+	ck_assert_uint_eq(late.lapped, 2);
+}
+END_TEST
+
+START_TEST(needed_is_what_is_in_hand_or_awaited)
+{
+	struct msg_ring_reader lag, block;
+
+	msg_ring_writer_add(&writer, 0, ledgers[0], HELD, MSG_RING_LAP);
+	msg_ring_writer_add(&writer, 1, ledgers[1], HELD, MSG_RING_BLOCK);
+	lag = open_at(0, 0);
+	block = open_at(1, 0);
+	put_some(6);
+	for (uint64_t i = 0; i < 6; i++)
+		ck_assert(msg_ring_is_needed(&writer, i));
+	take(&block, 4);
+	msg_ring_hold(&lag, 2, true);
+	ck_assert(msg_ring_is_needed(&writer, 0));
+	ck_assert(msg_ring_is_needed(&writer, 1));
+	ck_assert(!msg_ring_is_needed(&writer, 2));
+	ck_assert(!msg_ring_is_needed(&writer, 3));
+	ck_assert(msg_ring_is_needed(&writer, 4));
+	msg_ring_keep(&lag, 0, 1);
+	atomic_store(&ledgers[0]->held_top, 1);
+	msg_ring_settle(&lag, 2);
+	ck_assert(!msg_ring_is_needed(&writer, 0));
+	ck_assert(msg_ring_is_needed(&writer, 1));
+	msg_ring_unhold(&lag, 0);
+	ck_assert(!msg_ring_is_needed(&writer, 1));
+	/* One whose ledger cannot be true needs nothing. */
+	atomic_store(&ledgers[1]->next, 100);
+	ck_assert(!msg_ring_is_needed(&writer, 5));
+	ck_assert_uint_eq(writer.evicted, 1);
+}
+END_TEST
+
 START_TEST(the_header_says_of_whom_the_writer_knows)
 {
 	ck_assert_uint_eq(atomic_load(&header->changes), 0);
@@ -214,6 +304,10 @@ int main(void)
 	tcase_add_test(late, half_of_what_is_retained_gives_way);
 	tcase_add_test(
 		late, what_is_promised_to_strangers_is_never_taken_back);
+	tcase_add_test(
+		late, what_is_yielded_is_not_retained_and_the_header_says_so);
+	tcase_add_test(late, who_came_before_a_yield_is_told_what_it_lost);
+	tcase_add_test(late, needed_is_what_is_in_hand_or_awaited);
 	tcase_add_test(late, the_header_says_of_whom_the_writer_knows);
 	tcase_add_test(
 		late, who_is_removed_and_reads_on_finds_what_it_was_lapped_by);
