@@ -200,11 +200,11 @@ static void hear(struct msg_outbox *o)
 		o->look(o->context);
 }
 
-/* The roster of readers, before slots are taken from any. */
-static void look(struct msg_outbox *o)
+void outbox_look(struct msg_outbox *o)
 {
 	/* Partner: the subscriber's attaching, which the broker told us of
-	 * first: either we see that, or it sees what we published. */
+	 * first: either we see that, or it sees what we published, and the
+	 * broker what we keep of it. */
 	msg_fence(seq_cst);
 	hear(o);
 }
@@ -225,7 +225,7 @@ static bool reclaim(
 	struct msg_ring_writer *w = &o->ring;
 	uint64_t tail;
 
-	look(o);
+	outbox_look(o);
 	msg_ring_reclaim(w, 0);
 	if (enough(o))
 		return true;
@@ -242,7 +242,7 @@ static bool reclaim(
 		if (enough(o))
 			return true;
 		tail = w->tail;
-		look(o);
+		outbox_look(o);
 		msg_ring_reclaim(w, tail + (msg_ring_backlog(w) + 1) / 2);
 	} while (w->tail != tail);
 	return enough(o);

@@ -21,7 +21,8 @@
  * while (pool/ring_wait.h).  Should slots be short for a tenth of a second
  * because readers give nothing back, the one that holds most loses its ring; and
  * so should memory for large messages be short for longer than the publisher has
- * patience.
+ * patience.  What is retained for who comes late stays whatever slots are wanted for,
+ * but gives way to large messages, from the oldest on.
  *
  * Who reads is told on a socket, and that there is news in a word of shared
  * memory.  It is looked at behind a fence, before any slot is taken back (a
@@ -47,7 +48,8 @@ struct msg_outbox_options {
 	uint32_t loan_max;          /* Of them, at once (0: all); the rest is
 	                               for what a reader keeps by agreement. */
 	uint32_t retain;            /* Newest entries that stay, whoever came
-	                               and went; their slots are not for loans. */
+	                               and went; their slots are not for loans,
+	                               but their memory for large messages is. */
 	uint32_t slot_bytes;        /* A multiple of 8. */
 	uint32_t payload_bytes;     /* Of a slot, from its first byte. */
 	uint32_t frame_body_max;    /* Of a PACKED entry. */
@@ -112,6 +114,7 @@ struct msg_outbox_large {
 	struct {
 		uint32_t slot;
 		uint32_t generation; /* Of the loan. */
+		uint64_t index;      /* Of its entry, once that is there. */
 	} owners[MSG_LARGE_BUFFERS_MAX];
 };
 

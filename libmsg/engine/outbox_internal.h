@@ -15,6 +15,9 @@
 bool outbox_reclaim(
 	struct msg_outbox *outbox, bool (*enough)(const struct msg_outbox *));
 
+/* The roster of readers, behind a full fence: before anything is taken from any. */
+void outbox_look(struct msg_outbox *outbox);
+
 /* AGAIN, counted. */
 int outbox_refuse(struct msg_outbox *outbox);
 

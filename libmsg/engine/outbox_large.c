@@ -6,6 +6,11 @@
  * whose own memory stays empty: loan and entry are that slot's, so what readers
  * give back frees both.  That is seen when memory is wanted, and costs nothing
  * before.
+ *
+ * So does what is kept for who comes late, as far as that takes and no further: the
+ * oldest entry that holds such memory and that nobody needs, and with it all that are
+ * older, again and again.  Who comes meanwhile is in nobody's way and reads nothing
+ * that is gone: "late" in pool/ring.h.
  */
 #include "engine/outbox_internal.h"
 
@@ -14,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/trail.h"
+#include "pool/ring_wait.h"
 
 int outbox_open_large(
 	struct msg_outbox *o, const struct msg_outbox_options *options)
@@ -41,16 +47,24 @@ void outbox_close_large(struct msg_outbox *o)
 	o->large = NULL;
 }
 
+/* Whether the loan that the buffer belongs to is still out. */
+static bool is_lent(const struct msg_outbox *o, uint32_t buffer)
+{
+	uint32_t slot = o->large->owners[buffer].slot;
+
+	return o->lender.pool.slots[slot].generation ==
+	       o->large->owners[buffer].generation;
+}
+
 /* Whether buffer and slot still belong together. */
 static bool stands(const struct msg_outbox *o, uint32_t buffer)
 {
 	const struct msg_transmit_slot *slot =
 		&o->lender.pool.slots[o->large->owners[buffer].slot];
-	uint32_t generation = o->large->owners[buffer].generation;
 
-	if (slot->generation == generation)
-		return true; /* Lent out. */
-	return slot->generation == generation + 1 && slot->refs > 0;
+	return is_lent(o, buffer) ||
+	       (slot->generation == o->large->owners[buffer].generation + 1 &&
+		       slot->refs > 0);
 }
 
 static void settle(const struct msg_outbox *o)
@@ -73,6 +87,62 @@ static bool has_memory(const struct msg_outbox *o)
 	return large->result != -MSG_ERROR_AGAIN;
 }
 
+/* ---- what is kept gives way ------------------------------------------------ */
+
+/* Whether an entry that has not left the ring holds the buffer. */
+static bool is_kept(const struct msg_outbox *o, uint32_t buffer)
+{
+	const struct msg_outbox_large *large = o->large;
+
+	return large->pool.buffers[buffer].used && !is_lent(o, buffer) &&
+	       large->owners[buffer].index >= o->ring.tail;
+}
+
+/* The oldest entry with a buffer that would come back; the head: there is none. */
+static uint64_t find_oldest(struct msg_outbox *o)
+{
+	uint64_t found = o->ring.head;
+
+	for (uint32_t i = 0; i < o->large->pool.top; i++) {
+		uint64_t index = o->large->owners[i].index;
+
+		if (is_kept(o, i) && index < found &&
+			!msg_ring_is_needed(&o->ring, index))
+			found = index;
+	}
+	return found;
+}
+
+/* Give up what is kept until there is memory.  False: nothing that is kept would
+ * bring any. */
+static bool give_way(struct msg_outbox *o)
+{
+	struct msg_ring_writer *w = &o->ring;
+	uint64_t oldest;
+
+	while ((oldest = find_oldest(o)) < w->head) {
+		msg_ring_yield(w, oldest + 1);
+		outbox_look(o);
+		msg_ring_reclaim(w, oldest + 1);
+		if (has_memory(o)) {
+			msg_ring_wait_over(w);
+			return true;
+		}
+		/* Somebody came who is waited for. */
+		if (w->tail <= oldest)
+			break;
+	}
+	return false;
+}
+
+static bool find_memory(struct msg_outbox *o)
+{
+	return has_memory(o) || (o->ring.strict && give_way(o)) ||
+	       outbox_reclaim(o, has_memory);
+}
+
+/* ---- short of memory --------------------------------------------------------- */
+
 /* Bytes of a large message, by the slot it belongs to.  A slot that an entry has to
  * itself holds none. */
 static uint64_t weight(void *outbox, uint32_t token)
@@ -86,16 +156,11 @@ static uint64_t weight(void *outbox, uint32_t token)
 		o->lender.pool.slots[slot].loan_offset & ~OUTBOX_IN_BUFFER);
 }
 
-static bool is_lent(const struct msg_outbox *o)
+static bool is_any_lent(const struct msg_outbox *o)
 {
-	for (uint32_t i = 0; i < o->large->pool.top; i++) {
-		uint32_t slot = o->large->owners[i].slot;
-
-		if (o->large->pool.buffers[i].used &&
-			o->lender.pool.slots[slot].generation ==
-				o->large->owners[i].generation)
+	for (uint32_t i = 0; i < o->large->pool.top; i++)
+		if (o->large->pool.buffers[i].used && is_lent(o, i))
 			return true;
-	}
 	return false;
 }
 
@@ -109,14 +174,15 @@ static bool relieve(struct msg_outbox *o)
 
 	if (large->starved_ns == 0)
 		large->starved_ns = now;
-	if (now - large->starved_ns < large->patience_ns || is_lent(o))
+	if (now - large->starved_ns < large->patience_ns ||
+		is_any_lent(o))
 		return false;
 	reader = msg_ring_heaviest(&o->ring, weight);
 	if (reader == MSG_RING_READERS_MAX)
 		return false;
 	large->starved_ns = 0;
 	msg_ring_evict(&o->ring, reader);
-	return outbox_reclaim(o, has_memory);
+	return find_memory(o);
 }
 
 int outbox_take_large(struct msg_outbox *o, size_t bytes, uint32_t *buffer)
@@ -124,7 +190,7 @@ int outbox_take_large(struct msg_outbox *o, size_t bytes, uint32_t *buffer)
 	struct msg_outbox_large *large = o->large;
 
 	large->wanted = bytes;
-	if (!has_memory(o) && !outbox_reclaim(o, has_memory) && !relieve(o))
+	if (!find_memory(o) && !relieve(o))
 		return outbox_refuse(o);
 	large->starved_ns = 0;
 	*buffer = large->taken;
@@ -160,6 +226,7 @@ void outbox_put_large(struct msg_outbox *o, uint32_t slot, uint32_t bytes)
 	};
 
 	assert(buffer < o->large->pool.top);
+	o->large->owners[buffer].index = o->ring.head;
 	msg_transmit_hold(pool, slot);
 	msg_ring_append(&o->ring, &item, slot | MSG_OUTBOX_SHARED);
 	msg_lender_count(&o->lender, MSG_COUNTER_FRAMES, 1);

@@ -8,6 +8,7 @@
 #include "pool/ring_wait.h"
 
 uint64_t patience_ns;
+bool may_retain;
 
 void fill(uint8_t *data, size_t bytes, uint64_t sequence)
 {
@@ -51,11 +52,12 @@ int take(struct trial *t, struct reader *r)
 	}
 	for (int i = 0; i < n; i++) {
 		MUST(t, views[i].publisher == PUBLISHER);
-		/* Before the first only entries can be counted. */
+		/* Before the first only entries can be counted; of who came
+		 * late not even they. */
 		if (!r->begun) {
 			MUST(t, views[i].lost_before <= views[i].sequence);
-			MUST(t, (views[i].lost_before > 0) ==
-					(views[i].sequence > 0));
+			MUST(t, r->late || (views[i].lost_before > 0) ==
+						   (views[i].sequence > 0));
 			r->expected = views[i].sequence - views[i].lost_before;
 		}
 		r->begun = true;
@@ -69,7 +71,7 @@ int take(struct trial *t, struct reader *r)
 	return n;
 }
 
-static void open_reader(struct trial *t, uint32_t k)
+static void open_reader(struct trial *t, uint32_t k, uint32_t wanted)
 {
 	struct reader *r = &t->readers[k];
 	struct msg_inbox_options inbox = {
@@ -96,6 +98,15 @@ static void open_reader(struct trial *t, uint32_t k)
 	size_t bytes = (msg_ring_ledger_bytes(2 * HELD_MAX) + 63) & ~63ul;
 	struct msg_inbox_ring *opened;
 
+	r->late = wanted > 0;
+	if (r->late) {
+		uint64_t head = t->outbox.ring.head;
+
+		ring.start = msg_ring_oldest(
+			t->options.ring, head, t->options.retain);
+		ring.history = (uint32_t)(head - ring.start);
+		ring.history_count = wanted;
+	}
 	r->ledger = aligned_alloc(64, bytes);
 	memset(r->ledger, 0, bytes);
 	ring.ledger = r->ledger;
@@ -106,6 +117,20 @@ static void open_reader(struct trial *t, uint32_t k)
 	ck_assert_int_eq(msg_inbox_open(&r->inbox, &inbox), 0);
 	ck_assert_int_eq(msg_inbox_add(&r->inbox, &ring, &opened), 0);
 	r->pace = 50 + (unsigned)random_below(&t->random, 900);
+}
+
+void come_late(struct trial *t, uint32_t k, uint32_t wanted)
+{
+	struct reader *r = &t->readers[k];
+
+	while (r->held_count > 0)
+		give_back(t, r, 0);
+	msg_inbox_close(&r->inbox);
+	msg_ring_writer_remove(&t->outbox.ring, k);
+	msg_ring_vacate(&t->outbox.ring, k);
+	free(r->ledger);
+	memset(r, 0, sizeof *r);
+	open_reader(t, k, wanted);
 }
 
 /* ---- publishing -------------------------------------------------------- */
@@ -221,6 +246,8 @@ static void look(void *context)
 
 	t->looks++;
 	t->outbox.news_seen = msg_load(&t->news, relaxed);
+	if (t->on_look)
+		t->on_look(t);
 	if (!t->relents)
 		return;
 	t->outbox.news_seen--; /* To be called each time. */
@@ -239,34 +266,23 @@ static void wake(void *outbox, uint32_t reader)
 
 /* ---- trials ------------------------------------------------------------ */
 
-void open_trial(struct trial *t, uint64_t seed, enum msg_ring_slow slow)
+void set_up(struct trial *t, const struct msg_outbox_options *sizes)
 {
 	struct msg_outbox_options *o = &t->options;
-	size_t ring_bytes;
+	size_t ring_bytes = msg_ring_bytes(sizes->entry_count);
 
-	memset(t, 0, sizeof *t);
-	t->seed = seed;
-	t->random.state = seed;
-	t->slow = slow;
-	o->entry_count = 8u << random_below(&t->random, 5);
-	o->slot_count = LOANS_MAX + 2 + (uint32_t)random_below(&t->random, 60);
-	o->message_bytes_max = random_chance(&t->random, 300) ? 70000 : 1200;
+	*o = *sizes;
 	o->payload_bytes = (o->message_bytes_max + 7) & ~7u;
 	o->slot_bytes = (o->payload_bytes + 63) & ~63u;
-	o->frame_body_max = 200 + (uint32_t)random_below(&t->random, 1000);
 	o->publisher = PUBLISHER;
 	o->counters = t->counters;
 	o->news = &t->news;
 	o->look = look;
 	o->wake = wake;
 	o->context = t;
-	if (random_chance(&t->random, 500)) {
-		o->large_bytes_max = LARGE_MAX;
-		o->large_memory_bytes = 4096 * (32 + random_below(&t->random, 64));
+	if (o->large_bytes_max > 0)
 		o->area = aligned_alloc(MSG_LARGE_PAGE,
 			msg_large_area_bytes(o->large_memory_bytes));
-	}
-	ring_bytes = msg_ring_bytes(o->entry_count);
 	o->ring = aligned_alloc(64, ring_bytes);
 	o->pool = aligned_alloc(64, (size_t)o->slot_count * o->slot_bytes);
 	memset(o->ring, 0, ring_bytes);
@@ -274,7 +290,32 @@ void open_trial(struct trial *t, uint64_t seed, enum msg_ring_slow slow)
 	o->patience_ns = patience_ns;
 	ck_assert_int_eq(msg_outbox_open(&t->outbox, o), 0);
 	for (uint32_t k = 0; k < READERS; k++)
-		open_reader(t, k);
+		open_reader(t, k, 0);
+}
+
+void open_trial(struct trial *t, uint64_t seed, enum msg_ring_slow slow)
+{
+	struct msg_outbox_options o = {.slot_count = 0};
+
+	memset(t, 0, sizeof *t);
+	t->seed = seed;
+	t->random.state = seed;
+	t->slow = slow;
+	o.entry_count = 8u << random_below(&t->random, 5);
+	o.slot_count = LOANS_MAX + 2 + (uint32_t)random_below(&t->random, 60);
+	o.message_bytes_max = random_chance(&t->random, 300) ? 70000 : 1200;
+	o.frame_body_max = 200 + (uint32_t)random_below(&t->random, 1000);
+	if (random_chance(&t->random, 500)) {
+		o.large_bytes_max = LARGE_MAX;
+		o.large_memory_bytes = 4096 * (32 + random_below(&t->random, 64));
+	}
+	if (may_retain && random_chance(&t->random, 300)) {
+		o.retain = (uint32_t)random_below(
+			&t->random, o.entry_count / 4 + 1);
+		o.loan_max = o.slot_count;
+		o.slot_count += o.retain + 1;
+	}
+	set_up(t, &o);
 }
 
 void close_trial(struct trial *t)

@@ -33,6 +33,7 @@ struct reader {
 	uint64_t lost;
 	unsigned pace; /* Per mille of the turns it takes in. */
 	bool begun;
+	bool late;  /* It began with what was kept. */
 	bool evicted; /* What it holds may be used again. */
 };
 
@@ -52,14 +53,19 @@ struct trial {
 	_Atomic uint32_t news;
 	msg_counter_t counters[MSG_COUNTER_COUNT];
 	uint32_t looks;
+	void (*on_look)(struct trial *trial); /* Or NULL. */
 	bool relents; /* Reader 0 gives all back when it is about to be evicted. */
 };
 
 /* Of the next trial: its readers are awaited so long; 0: they are not. */
 extern uint64_t patience_ns;
+/* And some of them keep their newest for who comes late. */
+extern bool may_retain;
 
 /* Sizes and what readers do are drawn from the seed. */
 void open_trial(struct trial *t, uint64_t seed, enum msg_ring_slow slow);
+/* With these sizes; the trial is zeroed but for `slow`. */
+void set_up(struct trial *t, const struct msg_outbox_options *sizes);
 void close_trial(struct trial *t);
 
 /* ---- publishing ---------------------------------------------------------- */
@@ -80,6 +86,9 @@ extern uint64_t lent_quick, sent_quick, lent_alone, sent_alone;
 /* Some views, which may be held; how many. */
 int take(struct trial *t, struct reader *r);
 void check_view(struct trial *t, const struct msg_view *view);
+/* The reader goes, and another comes in its place, who wants so many of what is
+ * kept. */
+void come_late(struct trial *t, uint32_t k, uint32_t wanted);
 /* A view that was held, unchanged to the end. */
 void give_back(struct trial *t, struct reader *r, uint32_t which);
 
@@ -92,5 +101,6 @@ struct msg_loan lend_one(size_t bytes);
 /* Further tests of the program, in files of their own. */
 void add_short_tests(TCase *entries); /* outbox_short.c */
 void add_quick_tests(TCase *entries); /* outbox_quick.c */
+void add_late_tests(TCase *entries);  /* outbox_late.c */
 
 #endif

@@ -3,7 +3,8 @@
  * test_outbox.c - a publisher that writes a ring, and readers of it; see
  * outbox_trial.h.
  *
- * Of slots that are short: outbox_short.c; of the inline ways: outbox_quick.c.
+ * Of slots that are short: outbox_short.c; of the inline ways: outbox_quick.c; of
+ * who comes late: outbox_late.c.
  */
 #include "outbox_trial.h"
 
@@ -51,6 +52,8 @@ static void drain(struct trial *t)
 		MUST(t, msg_counter_get(&r->counters[MSG_COUNTER_LOST]) ==
 				r->lost);
 	}
+	if (t->options.retain > 0)
+		msg_ring_yield(&t->outbox.ring, t->outbox.ring.head);
 	msg_ring_reclaim(&t->outbox.ring, 0);
 	/* All but one that may be waiting for the next batch. */
 	MUST(t, t->outbox.lender.pool.free_count +
@@ -73,6 +76,13 @@ static void run_trial(uint64_t seed, enum msg_ring_slow slow)
 			hand_in(t);
 		if (random_chance(&t->random, 5))
 			atomic_fetch_add(&t->news, 1);
+		if (t->options.retain > 0 && random_chance(&t->random, 5))
+			come_late(t,
+				(uint32_t)random_below(&t->random, READERS),
+				random_chance(&t->random, 500)
+					? UINT32_MAX
+					: 1 + (uint32_t)random_below(
+						      &t->random, 20));
 		for (uint32_t k = 0; k < READERS; k++)
 			if (random_chance(&t->random, t->readers[k].pace))
 				take(t, &t->readers[k]);
@@ -84,6 +94,7 @@ static void run_trial(uint64_t seed, enum msg_ring_slow slow)
 
 static void run_trials(enum msg_ring_slow slow)
 {
+	may_retain = true;
 	for (unsigned i = 0; i < 120 / MSG_TEST_FEWER; i++)
 		run_trial(check_seed() + i, slow);
 	ck_assert(lent_alone > 0 && sent_alone > 0);
@@ -186,6 +197,7 @@ int main(void)
 	tcase_add_test(entries, news_is_looked_at_before_slots_are_taken_back);
 	add_short_tests(entries);
 	add_quick_tests(entries);
+	add_late_tests(entries);
 	tcase_add_test(trials, readers_that_may_be_lapped_know_what_they_lost);
 	tcase_add_test(trials, readers_that_may_not_be_lapped_lose_nothing);
 	tcase_add_test(trials, readers_that_are_awaited_lose_nothing);
