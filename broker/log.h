@@ -92,12 +92,6 @@
 		"publisher here cannot be shown to them; they are lost there.",\
 		"Do what the sentence says; on an RDMA device the broker may " \
 		"need more locked memory (LimitMEMLOCK).")                     \
-	X(HISTORY_NONE, "history-none", WARNING,                               \
-		"A topic with large messages has no history here: without a "  \
-		"network nobody keeps them.",                                  \
-		"Give the broker a lane, --interface lo where nothing is to "  \
-		"leave the host, or publish large messages on a topic of "     \
-		"their own.")                                                  \
 	X(MEMORY_OUT, "memory-out", WARNING,                                   \
 		"Memory for a client could not be had.",                       \
 		"Lower slots or the quota, or give the machine memory.")

@@ -101,17 +101,6 @@ static void shape_retained(
 	struct keep_limits limits = keep_limits(wish->history_bytes,
 		shape->slot_bytes, wish->loan_count_max, 1);
 
-	/* Whoever begins with one may do so unseen: when its memory is wanted for
-	 * another nobody could tell him, and never to give it back would leave
-	 * none for others, however it is cut up. */
-	if (wish->large_bytes_max > 0) {
-		log_say(LOG_HISTORY_NONE,
-			"'%s' of %s (pid %d) has large messages, and no "
-			"history: there is no network",
-			wish->topic, p->client->peer.program,
-			(int)p->client->peer.pid);
-		return;
-	}
 	shape->retain = limits.slots < RETAIN_MAX ? limits.slots : RETAIN_MAX;
 	p->history_slots = shape->retain + 1;
 	shape->slot_count += p->history_slots;

@@ -410,7 +410,9 @@ uint64_t publisher_oldest(const struct publisher *p, uint64_t head)
 		return UINT64_MAX;
 	if (p->keep)
 		return p->reader.low;
-	return head > p->shape.retain ? head - p->shape.retain : 0;
+	return msg_ring_oldest(
+		(const struct msg_ring_header *)p->stream->ring.base, head,
+		p->shape.retain);
 }
 
 void publisher_sleep(struct publisher *p)

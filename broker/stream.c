@@ -178,7 +178,8 @@ void stream_remove_reader(struct stream *s, uint32_t index)
 
 /* "late" (pool/ring.h): the relay holds what there is until the writer, which may
  * make no call for long, has heard of the reader; where there is none, the writer
- * takes none of it back. */
+ * says before it takes any back, and we have told it of the reader, and looked behind
+ * a fence (client_say), before we see what it says. */
 static void begin_late(struct stream *s, struct stream_reader *r)
 {
 	uint64_t oldest = publisher_oldest(s->owner->publisher, r->start);

@@ -100,6 +100,7 @@ void add_views(Suite *suite);
 void add_loss(Suite *suite);
 void add_reliable(Suite *suite);
 void add_large(Suite *suite);
+void add_kept(Suite *suite);
 void add_streams(Suite *suite);
 void add_topics(Suite *suite);
 void add_types(Suite *suite);

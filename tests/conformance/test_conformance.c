@@ -69,6 +69,7 @@ int main(int argc, char **argv)
 	add_loss(suite);
 	add_reliable(suite);
 	add_large(suite);
+	add_kept(suite);
 	add_streams(suite);
 	add_topics(suite);
 	add_types(suite);

@@ -246,8 +246,9 @@ struct msg_control_publishing {
 	                            65507. */
 	uint32_t keep_max;       /* Entries that the broker keeps in hand for
 	                            repair; below entry_count. */
-	uint32_t retain;         /* Newest ones that are never taken back, for
-	                            who comes late; up to entry_count / 4. */
+	uint32_t retain;         /* Newest ones that are not taken back, for who
+	                            comes late, but for the memory of large
+	                            ones; up to entry_count / 4. */
 	uint64_t large_bytes;    /* Of the area for large messages, its last
 	                            descriptor; 0: none. */
 };

@@ -44,7 +44,8 @@ static unsigned open_descriptors(void)
 	return count;
 }
 
-static void subscribe(struct broker_peer *peer, const char *pattern)
+static void subscribe_late(
+	struct broker_peer *peer, const char *pattern, uint32_t history)
 {
 	struct msg_control m = {.kind = MSG_CONTROL_SUBSCRIBE};
 
@@ -55,9 +56,15 @@ static void subscribe(struct broker_peer *peer, const char *pattern)
 	m.subscribe.policy = MSG_CONTROL_LAP;
 	m.subscribe.hold_max = 64;
 	m.subscribe.message_bytes_max = 1u << 20;
+	m.subscribe.history_count = history;
 	broker_peer_say(peer, &m);
 	ck_assert(broker_peer_hear(peer));
 	ck_assert_int_eq(peer->got.kind, MSG_CONTROL_SUBSCRIBED);
+}
+
+static void subscribe(struct broker_peer *peer, const char *pattern)
+{
+	subscribe_late(peer, pattern, 0);
 }
 
 struct source {
@@ -76,7 +83,10 @@ static void freed(void *context, uint32_t token)
 	s->freed++;
 }
 
-static void ask_to_publish(struct source *s, const char *topic, uint32_t id)
+/* Of a topic that is reliable it keeps so much, if that is not 0, and has large
+ * messages. */
+static void ask_to_publish(struct source *s, const char *topic, uint32_t id,
+	uint64_t history_bytes)
 {
 	struct msg_control m = {.kind = MSG_CONTROL_PUBLISH};
 
@@ -91,17 +101,24 @@ static void ask_to_publish(struct source *s, const char *topic, uint32_t id)
 	m.publish.message_bytes_max = 1000;
 	m.publish.loan_count_max = 16;
 	m.publish.period_ms = 1000;
+	if (history_bytes > 0) {
+		m.publish.reliability = MSG_RELIABILITY_RELIABLE;
+		m.publish.history_bytes = history_bytes;
+		m.publish.large_bytes_max = 1u << 20;
+		m.publish.large_memory_bytes = 4u << 20;
+	}
 	broker_peer_say(&s->peer, &m);
 	ck_assert(broker_peer_hear(&s->peer));
 }
 
-static void publish(struct source *s, const char *topic, uint32_t id)
+static void publish_keeping(struct source *s, const char *topic, uint32_t id,
+	uint64_t history_bytes)
 {
 	struct msg_ring_writer_options options = {.free = freed, .context = s};
 	struct msg_control mapped = {.kind = MSG_CONTROL_MAPPED};
 	struct msg_control_publishing *shape = &s->peer.got.publishing;
 
-	ask_to_publish(s, topic, id);
+	ask_to_publish(s, topic, id, history_bytes);
 	ck_assert_int_eq(s->peer.got.kind, MSG_CONTROL_PUBLISHING);
 	ck_assert_int_eq(msg_shm_segment_map_writable(&s->ring, s->peer.fds[0],
 				 msg_ring_bytes(shape->entry_count)),
@@ -115,6 +132,11 @@ static void publish(struct source *s, const char *topic, uint32_t id)
 	options.pin_max = 64;
 	ck_assert_int_eq(msg_ring_writer_open(&s->writer, &options), 0);
 	broker_peer_say(&s->peer, &mapped);
+}
+
+static void publish(struct source *s, const char *topic, uint32_t id)
+{
+	publish_keeping(s, topic, id, 0);
 }
 
 static void leave(struct source *s)
@@ -304,6 +326,41 @@ START_TEST(a_reliable_topic_retains_its_history_without_a_network)
 }
 END_TEST
 
+/* Also where they may be large: the publisher takes back what it must, and says
+ * before that what is kept.  Whatever it says, nobody begins beyond its head. */
+START_TEST(who_comes_late_begins_with_what_its_publisher_says_is_kept)
+{
+	static const struct {
+		uint64_t kept, start;
+	} cases[] = {{0, 0}, {3, 3}, {9, 9}, {10, 10}, {11, 10},
+		{1ull << 40, 10}, {UINT64_MAX, 10}};
+	struct msg_ring_header *header;
+	struct source source;
+
+	publish_keeping(&source, "a.b", 7, 16u << 20);
+	header = (struct msg_ring_header *)source.ring.base;
+	ck_assert_uint_gt(source.peer.got.publishing.retain, 10);
+	ck_assert_uint_gt(source.peer.got.publishing.large_bytes, 0);
+	for (uint64_t i = 0; i < 10; i++)
+		put(&source, i);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct broker_peer reader;
+
+		atomic_store(&header->kept, cases[i].kept);
+		subscribe_late(&reader, "a.b", UINT32_MAX);
+		ck_assert(broker_peer_hear(&reader));
+		ck_assert_int_eq(reader.got.kind, MSG_CONTROL_RING);
+		ck_assert_uint_eq(reader.got.ring.start, cases[i].start);
+		ck_assert_uint_eq(
+			reader.got.ring.history, 10 - cases[i].start);
+		hear_readers(&source);
+		broker_peer_close(&reader);
+		hear_readers(&source);
+	}
+	leave(&source);
+}
+END_TEST
+
 /* A place where the last reader was evicted is not given to the next one before
  * the publisher has heard of both; and one that says so of all of them keeps
  * nobody out. */
@@ -454,9 +511,9 @@ START_TEST(what_is_out_of_order_is_refused_with_a_reason)
 	ck_assert(broker_peer_hear(&peer));
 	refused(&peer, MSG_ERROR_ARGUMENT, "a..b");
 
-	ask_to_publish(&source, "a.*", 7);
+	ask_to_publish(&source, "a.*", 7, 0);
 	refused(&source.peer, MSG_ERROR_ARGUMENT, "a.*");
-	ask_to_publish(&source, "a", 0);
+	ask_to_publish(&source, "a", 0, 0);
 	refused(&source.peer, MSG_ERROR_ARGUMENT, "incarnation");
 }
 END_TEST
@@ -601,6 +658,8 @@ int main(void)
 	tcase_add_test(attach, who_waits_reads_from_the_first_message_on);
 	tcase_add_test(
 		attach, a_reliable_topic_retains_its_history_without_a_network);
+	tcase_add_test(attach,
+		who_comes_late_begins_with_what_its_publisher_says_is_kept);
 	tcase_add_test(attach, a_place_is_as_if_nobody_had_been_there);
 	tcase_add_test(attach, patterns_get_what_matches_now_and_later);
 	tcase_add_test(attach, who_goes_leaves_nothing);

@@ -181,6 +181,30 @@ START_TEST(who_comes_while_the_oldest_gives_way_begins_behind_it)
 }
 END_TEST
 
+static void hear_of(struct trial *t)
+{
+	t->on_look = NULL;
+	msg_ring_writer_add(&t->outbox.ring, 0, t->readers[0].ledger,
+		2 * HELD_MAX, t->slow);
+}
+
+/* Its broker told the publisher of it before that said what is kept. */
+START_TEST(who_is_heard_of_while_the_oldest_gives_way_is_told)
+{
+	open_keeping(2, MSG_RING_LAP);
+	put_pairs(2);
+	come_late(&lone, 0, UINT32_MAX);
+	msg_ring_writer_remove(&lone.outbox.ring, 0);
+	lone.on_look = hear_of;
+	atomic_fetch_add(&lone.news, 1);
+	ck_assert(try_put(BYTES));
+	ck_assert(!lone.on_look);
+	for (uint64_t i = 2; i < 5; i++)
+		expect_back(0, i, i == 2 ? 2 : 0);
+	close_trial(&lone);
+}
+END_TEST
+
 /* One who came before may be lapped, as any other, and is told. */
 START_TEST(who_came_late_and_is_slow_is_told_what_gave_way)
 {
@@ -223,6 +247,8 @@ void add_late_tests(TCase *entries)
 		entries, what_one_has_yet_to_take_who_is_waited_for_stays);
 	tcase_add_test(
 		entries, who_comes_while_the_oldest_gives_way_begins_behind_it);
+	tcase_add_test(
+		entries, who_is_heard_of_while_the_oldest_gives_way_is_told);
 	tcase_add_test(
 		entries, who_came_late_and_is_slow_is_told_what_gave_way);
 	tcase_add_test(
