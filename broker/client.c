@@ -132,6 +132,7 @@ void client_close(struct client *c)
 	msg_socket_close(c->socket);
 	msg_shm_segment_close(&c->page);
 	peer_drop(&c->peer);
+	free(c->aside);
 	free(c);
 }
 
@@ -142,7 +143,7 @@ void client_watch(struct client *c)
 	bool answers = c->listing.active && !msg_socket_is_waiting(c->socket);
 	bool writes = answers || msg_socket_wants_write(c->socket);
 	struct epoll_event event = {
-		.events = (c->listing.active ? 0u : EPOLLIN) |
+		.events = (client_is_unheard(c) ? 0u : EPOLLIN) |
 			  (writes ? EPOLLOUT : 0u),
 		.data.ptr = c,
 	};

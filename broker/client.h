@@ -6,6 +6,9 @@
  *                      ├> Publish ─> Publishing ─> Mapped: announced, readers
  *                      └> Watch, Stats: answered, as often as asked
  *
+ * What has to be found first, for the first who wants it, is put aside, with all
+ * that follows it, and handled when it is there (finder.h).
+ *
  * Whatever it holds hangs on its struct client and goes when it hangs up:
  * places in rings, ledgers, quota.  Only what a publisher has published stays
  * until the network and the readers have it.  A client that breaks the protocol,
@@ -67,9 +70,11 @@ struct client {
 	struct msg_socket *socket;
 	struct msg_shm_segment page; /* struct msg_session */
 	uint32_t role;               /* enum msg_control_role; 0: no Hello yet. */
+	bool patient; /* It may be told that an answer is UnderWay. */
 	bool broken;                 /* Close it at the end of this turn. */
 	uint32_t events; /* For which its socket is watched. */
 	bool mapped;                 /* Publisher: it has its memory. */
+	struct msg_control *aside; /* What it asked for, while that is found. */
 	/* Subscriber. */
 	char pattern[MSG_TOPIC_BYTES_MAX + 1]; /* "" until Subscribe. */
 	struct msg_control_subscribe wish;
@@ -93,6 +98,15 @@ void client_close(struct client *client);
 /* It has something for us. */
 void client_readable(struct client *client);
 
+/* What it asked for was put aside, and nothing stands in its way any more. */
+void client_go_on(struct client *client);
+
+/* Nothing more is read of it for now. */
+static inline bool client_is_unheard(const struct client *client)
+{
+	return client->listing.active || client->aside;
+}
+
 /* Send what waits, and go on with what had no room. */
 void client_writable(struct client *client);
 
@@ -109,7 +123,7 @@ void client_refuse(struct client *client, int code);
 void client_turn_away(int fd, int code);
 
 /* Watch for room, as long as something waits for it; and for no more questions
- * while one is being answered. */
+ * while one is being answered, or put aside. */
 void client_watch(struct client *client);
 
 /* Whether something may be said that can wait. */

@@ -65,6 +65,7 @@ static void welcome(struct client *c, const struct msg_control_hello *hello)
 		w->port = n->port;
 	}
 	c->role = hello->role;
+	c->patient = hello->patient;
 	peer_set_program(&c->peer, hello->program, strlen(hello->program));
 	client_say(c, &message, &c->page.fd, 1);
 }
@@ -284,6 +285,49 @@ static int handle(struct client *c, const struct msg_control *m)
 	}
 }
 
+static bool wants_connections(const struct msg_control *m)
+{
+	switch (m->kind) {
+	case MSG_CONTROL_SUBSCRIBE:
+		return m->subscribe.large_bytes_max > 0;
+	case MSG_CONTROL_PUBLISH:
+		return m->publish.reliability == MSG_RELIABILITY_RC ||
+		       m->publish.large_bytes_max > 0;
+	default:
+		return false;
+	}
+}
+
+static int put_aside(struct client *c, const struct msg_control *m)
+{
+	static const struct msg_control under_way = {
+		.kind = MSG_CONTROL_UNDER_WAY};
+
+	c->aside = malloc(sizeof *c->aside);
+	if (!c->aside)
+		return msg_fail(MSG_ERROR_MEMORY, "no memory for a request");
+	*c->aside = *m;
+	if (c->patient)
+		client_say(c, &under_way, NULL, 0);
+	client_watch(c);
+	return 0;
+}
+
+void client_go_on(struct client *c)
+{
+	struct msg_control *m = c->aside;
+	int result;
+
+	c->aside = NULL;
+	result = handle(c, m);
+	free(m);
+	if (result < 0)
+		client_refuse(c, result);
+	client_watch(c);
+	/* Some of it may have been read with that. */
+	client_readable(c);
+}
+
 void client_readable(struct client *c)
 {
 	struct msg_control_frame frame;
@@ -292,7 +336,7 @@ void client_readable(struct client *c)
 	for (int i = 0; i < FRAMES_A_TURN; i++) {
 		int result;
 
-		if (c->broken || c->listing.active)
+		if (c->broken || client_is_unheard(c))
 			return;
 		result = msg_socket_receive(c->socket, &frame);
 		if (result == 0)
@@ -315,6 +359,9 @@ void client_readable(struct client *c)
 			log_say(LOG_PROTOCOL_BROKEN, "pid %d of uid %u: %s",
 				(int)c->peer.pid, c->peer.uid,
 				msg_trail_text());
+		else if (wants_connections(&message) &&
+			 !finder_ask(&c->server->finder))
+			result = put_aside(c, &message);
 		else
 			result = handle(c, &message);
 		if (result < 0)

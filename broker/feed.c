@@ -138,8 +138,11 @@ static int open_session(void *context)
 	const struct msg_channel_module *module;
 	struct msg_session_options options;
 	char text[MSG_LINK_TEXT_BYTES] = "";
-	int result = msg_link_module_channels(&module);
+	int result;
 
+	if (!finder_ask(&f->server->finder))
+		return -MSG_ERROR_AGAIN;
+	result = msg_link_module_channels(&module);
 	if (result == 0)
 		result = msg_receiver_session_options(&f->receiver, &options);
 	if (result < 0)

@@ -113,7 +113,8 @@ static void drain(struct server *server)
 	}
 }
 
-/* Whoever is broken goes; streams that changed tell who must know. */
+/* Whoever is broken goes, who waited goes on; streams that changed tell who must
+ * know. */
 void server_tidy(struct server *server)
 {
 	struct client *next;
@@ -122,6 +123,8 @@ void server_tidy(struct server *server)
 	for (struct client *c = server->clients; c; c = next) {
 		next = c->next;
 		server_list_check(c);
+		if (c->aside && !c->broken && finder_ask(&server->finder))
+			client_go_on(c);
 		if (!c->broken)
 			continue;
 		client_close(c);
@@ -296,7 +299,8 @@ static int look(struct server *server, int timeout_ms)
 			if (events[i].events & EPOLLOUT)
 				client_writable(c);
 			/* Not read from now, so it would be heard for ever. */
-			if ((events[i].events & EPOLLHUP) && c->listing.active)
+			if ((events[i].events & EPOLLHUP) &&
+				client_is_unheard(c))
 				c->broken = true;
 			if (events[i].events & ~(uint32_t)EPOLLOUT)
 				client_readable(c);
@@ -451,6 +455,8 @@ int server_open(struct server **server, const struct server_options *options)
 		result = network_open(
 			&made->network, options->config, server_announced, made);
 	made->network.on_publisher = server_appeared;
+	made->finder.domain = made->network.domain;
+	made->finder.bell = made->bell[0];
 	if (result == 0)
 		result = open_feeds(made);
 	if (result == 0 && made->network.domain) {
@@ -494,6 +500,8 @@ void server_close(struct server *server)
 	end = msg_clock_ns() + LINGER_NS;
 	while (server->clients)
 		client_close(server->clients);
+	/* It reads what the network is about. */
+	finder_close(&server->finder);
 	while (server->publishers) {
 		send_rest(server->publishers, end);
 		publisher_close(server->publishers);

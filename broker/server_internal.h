@@ -7,6 +7,7 @@
 
 #include "broker/account.h"
 #include "broker/feed.h"
+#include "broker/finder.h"
 #include "broker/network.h"
 #include "broker/relay.h"
 #include "broker/server.h"
@@ -34,6 +35,7 @@ struct server {
 	struct publisher *publishers;
 	uint64_t publisher_number; /* Of the latest. */
 	struct types *types;
+	struct finder finder;
 	struct msg_broker_total_counts counts; /* Some are filled in when shown. */
 	struct stats stats;
 };

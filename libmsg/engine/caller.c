@@ -183,13 +183,19 @@ static void note_offer(struct msg_receiver *r, struct msg_stream *s,
 		note_end(r, s);
 }
 
-/* The session is there; it is opened when it is wanted first. */
-static bool has_session(struct msg_receiver *r)
+/* The session is opened when it is wanted first.  0; AGAIN, it is about to be; or
+ * there is none. */
+static int open_session(struct msg_receiver *r)
 {
-	if (!r->session && !r->calls_failed && r->options.connect)
-		r->calls_failed =
-			r->options.connect(r->options.connect_context) < 0;
-	return r->session;
+	int result;
+
+	if (r->session)
+		return 0;
+	if (r->calls_failed || !r->options.connect)
+		return -MSG_ERROR_FABRIC;
+	result = r->options.connect(r->options.connect_context);
+	r->calls_failed = result < 0 && result != -MSG_ERROR_AGAIN;
+	return result;
 }
 
 int msg_receiver_offered(struct msg_receiver *r, const struct msg_frame *frame,
@@ -197,11 +203,14 @@ int msg_receiver_offered(struct msg_receiver *r, const struct msg_frame *frame,
 {
 	struct msg_stream *s =
 		msg_stream_find(&r->streams, frame->publisher, frame->tag);
+	int result = -MSG_ERROR_FABRIC;
 
 	/* Of this host: its messages come another way. */
 	if (s && s->foreign)
 		return 0;
-	if (!r->side.link || !has_session(r)) {
+	if (r->side.link)
+		result = open_session(r);
+	if (result < 0 && result != -MSG_ERROR_AGAIN) {
 		if (!msg_receiver_knows(r, frame, offer->incarnation))
 			count(r, MSG_COUNTER_TOPICS_REFUSED, 1);
 		return -MSG_ERROR_FABRIC;
@@ -214,7 +223,7 @@ int msg_receiver_offered(struct msg_receiver *r, const struct msg_frame *frame,
 	hold_offered(r, s, offer->give_up_ns);
 	s->heard_ns = msg_clock_coarse_ns();
 	note_offer(r, s, offer);
-	if (!offer->closing && !s->open && !s->calling &&
+	if (result == 0 && !offer->closing && !s->open && !s->calling &&
 		turn_now(r) >= s->call_ns)
 		call(r, s, &offer->reach);
 	return 0;

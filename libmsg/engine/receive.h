@@ -85,7 +85,8 @@ struct msg_receive_options {
 	                        the link run out of buffers. */
 	/* For connected topics: wide slots, and what frames in them may have;
 	 * 0: such topics are not taken.  `connect` opens the session (start_session)
-	 * when it is needed first. */
+	 * when it is needed first; AGAIN: it cannot yet, and is asked with the
+	 * publisher's next announcement, but the topic begins with this one. */
 	uint32_t connected_count;
 	uint32_t connected_bytes;
 	int (*connect)(void *context);

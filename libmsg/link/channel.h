@@ -41,7 +41,8 @@
  *     up, which ends at once whatever is under way.
  *
  * Behind it: link/fabric/channel*.c, over libfabric's own providers `verbs` and
- * `tcp`.  Their getinfo costs 0.1 to 0.3 s, once, when the first set is opened.
+ * `tcp`.  Their getinfo costs 0.1 to 0.3 s, once, when the first set is opened, or
+ * before (find).
  *
  * Threads: one per set at a time.  Path: connect, accept, share and closing may
  * allocate, and connect may wait some seconds for an address; post, send, read
@@ -56,7 +57,7 @@
 
 #include "link/link.h"
 
-#define MSG_CHANNEL_ABI 1u /* Of this header: library and module must agree. */
+#define MSG_CHANNEL_ABI 2u /* Of this header: library and module must agree. */
 
 /* The connection manager of InfiniBand carries 56 bytes with a request;
  * libfabric takes one and we take eight. */
@@ -196,6 +197,10 @@ struct msg_channel_module {
 	int (*open)(struct msg_link_domain *domain,
 		const struct msg_channels_options *options,
 		struct msg_channels **channels, char *text);
+	/* What the first open of such a domain waits for, and then does not any
+	 * more; meanwhile another thread may do anything with the domain but open
+	 * sets.  As open. */
+	int (*find)(const struct msg_link_domain *domain, char *text);
 };
 
 #define MSG_CHANNEL_MODULE_SYMBOL "msg_channel_module"

@@ -52,7 +52,9 @@ static int greet(struct msg_client *c)
 {
 	struct msg_control hello = {
 		.kind = MSG_CONTROL_HELLO,
-		.hello = {.version = MSG_CONTROL_VERSION, .role = c->role},
+		.hello = {.version = MSG_CONTROL_VERSION,
+			.role = c->role,
+			.patient = true},
 	};
 	int fd;
 	int result = msg_place_connect(c->path, &fd);
@@ -67,6 +69,7 @@ static int greet(struct msg_client *c)
 	snprintf(hello.hello.program, sizeof hello.hello.program, "%.63s",
 		program_invocation_short_name);
 	c->refused.code = 0;
+	c->under_way = false;
 	c->error = 0;
 	c->phase = MSG_CLIENT_GREETING;
 	result = msg_client_say(c, &hello);
@@ -153,6 +156,10 @@ static int hear(struct msg_client *c, struct msg_control_frame *frame)
 			return msg_fail(MSG_ERROR_FABRIC,
 				"the broker at %s begins with %s", c->path,
 				msg_control_kind_name(said.kind));
+		if (said.kind == MSG_CONTROL_UNDER_WAY) {
+			c->under_way = true;
+			return 0;
+		}
 		return c->calls->hear(c->context, &said, frame);
 	}
 }
@@ -211,10 +218,11 @@ void msg_client_tick(struct msg_client *c)
 
 int msg_client_await(struct msg_client *c, uint64_t limit_ns)
 {
-	uint64_t deadline = msg_clock_ns() + limit_ns;
+	const uint64_t begin = msg_clock_ns();
 
 	while (c->phase != MSG_CLIENT_SERVED) {
 		struct pollfd wake = {.events = POLLIN};
+		uint64_t deadline = begin + limit_ns;
 		uint64_t now;
 
 		/* Ended, and the reason is on the trail. */
@@ -223,6 +231,8 @@ int msg_client_await(struct msg_client *c, uint64_t limit_ns)
 		msg_client_turn(c);
 		if (c->phase == MSG_CLIENT_SERVED || !c->socket)
 			continue;
+		if (c->under_way)
+			deadline += MSG_CLIENT_UNDER_WAY_NS;
 		now = msg_clock_ns();
 		if (now >= deadline)
 			return msg_fail(MSG_ERROR_FABRIC,

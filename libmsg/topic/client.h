@@ -36,6 +36,9 @@
 #define MSG_CLIENT_WELCOME_NS MSG_NS_PER_S
 #define MSG_CLIENT_START_NS (4 * MSG_NS_PER_S)
 #define MSG_CLIENT_ANSWER_NS (5 * MSG_NS_PER_S)
+/* So much more for one that has said that it is about to: what it waits for takes a
+ * fraction of a second of a processor that others may want, too. */
+#define MSG_CLIENT_UNDER_WAY_NS (25 * MSG_NS_PER_S)
 /* Between looks for a broker that is away: a restart takes longer. */
 #define MSG_CLIENT_RETRY_NS (50 * MSG_NS_PER_MS)
 /* Between looks at one that is there and owes an answer: three of them lead back to
@@ -73,6 +76,7 @@ struct msg_client {
 	const struct msg_client_calls *calls;
 	void *context;
 	uint32_t role;
+	bool under_way; /* It said that its answer takes a while. */
 	int error; /* Why the connection ended, negated. */
 	struct msg_control_welcome welcome; /* The latest. */
 	struct msg_control_refused refused; /* code 0: not refused. */
@@ -85,9 +89,9 @@ int msg_client_open(struct msg_client *client, const char *path,
 	enum msg_control_role role, const struct msg_client_calls *calls,
 	void *context);
 
-/* Until the owner is served, `limit_ns` at most.  Returns 0; the
- * broker's own refusal, or -MSG_ERROR_FABRIC, with the reason on the
- * trail. */
+/* Until the owner is served, `limit_ns` at most, or MSG_CLIENT_UNDER_WAY_NS more
+ * where the broker says that its answer is under way.  Returns 0; the broker's own
+ * refusal, or -MSG_ERROR_FABRIC, with the reason on the trail. */
 int msg_client_await(struct msg_client *client, uint64_t limit_ns);
 
 /* Hear what was said; look for the broker if it is away, and then wait a

@@ -25,6 +25,7 @@ struct receiver {
 	struct msg_session *session;
 	struct msg_direct direct;
 	struct msg_link side; /* Nothing comes there. */
+	unsigned not_yet; /* So often it cannot be opened. */
 };
 
 static int open_session(void *context)
@@ -33,6 +34,10 @@ static int open_session(void *context)
 	struct msg_session_options o;
 	char text[MSG_LINK_TEXT_BYTES] = "";
 
+	if (r->not_yet > 0) {
+		r->not_yet--;
+		return -MSG_ERROR_AGAIN;
+	}
 	ck_assert_int_eq(
 		msg_receiver_session_options(&r->direct.receiver, &o), 0);
 	ck_assert_msg(msg_session_open(r->domain, &msg_channel_module, &o,
@@ -215,6 +220,32 @@ START_TEST(another_than_was_called_is_hung_up_on)
 }
 END_TEST
 
+/* It calls later, and wants what it would have wanted. */
+START_TEST(a_topic_begins_where_it_was_heard_first)
+{
+	uint8_t said[MSG_CHANNEL_GREETING_BYTES_MAX];
+	struct msg_greeting greeting;
+	struct receiver r;
+	struct seat hub;
+	uint32_t handle;
+
+	receiver_open(&r, 4000);
+	r.not_yet = 2;
+	seat_open(&hub, true, 4, 10000);
+	announce_count(&r, &hub, 3, 7, false);
+	announce_count(&r, &hub, 3, 8, false);
+	ck_assert_ptr_null(r.session);
+	announce_count(&r, &hub, 3, 9, false);
+	handle = told(&r, &hub, MSG_LINK_ASKED).handle;
+	ck_assert(msg_greeting_read(&greeting, said,
+		msg_session_greeting(hub.session, handle, said)));
+	ck_assert_uint_eq(greeting.sequence, 7);
+	ck_assert_uint_eq(seen(&r, MSG_COUNTER_TOPICS_REFUSED), 0);
+	seat_close(&hub);
+	receiver_close(&r);
+}
+END_TEST
+
 START_TEST(nobody_publishes_for_another)
 {
 	struct receiver r;
@@ -380,6 +411,7 @@ void add_called(Suite *suite)
 	TCase *c = check_case(suite, "called", 120);
 
 	tcase_add_test(c, another_than_was_called_is_hung_up_on);
+	tcase_add_test(c, a_topic_begins_where_it_was_heard_first);
 	tcase_add_test(c, nobody_publishes_for_another);
 	tcase_add_test(c, a_frame_larger_than_its_length_waits_for_its_turn);
 	tcase_add_test(

@@ -167,12 +167,11 @@ static struct fi_info *make_hints(const struct msg_link_domain *lane)
 	return hints;
 }
 
-/* The provider's description of our end: the lane's address, any port. */
-static int find_info(struct channel_set *set, char *text)
+/* The provider's descriptions of our end: the lane's address, any port. */
+static int list_infos(
+	const struct msg_link_domain *lane, struct fi_info **list, char *text)
 {
-	const struct msg_link_domain *lane = set->lane;
 	struct fi_info *hints;
-	struct fi_info *list = NULL;
 	int result;
 
 	if (!*lane->address)
@@ -184,7 +183,7 @@ static int find_info(struct channel_set *set, char *text)
 	if (!hints)
 		return fabric_fail(text, MSG_ERROR_MEMORY, "no memory");
 	result = fi_getinfo(
-		MSG_FABRIC_API, lane->address, NULL, FI_SOURCE, hints, &list);
+		MSG_FABRIC_API, lane->address, NULL, FI_SOURCE, hints, list);
 	fi_freeinfo(hints);
 	if (result)
 		return fabric_fail(text, MSG_ERROR_FABRIC,
@@ -193,6 +192,25 @@ static int find_info(struct channel_set *set, char *text)
 			lane->lane == MSG_LANE_VERBS ? lane->device : "tcp",
 			lane->address, fi_strerror(-result),
 			lane->lane == MSG_LANE_VERBS ? "verbs" : "tcp");
+	return 0;
+}
+
+int channel_find(const struct msg_link_domain *lane, char *text)
+{
+	struct fi_info *list = NULL;
+	int result = list_infos(lane, &list, text);
+
+	fi_freeinfo(list);
+	return result;
+}
+
+static int find_info(struct channel_set *set, char *text)
+{
+	struct fi_info *list = NULL;
+	int result = list_infos(set->lane, &list, text);
+
+	if (result < 0)
+		return result;
 	set->info = fi_dupinfo(list);
 	fi_freeinfo(list);
 	if (!set->info)

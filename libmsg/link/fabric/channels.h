@@ -318,5 +318,6 @@ int channel_code(ssize_t error);
 int channel_set_open(struct msg_link_domain *domain,
 	const struct msg_channels_options *options,
 	struct msg_channels **channels, char *text);
+int channel_find(const struct msg_link_domain *lane, char *text);
 
 #endif

@@ -16,4 +16,5 @@ __attribute__((visibility("default")))
 const struct msg_channel_module msg_channel_module = {
 	.abi = MSG_CHANNEL_ABI,
 	.open = channel_set_open,
+	.find = channel_find,
 };

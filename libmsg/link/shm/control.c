@@ -59,6 +59,7 @@ static const struct control_field hello[] = {
 	NUMBER(hello, version, 1, UINT32_MAX),
 	NUMBER(hello, role, MSG_CONTROL_PUBLISHER, MSG_CONTROL_ONLOOKER),
 	LABEL(hello, program),
+	FLAG(hello, patient),
 };
 
 static const struct control_field subscribe[] = {
@@ -269,6 +270,7 @@ static const struct control_shape shapes[] = {
 	SHAPE(MSG_CONTROL_LISTING, listing, listing, 0, 0),
 	SHAPE(MSG_CONTROL_STATS_SEGMENT, stats_segment, stats_segment, 1, 1),
 	EMPTY(MSG_CONTROL_STARTED, started, 0),
+	EMPTY(MSG_CONTROL_UNDER_WAY, under_way, 0),
 	SHAPE(MSG_CONTROL_DESCRIBED, described, described, 0, 0),
 	SHAPE(MSG_CONTROL_TYPED, typed, typed, 0, 0),
 };

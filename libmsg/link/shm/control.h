@@ -88,6 +88,8 @@ enum msg_control_kind {
 	MSG_CONTROL_STATS_SEGMENT = 138, /* + segment */
 	MSG_CONTROL_STARTED = 139,       /* Publisher: whoever waits for the
 	                                    topic reads its first message. */
+	MSG_CONTROL_UNDER_WAY = 140,     /* The answer takes a while; only to who
+	                                    is patient. */
 	MSG_CONTROL_DESCRIBED = 150,     /* Answers DESCRIBE. */
 	MSG_CONTROL_TYPED = 151,         /* Subscriber: this publisher is of
 	                                    another type than you expect. */
@@ -135,6 +137,7 @@ struct msg_control_hello {
 	uint32_t version; /* 1 or more. */
 	uint32_t role;    /* enum msg_control_role. */
 	char program[MSG_CONTROL_LABEL_BYTES_MAX + 1];
+	bool patient; /* It knows UNDER_WAY. */
 };
 
 struct msg_control_subscribe {

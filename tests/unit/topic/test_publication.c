@@ -445,10 +445,74 @@ START_TEST(a_refusal_is_the_brokers_own_words)
 }
 END_TEST
 
+/* ---- an answer that takes a while --------------------------------------- */
+
+static int ask_nothing(void *context)
+{
+	(void)context;
+	return 0;
+}
+
+static int served(void *context, const struct msg_control *said,
+	struct msg_control_frame *frame)
+{
+	struct msg_client *c = context;
+
+	(void)frame;
+	ck_assert_int_eq(said->kind, MSG_CONTROL_LISTING);
+	c->phase = MSG_CLIENT_SERVED;
+	return 0;
+}
+
+static void hung_up(void *context, bool refused)
+{
+	(void)context;
+	(void)refused;
+}
+
+static const struct msg_client_calls waiting = {
+	.ask = ask_nothing, .hear = served, .lost = hung_up};
+
+/* What the client waits for comes when it has waited longer than is usual. */
+static void *answer(void *context)
+{
+	struct msg_control listing = {.kind = MSG_CONTROL_LISTING};
+
+	poll(NULL, 0, 100);
+	fake_say(context, &listing, NULL, 0);
+	return NULL;
+}
+
+START_TEST(an_answer_that_is_under_way_is_waited_for)
+{
+	struct msg_control under_way = {.kind = MSG_CONTROL_UNDER_WAY};
+	struct msg_client c;
+	pthread_t thread;
+
+	fake_open();
+	fake_welcome(&broker);
+	ck_assert_int_eq(msg_client_open(&c, fake_path, MSG_CONTROL_ONLOOKER,
+				 &waiting, &c), 0);
+	fake_served(&broker);
+	ck_assert_int_eq(
+		msg_client_await(&c, MSG_NS_PER_MS), -MSG_ERROR_FABRIC);
+	ck_assert_ptr_nonnull(strstr(msg_trail_text(), "does not answer"));
+	fake_say(&broker, &under_way, NULL, 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, answer, &broker), 0);
+	ck_assert_int_eq(msg_client_await(&c, MSG_NS_PER_MS), 0);
+	ck_assert(c.under_way);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	msg_client_close(&c);
+	fake_hang_up(&broker);
+	fake_close();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("publication");
 	TCase *readers = check_case(suite, "readers", 20);
+	TCase *late = check_case(suite, "late", 60);
 	TCase *life = check_case(suite, "life", 20);
 
 	tcase_add_test(readers, a_broker_without_large_messages_is_told_apart);
@@ -456,6 +520,7 @@ int main(void)
 	tcase_add_test(
 		readers, a_sleeper_on_its_descriptor_hears_the_doorbell);
 	tcase_add_test(readers, one_that_may_not_be_lapped_is_waited_for);
+	tcase_add_test(late, an_answer_that_is_under_way_is_waited_for);
 	tcase_add_test(life, a_publisher_outlives_its_broker);
 	tcase_add_test(life, a_reader_that_dies_meanwhile_holds_nobody_up);
 	tcase_add_loop_test(life,

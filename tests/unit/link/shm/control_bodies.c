@@ -33,6 +33,7 @@ const struct example examples[] = {
 	{MSG_CONTROL_LISTING, "Listing", PART(listing), 0},
 	{MSG_CONTROL_STATS_SEGMENT, "StatsSegment", PART(stats_segment), 1},
 	{MSG_CONTROL_STARTED, "Started", 0, 0},
+	{MSG_CONTROL_UNDER_WAY, "UnderWay", 0, 0},
 	{MSG_CONTROL_SCHEMA, "Schema", PART(schema), 0},
 	{MSG_CONTROL_DESCRIBE, "Describe", PART(describe), 0},
 	{MSG_CONTROL_DESCRIBED, "Described", PART(described), 0},
@@ -56,6 +57,7 @@ static void fill_from_client(struct msg_control *c)
 		c->hello.version = 1;
 		c->hello.role = MSG_CONTROL_SUBSCRIBER;
 		strcpy(c->hello.program, "feed");
+		c->hello.patient = true;
 		break;
 	case MSG_CONTROL_SUBSCRIBE:
 		strcpy(c->subscribe.pattern, "md.*.bid");

@@ -17,7 +17,7 @@ struct example {
 	size_t size; /* Of its part of the union. */
 	unsigned fds;
 };
-#define EXAMPLES 22u
+#define EXAMPLES 23u
 
 extern const struct example examples[EXAMPLES];
 /* As fill made it. */

@@ -43,6 +43,7 @@ static const struct rule rules[] = {
 	{MSG_CONTROL_HELLO, 1, NUMBER32, 1, UINT32_MAX, true},
 	{MSG_CONTROL_HELLO, 2, NUMBER32, 1, 3, true},
 	{MSG_CONTROL_HELLO, 3, TEXT, 0, 63, false},
+	{MSG_CONTROL_HELLO, 4, FLAG, 0, 1, false},
 	{MSG_CONTROL_SUBSCRIBE, 1, TEXT, 1, 255, true},
 	{MSG_CONTROL_SUBSCRIBE, 2, NUMBER32, 1, 3, true},
 	{MSG_CONTROL_SUBSCRIBE, 3, NUMBER32, 1, 65536, true},
