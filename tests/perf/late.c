@@ -406,6 +406,7 @@ static void meet(struct msg_subscriber *subscriber)
 		int n = msg_subscriber_take(subscriber, &view, 1);
 
 		must(n, "take");
+		msg_subscriber_release(subscriber, &view, n);
 		usleep(1000);
 	}
 }
