@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* transmit.c - frames, and what is in flight; see transmit.h and lender.h. */
-#include "engine/transmit_internal.h"
+/*
+ * transmit.c - loans become frames, and frames leave: open and close, the ways
+ * out (a frame of several messages, one alone, one in fragments, one from
+ * within another's slot), and the calls.  See transmit.h and lender.h; what
+ * happens to a frame that is written is in transmit_flight.h.
+ */
+#include "engine/transmit_flight.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,13 +17,6 @@
 #include "protocol/frame.h"
 #include "protocol/large.h"
 
-/* A fragment's two headers, on a cache line of their own. */
-#define HEADER_STRIDE 64u
-/* A post that the link refuses for this long has failed. */
-#define STUCK_NS (1 * MSG_NS_PER_S)
-/* Frames that a queue without end may hold back before they leave. */
-#define UNFLUSHED_MAX 32u
-#define EVENTS 32
 /* Called from where the usual way is to a broker, and saves no registers. */
 #define APART __attribute__((noinline))
 
@@ -60,7 +58,7 @@ int msg_transmitter_open(
 	result = msg_transmit_open(&t->lender.pool,
 		options->loan_count_max + transmit_kept_slots(options, capacity),
 		capacity, MSG_PACK_TABLE_BYTES_MAX,
-		(size_t)depth * HEADER_STRIDE);
+		(size_t)depth * TRANSMIT_HEADER_STRIDE);
 	if (result < 0)
 		return result;
 	if (options->history_bytes > 0)
@@ -99,141 +97,13 @@ void msg_transmitter_close(struct msg_transmitter *t)
 	msg_transmit_close(&t->lender.pool);
 }
 
-/* ---- in flight --------------------------------------------------------- */
-
-/* Free the slots of frames up to `frame`, which is done. */
-static void done(struct msg_transmitter *t, uint32_t frame)
-{
-	if (frame - t->flight_tail >= transmit_in_flight(t))
-		return;
-	while (t->flight_tail != frame + 1) {
-		msg_transmit_drop(&t->lender.pool,
-			t->flight[t->flight_tail & t->flight_mask]);
-		t->flight_tail++;
-	}
-}
-
-int transmit_poll(struct msg_transmitter *t)
-{
-	struct msg_link_event events[EVENTS];
-	int n = t->link->ops->poll(t->link, events, EVENTS);
-
-	for (int i = 0; i < n; i++) {
-		if (events[i].type == MSG_LINK_SEND_FAILED)
-			transmit_count(t, MSG_COUNTER_SEND_FAILED, 1);
-		done(t, events[i].token);
-	}
-	return n;
-}
-
-/* The link has no place: make it find one, for a while.  Returns 0 to try
- * again. */
-static int wait_for_link(struct msg_transmitter *t, uint64_t *deadline)
-{
-	uint64_t now = msg_clock_ns();
-	int n = transmit_poll(t);
-
-	if (n < 0)
-		return n;
-	/* A session ends who takes nothing, before that. */
-	if (*deadline == 0)
-		*deadline = now + STUCK_NS +
-			    (t->options.connected ? t->options.give_up_ns : 0);
-	return now < *deadline ? 0 : -MSG_ERROR_FABRIC;
-}
-
-/* The last frame before a pause is always reported, so nothing waits for a
- * report that nobody asked for; of a train, a few suffice. */
-static bool wants_signal(struct msg_transmitter *t, bool more)
-{
-	if (more && ++t->unsignalled < t->signal_every)
-		return false;
-	t->unsignalled = 0;
-	return true;
-}
-
-static inline bool has_place(const struct msg_transmitter *t)
-{
-	return transmit_in_flight(t) <= t->flight_mask;
-}
-
-static __attribute__((noinline)) int await_place_slowly(
-	struct msg_transmitter *t)
-{
-	uint64_t deadline = 0;
-	int result = 0;
-
-	while (!has_place(t) && result == 0)
-		result = wait_for_link(t, &deadline);
-	return result;
-}
-
-/* Wait until a frame more may fly.  The place of its header in pool.headers is
- * free then, too. */
-static inline int await_place(struct msg_transmitter *t)
-{
-	return has_place(t) ? 0 : await_place_slowly(t);
-}
-
-static uint8_t *header_place(const struct msg_transmitter *t)
-{
-	return t->lender.pool.headers +
-	       (size_t)(t->flight_head & t->flight_mask) * HEADER_STRIDE;
-}
-
-/* It is on its way; takes a reference for as long as it flies. */
-MSG_LENDER_INLINE void left(struct msg_transmitter *t,
-	const struct msg_link_send *send, uint32_t slot)
-{
-	t->flight[t->flight_head & t->flight_mask] = slot;
-	msg_transmit_hold(&t->lender.pool, slot);
-	t->flight_head++;
-	t->unflushed = send->more ? t->unflushed + 1 : 0;
-	transmit_count(t, MSG_COUNTER_FRAMES, 1);
-	MSG_PROBE2(frame_out, send->iov[0].iov_base, send->iov_count);
-	if (t->repairer) {
-		transmit_posted(t);
-		transmit_serve(t);
-	}
-}
-
-/* Post one frame of `slot`. */
-MSG_LENDER_INLINE int post_here(struct msg_transmitter *t,
-	struct msg_link_send *send, uint32_t slot, bool more)
-{
-	uint64_t deadline = 0;
-	int result = await_place(t);
-
-	if (result < 0)
-		goto fail;
-	send->group = t->group;
-	send->token = t->flight_head;
-	send->more = more && t->unflushed + 1 < UNFLUSHED_MAX;
-	send->signal = wants_signal(t, send->more);
-	while ((result = t->link->ops->send(t->link, send)) ==
-		-MSG_ERROR_AGAIN) {
-		result = wait_for_link(t, &deadline);
-		if (result < 0)
-			goto fail;
-	}
-	if (result < 0)
-		goto fail;
-	left(t, send, slot);
-	return 0;
-fail:
-	if (!t->repairer)
-		return -MSG_ERROR_FABRIC;
-	/* It is remembered, and will be asked for. */
-	transmit_posted(t);
-	transmit_count(t, MSG_COUNTER_SEND_FAILED, 1);
-	return 0;
-}
+/* ---- ways out ---------------------------------------------------------- */
 
 /* The same by a call, for all but what leaves alone. */
 static APART int post(struct msg_transmitter *t, struct msg_link_send *send,
 	uint32_t slot, bool more)
 {
-	return post_here(t, send, slot, more);
+	return transmit_post_here(t, send, slot, more);
 }
 
 MSG_LENDER_INLINE void write_header(struct msg_transmitter *t, uint8_t *header,
@@ -250,8 +120,6 @@ MSG_LENDER_INLINE void write_header(struct msg_transmitter *t, uint8_t *header,
 
 	msg_frame_write(header, &frame);
 }
-
-/* ---- ways out ---------------------------------------------------------- */
 
 /* Of `bytes` of body, `apart` are the table in the slot's scratch. */
 static APART void remember_packed(struct msg_transmitter *t, uint8_t *header,
@@ -356,8 +224,8 @@ static APART int post_first(
 	send.token = t->flight_head;
 	/* It is remembered, whatever became of it; here it is tried again. */
 	if (transmit_post_first(t, &send, slot, bytes) < 0)
-		return post_here(t, &send, slot, false);
-	left(t, &send, slot);
+		return transmit_post_here(t, &send, slot, false);
+	transmit_left(t, &send, slot);
 	return 0;
 }
 
@@ -369,13 +237,13 @@ static APART int post_usually(struct msg_transmitter *t, uint32_t slot,
 	gather_single(t, slot, bytes, t->lender.sequence, &send);
 	if (t->repairer)
 		remember_single(t, send.iov[0].iov_base, slot, 0, bytes, more);
-	return post_here(t, &send, slot, more);
+	return transmit_post_here(t, &send, slot, more);
 }
 
 static inline int post_single(struct msg_transmitter *t, uint32_t slot,
 	uint32_t bytes, bool more)
 {
-	return transmit_posts_first(t) && has_place(t)
+	return transmit_posts_first(t) && transmit_has_place(t)
 		       ? post_first(t, slot, bytes)
 		       : post_usually(t, slot, bytes, more);
 }
@@ -451,9 +319,9 @@ static int send_large(
 		return post_single(t, slot, bytes, more);
 	for (; part.offset < bytes && result == 0; part.offset += part.bytes) {
 		struct msg_link_send send = {.iov_count = 2};
-		uint8_t *header = header_place(t);
+		uint8_t *header = transmit_header_place(t);
 
-		result = await_place(t);
+		result = transmit_await_place(t);
 		if (result < 0)
 			break;
 		part.bytes = bytes - part.offset < t->part_max
@@ -482,12 +350,12 @@ static int send_stray(struct msg_lender *lender, uint32_t slot, uint32_t offset,
 {
 	struct msg_transmitter *t = transmit_of(lender);
 	struct msg_link_send send = {.iov_count = 2};
-	uint8_t *header = header_place(t);
+	uint8_t *header = transmit_header_place(t);
 	int result;
 
 	if (transmit_is_large(t, slot))
 		return transmit_send_large(t, slot, bytes, more);
-	result = await_place(t);
+	result = transmit_await_place(t);
 	if (result < 0)
 		return result;
 	write_header(t, header, MSG_FRAME_SINGLE, bytes, lender->sequence);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * transmit_internal.h - what transmit.c (frames, flight), transmit_keep.c (what a
- * reliable topic keeps) and transmit_large.c (what its receivers read) say to each
- * other.
+ * transmit_internal.h - what transmit.c (frames), transmit_flight.c (what is under
+ * way), transmit_keep.c (what a reliable topic keeps) and transmit_large.c (what its
+ * receivers read) say to each other.
  */
 #ifndef MSG_ENGINE_TRANSMIT_INTERNAL_H
 #define MSG_ENGINE_TRANSMIT_INTERNAL_H
@@ -32,7 +32,7 @@ static inline bool transmit_is_long(const struct msg_transmitter *t)
 	return transmit_in_flight(t) >= 2 * t->signal_every;
 }
 
-/* transmit.c: free what is done; how many completions, or FABRIC. */
+/* transmit_flight.c: free what is done; how many completions, or FABRIC. */
 int transmit_poll(struct msg_transmitter *t);
 
 /* transmit.c: post the LARGE frame whose body is in the slot. */
