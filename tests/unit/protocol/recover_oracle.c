@@ -2,9 +2,8 @@
 /*
  * recover_oracle.c - thousands of random reliable streams over bad networks.
  *
- * A trial is a publisher, small and written from report.h and not from
- * repair.c, a network that loses, doubles, delays and reorders both ways, may
- * be cut for a while, and the reader of support/follower.c.  The oracle knows
+ * A trial is a publisher and a network, bad by seed and cut for a while
+ * (recover_publisher.c), and the reader of support/follower.c.  The oracle knows
  * what was published, and says:
  *
  *   always         what was delivered is what was published, in order, once,
@@ -23,293 +22,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "follower.h"
+#include "recover_trial.h"
 
 #define TRIALS 4000u
-#define FRAMES_MAX 600u
-#define EVENTS_MAX 8192u
 #define SECOND UINT64_C(1000000000)
 #define END (20 * SECOND) /* Of a trial at the latest. */
 
-struct weather {
-	unsigned loss, duplicate, back_loss; /* Per mille. */
-	uint64_t delay, jitter;
-	uint64_t interval;    /* Between frames, at most. */
-	uint64_t cut, cut_ns; /* From when, how long. */
-};
-
-/* What the publisher knows of a frame it sent. */
-struct sent {
-	uint64_t sequence;
-	struct follower_body body;
-	uint32_t serial;
-	uint64_t next;
-	bool repaired;
-};
-
-enum event_kind {
-	EVENT_PUBLISH,
-	EVENT_PROBE_DUE,
-	EVENT_FRAME,
-	EVENT_PROBE,
-	EVENT_REPORT,
-	EVENT_FETCHED,
-};
-
-struct event {
-	uint64_t at;
-	uint64_t order;
-	enum event_kind kind;
-	union {
-		struct {
-			struct msg_frame frame;
-			struct follower_body body;
-		};
-		struct msg_probe probe;
-		struct msg_report report;
-		struct {
-			uint32_t fetched; /* Index of the first, */
-			uint32_t count;
-		};
-	};
-};
-
-struct trial {
-	struct random_stream random;
-	struct weather weather;
-	uint64_t now;
-	/* The publisher. */
-	uint64_t first_frame, first_sequence;
-	uint32_t frame_count, sent_count, kept_count;
-	uint64_t last_ns; /* When the last frame was sent. */
-	uint64_t probe_ns;
-	uint32_t serial;
-	bool flow;
-	bool crowd;
-	bool started; /* Probe by now, once. */
-	bool shelf;   /* Its history can be read at times. */
-	struct sent frames[FRAMES_MAX];
-	/* The network. */
-	uint32_t event_count;
-	uint64_t order;
-	struct event events[EVENTS_MAX];
-	/* The reader. */
-	struct msg_recover_options options;
-	struct follower follower;
-	uint64_t asked_to_join;
-	uint64_t repairs;
-	uint64_t dropped; /* Frames that the network lost. */
-	uint64_t read;    /* Frames that came without being asked for. */
-};
-
 static struct trial trial;
-
-static uint64_t up_to(struct trial *t, uint64_t most)
-{
-	return random_below(&t->random, most + 1);
-}
-
-/* ---- the network ------------------------------------------------------- */
-
-static struct event *add(struct trial *t, enum event_kind kind, uint64_t at)
-{
-	struct event *event = &t->events[t->event_count];
-
-	MUST(t->event_count < EVENTS_MAX);
-	t->event_count++;
-	memset(event, 0, sizeof *event);
-	event->at = at;
-	event->order = t->order++;
-	event->kind = kind;
-	return event;
-}
-
-static bool is_cut(const struct trial *t)
-{
-	return t->now - t->weather.cut < t->weather.cut_ns;
-}
-
-/* How often it arrives, and after how long. */
-static unsigned copies(struct trial *t, unsigned loss)
-{
-	if (is_cut(t))
-		return 0;
-	return !random_chance(&t->random, loss) +
-	       random_chance(&t->random, t->weather.duplicate);
-}
-
-static uint64_t arrival(struct trial *t)
-{
-	return t->now + t->weather.delay + up_to(t, t->weather.jitter);
-}
-
-static uint32_t earliest(const struct trial *t)
-{
-	uint32_t first = 0;
-
-	for (uint32_t i = 1; i < t->event_count; i++) {
-		const struct event *a = &t->events[i], *b = &t->events[first];
-
-		if (a->at < b->at || (a->at == b->at && a->order < b->order))
-			first = i;
-	}
-	return first;
-}
-
-/* ---- the publisher ----------------------------------------------------- */
-
-static uint64_t oldest(const struct trial *t)
-{
-	return t->sent_count > t->kept_count ? t->sent_count - t->kept_count
-					     : 0;
-}
-
-/* The message that frame i carries, begins with or continues. */
-static uint64_t message_of(const struct trial *t, uint64_t i)
-{
-	const struct sent *before;
-
-	if (i < t->sent_count)
-		return t->frames[i].sequence;
-	if (i == 0)
-		return t->first_sequence;
-	before = &t->frames[i - 1];
-	if (before->body.count > 0)
-		return before->sequence + before->body.count;
-	return msg_span_fragment(before->sequence, &before->body.fragment)
-		.end_sequence;
-}
-
-static void send_frame(struct trial *t, uint32_t i, bool repair)
-{
-	const struct sent *sent = &t->frames[i];
-	struct msg_frame frame = {
-		.type = MSG_FRAME_SINGLE,
-		.flags = MSG_FRAME_RELIABLE | (repair ? MSG_FRAME_REPAIR : 0),
-		.transmission = (uint32_t)(t->first_frame + i),
-		.sequence = sent->sequence,
-	};
-
-	if (repair)
-		frame.sequence =
-			(uint64_t)t->serial << 32 | (uint32_t)sent->sequence;
-	unsigned n = copies(t, t->weather.loss);
-
-	t->dropped += n == 0;
-	for (; n > 0; n--) {
-		struct event *event = add(t, EVENT_FRAME, arrival(t));
-
-		event->frame = frame;
-		event->body = sent->body;
-	}
-}
-
-static void send_probe(struct trial *t, uint8_t flags, uint64_t first)
-{
-	struct msg_probe probe = {
-		.incarnation = 7,
-		.stamp = t->now + 1,
-		.next = (uint32_t)(t->first_frame + t->sent_count),
-		.next_sequence = message_of(t, t->sent_count),
-		.first = (uint32_t)(t->first_frame + first),
-		.first_sequence = message_of(t, first),
-		.serial = t->serial,
-		.period_ms = 10,
-		.flags = (uint8_t)(flags | (t->flow ? MSG_PROBE_FLOW : 0) |
-				   (t->crowd ? MSG_PROBE_CROWD : 0)),
-		.reach = {.bytes = 1},
-	};
-
-	for (unsigned n = copies(t, t->weather.loss); n > 0; n--)
-		add(t, EVENT_PROBE, arrival(t))->probe = probe;
-}
-
-static void schedule_probe(struct trial *t)
-{
-	add(t, EVENT_PROBE_DUE, t->now + t->probe_ns)->frame.sequence =
-		t->sent_count;
-}
-
-static void publish(struct trial *t)
-{
-	send_frame(t, t->sent_count++, false);
-	t->probe_ns = 20000;
-	schedule_probe(t);
-	if (t->sent_count == t->frame_count)
-		return;
-	t->last_ns = t->now + up_to(t, t->weather.interval);
-	if (random_chance(&t->random, 20))
-		t->last_ns += up_to(t, 30000000);
-	add(t, EVENT_PUBLISH, t->last_ns);
-}
-
-static void probe_due(struct trial *t, const struct event *event)
-{
-	if (event->frame.sequence != t->sent_count)
-		return; /* More was sent since. */
-	send_probe(t, random_chance(&t->random, 300) ? MSG_PROBE_ASK : 0,
-		oldest(t));
-	t->probe_ns = t->probe_ns < 2500000 ? 4 * t->probe_ns : 10000000;
-	schedule_probe(t);
-}
-
-/* The echo rule. */
-static bool may_repair(const struct trial *t, const struct sent *sent,
-	const struct msg_report *report)
-{
-	return !sent->repaired ||
-	       (int32_t)(report->serial - sent->serial) >= 0 ||
-	       (int32_t)(report->heard -
-			 (uint32_t)(t->first_frame + sent->next)) > 0;
-}
-
-static void answer_join(struct trial *t, uint32_t history)
-{
-	uint64_t i = t->sent_count, end = message_of(t, i);
-
-	t->asked_to_join++;
-	while (i > oldest(t) && end - message_of(t, i) < history)
-		i--;
-	/* Not in the middle of a message. */
-	while (i < t->sent_count && t->frames[i].body.count == 0 &&
-		t->frames[i].body.fragment.offset > 0)
-		i++;
-	send_probe(t, MSG_PROBE_JOIN, i);
-}
-
-static void reported(struct trial *t, const struct msg_report *report)
-{
-	uint32_t base = report->base - (uint32_t)t->first_frame;
-	bool gone = false;
-
-	MUST(report->heard - (uint32_t)t->first_frame <= t->sent_count);
-	MUST((int32_t)(report->serial - t->serial) <= 0);
-	MUST(report->position - (uint32_t)t->first_frame <= t->sent_count);
-	if (report->flags & MSG_REPORT_JOIN)
-		answer_join(t, report->history);
-	for (uint32_t bit = 0; bit < report->count; bit++) {
-		uint32_t i = base + bit;
-		struct sent *sent = &t->frames[i];
-
-		if (!msg_report_misses(report, bit))
-			continue;
-		MUST(i < t->sent_count);
-		if (i < oldest(t)) {
-			gone = true;
-			continue;
-		}
-		if (!may_repair(t, sent, report))
-			continue;
-		t->serial++;
-		t->repairs++;
-		sent->repaired = true;
-		sent->serial = t->serial;
-		sent->next = t->sent_count;
-		send_frame(t, i, true);
-	}
-	if (gone)
-		send_probe(t, 0, oldest(t));
-}
 
 /* ---- reading ----------------------------------------------------------- */
 
@@ -328,7 +47,7 @@ static void fetch(struct trial *t)
 	count = msg_recover_fetch(r, 1 + (uint32_t)up_to(t, 100), &from);
 	if (count == 0)
 		return;
-	event = add(t, EVENT_FETCHED, arrival(t));
+	event = trial_add(t, EVENT_FETCHED, trial_arrival(t));
 	event->fetched = (uint32_t)from - (uint32_t)t->first_frame;
 	event->count = count;
 }
@@ -351,7 +70,7 @@ static void fetched(struct trial *t, const struct event *event)
 		};
 
 		MUST(at < t->sent_count);
-		if (at < oldest(t))
+		if (at < trial_oldest(t))
 			continue;
 		frame.sequence = (uint64_t)r->serial << 32 |
 				 (uint32_t)t->frames[at].sequence;
@@ -399,7 +118,7 @@ static void compose(struct trial *t)
 	uint64_t sequence = t->first_sequence;
 	uint32_t i = 0;
 
-	t->frame_count = 20 + (uint32_t)up_to(t, FRAMES_MAX - 60);
+	t->frame_count = 20 + (uint32_t)up_to(t, TRIAL_FRAMES_MAX - 60);
 	while (i < t->frame_count) {
 		uint32_t parts = 1, count = 1;
 
@@ -443,13 +162,13 @@ static void happen(struct trial *t, const struct event *event)
 
 	switch (event->kind) {
 	case EVENT_PUBLISH:
-		publish(t);
+		trial_publish(t);
 		break;
 	case EVENT_PROBE_DUE:
-		probe_due(t, event);
+		trial_probe_due(t, event);
 		break;
 	case EVENT_REPORT:
-		reported(t, &event->report);
+		trial_reported(t, &event->report);
 		break;
 	case EVENT_FRAME:
 		follower_frame(f, &event->frame, &event->body, t->now);
@@ -469,8 +188,9 @@ static void listen(struct trial *t)
 	struct msg_report report;
 
 	while (follower_report(&t->follower, t->now, &report)) {
-		for (unsigned n = copies(t, t->weather.back_loss); n > 0; n--)
-			add(t, EVENT_REPORT, arrival(t))->report = report;
+		for (unsigned n = trial_copies(t, t->weather.back_loss); n > 0; n--)
+			trial_add(t, EVENT_REPORT, trial_arrival(t))->report =
+				report;
 	}
 }
 
@@ -488,7 +208,7 @@ static void run(struct trial *t)
 {
 	while (!is_done(t) && t->now < END) {
 		uint64_t due = msg_recover_deadline(&t->follower.recover);
-		uint32_t first = earliest(t);
+		uint32_t first = trial_earliest(t);
 		struct event event = t->events[first];
 
 		if (due < event.at) {
@@ -519,7 +239,8 @@ static void run_trial(struct trial *t, uint64_t seed)
 	t->first_frame = choose_first(t, 32);
 	t->first_sequence = choose_first(t, up_to(t, 1) ? 32 : 64);
 	compose(t);
-	t->kept_count = up_to(t, 3) ? FRAMES_MAX : 20 + (uint32_t)up_to(t, 200);
+	t->kept_count = up_to(t, 3) ? TRIAL_FRAMES_MAX
+				    : 20 + (uint32_t)up_to(t, 200);
 	t->flow = up_to(t, 1);
 	t->crowd = up_to(t, 3) == 0;
 	t->shelf = up_to(t, 1);
@@ -529,15 +250,15 @@ static void run_trial(struct trial *t, uint64_t seed)
 	t->repairs = t->asked_to_join = t->dropped = t->read = 0;
 	t->probe_ns = 20000;
 	follower_start(&t->follower, &t->options, delivered, t);
-	send_probe(t, 0, 0);
-	schedule_probe(t);
-	add(t, EVENT_PUBLISH, t->now + up_to(t, 40000));
+	trial_send_probe(t, 0, 0);
+	trial_schedule_probe(t);
+	trial_add(t, EVENT_PUBLISH, t->now + up_to(t, 40000));
 	run(t);
 }
 
 static bool should_be_complete(const struct trial *t)
 {
-	return t->kept_count == FRAMES_MAX &&
+	return t->kept_count == TRIAL_FRAMES_MAX &&
 	       t->options.give_up_ns == 2 * SECOND;
 }
 
@@ -569,7 +290,7 @@ START_TEST(random_reliable_streams_satisfy_the_oracle)
 			complete++;
 			MUST(is_done(t));
 			MUST(r->lost_total == 0);
-			MUST(r->sequence == message_of(t, t->frame_count));
+			MUST(r->sequence == trial_message_of(t, t->frame_count));
 		}
 		check_economy(t);
 		lossy += r->lost_total > 0;

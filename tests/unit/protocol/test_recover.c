@@ -4,9 +4,10 @@
  *
  * The rules one by one: here of order, in recover_loss.c of loss, in
  * recover_belief.c of what is not believed, in recover_questions.c of reports, in
- * recover_join.c of joining, in recover_end.c of the end, in recover_again.c of what
- * the simulator found; recover_oracle.c tests them all together.  They are one
- * program.
+ * recover_position.c of positions, in recover_join.c of joining, in
+ * recover_fetch.c of what is had without asking, in recover_pause.c of waiting, in
+ * recover_end.c of the end, in recover_again.c of what the simulator found;
+ * recover_oracle.c tests them all together.  They are one program.
  */
 #include "recover_again.h"
 #include "recover_end.h"
@@ -231,6 +232,7 @@ int main(void)
 	add_loss_tests(suite);
 	add_belief_tests(suite);
 	add_question_tests(suite);
+	add_position_tests(suite);
 	add_join_tests(suite);
 	add_again_tests(suite);
 	add_pause_tests(suite);
