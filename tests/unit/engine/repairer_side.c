@@ -258,3 +258,24 @@ uint64_t counted(int index)
 	return msg_counter_get(&counters[index]);
 }
 
+/* ---- what comes --------------------------------------------------------- */
+
+void check_repair(const struct receiver *to, uint32_t number, uint32_t serial,
+	uint32_t front, uint32_t table)
+{
+	uint8_t wanted[PAYLOAD];
+
+	memset(wanted, (int)(number % 251), sizeof wanted);
+	ck_assert_uint_eq(to->frames, 1);
+	ck_assert_uint_eq(to->frame.type, source_type);
+	ck_assert_uint_eq(to->frame.transmission, number);
+	ck_assert_uint_eq(to->frame.sequence,
+		(uint64_t)serial << 32 | (uint32_t)(FIRST_SEQUENCE + number));
+	ck_assert_uint_eq(to->frame.bytes,
+		MSG_FRAME_HEADER_BYTES + front + PAYLOAD + table);
+	for (uint32_t i = 0; i < front; i++)
+		ck_assert_uint_eq(to->body[i], FRONT_BYTE);
+	ck_assert_mem_eq(to->body + front, wanted, PAYLOAD);
+	for (uint32_t i = 0; i < table; i++)
+		ck_assert_uint_eq(to->body[front + PAYLOAD + i], TABLE_BYTE);
+}

@@ -6,11 +6,13 @@
  * The source is a table of frames whose bytes follow from their numbers; each
  * receiver is a link that hears the group and has an address.  It can speak under
  * any name, so that two are enough to be many.
- * Neighbours: test_repairer.c.
+ * Neighbours: test_repairer.c, repairer_peers.c, repairer_due.c, which are one
+ * program.
  */
 #ifndef TESTS_UNIT_ENGINE_REPAIRER_SIDE_H
 #define TESTS_UNIT_ENGINE_REPAIRER_SIDE_H
 
+#include "check_main.h"
 #include "engine/repairer.h"
 #include "memory_link.h"
 #include "protocol/frame.h"
@@ -72,5 +74,13 @@ void send_frames(uint32_t count);
 void begin(uint32_t frames);
 
 uint64_t counted(int index);
+
+/* What came since the last look is one repair, of that frame; `front` bytes before
+ * its payload, `table` behind it. */
+void check_repair(const struct receiver *to, uint32_t number, uint32_t serial,
+	uint32_t front, uint32_t table);
+
+void add_peer_tests(Suite *suite);
+void add_due_tests(Suite *suite);
 
 #endif
