@@ -19,6 +19,7 @@
 #define GIVE_UP_MS_DEFAULT 1000u
 #define MS_MAX 60000u
 #define LARGE_MEMORY_DEFAULT ((size_t)64 << 20)
+#define LARGE_MEMORY_MAX ((size_t)1 << 40) /* What a broker may be asked for. */
 
 static int check_reliability(uint32_t reliability, enum msg_delivery_way way)
 {
@@ -65,6 +66,10 @@ static int complete_large(size_t *bytes_max, size_t *memory, size_t least)
 			"large_memory_bytes is %zu, less than one message of "
 			"large_bytes_max, %zu; give at least that",
 			*memory, *bytes_max);
+	if (*memory > LARGE_MEMORY_MAX)
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"large_memory_bytes is %zu; give at most %zu", *memory,
+			LARGE_MEMORY_MAX);
 	/* In whole pages, as it is given out. */
 	*memory = (*memory + 4095) & ~(size_t)4095;
 	return 0;

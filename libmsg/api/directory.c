@@ -128,8 +128,9 @@ int msg_directory_read(struct msg_directory *d, int64_t timeout_ns,
 	uint64_t deadline = msg_wait_deadline(timeout_ns);
 	int result = 0;
 
-	if (count < 0 || (count > 0 && !infos))
-		return -MSG_ERROR_ARGUMENT;
+	if (!d || count < 0 || (count > 0 && !infos))
+		return msg_fail(MSG_ERROR_ARGUMENT,
+			"directory and infos must not be NULL, nor count below 0");
 	if (d->brokered)
 		return msg_watch_read(&d->watch, deadline, infos, count);
 	d->news = false;

@@ -232,10 +232,10 @@ START_TEST(bad_calls_on_the_directory_are_refused)
 		"directory");
 	ck_assert_ptr_eq(d, (void *)&d);
 	ck_assert_int_eq(msg_directory_open(node, NULL, &d), 0);
-	ck_assert_int_eq(
-		msg_directory_read(d, 0, NULL, 1), -MSG_ERROR_ARGUMENT);
-	ck_assert_int_eq(
-		msg_directory_read(d, 0, NULL, -1), -MSG_ERROR_ARGUMENT);
+	failed(msg_directory_read(NULL, 0, NULL, 0), MSG_ERROR_ARGUMENT,
+		"directory");
+	failed(msg_directory_read(d, 0, NULL, 1), MSG_ERROR_ARGUMENT, "infos");
+	failed(msg_directory_read(d, 0, NULL, -1), MSG_ERROR_ARGUMENT, "count");
 	ck_assert_int_eq(msg_directory_read(d, 0, NULL, 0), 0);
 	ck_assert_int_eq(msg_directory_close(d), 0);
 	ck_assert_int_eq(msg_node_close(node), 0);

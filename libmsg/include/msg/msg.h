@@ -24,6 +24,8 @@
  *   Source   the page, specification or measurement behind the rule.
  *
  * Strings are UTF-8, copied by the call that takes them.  Sizes are bytes.
+ * Pointers are not NULL unless a call says so: setup calls that return a code
+ * refuse it, steady ones do not look.
  * The library never exits, touches no signal, writes to no descriptor of
  * yours, and starts no thread unless MSG_NODE_PROGRESS_THREAD asks for one.
  */
@@ -348,9 +350,9 @@ struct msg_publisher_options {
 	                               turn comes, 256 receivers at a time.  0:
 	                               there are none.  Not BEST_EFFORT. */
 	size_t large_memory_bytes;  /* Memory for them, in all: lent out, and kept
-	                               as history and for who is reading; at
-	                               least large_bytes_max; twice that, 64 MiB
-	                               at least. */
+	                               as history and for who is reading; from
+	                               large_bytes_max to 1 TiB; twice that,
+	                               64 MiB at least. */
 	const struct msg_type *type; /* What its messages are, for those who ask;
 	                                the publisher keeps it.  Nothing checks
 	                                that they are.  Without a broker, calls
@@ -526,8 +528,8 @@ struct msg_subscriber_options {
 	                                 counted, with reason TOO_LARGE.  0: none.
 	                                 Not BEST_EFFORT. */
 	size_t large_memory_bytes;    /* Memory for them, in all: being read, and
-	                                 in your hands; at least large_bytes_max;
-	                                 twice that.  A stream whose next one finds
+	                                 in your hands; from large_bytes_max to
+	                                 1 TiB; twice that.  A stream whose next one finds
 	                                 none waits until you release some.
 	                                 Through a broker of no account: it is the
 	                                 broker's, and the publishers'. */

@@ -136,6 +136,30 @@ START_TEST(what_cannot_be_had_is_refused_in_words)
 }
 END_TEST
 
+/* No broker could be asked for more, and rounding up to pages would overflow. */
+START_TEST(memory_for_large_messages_has_an_end)
+{
+	const size_t most = (size_t)1 << 40;
+	struct msg_publisher_options p = reliable();
+	struct msg_subscriber_options s = MSG_SUBSCRIBER_OPTIONS;
+
+	p.large_bytes_max = s.large_bytes_max = 1u << 20;
+	p.large_memory_bytes = s.large_memory_bytes = most;
+	ck_assert_int_eq(msg_delivery_publisher(&p, MSG_DELIVERY_BROKER), 0);
+	ck_assert_int_eq(msg_delivery_subscriber(&s, MSG_DELIVERY_BROKER), 0);
+	ck_assert_uint_eq(p.large_memory_bytes, most);
+	for (size_t more = most + 1; more > most; more = more * 2 - 1) {
+		p.large_memory_bytes = s.large_memory_bytes = more;
+		refused_publisher(p, MSG_DELIVERY_BROKER, "large_memory_bytes");
+		refused_publisher(p, MSG_DELIVERY_LANE, "large_memory_bytes");
+		refused_subscriber(s, MSG_DELIVERY_LANE, "large_memory_bytes");
+	}
+	p.large_memory_bytes = s.large_memory_bytes = SIZE_MAX;
+	refused_publisher(p, MSG_DELIVERY_LANE, "large_memory_bytes");
+	refused_subscriber(s, MSG_DELIVERY_LANE, "large_memory_bytes");
+}
+END_TEST
+
 START_TEST(a_subscriber_takes_what_is_offered_unless_told)
 {
 	struct msg_subscriber_options o = MSG_SUBSCRIBER_OPTIONS;
@@ -198,6 +222,7 @@ int main(void)
 	tcase_add_test(delivery,
 		what_is_of_reliable_topics_alone_is_not_taken_silently);
 	tcase_add_test(delivery, what_cannot_be_had_is_refused_in_words);
+	tcase_add_test(delivery, memory_for_large_messages_has_an_end);
 	tcase_add_test(delivery, a_subscriber_takes_what_is_offered_unless_told);
 	tcase_add_test(
 		delivery, a_subscriber_is_not_promised_what_it_cannot_have);
