@@ -11,12 +11,22 @@
 
 #include "pace.h"
 
+/* Signals so close together are one request. */
+#define ONE_REQUEST_NS 250000000u
+
 static volatile sig_atomic_t asked;
+static uint64_t asked_ns; /* Of the handler, which blocks both signals. */
 static int wake[2] = {-1, -1};
 
 static void on_signal(int number)
 {
-	(void)number;
+	if (!asked)
+		asked_ns = clock_ns();
+	else if (clock_ns() - asked_ns > ONE_REQUEST_NS) {
+		signal(number, SIG_DFL);
+		raise(number); /* When the handler returns. */
+		return;
+	}
 	asked = 1;
 	if (wake[1] >= 0) {
 		ssize_t written = write(wake[1], "", 1);
@@ -33,7 +43,8 @@ void stop_catch(void)
 		wake[0] = wake[1] = -1;
 	memset(&action, 0, sizeof action);
 	action.sa_handler = on_signal;
-	action.sa_flags = (int)SA_RESETHAND;
+	sigaddset(&action.sa_mask, SIGINT);
+	sigaddset(&action.sa_mask, SIGTERM);
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 }

@@ -3,8 +3,9 @@
  * stop.h - end well: SIGINT and SIGTERM ask, a closed output pipe asks too.
  *
  * The first signal sets a flag and makes a descriptor readable, so that both
- * a spinning loop and one in poll() notice; the second one ends the program
- * as it would any other.  main ignores SIGPIPE: a reader that went away (as in
+ * a spinning loop and one in poll() notice; another one, later, ends the program
+ * as it would any other.  At once it does not: timeout(1) signals the process and
+ * then its group, so that one request comes twice.  main ignores SIGPIPE: a reader that went away (as in
  * `msg echo t | head -1`) is an end, not an error.
  */
 #ifndef TOOL_STOP_H
