@@ -26,6 +26,7 @@
 #include "broker/server.h"
 
 #include "base/trail.h"
+#include "tool/standard.h"
 #include "tool/text.h"
 
 struct broker {
@@ -188,6 +189,7 @@ int main(int argc, char **argv)
 	static struct broker broker; /* Large. */
 	int code;
 
+	standard_open();
 	if (read_settings(&broker, argc, argv) < 0)
 		return bad_settings();
 	if (broker.options.check)

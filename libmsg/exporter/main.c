@@ -11,6 +11,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
@@ -20,6 +21,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "metrics.h"
 #include "output.h"
@@ -279,12 +281,27 @@ static int serve(struct exporter *exporter, struct sockaddr_storage *address)
 	return EXIT_DONE;
 }
 
+/* A descriptor of the three that is closed would be a connection's, and what we
+ * say would go there. */
+static void fill_standard(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct exporter exporter = {.listen = DEFAULT_LISTEN};
 	struct sockaddr_storage address;
-	int code = read_line(&exporter, argc, argv);
+	int code;
 
+	fill_standard();
+	code = read_line(&exporter, argc, argv);
 	if (code >= 0)
 		return code;
 	if (!parse_listen(exporter.listen, &address)) {

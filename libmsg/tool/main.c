@@ -18,6 +18,7 @@
 
 #include "command.h"
 #include "options.h"
+#include "standard.h"
 #include "stop.h"
 #include "text.h"
 
@@ -109,6 +110,9 @@ static void unknown_command(const char *name)
 	near = closest_name(name, names);
 	if (name[0] == '-')
 		usage_fail("unknown option '%s' before a command", safe);
+	if (strcmp(name, "recipes") == 0)
+		usage_fail("unknown command 'recipes'; did you mean 'help "
+			   "recipes'?");
 	if (near)
 		usage_fail(
 			"unknown command '%s'; did you mean '%s'?", safe, near);
@@ -120,7 +124,7 @@ static int help(char **argv)
 	const struct command *command;
 	char *external[] = {NULL, (char[]){"--help"}, NULL};
 
-	if (!argv[1] || strcmp(argv[1], "help") == 0) {
+	if (!argv[1] || !strcmp(argv[1], "help") || !strcmp(argv[1], "--help")) {
 		print_help(stdout);
 		return TOOL_EXIT_OK;
 	}
@@ -163,15 +167,7 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	int code;
-
+	standard_open();
 	pipe_action = signal(SIGPIPE, SIG_IGN);
-	code = run(argc, argv);
-	/* A reader that went away has had enough; a full disk is an error. */
-	if ((fflush(stdout) || ferror(stdout)) && !stop_reader_gone() &&
-		code == TOOL_EXIT_OK) {
-		complain("cannot write to standard output");
-		return TOOL_EXIT_UNMET;
-	}
-	return code;
+	return output_finish(run(argc, argv));
 }

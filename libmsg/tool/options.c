@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "stop.h"
 #include "text.h"
 
 #define OPTIONS_MAX 64
@@ -101,6 +102,16 @@ void say(const char *format, ...)
 	va_start(args, format);
 	speak(format, args);
 	va_end(args);
+}
+
+int output_finish(int code)
+{
+	if ((fflush(stdout) || ferror(stdout)) && !stop_reader_gone() &&
+		code == TOOL_EXIT_OK) {
+		complain("cannot write to standard output");
+		return TOOL_EXIT_UNMET;
+	}
+	return code;
 }
 
 bool options_quiet(void)
@@ -237,6 +248,16 @@ static void refuse(int kind, const char *given)
 	usage_fail("unknown option '-%s'", safe);
 }
 
+/* Of the lane: an empty one would be as if it were not there, and who wrote
+ * "$interface" would stay on loopback without a word. */
+static const char *lane_text(const char *option)
+{
+	if (*optarg == '\0')
+		usage_fail("%s is empty; leave it out for what is the default",
+			option);
+	return optarg;
+}
+
 /* True when `id` was one of the lane's or common options. */
 static bool take_common(int id, struct lane_choice *lane)
 {
@@ -245,10 +266,10 @@ static bool take_common(int id, struct lane_choice *lane)
 
 	switch (id) {
 	case 'i':
-		options->interface = optarg;
+		options->interface = lane_text("--interface");
 		return true;
 	case LANE_DEVICE:
-		options->device = optarg;
+		options->device = lane_text("--device");
 		return true;
 	case LANE_LANE:
 		options->lane = value_choice("--lane", optarg, lanes) == 0
@@ -256,7 +277,7 @@ static bool take_common(int id, struct lane_choice *lane)
 					: MSG_LANE_UDP;
 		return true;
 	case LANE_GROUPS:
-		options->groups = optarg;
+		options->groups = lane_text("--groups");
 		return true;
 	case LANE_PORT:
 		options->port =
@@ -292,7 +313,7 @@ int options_next(const struct command *command, struct lane_choice *lane,
 			refuse(id, argv[optind - 1]);
 		if (id == 'h') {
 			options_help(command, stdout);
-			exit(fflush(stdout) ? TOOL_EXIT_UNMET : TOOL_EXIT_OK);
+			exit(output_finish(TOOL_EXIT_OK));
 		}
 		if (!take_common(id, lane))
 			return id;
@@ -304,6 +325,8 @@ void options_operands(int argc, int count, const char *names)
 {
 	if (argc - optind < count)
 		usage_fail("%s is missing", names);
+	if (argc > optind && count == 0)
+		usage_fail("too many arguments: none is expected");
 	if (argc - optind > count)
 		usage_fail("too many arguments: only %s is expected", names);
 }
@@ -327,8 +350,9 @@ static void help_options(
 
 void options_help(const struct command *command, FILE *file)
 {
-	fprintf(file, "Usage: %s %s %s\n\n%s\n", program, command->name,
-		command->synopsis, command->summary);
+	fprintf(file, "Usage: %s %s%s%s\n\n%s\n", program, command->name,
+		*command->synopsis ? " " : "", command->synopsis,
+		command->summary);
 	if (command->detail)
 		fprintf(file, "\n%s\n", command->detail);
 	if (command->options && command->options->name)
@@ -440,6 +464,17 @@ double value_seconds(const char *option, const char *text)
 	if (ns > 1e9 * 86400 * 365)
 		usage_fail("%s %s is out of range: up to a year", option, safe);
 	return ns / 1e9;
+}
+
+double value_limit(const char *option, const char *text)
+{
+	double seconds = value_seconds(option, text);
+
+	if (seconds <= 0)
+		usage_fail("%s is out of range: above 0; leave it out for no "
+			   "limit",
+			option);
+	return seconds;
 }
 
 int value_choice(const char *option, const char *text, const char *const *names)

@@ -29,6 +29,10 @@ void complain(const char *format, ...) TOOL_PRINTF(1, 2);
 /* "msg NAME: TEXT" on stderr, unless -q. */
 void say(const char *format, ...) TOOL_PRINTF(1, 2);
 
+/* The exit code when all is written that there was to write: a full disk is an
+ * error, a reader that went away has had enough. */
+int output_finish(int code);
+
 /* Name the command for the three above, and whether -q was given. */
 void options_begin(const struct command *command);
 bool options_quiet(void);
@@ -40,7 +44,7 @@ void options_set_quiet(bool to);
 int options_next(const struct command *command, struct lane_choice *lane,
 	int argc, char **argv);
 
-/* Exactly `count` operands must follow; `names` says what they are. */
+/* Exactly `count` operands must follow, `names`: "TOPIC"; of none nothing. */
 void options_operands(int argc, int count, const char *names);
 
 void options_help(const struct command *command, FILE *file);
@@ -52,12 +56,14 @@ const char *closest_name(const char *name, const char *const *names);
  *   count     12, 10k, 1M, 1G, 64Ki, 16Mi
  *   rate      as count, with an optional "/s"; fractions are fine
  *   seconds   1.5, 200ms, 50us, 2s, 1m
+ *   limit     seconds, above 0: what is left out has none
  * time_parse returns nanoseconds, of a bare number times `bare`; it does not
  * exit but returns false. */
 uint64_t value_count(
 	const char *option, const char *text, uint64_t min, uint64_t max);
 double value_rate(const char *option, const char *text);
 double value_seconds(const char *option, const char *text);
+double value_limit(const char *option, const char *text);
 int value_choice(
 	const char *option, const char *text, const char *const *names);
 bool scaled_parse(const char *text, double *value);

@@ -70,6 +70,16 @@ done
 kill "${pids[a]}"
 finish a
 
+# Started with nothing to say it to: its words do not go into what it opens first.
+"$MSGBROKERD" "${quiet[@]}" --name a --socket "$place/a.sock" <&- >&- 2>&- &
+pids[a]=$!
+await 20 test -S "$place/a.sock"
+is "its standard error" /dev/null "$(readlink "/proc/${pids[a]}/fd/2")"
+is "its lock file" "${pids[a]}" "$(cat "$place/a.lock")"
+kill "${pids[a]}"
+finish a
+is "exit without descriptors" 0 $code
+
 # ---- what may lie in the place ------------------------------------------------
 
 rm -f "$place"/a.*

@@ -6,6 +6,8 @@
 "$MSG" --help >"$work/help" || fail "--help: exit $?"
 "$MSG" help >"$work/help2" || fail "help: exit $?"
 check "two ways, one text" cmp "$work/help" "$work/help2"
+"$MSG" help --help >"$work/help2" || fail "help --help: exit $?"
+check "a third" cmp "$work/help" "$work/help2"
 check "exit codes are told" grep -q '3 no usable lane' "$work/help"
 for command in pub echo losses record play file list info top hz graph bench doctor broker counters version; do
 	check "$command is listed" grep -q "^  $command " "$work/help"
@@ -48,7 +50,18 @@ is "help of an external command" "hello --help" \
 
 # A full disk is an error, not silence.
 if [ -w /dev/full ]; then
-	"$MSG" counters >/dev/full 2>"$work/full.err"
-	is "exit with a full disk" 1 $?
-	check "says so" grep -q 'cannot write' "$work/full.err"
+	for command in counters "echo --help"; do
+		# shellcheck disable=SC2086 # two words
+		"$MSG" $command >/dev/full 2>"$work/full.err"
+		is "exit of $command with a full disk" 1 $?
+		check "says so" grep -q 'cannot write' "$work/full.err"
+	done
 fi
+
+# So is a standard output that is closed: nothing else is opened in its place.
+for command in counters "help echo" doctor "bench latency --block --seconds 0.1"; do
+	# shellcheck disable=SC2086 # words
+	"$MSG" $command >&- 2>"$work/closed.err"
+	is "exit of $command without a standard output" 1 $?
+	check "$command says so" grep -q 'cannot write' "$work/closed.err"
+done
