@@ -205,6 +205,7 @@ static void check_options(const struct bench *bench)
 		usage_fail("--window %llu is smaller than --batch %llu",
 			(unsigned long long)plan->window,
 			(unsigned long long)plan->batch);
+	delivery_publishing(&plan->delivery);
 	if (bench->histogram && plan->mode == BENCH_THROUGHPUT)
 		usage_fail("--histogram is for latency and roundtrip");
 	if (plan->count == 0 && plan->seconds <= 0)

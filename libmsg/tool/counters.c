@@ -51,7 +51,7 @@ static int run_counters(const struct command *command, int argc, char **argv)
 
 	while (options_next(command, &lane, argc, argv) == OPTION_JSON)
 		as_json = true;
-	options_operands(argc, 0, "nothing");
+	options_operands(argc, 0, "");
 	for (int i = 0; (counter = msg_counter_describe(i)) != NULL; i++)
 		print_counter(counter, as_json);
 	for (int i = 0; (counter = msg_broker_counter_describe(i)); i++)
@@ -75,7 +75,7 @@ static int run_version(const struct command *command, int argc, char **argv)
 
 	while (options_next(command, &lane, argc, argv) >= 0)
 		;
-	options_operands(argc, 0, "nothing");
+	options_operands(argc, 0, "");
 	printf("msg %s\n", msg_version());
 	return TOOL_EXIT_OK;
 }

@@ -39,6 +39,34 @@ uint32_t delivery_history(const char *text)
 	return (uint32_t)value_count("--history", text, 1, UINT32_MAX - 1);
 }
 
+void delivery_publishing(const struct msg_publisher_options *o)
+{
+	const char *option = o->flow              ? "--flow"
+			     : o->history_bytes   ? "--history"
+			     : o->history_ms      ? "--history-ms"
+			     : o->give_up_ms      ? "--give-up-ms"
+			     : o->large_bytes_max ? "--large"
+						  : NULL;
+
+	if (option && o->reliability <= MSG_RELIABILITY_BEST_EFFORT)
+		usage_fail("%s is nothing for a best-effort topic; give "
+			   "--reliability reliable or rc, too",
+			option);
+}
+
+void delivery_subscribing(const struct msg_subscriber_options *o)
+{
+	const char *option = o->history_count     ? "--history"
+			     : o->tagged          ? "--tagged"
+			     : o->large_bytes_max ? "--large"
+						  : NULL;
+
+	if (option && o->reliability == MSG_RELIABILITY_BEST_EFFORT)
+		usage_fail("%s and --reliability best-effort exclude each "
+			   "other: that asks nobody for anything",
+			option);
+}
+
 const char *delivery_event(uint32_t event)
 {
 	static const char *const names[] = {"message", "lost", "joined",

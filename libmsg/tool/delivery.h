@@ -16,6 +16,10 @@ void delivery_flow(const char *text, struct msg_publisher_options *options);
 /* A count, or "all". */
 uint32_t delivery_history(const char *text);
 
+/* Refuse, by the names of options, what such a topic or subscriber cannot have. */
+void delivery_publishing(const struct msg_publisher_options *options);
+void delivery_subscribing(const struct msg_subscriber_options *options);
+
 /* "joined", …; "event" for one this program does not know. */
 const char *delivery_event(uint32_t event);
 /* "network", …; "unknown". */

@@ -108,7 +108,7 @@ static int run(const struct command *command, int argc, char **argv)
 
 	while (options_next(command, &doctor.lane, argc, argv) == OPTION_JSON)
 		doctor.as_json = true;
-	options_operands(argc, 0, "nothing");
+	options_operands(argc, 0, "");
 	doctor.lane.options.struct_bytes = sizeof doctor.lane.options;
 	/* The lane itself; what programs get with a broker is check_broker's. */
 	doctor.lane.options.broker = MSG_BROKER_NEVER;

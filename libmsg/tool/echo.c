@@ -130,6 +130,8 @@ static void take_option(struct echo *echo, int id)
 		echo->print.bare = true;
 		break;
 	case OPTION_FILTER:
+		if (*optarg == '\0')
+			usage_fail("--filter is empty (as 'price > 10')");
 		echo->show.filter = optarg;
 		break;
 	case OPTION_NO_DECODE:
@@ -142,7 +144,7 @@ static void take_option(struct echo *echo, int id)
 		echo->count = value_count("--count", optarg, 1, UINT64_MAX / 2);
 		break;
 	case 't':
-		echo->timeout = value_seconds("--timeout", optarg);
+		echo->timeout = value_limit("--timeout", optarg);
 		break;
 	case OPTION_REQUIRE:
 		require_parse(&echo->require, optarg, metrics);
@@ -180,6 +182,7 @@ static int read_line(
 			   "'md.>'; quote wildcards)");
 	if (echo->print.form == PRINT_RAW && echo->print.no_payload)
 		usage_fail("--raw and --no-payload exclude each other");
+	delivery_subscribing(&echo->wanted);
 	patterns = argc - optind;
 	if (patterns > 1 && !echo->show.filter && is_filter(argv[argc - 1])) {
 		echo->show.filter = argv[argc - 1];

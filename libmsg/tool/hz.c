@@ -111,7 +111,7 @@ static void take_option(struct hz *hz, int id)
 		hz->interval = value_seconds("--interval", optarg);
 		break;
 	case 't':
-		hz->seconds = value_seconds("--seconds", optarg);
+		hz->seconds = value_limit("--seconds", optarg);
 		break;
 	case 'n':
 		hz->count = value_count("--count", optarg, 1, UINT64_MAX / 2);

@@ -347,6 +347,11 @@ static void read_line(
 		else
 			list->wait = value_seconds("--wait", optarg);
 	}
+	if (list->names && (list->as_json || list->watch || list->brokers))
+		usage_fail("--names goes with none of --json, --watch and "
+			   "--brokers");
+	if (list->brokers && (list->watch || optind < argc))
+		usage_fail("--brokers goes with neither --watch nor a pattern");
 	if (argc - optind > 1)
 		usage_fail("too many arguments: only PATTERN is expected "
 			   "(quote wildcards)");

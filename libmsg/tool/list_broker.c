@@ -193,6 +193,6 @@ int list_brokers(bool as_json)
 	table_close(&table);
 	free(entries);
 	if (count == 0)
-		say("no broker was found where names lead");
+		say("no broker is there, in $XDG_RUNTIME_DIR/msg or /run/msg");
 	return TOOL_EXIT_OK;
 }

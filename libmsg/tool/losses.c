@@ -77,7 +77,7 @@ static void take_option(struct losses *losses, int id)
 		losses->as_json = true;
 		break;
 	case 't':
-		losses->seconds = value_seconds("--seconds", optarg);
+		losses->seconds = value_limit("--seconds", optarg);
 		break;
 	case 'n':
 		losses->count =
@@ -102,6 +102,7 @@ static void read_line(struct losses *losses, const struct command *command,
 	if (argc - optind > 1)
 		usage_fail("too many arguments: only PATTERN is expected "
 			   "(quote wildcards)");
+	delivery_subscribing(&losses->wanted);
 	losses->pattern = optind < argc ? argv[optind] : ">";
 }
 

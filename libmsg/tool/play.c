@@ -478,6 +478,8 @@ static int run(const struct command *command, int argc, char **argv)
 	play.streams.patterns = play.patterns;
 	while ((id = options_next(command, &play.lane, argc, argv)) >= 0)
 		take_option(&play, id);
+	if (play.streams.wanted.reliability == MSG_RELIABILITY_BEST_EFFORT)
+		delivery_publishing(&play.streams.wanted);
 	if (optind == argc)
 		usage_fail("FILE is missing");
 	for (; optind < argc; optind++)

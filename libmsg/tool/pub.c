@@ -206,6 +206,7 @@ static void read_operands(struct pub *pub, int argc, char **argv)
 		usage_fail("--size %zu is above %u; give --large too, with "
 			   "--reliability reliable or rc",
 			(size_t)pub->source.size, MSG_MESSAGE_BYTES_MAX);
+	delivery_publishing(&pub->wanted);
 	if (pub->source.kind == SOURCE_LINES && isatty(STDIN_FILENO))
 		say("sending lines from the terminal; end with Ctrl-D");
 }
@@ -437,7 +438,7 @@ static int run(const struct command *command, int argc, char **argv)
 
 const struct command command_pub = {
 	"pub",
-	"[OPTION...] TOPIC [FILE...]",
+	"[OPTION...] TOPIC [-f FILE [FILE...]]",
 	"Publish lines, files, texts or made-up messages.",
 	"Without --message, --file or --size, each line of standard input is "
 	"a message.\nThe summary goes to stderr.",

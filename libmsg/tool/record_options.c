@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "delivery.h"
 #include "options.h"
 #include "subscribing.h"
 #include "text.h"
@@ -144,7 +145,7 @@ static void take_option(struct record *record, int id)
 			value_count("--count", optarg, 1, UINT64_MAX / 2);
 		break;
 	case 't':
-		record->duration = value_seconds("--duration", optarg);
+		record->duration = value_limit("--duration", optarg);
 		break;
 	case OPTION_JSON:
 		record->as_json = true;
@@ -185,7 +186,8 @@ static void check_line(struct record *record, int argc)
 	if (record->wanted.large_bytes_max > largest)
 		largest = record->wanted.large_bytes_max;
 	record->write.large_bytes_max = record->wanted.large_bytes_max;
-	if (!record->write.path)
+	delivery_subscribing(&record->wanted);
+	if (!record->write.path || !*record->write.path)
 		usage_fail("--output is missing: the file to write");
 	if (optind == argc)
 		usage_fail("PATTERN is missing (as demo.cpu, 'md.*.bid', "

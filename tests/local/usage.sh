@@ -20,6 +20,7 @@ refused "unknown command 'ecko'; did you mean 'echo'?" ecko t
 refused "unknown command 'puub'; did you mean 'pub'?" puub
 refused "unknown command 'xyzzy'" xyzzy
 refused "unknown option '--frobnicate' before a command" --frobnicate
+refused "unknown command 'recipes'; did you mean 'help recipes'?" recipes
 refused "unknown command 'dcotor'; did you mean 'doctor'?" help dcotor
 
 refused "TOPIC is missing" pub
@@ -42,7 +43,19 @@ refused "topic" pub a..b --message x
 refused "topic" pub 'a.*' --message x
 refused "topic" pub $'a.\033[31m' --message x
 
+refused "--interface is empty" pub t --message x -i ''
+refused "--device is empty" pub t --message x --device ''
+refused "--groups is empty" pub t --message x --groups ''
+refused "--flow is nothing for a best-effort topic; give --reliability" \
+	pub t --message x --flow min
+refused "--history is nothing for a best-effort" pub t -m x --history 1Mi
+refused "--large is nothing for a best-effort" pub t -m x --large 1Mi
+
 refused "PATTERN is missing" echo
+refused "--history and --reliability best-effort exclude" \
+	echo t --history all --reliability best-effort
+refused "--filter is empty" echo t --filter ''
+refused "--timeout is out of range: above 0" echo t --timeout 0
 refused "exclude each other" echo t --raw --json
 refused "exclude each other" echo t --raw --no-payload
 refused "--timeout 'soon' is not a time" echo t --timeout soon
@@ -55,11 +68,17 @@ refused "pattern" echo 'a.>.b'
 
 refused "only PATTERN is expected" losses a b
 refused "--seconds 'x' is not a time" losses --seconds x
+refused "--seconds is out of range: above 0" losses --seconds 0
+refused "--tagged and --reliability best-effort exclude" \
+	losses --tagged --reliability best-effort
 refused "--count 0 is out of range: 1 to" losses --count 0
 refused "--buffers 3 is out of range: 16 to 65536" losses --buffers 3
 refused "pattern" losses 'a.>.b'
 
 refused "--output is missing" record a
+refused "--output is missing" record a -o ''
+refused "--large and --reliability best-effort exclude" \
+	record -o "$work/no.mcap" a --large 1Mi --reliability best-effort
 refused "PATTERN is missing" record -o "$work/no.mcap"
 refused "--sync 'group' is neither none nor as group:5ms" \
 	record -o "$work/no.mcap" a --sync group
@@ -87,6 +106,8 @@ refused "--to '2026-11-28T06:34:24' is neither seconds" \
 	play a --to 2026-11-28T06:34:24
 refused "--prefix 'a.*' is no topic" play a --prefix 'a.*'
 refused "pattern" play a --topic 'a..b'
+refused "--flow is nothing for a best-effort topic" \
+	play a --reliability best-effort --flow min
 refused "--flow 'mni' is none of none, min, tagged; did you mean 'min'?" \
 	play a --flow mni
 
@@ -100,6 +121,12 @@ refused "are for info" file recover a -o b --json
 
 refused "only PATTERN is expected" list a b
 refused "--wait 'x' is not a time" list --wait x
+refused "--names goes with none of" list --names --json
+refused "--brokers goes with neither" list --brokers --watch
+refused "--brokers goes with neither" list --brokers a
+
+refused "topic 'a.>' has a wildcard at byte 2" type 'a.>'
+refused "topic '\\\\xff' is not UTF-8" type $'\377'
 
 refused "only NAME is expected" info a b
 refused "--interval 'x' is not a time" info --interval x
@@ -116,6 +143,7 @@ refused "did you mean 'latency'?" bench latencyy
 refused "--size 4 is out of range: 8 to" bench latency --size 4
 refused "--spin and --block exclude each other" bench latency --spin --block
 refused "--role is for roundtrip" bench latency --role ping
+refused "--flow is nothing for a best-effort topic" bench latency --flow min
 refused "did you mean 'pong'?" bench roundtrip --role pogn
 refused "--subscribers 65 is out of range: 1 to 64" \
 	bench throughput --subscribers 65
@@ -123,10 +151,10 @@ refused "--window 4 is smaller than --batch 32" bench throughput --window 4
 refused "--require 'p99' is none of loss, loss_percent, rate" \
 	bench throughput --require p99=1ms
 refused "--require p99 'quick' is not a time" bench latency --require p99=quick
-refused "only nothing is expected" doctor what
+refused "too many arguments: none is expected" doctor what
 refused "did you mean 'check-config'?" broker check-confg
 refused "only FILE is expected" broker check-config a b
-refused "only nothing is expected" counters what
+refused "too many arguments: none is expected" counters what
 
 refused "--lane 'verb' is none of verbs, udp; did you mean 'verbs'?" \
 	echo t --lane verb

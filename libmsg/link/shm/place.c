@@ -179,10 +179,15 @@ static int cannot_connect(const char *path, int error)
 	case ENOENT:
 	case ENOTDIR:
 		return msg_fail(MSG_ERROR_DEVICE,
-			"no broker at %s; start msgbrokerd, or do without "
-			"(MSG_BROKER_NEVER)",
+			"no broker at %s; start msgbrokerd, or choose one that "
+			"'msg list --brokers' shows",
 			path);
 	case ECONNREFUSED:
+		if (!is_socket(path))
+			return msg_fail(MSG_ERROR_DEVICE,
+				"%s is no socket; give the path of a broker's, "
+				"or its name",
+				path);
 		return msg_fail(MSG_ERROR_DEVICE,
 			"nobody listens at %s: the broker ended; start "
 			"msgbrokerd",

@@ -265,7 +265,9 @@ START_TEST(nobody_there_is_said_so)
 {
 	enter_folder();
 	snprintf(path, sizeof path, "%s/none", folder);
-	not_connected(-MSG_ERROR_DEVICE, "start msgbrokerd");
+	not_connected(-MSG_ERROR_DEVICE, "start msgbrokerd, or choose");
+	snprintf(path, sizeof path, "%s", folder);
+	not_connected(-MSG_ERROR_DEVICE, "is no socket");
 	snprintf(path, sizeof path, "%s/none/none", folder);
 	not_connected(-MSG_ERROR_DEVICE, "no broker at");
 	close(listen_at("dead", SOCK_STREAM, 5));
