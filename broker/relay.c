@@ -286,6 +286,12 @@ static void look_at_begin(struct publisher *p)
 
 /* ---- entries ----------------------------------------------------------- */
 
+/* What the publisher was given: its memory ends behind that, on a page. */
+static uint64_t slots_end(const struct publisher *p)
+{
+	return (uint64_t)p->shape.slot_count * p->shape.slot_bytes;
+}
+
 /* Messages of the item, if it is what it can be; 0: it is not. */
 static uint32_t believe(const struct publisher *p)
 {
@@ -303,9 +309,9 @@ static uint32_t believe(const struct publisher *p)
 		return item->bytes <= MSG_RING_INLINE_BYTES;
 	case MSG_RING_SINGLE:
 		return item->bytes <= MSG_MESSAGE_BYTES_MAX &&
-		       end <= p->pool.bytes;
+		       end <= slots_end(p);
 	case MSG_RING_PACKED:
-		if (item->bytes > p->body_max || end > p->pool.bytes)
+		if (item->bytes > p->body_max || end > slots_end(p))
 			return 0;
 		n = msg_pack_open(&reader, payload(p), item->bytes);
 		return n > 0 ? (uint32_t)n : 0;

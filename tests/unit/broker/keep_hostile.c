@@ -58,6 +58,47 @@ START_TEST(a_ring_full_of_nonsense_costs_its_owner_alone)
 }
 END_TEST
 
+/* Memory is made in whole pages: what lies behind the last slot is nobody's. */
+START_TEST(what_stands_behind_the_last_slot_is_not_believed)
+{
+	struct msg_control m = wish();
+	const struct publisher *p;
+	uint64_t end, left;
+
+	m.publish.history_bytes = 1u << 20;
+	/* So that a slot would fit in there. */
+	for (m.publish.message_bytes_max = 1000;; m.publish.loan_count_max++) {
+		publish_as(&m);
+		p = relay();
+		end = (uint64_t)p->shape.slot_count * p->shape.slot_bytes;
+		left = p->pool.bytes - end;
+		if (left > p->shape.slot_bytes)
+			break;
+		leave();
+		while (relay())
+			publisher_close(relay());
+		ck_assert_uint_lt(m.publish.loan_count_max, 2 * LOANS);
+	}
+	for (uint64_t at = 0; at <= left; at += MSG_RING_PLACE_UNIT) {
+		struct msg_ring_item item = {
+			.sequence = source.sequence++,
+			.publisher = ID,
+			.kind = MSG_RING_SINGLE,
+			.place = (uint32_t)((end + at) / MSG_RING_PLACE_UNIT),
+		};
+
+		item.bytes = at < left;
+		ck_assert(msg_ring_room(&source.writer, 1));
+		msg_ring_put(&source.writer, 0, &item, MSG_RING_NO_TOKEN);
+		msg_ring_advance(&source.writer, 1);
+		server_turn(broker_server);
+		check_bounds();
+	}
+	ck_assert_uint_eq(p->malformed, 1 + left / MSG_RING_PLACE_UNIT);
+	leave();
+}
+END_TEST
+
 START_TEST(wishes_that_make_no_sense_are_refused)
 {
 	struct msg_control m = wish();
@@ -140,6 +181,8 @@ void add_hostile(Suite *suite)
 	tcase_add_checked_fixture(hostile, keep_setup, keep_teardown);
 	tcase_add_loop_test(hostile,
 		a_ring_full_of_nonsense_costs_its_owner_alone, 0, 8);
+	tcase_add_test(
+		hostile, what_stands_behind_the_last_slot_is_not_believed);
 	tcase_add_test(hostile, wishes_that_make_no_sense_are_refused);
 	tcase_add_test(hostile, what_is_kept_is_charged);
 	tcase_add_loop_test(
