@@ -82,6 +82,9 @@ static int attach_all(struct client *c)
 				server, c->pattern, &c->wish);
 
 		result = stream ? client_attach(c, stream) : -MSG_ERROR_FABRIC;
+		/* It was made for this one. */
+		if (stream && stream->reader_count == 0)
+			server_release_stream(server, stream);
 	}
 	for (struct stream *s = server->streams; s && result == 0; s = s->next)
 		if (!(s->local && !s->owner) && client_wants(c, s->topic))

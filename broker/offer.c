@@ -107,7 +107,10 @@ void server_announced(void *context, const char *topic)
 		if (!stream)
 			return;
 		offer_to(stream, c);
-		stream_tell(stream);
+		if (stream->reader_count == 0)
+			server_release_stream(server, stream);
+		else
+			stream_tell(stream);
 	}
 }
 

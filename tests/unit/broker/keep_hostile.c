@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "broker/client.h"
+#include "broker/stream.h"
 
 #include "keep_sides.h"
 
@@ -99,6 +100,55 @@ START_TEST(what_stands_behind_the_last_slot_is_not_believed)
 }
 END_TEST
 
+/* Streams of the network that nobody reads. */
+static unsigned unread_streams(void)
+{
+	unsigned count = 0;
+
+	for (const struct stream *s = broker_server->streams; s; s = s->next)
+		count += !s->local && s->reader_count == 0;
+	return count;
+}
+
+/* Who is refused at the last step has had a stream made for him by then: so many of
+ * them, and there would be no place for another's topic. */
+START_TEST(who_is_refused_leaves_no_topic_behind)
+{
+	struct accounts *accounts = broker_server->accounts;
+	struct msg_control m = {.kind = MSG_CONTROL_SUBSCRIBE};
+	struct broker_peer peer, waiting;
+	uint64_t left = account_left(accounts, getuid(), ACCOUNT_HELD_SLOTS);
+
+	m.subscribe.policy = MSG_CONTROL_LAP;
+	m.subscribe.hold_max = 64;
+	m.subscribe.message_bytes_max = BYTES_MAX;
+	strcpy(m.subscribe.pattern, "waiting.*");
+	broker_peer_open(&waiting);
+	broker_peer_hello(&waiting, MSG_CONTROL_SUBSCRIBER);
+	broker_peer_say(&waiting, &m);
+	ck_assert(broker_peer_hear(&waiting));
+	ck_assert_int_eq(waiting.got.kind, MSG_CONTROL_SUBSCRIBED);
+	ck_assert_int_eq(account_charge(accounts, getuid(), ACCOUNT_HELD_SLOTS,
+				 left),
+		0);
+	/* By name, and by an announcement of what he waits for. */
+	strcpy(m.subscribe.pattern, "never.read");
+	broker_peer_open(&peer);
+	broker_peer_hello(&peer, MSG_CONTROL_SUBSCRIBER);
+	broker_peer_say(&peer, &m);
+	ck_assert(broker_peer_hear(&peer));
+	ck_assert_int_eq(peer.got.kind, MSG_CONTROL_REFUSED);
+	ck_assert_uint_eq(unread_streams(), 0);
+	server_announced(broker_server, "waiting.one");
+	ck_assert(broker_peer_hear(&waiting));
+	ck_assert_int_eq(waiting.got.kind, MSG_CONTROL_REFUSED);
+	ck_assert_uint_eq(unread_streams(), 0);
+	broker_peer_close(&peer);
+	broker_peer_close(&waiting);
+	account_release(accounts, getuid(), ACCOUNT_HELD_SLOTS, left);
+}
+END_TEST
+
 START_TEST(wishes_that_make_no_sense_are_refused)
 {
 	struct msg_control m = wish();
@@ -183,6 +233,7 @@ void add_hostile(Suite *suite)
 		a_ring_full_of_nonsense_costs_its_owner_alone, 0, 8);
 	tcase_add_test(
 		hostile, what_stands_behind_the_last_slot_is_not_believed);
+	tcase_add_test(hostile, who_is_refused_leaves_no_topic_behind);
 	tcase_add_test(hostile, wishes_that_make_no_sense_are_refused);
 	tcase_add_test(hostile, what_is_kept_is_charged);
 	tcase_add_loop_test(
