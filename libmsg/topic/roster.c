@@ -31,19 +31,33 @@ void msg_roster_close(struct msg_roster *roster)
 	roster->sorted = NULL;
 }
 
+static uint64_t patience_ns(const struct msg_roster_entry *e)
+{
+	return MSG_ROSTER_PERIODS * e->said.period_ms * MSG_NS_PER_MS;
+}
+
 static bool gone(const struct msg_roster_entry *e, uint64_t now)
 {
-	return now - e->heard_ns >
-	       MSG_ROSTER_PERIODS * e->said.period_ms * MSG_NS_PER_MS;
+	return now - e->heard_ns > patience_ns(e);
 }
 
 static void forget_gone(struct msg_roster *roster, uint64_t now)
 {
+	struct msg_roster_entry *all = roster->entries;
 	uint32_t kept = 0;
 
-	for (uint32_t i = 0; i < roster->count; i++)
-		if (!gone(&roster->entries[i], now))
-			roster->entries[kept++] = roster->entries[i];
+	roster->room_ns = UINT64_MAX;
+	for (uint32_t i = 0; i < roster->count; i++) {
+		uint64_t end = all[i].heard_ns + patience_ns(&all[i]);
+
+		if (gone(&all[i], now))
+			continue;
+		if (kept < i)
+			all[kept] = all[i];
+		kept++;
+		if (end < roster->room_ns)
+			roster->room_ns = end;
+	}
 	roster->count = kept;
 }
 
@@ -64,6 +78,9 @@ static bool make_room(struct msg_roster *roster, uint64_t now)
 
 	if (roster->count < roster->capacity)
 		return true;
+	/* A flood of strangers looks through all of it once. */
+	if (capacity > MSG_ROSTER_MAX && now <= roster->room_ns)
+		return false;
 	forget_gone(roster, now);
 	if (roster->count < roster->capacity)
 		return true;

@@ -36,6 +36,7 @@ struct msg_roster {
 	uint32_t count;
 	uint32_t capacity;
 	uint64_t number; /* Of the latest entry. */
+	uint64_t room_ns; /* Nobody was to be gone before, by the last look. */
 	struct msg_roster_entry *entries; /* In the order of arrival. */
 	const struct msg_roster_entry **sorted; /* For msg_roster_read. */
 };

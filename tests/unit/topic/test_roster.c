@@ -125,6 +125,22 @@ START_TEST(strangers_cannot_make_it_grow_for_ever)
 }
 END_TEST
 
+/* What each of them costs is no look at all the others. */
+START_TEST(a_flood_of_strangers_looks_for_room_once)
+{
+	ck_assert_int_eq(msg_roster_open(&roster), 0);
+	for (uint64_t i = 1; i <= MSG_ROSTER_MAX; i++)
+		ck_assert(note("a", i, 0, 10 * MS));
+	ck_assert(!note("a", MSG_ROSTER_MAX + 1, 0, 20 * MS));
+	/* Who looked now would find room that cannot be. */
+	roster.entries[7].said.period_ms = 0;
+	ck_assert(!note("a", MSG_ROSTER_MAX + 1, 0, 20 * MS));
+	ck_assert(!note("a", MSG_ROSTER_MAX + 1, 0, 510 * MS));
+	ck_assert(note("a", MSG_ROSTER_MAX + 1, 0, 510 * MS + 1));
+	msg_roster_close(&roster);
+}
+END_TEST
+
 static unsigned seen[1000];
 
 /* Read one after the other, `count` of them; whether there were as many. */
@@ -182,6 +198,7 @@ int main(void)
 	tcase_add_test(rosters, five_silent_periods_and_a_goodbye_are_the_end);
 	tcase_add_test(rosters, rates_come_from_two_announcements);
 	tcase_add_test(rosters, strangers_cannot_make_it_grow_for_ever);
+	tcase_add_test(rosters, a_flood_of_strangers_looks_for_room_once);
 	tcase_add_test(rosters, one_after_the_other_nobody_is_told_twice);
 	return check_main(suite, NULL);
 }
