@@ -121,6 +121,7 @@ static uint64_t newest_from(const struct keep *k, uint64_t sequence)
 	return low - 1;
 }
 
+/* As msg_history_back (engine/history.h). */
 static uint64_t find_back(void *context, uint64_t messages)
 {
 	const struct publisher *p = context;
@@ -128,16 +129,16 @@ static uint64_t find_back(void *context, uint64_t messages)
 	uint64_t oldest = k->first;
 	uint64_t frame;
 
-	while (oldest < k->next && !k->frames[oldest & k->mask].begins)
-		oldest++;
+	if (oldest < k->next && !k->frames[oldest & k->mask].begins)
+		oldest = newest_from(k, sequence_of(k, oldest)) + 1;
 	if (messages == 0 || oldest == k->next)
 		return k->next;
 	if (messages >= k->next_sequence - sequence_of(k, oldest))
 		return oldest;
 	frame = newest_from(k, k->next_sequence - messages);
-	while (frame > oldest && !k->frames[frame & k->mask].begins)
-		frame--;
-	return frame;
+	return k->frames[frame & k->mask].begins
+		       ? frame
+		       : newest_from(k, sequence_of(k, frame) - 1) + 1;
 }
 
 /* ---- life --------------------------------------------------------------- */

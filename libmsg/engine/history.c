@@ -90,19 +90,26 @@ static uint64_t newest_from(const struct msg_history *h, uint64_t sequence)
 	return low - 1;
 }
 
+/* The oldest frame that a message begins with.  A message may be ten thousands of
+ * frames, and anybody may ask for this: they are not looked at one by one. */
+static uint64_t oldest_begin(const struct msg_history *h)
+{
+	if (h->first == h->next || begins(h, h->first))
+		return h->first;
+	return newest_from(h, msg_history_sequence(h, h->first)) + 1;
+}
+
 uint64_t msg_history_back(const struct msg_history *h, uint64_t messages)
 {
-	uint64_t oldest = h->first;
+	uint64_t oldest = oldest_begin(h);
 	uint64_t frame;
 
-	while (oldest < h->next && !begins(h, oldest))
-		oldest++;
 	if (messages == 0 || oldest == h->next)
 		return h->next;
 	if (messages >= h->next_sequence - msg_history_sequence(h, oldest))
 		return oldest;
 	frame = newest_from(h, h->next_sequence - messages);
-	while (frame > oldest && !begins(h, frame))
-		frame--;
-	return frame;
+	return begins(h, frame)
+		       ? frame
+		       : newest_from(h, msg_history_sequence(h, frame) - 1) + 1;
 }
