@@ -4,9 +4,10 @@
  *
  * An input is four bytes of set-up and then steps: frames and probes made
  * around the position (so that the fuzzer meets the window and the gaps
- * without having to guess numbers), or anywhere; time; and the reader's own
- * reports.  support/follower.c checks the books after each step, and here a
- * report must fit the stream and pass its own codec.
+ * without having to guess numbers), or anywhere; time; the reader's own reports;
+ * and what its engine does meanwhile: room for so many, histories that are read,
+ * messages that stay where they are.  support/follower.c checks the books after
+ * each step, and here a report must fit the stream and pass its own codec.
  */
 #include "fuzz.h"
 
@@ -18,6 +19,7 @@ struct run {
 	const uint8_t *input;
 	size_t left;
 	uint64_t now;
+	bool pauses; /* Behind the next frame that is delivered. */
 	struct follower follower;
 };
 
@@ -51,10 +53,14 @@ static uint64_t take_near(struct run *run, uint64_t around)
 static void deliver(void *context, const struct msg_frame *frame,
 	const struct msg_span *span, uint64_t lost)
 {
-	(void)context;
+	struct run *run = context;
+
 	(void)lost;
 	MUST(frame->flags & MSG_FRAME_RELIABLE);
 	MUST(span->end_sequence - span->sequence <= 1024);
+	if (run->pauses)
+		msg_recover_pause(&run->follower.recover);
+	run->pauses = false;
 }
 
 /* A number and a sequence: near, or one of them anywhere. */
@@ -127,7 +133,7 @@ static void check_report(struct run *run, const struct msg_report *report)
 
 	MUST(msg_frame_read(data, bytes, &frame) == MSG_FRAME_OK);
 	MUST(msg_report_read(&again, &frame, data + MSG_FRAME_HEADER_BYTES));
-	MUST(report->position == (uint32_t)r->next);
+	MUST(report->position == (uint32_t)r->next - r->paused);
 	MUST(report->heard - (uint32_t)r->next <= r->top - r->next);
 	for (uint32_t bit = 0; bit < report->count; bit++) {
 		uint64_t n = msg_frame_near(r->next, report->base + bit);
@@ -173,6 +179,82 @@ static void step_end(struct run *run, unsigned size)
 		msg_recover_goes_on(r);
 }
 
+/* What it can have without asking. */
+static void step_fetch(struct run *run)
+{
+	struct msg_recover *r = &run->follower.recover;
+	uint32_t most = 1 + take8(run);
+	uint64_t frame;
+	uint32_t count = msg_recover_fetch(r, most, &frame);
+
+	MUST(count <= most);
+	for (uint64_t n = frame; count > 0 && n < frame + count; n++) {
+		uint64_t at = n & (r->options.window - 1);
+
+		MUST(n >= r->next && n < r->scanned);
+		MUST(r->missing[at / 64] >> (at % 64) & 1);
+	}
+}
+
+/* What its engine does besides. */
+static void step_engine(struct run *run, unsigned what)
+{
+	struct msg_recover *r = &run->follower.recover;
+	struct msg_report report;
+
+	switch (what) {
+	case 0:
+		msg_recover_room(r, take8(run));
+		break;
+	case 1:
+		msg_recover_fetches(r, take8(run) & 1, run->now);
+		break;
+	case 2:
+		step_fetch(run);
+		break;
+	case 3:
+		msg_recover_unfetch(r, run->now);
+		break;
+	case 4:
+		run->pauses = true;
+		break;
+	case 5:
+		if (r->paused)
+			msg_recover_read(r, take8(run));
+		break;
+	case 6:
+		if (r->paused)
+			msg_recover_resume(r);
+		follower_tick(&run->follower, run->now);
+		break;
+	case 7:
+		if (msg_recover_inquire(r, &report))
+			MUST(report.flags & MSG_REPORT_JOIN);
+		break;
+	case 8:
+		msg_recover_wish(r, UINT64_C(1) << take8(run) % 64, what & 1);
+		break;
+	default:
+		msg_recover_hasten(r);
+		break;
+	}
+}
+
+/* Of what is missing and to be had, the one half was asked for, or is fetched, the
+ * other not. */
+static void check_halves(const struct run *run)
+{
+	const struct msg_recover *r = &run->follower.recover;
+
+	for (uint64_t n = r->next; n < r->scanned; n++) {
+		uint64_t at = n & (r->options.window - 1);
+
+		if (n >= r->first.frame &&
+			(r->missing[at / 64] >> (at % 64) & 1))
+			MUST((r->places[at].asked > 0) == (n < r->unasked));
+	}
+}
+
 static void step(struct run *run)
 {
 	uint8_t what = take8(run);
@@ -203,10 +285,13 @@ static void step(struct run *run)
 			step_messages(run, size, 0);
 		else if (size <= 3)
 			step_end(run, size);
+		else if (size >= 8 && size < 18)
+			step_engine(run, size - 8);
 		else
 			follower_tick(&run->follower, run->now);
 		break;
 	}
+	check_halves(run);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
@@ -220,14 +305,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	run.input = data;
 	run.left = bytes;
 	run.now = 0;
+	run.pauses = false;
 	options.window = 16u << take8(&run) % 4;
 	options.reorder_ns = (uint64_t)take8(&run) << 8;
 	options.give_up_ns = UINT64_C(1) << take8(&run) % 64;
 	options.history = take8(&run) & 15;
 	options.seed = options.history;
-	follower_start(&run.follower, &options, deliver, NULL);
+	follower_start(&run.follower, &options, deliver, &run);
 	while (run.left > 0)
 		step(&run);
+	run.pauses = false;
+	if (run.follower.recover.paused)
+		msg_recover_resume(&run.follower.recover);
 	follower_tick(&run.follower, UINT64_MAX);
 	return 0;
 }
