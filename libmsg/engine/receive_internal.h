@@ -176,7 +176,7 @@ int recovery_turn(struct msg_receiver *r);
 /* Of one of our links: what is done becomes free. */
 void recovery_sent(
 	struct msg_receive_side *side, const struct msg_link_event *event);
-/* The last report of a stream. */
+/* The last report of a stream, if there is a place for it. */
 void recovery_say_goodbye(struct msg_receiver *r, struct msg_stream *s);
 
 /* ---- caller.c ----------------------------------------------------------- */

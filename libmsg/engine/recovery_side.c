@@ -220,12 +220,11 @@ void recovery_inquire(struct msg_receiver *r, struct msg_stream *s)
 		send_report(r, s, &report);
 }
 
+/* Not by a turn of the link: what came by it might want the place of this one. */
 void recovery_say_goodbye(struct msg_receiver *r, struct msg_stream *s)
 {
 	struct msg_report report;
 
-	if (!has_place(side_of(r, s)) && !s->calls)
-		recovery_turn(r);
 	if (has_place(side_of(r, s)) && msg_recover_leave(&s->recover, &report))
 		send_report(r, s, &report);
 }
@@ -253,6 +252,8 @@ void msg_receiver_leave(struct msg_receiver *r)
 	for (uint32_t i = 0; i < r->streams.count; i++) {
 		struct msg_stream *s = &r->streams.streams[i];
 
+		if (!has_place(&r->side))
+			recovery_turn(r);
 		if (s->used && s->kind == MSG_STREAM_RELIABLE)
 			recovery_say_goodbye(r, s);
 	}

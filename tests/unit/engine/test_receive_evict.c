@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test_receive_evict.c - reliable streams that lose their places, and what is left
+ * of them: nothing.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "check_main.h"
+#include "engine/direct.h"
+#include "memory_link.h"
+#include "protocol/report.h"
+
+#define FRAME_BYTES 512u
+#define TAG 0xabcdu
+#define GROUP 1u
+#define BUFFERS 32u
+
+static struct msg_direct d;
+static struct msg_receiver *const r = &d.receiver;
+static struct msg_link *wire, *side, *publisher;
+static struct msg_link_domain *domain;
+static uint8_t memory[8192];
+
+static void open_side(void)
+{
+	struct msg_link_options options;
+	char text[MSG_LINK_TEXT_BYTES];
+
+	ck_assert_int_eq(msg_receiver_side_options(r, &options), 0);
+	ck_assert_int_eq(
+		domain->ops->link_open(domain, &options, &side, text), 0);
+	ck_assert_int_eq(msg_receiver_start_side(r, side), 0);
+}
+
+static void setup(void)
+{
+	struct msg_receive_options options = {
+		.frame_bytes = FRAME_BYTES,
+		.buffer_count = BUFFERS,
+		.message_bytes_max = 20000,
+		.publisher_count_max = 2,
+		.topic_count_max = 2,
+		.reorder_ns = 1000,
+		.reliable = true,
+		.ask_ns = 1000,
+		.give_up_ns = 60 * MSG_NS_PER_S,
+		.name = 5,
+	};
+
+	memory_wire_reset(NULL);
+	domain = memory_domain_open(FRAME_BYTES);
+	ck_assert_int_eq(msg_direct_open(&d, &options), 0);
+	wire = memory_link_open(domain, r->pool.region.base,
+		r->pool.region.bytes, BUFFERS, 0);
+	ck_assert(msg_receiver_accept(r, TAG, 0));
+	ck_assert_int_eq(msg_receiver_start(r, wire), 0);
+	memory_link_join(wire, GROUP, MSG_LINK_JOIN_RECEIVE);
+	publisher = memory_link_open(domain, memory, sizeof memory, 4, 4);
+}
+
+static void teardown(void)
+{
+	publisher->ops->close(publisher);
+	side->ops->close(side);
+	wire->ops->close(wire);
+	msg_direct_close(&d);
+	domain->ops->close(domain);
+}
+
+static void turn(void)
+{
+	ck_assert_int_gt(msg_receiver_turn(r), 0);
+}
+
+/* ---- what publishers say --------------------------------------------------- */
+
+static uint32_t write_probe(uint8_t *data, uint32_t id, uint8_t flags)
+{
+	struct msg_probe probe = {
+		.incarnation = id,
+		.stamp = msg_clock_ns(),
+		.next = 10,
+		.first = 10,
+		.period_ms = 100,
+		.flags = flags,
+	};
+
+	probe.reach.bytes = (uint8_t)publisher->ops->name(
+		publisher, probe.reach.data);
+	return msg_probe_write(data, &probe, TAG, id);
+}
+
+/* One that waits for an earlier one. */
+static uint32_t write_early(uint8_t *data, uint32_t id)
+{
+	struct msg_frame frame = {
+		.type = MSG_FRAME_SINGLE,
+		.flags = MSG_FRAME_RELIABLE,
+		.bytes = MSG_FRAME_HEADER_BYTES,
+		.tag = TAG,
+		.publisher = id,
+		.transmission = 12,
+		.sequence = 2,
+	};
+
+	msg_frame_write(data, &frame);
+	return frame.bytes;
+}
+
+static void say_to_all(uint32_t id, uint8_t flags)
+{
+	uint8_t data[FRAME_BYTES];
+
+	memory_wire_inject(GROUP, data, write_probe(data, id, flags));
+	memory_wire_inject(GROUP, data, write_early(data, id));
+}
+
+/* The same by the receiver's side link. */
+static void say_aside(uint32_t id)
+{
+	struct msg_link_send send = {.iov_count = 1};
+
+	ck_assert_int_eq(publisher->ops->reach(publisher, r->side.reach.data,
+				 r->side.reach.bytes, &send.group),
+		0);
+	send.iov[0] = (struct iovec){memory, write_probe(memory, id, 0)};
+	ck_assert_int_eq(publisher->ops->send(publisher, &send), 0);
+	send.iov[0] = (struct iovec){memory + 1024,
+		write_early(memory + 1024, id)};
+	ck_assert_int_eq(publisher->ops->send(publisher, &send), 0);
+}
+
+static void silence(uint32_t id, uint64_t ns)
+{
+	msg_stream_find(&r->streams, id, TAG)->heard_ns -= ns;
+}
+
+/* ---- tests ------------------------------------------------------------------ */
+
+static void check_all_is_back(void)
+{
+	msg_receiver_refuse(r, TAG);
+	ck_assert_uint_eq(r->held_slots, 0);
+	ck_assert_uint_lt(r->side.attention, MSG_RECEIVE_EXPECT);
+	ck_assert_uint_eq(r->pool.free_count + r->posted + r->side.posted,
+		r->pool.narrow);
+}
+
+/* Its goodbye must not bring in who takes the same place. */
+START_TEST(one_place_is_not_given_to_two)
+{
+	memory_wire_options.send_limit = 1;
+	open_side();
+	say_to_all(1, MSG_PROBE_ASK);
+	say_to_all(2, 0);
+	turn();
+	/* The report is on its way still: there is no place for another. */
+	ck_assert_uint_eq(r->side.head - r->side.tail, 1);
+	ck_assert_uint_eq(r->held_slots, 2);
+	silence(1, MSG_STREAM_SILENT_NS + 2 * MSG_NS_PER_S);
+	say_aside(4);
+	say_to_all(3, 0);
+	turn();
+	ck_assert_ptr_nonnull(msg_stream_find(&r->streams, 3, TAG));
+	check_all_is_back();
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("receive_evict");
+	TCase *streams = check_case(suite, "streams", 30);
+
+	tcase_add_checked_fixture(streams, setup, teardown);
+	tcase_add_test(streams, one_place_is_not_given_to_two);
+	return check_main(suite, NULL);
+}
