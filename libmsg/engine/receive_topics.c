@@ -6,44 +6,54 @@
 #include "engine/receive_internal.h"
 
 #include <assert.h>
-#include <stdlib.h>
 
 #include "base/hash.h"
+
+/* The place of a tag, or a free one where it is not. */
+static uint32_t tag_place(const struct msg_receiver *r, uint32_t tag)
+{
+	uint32_t at = (uint32_t)msg_hash_mix(tag) & r->tag_mask;
+
+	while (r->tags[at].used && r->tags[at].tag != tag)
+		at = (at + 1) & r->tag_mask;
+	return at;
+}
 
 bool msg_receiver_accept(
 	struct msg_receiver *r, uint32_t tag, uint32_t topic)
 {
-	uint32_t at = (uint32_t)msg_hash_mix(tag) & r->tag_mask;
+	uint32_t at = tag_place(r, tag);
 
-	if (r->tag_count == r->options.topic_count_max)
+	if (r->tag_count == r->options.topic_count_max || r->tags[at].used)
 		return false;
-	while (r->tags[at].used) {
-		if (r->tags[at].tag == tag)
-			return false;
-		at = (at + 1) & r->tag_mask;
-	}
 	r->tags[at] = (struct msg_receive_tag){
 		.tag = tag, .topic = topic, .used = true};
 	r->tag_count++;
 	return true;
 }
 
+/* Those behind it move up where that is nearer to their own place, so that each is
+ * found: without memory of its own, for what is refused must never be heard of
+ * again. */
 void msg_receiver_refuse(struct msg_receiver *r, uint32_t tag)
 {
-	uint32_t size = r->tag_mask + 1;
-	struct msg_receive_tag *old = r->tags;
-	struct msg_receive_tag *tags = calloc(size, sizeof *tags);
+	uint32_t hole = tag_place(r, tag);
+	uint32_t at = hole;
 
-	/* Without memory the tag stays known, and leads to no ring. */
 	msg_stream_remove_tag(&r->streams, tag, msg_receiver_evict, r);
-	if (!tags)
+	if (!r->tags[hole].used)
 		return;
-	r->tags = tags;
-	r->tag_count = 0;
-	for (uint32_t i = 0; i < size; i++)
-		if (old[i].used && old[i].tag != tag)
-			msg_receiver_accept(r, old[i].tag, old[i].topic);
-	free(old);
+	r->tags[hole].used = false;
+	r->tag_count--;
+	while (r->tags[at = (at + 1) & r->tag_mask].used) {
+		uint32_t own = (uint32_t)msg_hash_mix(r->tags[at].tag);
+
+		if (((at - own) & r->tag_mask) < ((at - hole) & r->tag_mask))
+			continue;
+		r->tags[hole] = r->tags[at];
+		r->tags[at].used = false;
+		hole = at;
+	}
 }
 
 static bool is_ignored(const struct msg_receiver *r, uint32_t publisher)
@@ -86,12 +96,9 @@ bool msg_receiver_ignore(
 static const struct msg_receive_tag *find_tag(
 	const struct msg_receiver *r, uint32_t tag)
 {
-	uint32_t at = (uint32_t)msg_hash_mix(tag) & r->tag_mask;
+	const struct msg_receive_tag *found = &r->tags[tag_place(r, tag)];
 
-	for (; r->tags[at].used; at = (at + 1) & r->tag_mask)
-		if (r->tags[at].tag == tag)
-			return &r->tags[at];
-	return NULL;
+	return found->used ? found : NULL;
 }
 
 uint32_t msg_receiver_topic(const struct msg_receiver *r, uint32_t tag)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * test_receive_evict.c - reliable streams that lose their places, and what is left
+ * test_receive_evict.c - streams and topics that lose their places, and what is left
  * of them: nothing.
  */
 #include <stdlib.h>
@@ -168,12 +168,77 @@ START_TEST(one_place_is_not_given_to_two)
 }
 END_TEST
 
+/* As in a process that is out of memory. */
+static bool no_memory;
+void *__real_calloc(size_t count, size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes)
+{
+	return no_memory ? NULL : __real_calloc(count, bytes);
+}
+
+/* Its topic has no ring any more: a frame of it would have nowhere to go. */
+START_TEST(a_topic_is_refused_without_memory)
+{
+	open_side();
+	no_memory = true;
+	msg_receiver_refuse(r, TAG);
+	no_memory = false;
+	ck_assert_uint_eq(msg_receiver_topic(r, TAG), UINT32_MAX);
+	say_to_all(1, 0);
+	turn();
+	ck_assert_uint_eq(r->streams.count, 0);
+}
+END_TEST
+
+#define TOPICS 64u
+
+START_TEST(others_are_found_when_topics_were_refused)
+{
+	struct msg_receive_options options = {
+		.frame_bytes = FRAME_BYTES,
+		.buffer_count = BUFFERS,
+		.message_bytes_max = 20000,
+		.publisher_count_max = 2,
+		.topic_count_max = TOPICS,
+	};
+	struct random_stream dice = {check_seed()};
+	static struct msg_receiver many;
+	bool there[2 * TOPICS] = {false};
+	uint32_t count = 0;
+
+	ck_assert_int_eq(msg_receiver_open(&many, &options), 0);
+	for (int i = 0; i < 20000; i++) {
+		uint32_t tag = (uint32_t)random_below(&dice, 2 * TOPICS);
+		bool may = !there[tag] && count < TOPICS;
+
+		if (random_chance(&dice, 550)) {
+			ck_assert(msg_receiver_accept(&many, tag, tag) == may);
+			count += may;
+			there[tag] |= may;
+		} else {
+			msg_receiver_refuse(&many, tag);
+			count -= there[tag];
+			there[tag] = false;
+		}
+		ck_assert_uint_eq(many.tag_count, count);
+		for (uint32_t t = 0; t < 2 * TOPICS; t++)
+			ck_assert_uint_eq(msg_receiver_topic(&many, t),
+				there[t] ? t : UINT32_MAX);
+	}
+	msg_receiver_close(&many);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("receive_evict");
 	TCase *streams = check_case(suite, "streams", 30);
+	TCase *topics = check_case(suite, "topics", 60);
 
 	tcase_add_checked_fixture(streams, setup, teardown);
 	tcase_add_test(streams, one_place_is_not_given_to_two);
+	tcase_add_test(streams, a_topic_is_refused_without_memory);
+	tcase_add_test(topics, others_are_found_when_topics_were_refused);
 	return check_main(suite, NULL);
 }
