@@ -146,8 +146,7 @@ static void begin(struct msg_receiver *r, struct msg_stream *s,
 
 	if (s->kind != MSG_STREAM_UNKNOWN) {
 		count(r, MSG_COUNTER_UNBELIEVED, 1);
-		msg_receiver_evict(r, s);
-		s->kind = MSG_STREAM_UNKNOWN;
+		receive_renew(r, s);
 	}
 	s->calls = true;
 	s->incarnation = offer->incarnation;

@@ -105,6 +105,9 @@ static inline struct msg_receive_wish receive_wish(
 struct msg_stream *receive_meet(struct msg_receiver *r,
 	struct msg_stream *stream, const struct msg_frame *frame);
 
+/* receive_topics.c: the stream as if nothing had come of it so far. */
+void receive_renew(struct msg_receiver *r, struct msg_stream *s);
+
 /* deliver.c: messages that were lost before what is next; `reason` says why. */
 void receive_note_loss(struct msg_receiver *r, struct msg_stream *s,
 	uint64_t lost, enum msg_loss reason);

@@ -108,6 +108,19 @@ uint32_t msg_receiver_topic(const struct msg_receiver *r, uint32_t tag)
 	return found ? found->topic : UINT32_MAX;
 }
 
+static void start_sequence(struct msg_receiver *r, struct msg_stream *s)
+{
+	msg_sequence_start(
+		&s->sequence, r->options.reorder_ns, r->sequence_window);
+}
+
+void receive_renew(struct msg_receiver *r, struct msg_stream *s)
+{
+	msg_receiver_evict(r, s);
+	msg_stream_renew(s);
+	start_sequence(r, s);
+}
+
 static struct msg_stream *add_stream(struct msg_receiver *r,
 	const struct msg_frame *frame, uint32_t topic)
 {
@@ -120,8 +133,7 @@ static struct msg_stream *add_stream(struct msg_receiver *r,
 	}
 	s->topic = topic;
 	s->ignored = s->foreign = is_ignored(r, frame->publisher);
-	msg_sequence_start(
-		&s->sequence, r->options.reorder_ns, r->sequence_window);
+	start_sequence(r, s);
 	count(r, MSG_COUNTER_PUBLISHERS, 1);
 	return s;
 }

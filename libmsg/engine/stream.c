@@ -117,6 +117,17 @@ static struct msg_stream *unused(struct msg_stream_table *table)
 	return NULL;
 }
 
+static void begin(struct msg_stream *s, uint32_t publisher, uint32_t tag,
+	uint64_t now)
+{
+	memset(s, 0, sizeof *s);
+	s->publisher = publisher;
+	s->tag = tag;
+	s->used = true;
+	s->heard_ns = now;
+	s->assembly.first = UINT32_MAX;
+}
+
 struct msg_stream *msg_stream_add(struct msg_stream_table *table,
 	uint32_t publisher, uint32_t tag, uint64_t now,
 	void (*evict)(void *context, struct msg_stream *stream), void *context)
@@ -133,15 +144,21 @@ struct msg_stream *msg_stream_add(struct msg_stream_table *table,
 		s->used = false;
 		index_rebuild(table);
 	}
-	memset(s, 0, sizeof *s);
-	s->publisher = publisher;
-	s->tag = tag;
-	s->used = true;
-	s->heard_ns = now;
-	s->assembly.first = UINT32_MAX;
+	begin(s, publisher, tag, now);
 	index_insert(table, (uint32_t)(s - table->streams));
 	table->latest = s;
 	return s;
+}
+
+void msg_stream_renew(struct msg_stream *s)
+{
+	uint32_t topic = s->topic;
+	bool foreign = s->foreign, ignored = s->ignored;
+
+	begin(s, s->publisher, s->tag, s->heard_ns);
+	s->topic = topic;
+	s->foreign = foreign;
+	s->ignored = ignored;
 }
 
 void msg_stream_remove_tag(struct msg_stream_table *table, uint32_t tag,

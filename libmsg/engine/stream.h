@@ -125,6 +125,9 @@ struct msg_stream *msg_stream_add(struct msg_stream_table *table,
 	uint32_t publisher, uint32_t tag, uint64_t now,
 	void (*evict)(void *context, struct msg_stream *stream), void *context);
 
+/* Nothing is known of it but whose it is: what it held was given back. */
+void msg_stream_renew(struct msg_stream *stream);
+
 /* Forget all streams of a tag, each after `evict` was called with it. */
 void msg_stream_remove_tag(struct msg_stream_table *table, uint32_t tag,
 	void (*evict)(void *context, struct msg_stream *stream), void *context);

@@ -168,6 +168,52 @@ START_TEST(one_place_is_not_given_to_two)
 }
 END_TEST
 
+/* Somebody else's word, given before its own could be heard. */
+START_TEST(nothing_is_left_of_who_spoke_in_anothers_name)
+{
+	static struct msg_fetch fetch = {.deadline = UINT64_MAX};
+	struct msg_frame said = {.tag = TAG, .publisher = 1};
+	struct msg_receive_offer offer = {.incarnation = 1, .closing = true};
+	struct msg_reach lie = {.bytes = 1, .data = {7}};
+	struct msg_link_send send = {.iov_count = 1};
+	struct msg_stream *s;
+	uint64_t reports;
+
+	open_side();
+	r->fetch = &fetch;
+	say_to_all(1, MSG_PROBE_ASK | MSG_PROBE_FLOW);
+	turn();
+	s = msg_stream_find(&r->streams, 1, TAG);
+	ck_assert_int_eq(publisher->ops->reach(publisher, r->side.reach.data,
+				 r->side.reach.bytes, &send.group),
+		0);
+	msg_shelf_say(memory, &lie, TAG, 1);
+	send.iov[0] = (struct iovec){memory, MSG_SHELF_FRAME_BYTES};
+	ck_assert_int_eq(publisher->ops->send(publisher, &send), 0);
+	while (s->shelf.bytes == 0)
+		msg_receiver_turn(r);
+	say_to_all(1, 0);
+	turn();
+	ck_assert_uint_gt(s->told.reports, 0);
+	reports = msg_counter_get(&r->counters[MSG_COUNTER_REPORTS]);
+	/* It is had by connections, as was announced meanwhile. */
+	r->session = (struct msg_session *)r;
+	ck_assert_int_eq(msg_receiver_offered(r, &said, &offer), 0);
+	r->session = NULL;
+	ck_assert_ptr_eq(msg_stream_find(&r->streams, 1, TAG), s);
+	ck_assert(s->calls);
+	ck_assert_uint_eq(s->shelf.bytes, 0);
+	ck_assert_uint_eq(s->period_ms, 0);
+	ck_assert_uint_eq(r->held_slots, 0);
+	ck_assert_uint_eq(msg_receiver_look_ahead(r), UINT64_MAX);
+	/* No count goes back. */
+	ck_assert_uint_eq(s->told.reports, 0);
+	ck_assert_uint_eq(
+		msg_counter_get(&r->counters[MSG_COUNTER_REPORTS]), reports);
+	r->fetch = NULL;
+}
+END_TEST
+
 /* As in a process that is out of memory. */
 static bool no_memory;
 void *__real_calloc(size_t count, size_t bytes);
@@ -238,6 +284,8 @@ int main(void)
 
 	tcase_add_checked_fixture(streams, setup, teardown);
 	tcase_add_test(streams, one_place_is_not_given_to_two);
+	tcase_add_test(
+		streams, nothing_is_left_of_who_spoke_in_anothers_name);
 	tcase_add_test(streams, a_topic_is_refused_without_memory);
 	tcase_add_test(topics, others_are_found_when_topics_were_refused);
 	return check_main(suite, NULL);
