@@ -229,7 +229,7 @@ extern struct fi_ops_mr udmc_mr_ops;
 struct udmc_peer {
 	union udmc_address addr;
 	socklen_t addrlen;
-	void *handle;          /* Verbs: the address handle. */
+	void *handle;          /* Verbs: the way to it. */
 	uint32_t qpn;
 	uint32_t qkey;
 	bool used;

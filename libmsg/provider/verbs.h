@@ -36,8 +36,18 @@ struct udmc_verbs_domain {
 	struct ibv_pd *pd;
 };
 
+/* The way to a peer.  A train that waits names it, and rxe looks it up when it
+ * sends: so it stays until all that was sent that way is done, though the peer
+ * is removed. */
+struct udmc_verbs_way {
+	struct ibv_ah *ah;
+	uint32_t flying; /* Sends not done. */
+	bool closed;
+};
+
 struct udmc_verbs_tx_slot {
 	void *context;
+	struct udmc_verbs_way *way;
 	uint64_t flags;
 	size_t len;
 	int err;
@@ -89,6 +99,15 @@ static inline struct udmc_verbs_domain *udmc_verbs_domain(
 {
 	return domain->transport_data;
 }
+
+/* verbs_device.c */
+/* NULL: none, and errno says why, or is 0. */
+struct udmc_verbs_way *udmc_verbs_way_open(struct udmc_domain *domain,
+		struct ibv_ah_attr *attr);
+/* Nothing more is sent that way; NULL is allowed. */
+void udmc_verbs_way_close(struct udmc_verbs_way *way);
+/* A send is done. */
+void udmc_verbs_way_done(struct udmc_verbs_way *way);
 
 /* verbs_endpoint.c */
 int udmc_verbs_ep_alloc(struct udmc_domain *domain, const struct fi_info *info,

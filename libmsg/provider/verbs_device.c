@@ -250,6 +250,42 @@ static void mr_close(struct udmc_mr *mr)
 
 /* --------------------------------------------------------------- peers -- */
 
+struct udmc_verbs_way *udmc_verbs_way_open(struct udmc_domain *domain,
+		struct ibv_ah_attr *attr)
+{
+	struct udmc_verbs_way *way = calloc(1, sizeof(*way));
+
+	if (!way)
+		return NULL;
+	errno = 0;
+	way->ah = ibv_create_ah(udmc_verbs_domain(domain)->pd, attr);
+	if (way->ah)
+		return way;
+	free(way);
+	return NULL;
+}
+
+static void way_free(struct udmc_verbs_way *way)
+{
+	ibv_destroy_ah(way->ah);
+	free(way);
+}
+
+void udmc_verbs_way_close(struct udmc_verbs_way *way)
+{
+	if (!way)
+		return;
+	way->closed = true;
+	if (way->flying == 0)
+		way_free(way);
+}
+
+void udmc_verbs_way_done(struct udmc_verbs_way *way)
+{
+	if (--way->flying == 0 && way->closed)
+		way_free(way);
+}
+
 static int peer_open(struct udmc_domain *domain, struct udmc_peer *peer)
 {
 	const struct fi_udmc_ib_addr *addr = &peer->addr.ib;
@@ -267,8 +303,7 @@ static int peer_open(struct udmc_domain *domain, struct udmc_peer *peer)
 	if (!addr->qpn || le32toh(addr->qpn) > 0xffffff)
 		return -FI_EINVAL;
 	memcpy(attr.grh.dgid.raw, addr->gid, sizeof(addr->gid));
-	errno = 0;
-	peer->handle = ibv_create_ah(udmc_verbs_domain(domain)->pd, &attr);
+	peer->handle = udmc_verbs_way_open(domain, &attr);
 	if (!peer->handle) {
 		UDMC_WARN(AV, "no way to a peer: %s\n", strerror(errno));
 		return errno ? -errno : -FI_EHOSTUNREACH;
@@ -280,7 +315,7 @@ static int peer_open(struct udmc_domain *domain, struct udmc_peer *peer)
 
 static void peer_close(struct udmc_peer *peer)
 {
-	ibv_destroy_ah(peer->handle);
+	udmc_verbs_way_close(peer->handle);
 	peer->handle = NULL;
 }
 

@@ -71,9 +71,7 @@ static int open_peer(struct udmc_mc *mc, const struct rdma_ud_param *ud)
 	if (!(mc->flags & FI_SEND))
 		return 0;
 	attr.grh.hop_limit = (uint8_t)mc->ep->ttl;
-	errno = 0;
-	mc->peer.handle = ibv_create_ah(udmc_verbs_domain(mc->ep->domain)->pd,
-			&attr);
+	mc->peer.handle = udmc_verbs_way_open(mc->ep->domain, &attr);
 	if (!mc->peer.handle)
 		return errno ? errno : FI_EOTHER;
 	mc->peer.qpn = ud->qp_num;
@@ -141,11 +139,6 @@ void udmc_verbs_leave(struct udmc_mc *mc)
 {
 	struct udmc_verbs_ep *ep = udmc_verbs_ep(mc->ep);
 
-	/* rxe looks an address handle up when it sends: let the queue run out
-	 * first, as far as it tells. */
-	for (int i = 0; i < 1000 && ep->tx.done != ep->tx.posted; i++)
-		udmc_verbs_progress(mc->ep, UDMC_TX);
 	rdma_leave_multicast(ep->id, &mc->group.sa);
-	if (mc->peer.handle)
-		ibv_destroy_ah(mc->peer.handle);
+	udmc_verbs_way_close(mc->peer.handle);
 }

@@ -91,6 +91,8 @@ int udmc_verbs_queues_open(struct udmc_verbs_ep *ep)
 
 void udmc_verbs_queues_close(struct udmc_verbs_ep *ep)
 {
+	for (uint32_t i = ep->tx.tail; ep->tx.slot && i != ep->tx.head; i++)
+		udmc_verbs_way_done(ep->tx.slot[i & ep->tx.mask].way);
 	if (ep->tx.bounce_mr)
 		ibv_dereg_mr(ep->tx.bounce_mr);
 	if (ep->rx.grh_mr)
@@ -271,6 +273,7 @@ static void report(struct udmc_verbs_ep *ep)
 		if (!udmc_cq_push_send(cq, slot->context, slot->flags,
 				slot->len, slot->err, slot->prov_errno))
 			return;
+		udmc_verbs_way_done(slot->way);
 		ep->base.count.tx_datagrams += !slot->err;
 		ep->base.count.tx_bytes += slot->err ? 0 : slot->len;
 		tx->tail++;
@@ -343,6 +346,7 @@ ssize_t udmc_verbs_send(struct udmc_ep *base, const struct iovec *iov,
 	const struct udmc_peer *peer = udmc_ep_peer(base, addr);
 	size_t len = udmc_iov_bytes(iov, count);
 	bool small = len <= tx->inline_max;
+	struct udmc_verbs_way *way;
 	struct ibv_send_wr *wr;
 	uint32_t i;
 
@@ -361,6 +365,7 @@ ssize_t udmc_verbs_send(struct udmc_ep *base, const struct iovec *iov,
 	}
 	i = tx->head & tx->mask;
 	wr = &tx->wr[i];
+	way = peer->handle;
 	/* An injected send that waits for its train, or is too long to go
 	 * inline, must not need the caller's buffer. */
 	if (flags & FI_INJECT && (flags & FI_MORE || !small))
@@ -371,11 +376,13 @@ ssize_t udmc_verbs_send(struct udmc_ep *base, const struct iovec *iov,
 		return -FI_EINVAL;
 	wr->send_flags = small ? IBV_SEND_INLINE : 0;
 	wr->wr_id = tx->head;
-	wr->wr.ud.ah = peer->handle;
+	way->flying++;
+	wr->wr.ud.ah = way->ah;
 	wr->wr.ud.remote_qpn = peer->qpn;
 	wr->wr.ud.remote_qkey = peer->qkey;
 	tx->slot[i] = (struct udmc_verbs_tx_slot){
 		.context = context,
+		.way = way,
 		.flags = flags,
 		.len = len,
 	};

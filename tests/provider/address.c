@@ -74,10 +74,58 @@ START_TEST(many_addresses_fit)
 }
 END_TEST
 
+#define ROUNDS 50u
+#define TRAIN 8u
+
+/* What was sent to it arrives, and what is sent behind that to others, too. */
+START_TEST(who_is_sent_to_may_be_forgotten)
+{
+	struct fi_cq_data_entry done;
+	struct node a, b, c;
+	fi_addr_t to_c;
+
+	node_open(&a, plain);
+	node_open(&b, plain);
+	node_open(&c, plain);
+	to_c = node_know(&a, &c);
+	for (unsigned int round = 0; round < ROUNDS; round++) {
+		fi_addr_t to_b = node_know(&a, &b);
+
+		for (unsigned int i = 0; i < TRAIN; i++) {
+			struct iovec iov = {slot(&a, i), 100};
+			struct fi_msg msg = {
+				.msg_iov = &iov,
+				.desc = &a.desc,
+				.iov_count = 1,
+				.addr = to_b,
+			};
+
+			node_post(&b, i, SLOT_BYTES);
+			ck_assert_int_eq(fi_sendmsg(a.ep, &msg,
+					FI_COMPLETION |
+					(_i == 0 || i + 1 < TRAIN ?
+						FI_MORE : 0)), 0);
+		}
+		node_post(&c, 0, SLOT_BYTES);
+		ck_assert_int_eq(fi_av_remove(a.av, &to_b, 1, 0), 0);
+		ck_assert_int_eq(node_send(&a, TRAIN, 100, to_c), 0);
+		for (unsigned int i = 0; i <= TRAIN; i++)
+			node_wait(&a, a.cq, &done);
+		for (unsigned int i = 0; i < TRAIN; i++)
+			node_wait(&b, b.cq, &done);
+		node_wait(&c, c.cq, &done);
+	}
+	node_close(&c);
+	node_close(&b);
+	node_close(&a);
+}
+END_TEST
+
 void add_address(Suite *suite)
 {
 	TCase *c = check_case(suite, "address", 60);
 
 	tcase_add_test(c, addresses_have_numbers);
 	tcase_add_test(c, many_addresses_fit);
+	tcase_add_loop_test(c, who_is_sent_to_may_be_forgotten, 0, 2);
 }
