@@ -71,6 +71,8 @@ static APART void post(struct msg_receiver *r)
 	if (calls->posted <= r->calls_some &&
 		r->pool.wide_free_count < want - calls->posted)
 		receive_reclaim(r);
+	if (calls->posted + r->pool.wide_free_count < want / FEW)
+		recovery_relieve(r, true);
 	while (calls->posted < want) {
 		uint32_t slot = msg_receive_get_wide(&r->pool);
 

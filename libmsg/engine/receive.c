@@ -26,6 +26,8 @@
  * this would take longer. */
 #define CALLS_TURNS 16u
 #define CALLS_TURNS_NS (1 * MSG_NS_PER_MS)
+/* With less than one part in so many of its buffers the link hears little. */
+#define FEW 8u
 
 /* Frames of a reliable stream that may wait for an earlier one: a power of two,
  * and no more than leaves it buffers. */
@@ -441,6 +443,8 @@ static int refill(struct msg_receiver *r)
 		return 0;
 	if (r->pool.free_count < reserved(r) + RECEIVE_TURN_EVENTS)
 		receive_reclaim(r);
+	if (r->posted < want / FEW && r->pool.free_count <= reserved(r))
+		recovery_relieve(r, false);
 	return post(r);
 }
 

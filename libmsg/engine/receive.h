@@ -16,7 +16,9 @@
  * Reliable streams.  A second link, the side link, brings repairs into slots of
  * the same pool and takes reports to the publishers.  It is polled only while
  * something may come there: in a calm stream it costs nothing.  Without a side
- * link, and for who does not want it, a reliable stream is one of best effort.
+ * link, and for who does not want it, a reliable stream is one of best effort.  What
+ * waits behind a gap waits as long as its publisher is silent; but when slots are
+ * short it is told as far as it is there, of who has been silent for some seconds.
  *
  * Connected streams.  A publisher may announce that it is had by connections
  * alone.  Then it is called (caller.c), over a session that is opened with the
@@ -176,6 +178,7 @@ struct msg_receiver {
 
 	uint32_t posted;
 	uint32_t held_slots;       /* In windows and assemblies. */
+	uint64_t relieve_ns;       /* When the silent are looked for next. */
 	uint32_t assembly_slots[2]; /* Those of connected streams are wide. */
 	uint32_t assembly_slots_max[2];
 	uint32_t sequence_window;  /* Of each stream. */

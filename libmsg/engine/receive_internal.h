@@ -162,6 +162,9 @@ void recovery_shelf(struct msg_receiver *r, const struct msg_frame *frame,
 	const uint8_t *body, uint32_t call);
 /* Hand on what can be by now, and note what is due. */
 void recovery_drain(struct msg_receiver *r, struct msg_stream *s);
+/* Slots are short, wide ones or others: who has been silent for longest, and is not
+ * likely to fill his gaps, gives back what waits behind them. */
+void recovery_relieve(struct msg_receiver *r, bool wide);
 /* Before it loses its place. */
 void recovery_stop(struct msg_receiver *r, struct msg_stream *s);
 

@@ -15,6 +15,8 @@
 #define SIDE_BYTES (1u << 18)
 /* When no more of them are left for repairs, only what comes next is kept. */
 #define SIDE_BUFFERS_LEAST 4u
+/* Between looks for who is silent and keeps slots. */
+#define RELIEVE_NS (10 * MSG_NS_PER_MS)
 
 /* Repairs that find buffers if they come all at once. */
 static uint32_t ask_max(const struct msg_receiver *r, const struct msg_stream *s)
@@ -161,17 +163,14 @@ static void deliver_held(
 	deliver(r, s, &frame, &span, slot);
 }
 
-void recovery_drain(struct msg_receiver *r, struct msg_stream *s)
+/* Hand on what can be by `now`. */
+static void drain(struct msg_receiver *r, struct msg_stream *s, uint64_t now)
 {
 	uint32_t slot;
 
-	/* Nothing was waited for so far: the link was not watched, and what is
-	 * found missing is so from now on. */
-	if (r->deadline == UINT64_MAX || r->empty_ns == 0)
-		r->empty_ns = turn_now(r);
 	for (;;) {
-		enum msg_recover_step step = msg_recover_next(
-			&s->recover, r->empty_ns, &slot);
+		enum msg_recover_step step =
+			msg_recover_next(&s->recover, now, &slot);
 
 		if (step == MSG_RECOVER_NOTHING)
 			break;
@@ -186,6 +185,38 @@ void recovery_drain(struct msg_receiver *r, struct msg_stream *s)
 		happen_settled(r, s);
 	tell_all(r, s);
 	note(r, s);
+}
+
+void recovery_drain(struct msg_receiver *r, struct msg_stream *s)
+{
+	/* Nothing was waited for so far: the link was not watched, and what is
+	 * found missing is so from now on. */
+	if (r->deadline == UINT64_MAX || r->empty_ns == 0)
+		r->empty_ns = turn_now(r);
+	drain(r, s, r->empty_ns);
+}
+
+/* The clock of giving up stands still while nothing is heard, and so it does for
+ * ever of one that is gone: some of those would keep all the slots. */
+void recovery_relieve(struct msg_receiver *r, bool wide)
+{
+	uint64_t now = msg_clock_coarse_ns();
+	struct msg_stream *found = NULL;
+
+	if (r->held_slots == 0 || now < r->relieve_ns)
+		return;
+	r->relieve_ns = now + RELIEVE_NS;
+	for (uint32_t i = 0; i < r->streams.count; i++) {
+		struct msg_stream *s = &r->streams.streams[i];
+
+		if (s->used && s->kind == MSG_STREAM_RELIABLE &&
+			s->calls == wide && s->recover.held_count > 0 &&
+			now - s->heard_ns >= MSG_STREAM_SILENT_NS &&
+			(!found || s->heard_ns < found->heard_ns))
+			found = s;
+	}
+	if (found)
+		drain(r, found, UINT64_MAX);
 }
 
 /* Slots for what is missing. */

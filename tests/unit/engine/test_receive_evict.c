@@ -34,13 +34,13 @@ static void open_side(void)
 	ck_assert_int_eq(msg_receiver_start_side(r, side), 0);
 }
 
-static void setup(void)
+static void open_for(uint32_t publishers)
 {
 	struct msg_receive_options options = {
 		.frame_bytes = FRAME_BYTES,
 		.buffer_count = BUFFERS,
 		.message_bytes_max = 20000,
-		.publisher_count_max = 2,
+		.publisher_count_max = publishers,
 		.topic_count_max = 2,
 		.reorder_ns = 1000,
 		.reliable = true,
@@ -58,6 +58,16 @@ static void setup(void)
 	ck_assert_int_eq(msg_receiver_start(r, wire), 0);
 	memory_link_join(wire, GROUP, MSG_LINK_JOIN_RECEIVE);
 	publisher = memory_link_open(domain, memory, sizeof memory, 4, 4);
+}
+
+static void setup(void)
+{
+	open_for(2);
+}
+
+static void setup_many(void)
+{
+	open_for(8);
 }
 
 static void teardown(void)
@@ -92,8 +102,8 @@ static uint32_t write_probe(uint8_t *data, uint32_t id, uint8_t flags)
 	return msg_probe_write(data, &probe, TAG, id);
 }
 
-/* One that waits for an earlier one. */
-static uint32_t write_early(uint8_t *data, uint32_t id)
+/* A message with a number. */
+static uint32_t write_frame(uint8_t *data, uint32_t id, uint32_t number)
 {
 	struct msg_frame frame = {
 		.type = MSG_FRAME_SINGLE,
@@ -101,12 +111,18 @@ static uint32_t write_early(uint8_t *data, uint32_t id)
 		.bytes = MSG_FRAME_HEADER_BYTES,
 		.tag = TAG,
 		.publisher = id,
-		.transmission = 12,
-		.sequence = 2,
+		.transmission = number,
+		.sequence = number - 10,
 	};
 
 	msg_frame_write(data, &frame);
 	return frame.bytes;
+}
+
+/* One that waits for an earlier one. */
+static uint32_t write_early(uint8_t *data, uint32_t id)
+{
+	return write_frame(data, id, 12);
 }
 
 static void say_to_all(uint32_t id, uint8_t flags)
@@ -141,7 +157,13 @@ static void silence(uint32_t id, uint64_t ns)
 
 static void check_all_is_back(void)
 {
+	struct msg_view view;
+
+	while (msg_direct_take(&d, &view, 1) == 1)
+		msg_inbox_release(&d.inbox, &view, 1);
 	msg_receiver_refuse(r, TAG);
+	msg_inbox_settle(&d.inbox);
+	msg_ring_reclaim(&d.ring, 0);
 	ck_assert_uint_eq(r->held_slots, 0);
 	ck_assert_uint_lt(r->side.attention, MSG_RECEIVE_EXPECT);
 	ck_assert_uint_eq(r->pool.free_count + r->posted + r->side.posted,
@@ -164,6 +186,46 @@ START_TEST(one_place_is_not_given_to_two)
 	say_to_all(3, 0);
 	turn();
 	ck_assert_ptr_nonnull(msg_stream_find(&r->streams, 3, TAG));
+	check_all_is_back();
+}
+END_TEST
+
+/* Whose gaps nobody will fill any more: they and those who wait for them. */
+START_TEST(the_dead_do_not_keep_the_buffers)
+{
+	const uint32_t live = 100, dead = 3;
+	uint8_t data[FRAME_BYTES];
+	struct msg_view view;
+	uint64_t taken = 0;
+
+	open_side();
+	for (uint32_t id = 1; id <= dead; id++) {
+		memory_wire_inject(GROUP, data, write_probe(data, id, 0));
+		/* But for the first. */
+		for (uint32_t n = 11; n < 10 + MSG_RECOVER_WINDOW_MIN; n++)
+			memory_wire_inject(
+				GROUP, data, write_frame(data, id, n));
+	}
+	for (int i = 0; i < 20; i++)
+		ck_assert_int_eq(msg_direct_take(&d, &view, 1), 0);
+	ck_assert_uint_gt(r->held_slots, BUFFERS - 4);
+	for (uint32_t id = 1; id <= dead; id++)
+		silence(id, MSG_STREAM_SILENT_NS + MSG_NS_PER_S);
+	for (uint32_t n = 10; n < 110; n++)
+		memory_wire_inject(GROUP, data, write_frame(data, live, n));
+	for (uint64_t end = msg_clock_ns() + 20 * MSG_NS_PER_S; taken < 100;) {
+		ck_assert_uint_lt(msg_clock_ns(), end);
+		if (msg_direct_take(&d, &view, 1) != 1)
+			continue;
+		taken += view.publisher == live;
+		msg_inbox_release(&d.inbox, &view, 1);
+	}
+	/* What was lost of the others is told, no more than had to be. */
+	ck_assert_uint_ge(
+		msg_counter_get(&r->counters[MSG_COUNTER_GIVEN_UP]), 1);
+	ck_assert_uint_eq(
+		msg_counter_get(&r->counters[MSG_COUNTER_GIVEN_UP]),
+		msg_counter_get(&r->counters[MSG_COUNTER_LOST]));
 	check_all_is_back();
 }
 END_TEST
@@ -280,6 +342,7 @@ int main(void)
 {
 	Suite *suite = suite_create("receive_evict");
 	TCase *streams = check_case(suite, "streams", 30);
+	TCase *dead = check_case(suite, "dead", 30);
 	TCase *topics = check_case(suite, "topics", 60);
 
 	tcase_add_checked_fixture(streams, setup, teardown);
@@ -287,6 +350,8 @@ int main(void)
 	tcase_add_test(
 		streams, nothing_is_left_of_who_spoke_in_anothers_name);
 	tcase_add_test(streams, a_topic_is_refused_without_memory);
+	tcase_add_checked_fixture(dead, setup_many, teardown);
+	tcase_add_test(dead, the_dead_do_not_keep_the_buffers);
 	tcase_add_test(topics, others_are_found_when_topics_were_refused);
 	return check_main(suite, NULL);
 }
