@@ -160,10 +160,20 @@ bool client_has_room(const struct client *c)
 	return !msg_socket_is_waiting(c->socket);
 }
 
+/* The message first, then word of it; a publisher looks at news behind a fence of
+ * its own. */
+static void step_news(struct client *c)
+{
+	struct msg_session *page = (struct msg_session *)c->page.base;
+
+	msg_session_step(page);
+	msg_fence(seq_cst);
+	msg_futex_wake(&page->news);
+}
+
 void client_say(struct client *c, const struct msg_control *message,
 	const int *fds, unsigned fd_count)
 {
-	struct msg_session *page = (struct msg_session *)c->page.base;
 	int result;
 
 	if (c->broken)
@@ -182,17 +192,18 @@ void client_say(struct client *c, const struct msg_control *message,
 		return;
 	}
 	client_watch(c);
-	/* The message first, then word of it; a publisher looks at news behind
-	 * a fence of its own. */
-	msg_session_step(page);
-	msg_fence(seq_cst);
-	msg_futex_wake(&page->news);
+	step_news(c);
 }
 
 void client_writable(struct client *c)
 {
+	bool waited = !client_has_room(c);
+
 	if (msg_socket_flush(c->socket) < 0)
 		c->broken = true;
+	else if (waited && client_has_room(c))
+		/* Who looked when it was said may have found nothing. */
+		step_news(c);
 	if (c->listing.active)
 		server_list_more(c);
 	client_watch(c);

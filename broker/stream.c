@@ -139,6 +139,7 @@ int stream_add_reader(struct stream *s, struct client *client,
 	r->client_knows = !client;
 	r->history = 0;
 	r->change = 0;
+	r->begun = false;
 	if (index >= s->reader_top)
 		s->reader_top = index + 1;
 	s->reader_count++;
@@ -223,24 +224,12 @@ static bool is_awaited(const struct stream *s, const struct client *reader)
 		       (p->flow == MSG_FLOW_TAGGED && reader->wish.tagged));
 }
 
-/* A local stream's writer hears of a reader; false: its socket is full. */
-static bool tell_writer(struct stream *s, uint32_t index)
+static void say_to_writer(struct stream *s, uint32_t index)
 {
-	const struct msg_ring_header *header =
-		(const struct msg_ring_header *)s->ring.base;
 	struct stream_reader *r = &s->readers[index];
 	struct msg_control message;
 	int fds[2];
 
-	if (!s->owner) {
-		/* Nobody writes any more, so nobody needs to know. */
-		r->writer_knows = r->used;
-		return true;
-	}
-	if (r->used == r->writer_knows)
-		return true;
-	if (!s->owner->mapped || !client_has_room(s->owner))
-		return false;
 	memset(&message.reader, 0, sizeof message.reader);
 	if (r->used) {
 		message.kind = MSG_CONTROL_READER;
@@ -259,9 +248,34 @@ static bool tell_writer(struct stream *s, uint32_t index)
 	r->change = ++s->changes;
 	client_say(s->owner, &message, fds,
 		!r->used ? 0 : fds[1] < 0 ? 1 : 2);
+}
+
+/* A local stream's writer hears of a reader; false: its socket is full. */
+static bool tell_writer(struct stream *s, uint32_t index)
+{
+	const struct msg_ring_header *header =
+		(const struct msg_ring_header *)s->ring.base;
+	struct stream_reader *r = &s->readers[index];
+
+	if (!s->owner) {
+		/* Nobody writes any more, so nobody needs to know. */
+		r->writer_knows = r->used;
+		return true;
+	}
+	if (r->used != r->writer_knows) {
+		if (!s->owner->mapped || !client_has_room(s->owner))
+			return false;
+		say_to_writer(s, index);
+	}
+	if (!r->used || r->begun)
+		return true;
+	/* While that waits, its writer looks for it and finds nothing. */
+	if (s->owner->broken || !client_has_room(s->owner))
+		return false;
+	r->begun = true;
 	/* What it publishes from here on waits for this reader. */
 	r->start = msg_load(&header->head, acquire);
-	if (r->used && wants_history(r))
+	if (wants_history(r))
 		begin_late(s, r);
 	return true;
 }
@@ -299,6 +313,9 @@ static void tell_client(struct stream *s, uint32_t index)
 void stream_tell(struct stream *s)
 {
 	s->stale = false;
+	/* No poll says when the kernel takes more descriptors. */
+	if (s->local && s->owner && !client_has_room(s->owner))
+		client_writable(s->owner);
 	for (uint32_t i = 0; i < s->reader_top; i++) {
 		struct stream_reader *r = &s->readers[i];
 

@@ -41,6 +41,7 @@ struct stream_reader {
 	uint32_t history; /* … so many were published before it came. */
 	uint64_t change; /* Local: its coming, among what the writer was told. */
 	bool used;
+	bool begun; /* Local: `start` is known. */
 	bool writer_knows;
 	bool client_knows;
 };

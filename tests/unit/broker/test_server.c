@@ -6,6 +6,7 @@
  */
 #include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "broker/client.h"
@@ -67,9 +68,11 @@ static void subscribe(struct broker_peer *peer, const char *pattern)
 	subscribe_late(peer, pattern, 0);
 }
 
+#define READERS 64u
+
 struct source {
 	struct broker_peer peer;
-	struct msg_shm_segment ring, pool, ledgers[8];
+	struct msg_shm_segment ring, pool, ledgers[READERS];
 	struct msg_ring_writer writer;
 	uint32_t freed;
 	bool started;
@@ -92,7 +95,7 @@ static void ask_to_publish(struct source *s, const char *topic, uint32_t id,
 
 	memset(s, 0, sizeof *s);
 	s->ring = s->pool = (struct msg_shm_segment)MSG_SHM_SEGMENT;
-	for (int i = 0; i < 8; i++)
+	for (uint32_t i = 0; i < READERS; i++)
 		s->ledgers[i] = (struct msg_shm_segment)MSG_SHM_SEGMENT;
 	broker_peer_open(&s->peer);
 	broker_peer_hello(&s->peer, MSG_CONTROL_PUBLISHER);
@@ -145,7 +148,7 @@ static void leave(struct source *s)
 	msg_ring_writer_close(&s->writer);
 	msg_shm_segment_close(&s->ring);
 	msg_shm_segment_close(&s->pool);
-	for (int i = 0; i < 8; i++)
+	for (uint32_t i = 0; i < READERS; i++)
 		msg_shm_segment_close(&s->ledgers[i]);
 }
 
@@ -355,6 +358,53 @@ START_TEST(who_comes_late_begins_with_what_its_publisher_says_is_kept)
 			reader.got.ring.history, 10 - cases[i].start);
 		hear_readers(&source);
 		broker_peer_close(&reader);
+		hear_readers(&source);
+	}
+	leave(&source);
+}
+END_TEST
+
+/* Word of a reader that is in the broker's hands yet is none: its publisher would
+ * look, find nothing, and use again what the reader reads. */
+START_TEST(nobody_begins_before_its_publisher_can_hear_of_it)
+{
+	static const int little = 1;
+	const struct msg_session *page;
+	struct broker_peer readers[READERS];
+	const struct client *owner;
+	struct source source;
+	unsigned last = 0;
+	uint32_t news;
+
+	publish(&source, "a.b", 7);
+	put(&source, 0);
+	owner = broker_server->publishers->client;
+	page = (const struct msg_session *)owner->page.base;
+	ck_assert_int_eq(setsockopt(msg_socket_fd(owner->socket), SOL_SOCKET,
+				 SO_SNDBUF, &little, sizeof little),
+		0);
+	for (;; last++) {
+		ck_assert_uint_lt(last, READERS);
+		subscribe(&readers[last], "a.b");
+		if (!client_has_room(owner))
+			break;
+		ck_assert(broker_peer_hear(&readers[last]));
+		ck_assert_int_eq(readers[last].got.kind, MSG_CONTROL_RING);
+		ck_assert_uint_eq(readers[last].got.ring.start, 1);
+	}
+	ck_assert(!broker_peer_hear(&readers[last]));
+	put(&source, 1);
+	news = msg_session_news(page);
+	ck_assert_uint_gt(hear_readers(&source), 0);
+	broker_step();
+	/* What was said late is news once more. */
+	ck_assert_uint_ne(msg_session_news(page), news);
+	ck_assert_uint_eq(hear_readers(&source), 1);
+	ck_assert(broker_peer_hear(&readers[last]));
+	ck_assert_int_eq(readers[last].got.kind, MSG_CONTROL_RING);
+	ck_assert_uint_eq(readers[last].got.ring.start, 2);
+	for (unsigned i = 0; i <= last; i++) {
+		broker_peer_close(&readers[i]);
 		hear_readers(&source);
 	}
 	leave(&source);
@@ -658,6 +708,8 @@ int main(void)
 	tcase_add_test(attach, who_waits_reads_from_the_first_message_on);
 	tcase_add_test(
 		attach, a_reliable_topic_retains_its_history_without_a_network);
+	tcase_add_test(
+		attach, nobody_begins_before_its_publisher_can_hear_of_it);
 	tcase_add_test(attach,
 		who_comes_late_begins_with_what_its_publisher_says_is_kept);
 	tcase_add_test(attach, a_place_is_as_if_nobody_had_been_there);
