@@ -7,7 +7,9 @@
  * keeps and releases; whatever it hands out must lie in the pool, or be a large
  * message in its area.  Or a writer
  * against a hostile reader: the input is one ledger, again and again, beside an
- * honest one, whose slots must stay its own, and no slot may be freed twice.
+ * honest one, whose slots must stay its own, and no slot may be freed twice.  Either
+ * of them also with what was kept: the reader comes late, and begins where the writer
+ * says, as its broker reads it; the writer keeps its newest, and takes them back.
  *
  * An input is a list of commands: a byte, and what it asks for.
  */
@@ -118,7 +120,24 @@ static void look_at(const struct msg_inbox *inbox, const struct msg_view *view,
 	}
 }
 
-static void read_hostile(struct input *in)
+/* As stream.c and relay.c of the broker choose it. */
+static void begin_late(struct msg_ring_header *header,
+	struct msg_inbox_ring_options *ring, struct input *in)
+{
+	uint64_t head = number(in, 8);
+	uint64_t oldest;
+
+	atomic_store(&header->kept, number(in, head));
+	oldest = msg_ring_oldest(header, head, ENTRIES / 4);
+	ring->start = head;
+	ring->history_count = (uint32_t)get(in, 1);
+	if (oldest >= head || head - oldest > ENTRIES)
+		return;
+	ring->start = oldest;
+	ring->history = (uint32_t)(head - oldest);
+}
+
+static void read_hostile(struct input *in, bool late)
 {
 	static msg_counter_t counters[MSG_COUNTER_COUNT];
 	struct msg_inbox_options options = {.record_count = 8,
@@ -145,6 +164,11 @@ static void read_hostile(struct input *in)
 	ring.area_bytes = AREA_BYTES;
 	ring.ledger = zeroed(LEDGER_BYTES);
 	atomic_store(&header->head, number(in, 8));
+	if (late) {
+		begin_late(header, &ring, in);
+		for (unsigned i = 0; i < ENTRIES / 2; i++)
+			write_entry(header, ring.start, in);
+	}
 	MUST(msg_inbox_open(&inbox, &options) == 0);
 	MUST(msg_inbox_add(&inbox, &ring, &opened) == 0);
 	while (in->left > 0) {
@@ -274,7 +298,20 @@ static void write_ledger(
 			&ledger->held[get(in, 1) % HELD], number(in, head - 8));
 }
 
-static void write_to_hostile(struct input *in)
+/* As an outbox does that is short of memory. */
+static void give_way(struct msg_ring_writer *w)
+{
+	uint64_t oldest = w->tail;
+
+	while (oldest < w->head && msg_ring_is_needed(w, oldest))
+		oldest++;
+	if (oldest == w->head)
+		return;
+	msg_ring_yield(w, oldest + 1);
+	msg_ring_reclaim(w, oldest + 1);
+}
+
+static void write_to_hostile(struct input *in, bool keeps)
 {
 	static struct msg_ring_writer w;
 	struct msg_ring_header *header = zeroed(msg_ring_bytes(ENTRIES));
@@ -292,6 +329,8 @@ static void write_to_hostile(struct input *in)
 	memset(&slots, 0, sizeof slots);
 	options.first &= UINT64_MAX >> 1;
 	MUST(msg_ring_writer_open(&w, &options) == 0);
+	w.strict = keeps;
+	w.retain = keeps ? ENTRIES / 4 : 0;
 	msg_ring_writer_add(&w, 0, hostile, HELD, slow);
 	msg_ring_writer_add(&w, 1, honest, HELD, MSG_RING_LAP);
 	msg_ring_reader_open(
@@ -307,6 +346,8 @@ static void write_to_hostile(struct input *in)
 			break;
 		case 3:
 			msg_ring_reclaim(&w, number(in, w.tail));
+			if (keeps)
+				give_way(&w);
 			break;
 		case 4:
 			if (msg_ring_writer_has(&w, 0))
@@ -321,6 +362,8 @@ static void write_to_hostile(struct input *in)
 	memset(slots.in_hand, 0, sizeof slots.in_hand);
 	msg_ring_writer_remove(&w, 0);
 	msg_ring_writer_remove(&w, 1);
+	if (keeps)
+		msg_ring_yield(&w, w.head);
 	msg_ring_reclaim(&w, 0);
 	for (uint32_t i = 0; i < SLOTS; i++)
 		MUST(!slots.out[i]);
@@ -333,10 +376,12 @@ static void write_to_hostile(struct input *in)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
 	struct input in = {data, bytes};
+	uint8_t which = (uint8_t)get(&in, 1);
+	bool kept = (which & 14) == 8;
 
-	if (get(&in, 1) & 1)
-		write_to_hostile(&in);
+	if (which & 1)
+		write_to_hostile(&in, kept);
 	else
-		read_hostile(&in);
+		read_hostile(&in, kept);
 	return 0;
 }
