@@ -97,30 +97,51 @@ static void describe(
 			welcome->device, welcome->groups, welcome->port);
 }
 
+/* Why AUTO goes without the broker that did not welcome us: the trail's clause,
+ * without its next step.  That none is there is news to who named one. */
+static int pass_by(const char *path, const char *name, int result, char *passed)
+{
+	const char *text = msg_trail_text();
+
+	if (result != -MSG_ERROR_DEVICE)
+		snprintf(passed, MSG_BROKER_PASSED_BYTES, "%.*s",
+			(int)strcspn(text, ";"), text);
+	else if (name)
+		snprintf(passed, MSG_BROKER_PASSED_BYTES,
+			"no broker is at %s", path);
+	return 0;
+}
+
 int msg_broker_find(const struct msg_node_options *options,
 	const struct msg_broker_wish *wish, char path[MSG_PLACE_PATH_BYTES],
-	struct msg_control_welcome *welcome)
+	struct msg_control_welcome *welcome,
+	char passed[MSG_BROKER_PASSED_BYTES])
 {
-	const char *name = msg_options_text(options->broker_name, "MSG_BROKER");
+	const char *named = msg_options_text(options->broker_name, "MSG_BROKER");
+	const char *name = named ? named : MSG_PLACE_NAME_DEFAULT;
 	uint32_t policy = options->broker;
 	char what[128], serves[256];
 	int result = take_policy(&policy);
 
+	*passed = '\0';
 	if (result < 0 || policy == MSG_BROKER_NEVER)
 		return result;
-	if (!name)
-		name = MSG_PLACE_NAME_DEFAULT;
 	result = msg_place_client(name, path);
 	if (result < 0)
 		return result;
 	result = msg_watch_ask(path, welcome);
 	if (result < 0)
-		return policy == MSG_BROKER_AUTO ? 0 : fail(path, name, result);
+		return policy == MSG_BROKER_AUTO
+			       ? pass_by(path, named, result, passed)
+			       : fail(path, name, result);
 	result = compare(wish, welcome, what, sizeof what);
 	if (result == 0)
 		return 1;
-	if (policy == MSG_BROKER_AUTO)
+	if (policy == MSG_BROKER_AUTO) {
+		snprintf(passed, MSG_BROKER_PASSED_BYTES,
+			"the broker at %s does not serve %s", path, what);
 		return 0;
+	}
 	describe(welcome, serves, sizeof serves);
 	return msg_fail(-result,
 		"the broker at %s serves %s, and not %s; leave that out, or do "

@@ -22,12 +22,15 @@ struct msg_broker_wish {
 	uint32_t port;
 };
 
-/* Returns 1: on the broker at `path`, which said `welcome`; 0: not; what is
- * wrong with the options, or, where a broker is required, with the broker:
- * ARGUMENT (it serves something else), DEVICE, FABRIC, MEMORY, with the reason
- * on the trail. */
+#define MSG_BROKER_PASSED_BYTES 240
+
+/* Returns 1: on the broker at `path`, which said `welcome`; 0: not, `passed` says
+ * why in a clause, "" where nobody asked for one and none is there; what is wrong
+ * with the options, or, where a broker is required, with the broker: ARGUMENT (it
+ * serves something else), DEVICE, FABRIC, MEMORY, with the reason on the trail. */
 int msg_broker_find(const struct msg_node_options *options,
 	const struct msg_broker_wish *wish, char path[MSG_PLACE_PATH_BYTES],
-	struct msg_control_welcome *welcome);
+	struct msg_control_welcome *welcome,
+	char passed[MSG_BROKER_PASSED_BYTES]);
 
 #endif

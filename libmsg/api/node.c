@@ -105,9 +105,9 @@ static int open_lane(struct msg_node *node, const struct msg_node_options *o)
 	return 0;
 }
 
-/* The lane, and who announces on it. */
-static int stand_on_lane(
-	struct msg_node *node, const struct msg_node_options *o)
+/* The lane, and who announces on it; `passed`: why not the broker, or "". */
+static int stand_on_lane(struct msg_node *node, const struct msg_node_options *o,
+	const char *passed)
 {
 	int result;
 
@@ -122,9 +122,11 @@ static int stand_on_lane(
 		node->domain->ops->close(node->domain);
 		return result;
 	}
+	snprintf(node->reason, sizeof node->reason, "%.300s%s%s",
+		node->domain->reason, *passed ? "; " : "", passed);
 	msg_log(&node->log, MSG_LOG_INFO, "node-open", "%s on %s: %s",
 		node->domain->lane == MSG_LANE_VERBS ? "verbs" : "kernel UDP",
-		node->domain->interface, node->domain->reason);
+		node->domain->interface, node->reason);
 	return 0;
 }
 
@@ -148,6 +150,7 @@ static int stand_on_broker(
 int msg_node_open(
 	const struct msg_node_options *options, struct msg_node **out)
 {
+	char passed[MSG_BROKER_PASSED_BYTES] = "";
 	struct msg_broker_wish wish;
 	struct msg_node_options o;
 	struct msg_node *node;
@@ -172,9 +175,9 @@ int msg_node_open(
 	result = msg_groups_parse(&node->groups, o.groups, node->port);
 	if (result == 0)
 		result = msg_broker_find(&o, &wish, node->broker_path,
-			&node->broker);
+			&node->broker, passed);
 	if (result == 0)
-		result = stand_on_lane(node, &o);
+		result = stand_on_lane(node, &o, passed);
 	else if (result > 0)
 		result = stand_on_broker(node, &o);
 	if (result < 0) {
@@ -215,7 +218,7 @@ void msg_node_describe(const struct msg_node *node, struct msg_node_info *info)
 		.interface = node->domain->interface,
 		.address = node->domain->address,
 		.groups = node->groups_text,
-		.reason = node->domain->reason,
+		.reason = node->reason,
 		.port = node->port,
 		.frame_bytes = node->domain->frame_bytes,
 		.broker = "",

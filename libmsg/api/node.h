@@ -31,7 +31,7 @@ struct msg_node {
 	uint32_t announce_ms;
 	uint16_t port;
 	char groups_text[80];
-	char reason[300]; /* On the broker. */
+	char reason[600]; /* Why this lane, or that broker; for people. */
 	char host[MSG_ANNOUNCE_TEXT_MAX + 1];
 	struct msg_log log;
 	pthread_mutex_t lock; /* Of domain calls and `children`. */

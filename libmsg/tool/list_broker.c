@@ -111,7 +111,10 @@ static void add_broker(struct table *table,
 	table_safe(table, entry->name);
 	table_add(table, "%s",
 		look_state_name(info ? info->state : entry->state));
-	table_count(table, info ? info->pid : entry->pid);
+	if (info || entry->pid)
+		table_count(table, info ? info->pid : entry->pid);
+	else
+		table_add(table, "-");
 	if (info) {
 		table_count(table, info->uid);
 		table_add(table, "%s", lane_of(info));

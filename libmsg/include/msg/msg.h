@@ -265,7 +265,8 @@ struct msg_node_info {
 	const char *interface;    /* "lo", "eth0". */
 	const char *address;      /* The interface's address, as text. */
 	const char *groups;       /* "239.255.77.0+64". */
-	const char *reason;       /* Why this lane: one clause for people. */
+	const char *reason;       /* Why this lane, and not the broker that was
+	                             named or is there: for people. */
 	uint32_t port;
 	uint32_t frame_bytes;     /* Datagram payload, our 24-byte header in
 	                             it: the rest is one message's share. */

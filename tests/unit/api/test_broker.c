@@ -13,6 +13,7 @@
 
 static struct msg_control_welcome welcome;
 static char path[MSG_PLACE_PATH_BYTES];
+static char passed[MSG_BROKER_PASSED_BYTES];
 
 static int find(uint32_t policy, const struct msg_broker_wish *wish)
 {
@@ -24,7 +25,7 @@ static int find(uint32_t policy, const struct msg_broker_wish *wish)
 	options.broker = policy;
 	options.broker_name = fake_path;
 	fake_serve(&client, NULL);
-	result = msg_broker_find(&options, wish ? wish : &any, path, &welcome);
+	result = msg_broker_find(&options, wish ? wish : &any, path, &welcome, passed);
 	fake_served(&client);
 	fake_hang_up(&client);
 	return result;
@@ -62,6 +63,8 @@ START_TEST(a_broker_of_another_lane_is_passed_by)
 	fake_open();
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
 		ck_assert_int_eq(find(MSG_BROKER_AUTO, &table[i].wish), 0);
+		ck_assert_msg(strstr(passed, table[i].word),
+			"'%s' does not name '%s'", passed, table[i].word);
 		ck_assert_int_eq(find(MSG_BROKER_REQUIRE, &table[i].wish),
 			-table[i].code);
 		ck_assert_msg(strstr(msg_trail_text(), table[i].word),
@@ -78,20 +81,41 @@ START_TEST(without_a_broker_only_who_requires_one_fails)
 	struct msg_broker_wish any = {0};
 
 	options.broker_name = "/nowhere/b.sock";
-	ck_assert_int_eq(msg_broker_find(&options, &any, path, &welcome), 0);
+	ck_assert_int_eq(
+		msg_broker_find(&options, &any, path, &welcome, passed), 0);
+	ck_assert_str_eq(passed, "no broker is at /nowhere/b.sock");
 	options.broker = MSG_BROKER_NEVER;
-	ck_assert_int_eq(msg_broker_find(&options, &any, path, &welcome), 0);
+	ck_assert_int_eq(
+		msg_broker_find(&options, &any, path, &welcome, passed), 0);
+	ck_assert_str_eq(passed, "");
 	options.broker = MSG_BROKER_REQUIRE;
-	ck_assert_int_eq(msg_broker_find(&options, &any, path, &welcome),
+	ck_assert_int_eq(msg_broker_find(&options, &any, path, &welcome, passed),
 		-MSG_ERROR_DEVICE);
 	ck_assert_ptr_nonnull(strstr(msg_trail_text(),
 		"start it: msgbrokerd --socket /nowhere/b.sock"));
 	options.broker_name = "other";
 	setenv("XDG_RUNTIME_DIR", "/nowhere", 1);
-	ck_assert_int_eq(msg_broker_find(&options, &any, path, &welcome),
+	ck_assert_int_eq(msg_broker_find(&options, &any, path, &welcome, passed),
 		-MSG_ERROR_DEVICE);
 	ck_assert_ptr_nonnull(
 		strstr(msg_trail_text(), "msgbrokerd --name other"));
+}
+END_TEST
+
+/* Who named none does not hear that there is none. */
+START_TEST(no_broker_is_no_news_unless_it_was_named)
+{
+	struct msg_node_options options = MSG_NODE_OPTIONS;
+	struct msg_broker_wish any = {0};
+
+	setenv("XDG_RUNTIME_DIR", "/nowhere", 1);
+	setenv("MSG_BROKER", "test-nobody-has-this", 1);
+	ck_assert_int_eq(
+		msg_broker_find(&options, &any, path, &welcome, passed), 0);
+	ck_assert_ptr_nonnull(strstr(passed, "test-nobody-has-this.sock"));
+	unsetenv("MSG_BROKER");
+	if (msg_broker_find(&options, &any, path, &welcome, passed) == 0)
+		ck_assert_str_eq(passed, "");
 }
 END_TEST
 
@@ -101,18 +125,18 @@ START_TEST(nonsense_is_refused_in_words)
 	struct msg_broker_wish any = {0};
 
 	options.broker = 4;
-	ck_assert_int_eq(msg_broker_find(&options, &any, path, &welcome),
+	ck_assert_int_eq(msg_broker_find(&options, &any, path, &welcome, passed),
 		-MSG_ERROR_ARGUMENT);
 	options.broker = MSG_BROKER_DEFAULT;
 	setenv("MSG_BROKER_POLICY", "maybe", 1);
-	ck_assert_int_eq(msg_broker_find(&options, &any, path, &welcome),
+	ck_assert_int_eq(msg_broker_find(&options, &any, path, &welcome, passed),
 		-MSG_ERROR_ARGUMENT);
 	ck_assert_ptr_nonnull(strstr(msg_trail_text(), "maybe"));
 	setenv("MSG_BROKER_POLICY", "never", 1);
 	setenv("MSG_BROKER", "a/b", 1);
-	ck_assert_int_eq(msg_broker_find(&options, &any, path, &welcome), 0);
+	ck_assert_int_eq(msg_broker_find(&options, &any, path, &welcome, passed), 0);
 	setenv("MSG_BROKER_POLICY", "auto", 1);
-	ck_assert_int_eq(msg_broker_find(&options, &any, path, &welcome),
+	ck_assert_int_eq(msg_broker_find(&options, &any, path, &welcome, passed),
 		-MSG_ERROR_ARGUMENT);
 }
 END_TEST
@@ -127,6 +151,7 @@ int main(void)
 	tcase_add_test(choice, a_broker_that_is_there_is_used);
 	tcase_add_test(choice, a_broker_of_another_lane_is_passed_by);
 	tcase_add_test(choice, without_a_broker_only_who_requires_one_fails);
+	tcase_add_test(choice, no_broker_is_no_news_unless_it_was_named);
 	tcase_add_test(choice, nonsense_is_refused_in_words);
 	return check_main(suite, NULL);
 }
