@@ -234,6 +234,11 @@ static void step_engine(struct run *run, unsigned what)
 	case 8:
 		msg_recover_wish(r, UINT64_C(1) << take8(run) % 64, what & 1);
 		break;
+	case 9:
+		/* Others are short of slots. */
+		if (!r->paused)
+			follower_tick(&run->follower, UINT64_MAX);
+		break;
 	default:
 		msg_recover_hasten(r);
 		break;
@@ -285,7 +290,7 @@ static void step(struct run *run)
 			step_messages(run, size, 0);
 		else if (size <= 3)
 			step_end(run, size);
-		else if (size >= 8 && size < 18)
+		else if (size >= 8 && size < 19)
 			step_engine(run, size - 8);
 		else
 			follower_tick(&run->follower, run->now);
