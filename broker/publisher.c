@@ -272,10 +272,8 @@ static int make_memory(struct publisher *p, const char *topic)
 
 static void limit_flight(struct publisher *p)
 {
-	if (p->lane->send_count < FLIGHT)
-		p->flight_mask = p->lane->send_count - 1;
-	while (p->flight_mask & (p->flight_mask + 1))
-		p->flight_mask &= p->flight_mask - 1;
+	while (p->flight_mask > 0 && p->flight_mask >= p->lane->send_count)
+		p->flight_mask /= 2;
 }
 
 static int open_session(struct publisher *p)

@@ -100,6 +100,21 @@ START_TEST(what_stands_behind_the_last_slot_is_not_believed)
 }
 END_TEST
 
+/* A device may have places for fewer sends than we asked for, and not for a power of
+ * two of them. */
+START_TEST(as_many_frames_fly_as_the_lane_has_places_for)
+{
+	struct msg_control m = wish();
+
+	memory_wire_options.send_limit = 100;
+	publish_as(&m);
+	ck_assert_uint_eq(relay()->lane->send_count, 100);
+	ck_assert_uint_eq(relay()->flight_mask, 63);
+	flow(500);
+	leave();
+}
+END_TEST
+
 /* Streams of the network that nobody reads. */
 static unsigned unread_streams(void)
 {
@@ -233,6 +248,8 @@ void add_hostile(Suite *suite)
 		a_ring_full_of_nonsense_costs_its_owner_alone, 0, 8);
 	tcase_add_test(
 		hostile, what_stands_behind_the_last_slot_is_not_believed);
+	tcase_add_test(
+		hostile, as_many_frames_fly_as_the_lane_has_places_for);
 	tcase_add_test(hostile, who_is_refused_leaves_no_topic_behind);
 	tcase_add_test(hostile, wishes_that_make_no_sense_are_refused);
 	tcase_add_test(hostile, what_is_kept_is_charged);
