@@ -336,6 +336,54 @@ START_TEST(nobody_poses_as_another)
 }
 END_TEST
 
+/* Who connects to a port of this process; both ends. */
+static void knock(int listener, const struct sockaddr_in *at, int *far, int *near)
+{
+	*far = socket(AF_INET, SOCK_STREAM, 0);
+	ck_assert_int_eq(connect(*far, (const void *)at, sizeof *at), 0);
+	*near = accept(listener, NULL, NULL);
+	ck_assert_int_ge(*near, 0);
+}
+
+/* The provider has closed one of the strangers, and somebody else in this process has
+ * got its number, before it is looked at again: one stranger too many is no reason to
+ * shut that down. */
+START_TEST(a_number_that_is_anothers_by_now_is_left_alone)
+{
+	int far[CHANNEL_STRANGERS_MAX + 1], near[CHANNEL_STRANGERS_MAX + 1];
+	struct sockaddr_in at = {.sin_family = AF_INET,
+		.sin_addr = {htonl(INADDR_LOOPBACK)}};
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+	struct channel_set *set = calloc(1, sizeof *set);
+	socklen_t bytes = sizeof at;
+	int others[2];
+
+	ck_assert_ptr_nonnull(set);
+	set->guard_folder = set->guard_listener = -1;
+	ck_assert_int_eq(bind(listener, (void *)&at, sizeof at), 0);
+	ck_assert_int_eq(listen(listener, 8), 0);
+	ck_assert_int_eq(getsockname(listener, (void *)&at, &bytes), 0);
+	memcpy(&set->guarded, &at, sizeof at);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, others), 0);
+	for (uint32_t i = 0; i <= CHANNEL_STRANGERS_MAX; i++) {
+		knock(listener, &at, &far[i], &near[i]);
+		if (i == CHANNEL_STRANGERS_MAX)
+			ck_assert_int_eq(dup2(others[0], near[0]), near[0]);
+		channel_guard_meet(set, near[i]);
+	}
+	ck_assert_uint_eq(set->stranger_count, CHANNEL_STRANGERS_MAX);
+	ck_assert(!is_ended(others[1]));
+	for (uint32_t i = 0; i <= CHANNEL_STRANGERS_MAX; i++) {
+		close(far[i]);
+		close(near[i]);
+	}
+	close(others[0]);
+	close(others[1]);
+	close(listener);
+	free(set);
+}
+END_TEST
+
 void add_hostile(Suite *suite)
 {
 	TCase *c = check_case(suite, "hostile", 120);
@@ -345,6 +393,7 @@ void add_hostile(Suite *suite)
 	tcase_add_test(c, half_a_greeting_stops_nobody);
 	tcase_add_test(c, the_silent_are_few);
 	tcase_add_test(c, the_guard_knows_its_own);
+	tcase_add_test(c, a_number_that_is_anothers_by_now_is_left_alone);
 	tcase_add_test(c, other_greetings_are_refused);
 	tcase_add_test(c, nobody_poses_as_another);
 }

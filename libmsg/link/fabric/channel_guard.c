@@ -111,6 +111,22 @@ static struct stranger *find(struct channel_set *set, int fd)
 	return NULL;
 }
 
+/* The number may be another's by now. */
+static bool is_same(const struct channel_set *set, const struct stranger *s)
+{
+	struct sockaddr_storage peer;
+	socklen_t bytes = sizeof peer;
+
+	/* One that was shut down may be connected no more. */
+	if (s->ended)
+		return is_ours(set, s->fd, 0) &&
+		       (getpeername(s->fd, (void *)&peer, &bytes) != 0 ||
+			       is_at(&peer, &s->peer));
+	return is_stranger(set, s->fd) &&
+	       getpeername(s->fd, (void *)&peer, &bytes) == 0 &&
+	       is_at(&peer, &s->peer);
+}
+
 /* A place for one more.  Who speaks at once is here for one look or two, so
  * the oldest goes: it is silent, and the provider will see its end. */
 static struct stranger *make_place(struct channel_set *set)
@@ -122,7 +138,8 @@ static struct stranger *make_place(struct channel_set *set)
 	for (uint32_t i = 1; i < CHANNEL_STRANGERS_MAX; i++)
 		if (set->strangers[i].since_ns < oldest->since_ns)
 			oldest = &set->strangers[i];
-	shutdown(oldest->fd, SHUT_RDWR);
+	if (is_same(set, oldest))
+		shutdown(oldest->fd, SHUT_RDWR);
 	return oldest;
 }
 
@@ -143,22 +160,6 @@ static bool meet(struct channel_set *set, int fd)
 		.peer = peer,
 	};
 	return true;
-}
-
-/* The number may be another's by now. */
-static bool is_same(const struct channel_set *set, const struct stranger *s)
-{
-	struct sockaddr_storage peer;
-	socklen_t bytes = sizeof peer;
-
-	/* One that was shut down may be connected no more. */
-	if (s->ended)
-		return is_ours(set, s->fd, 0) &&
-		       (getpeername(s->fd, (void *)&peer, &bytes) != 0 ||
-			       is_at(&peer, &s->peer));
-	return is_stranger(set, s->fd) &&
-	       getpeername(s->fd, (void *)&peer, &bytes) == 0 &&
-	       is_at(&peer, &s->peer);
 }
 
 enum word { WORD_NONE, WORD_HALF, WORD_WHOLE };
