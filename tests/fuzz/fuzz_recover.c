@@ -236,6 +236,7 @@ static void step_engine(struct run *run, unsigned what)
 		break;
 	case 9:
 		/* Others are short of slots. */
+		run->pauses = false;
 		if (!r->paused)
 			follower_tick(&run->follower, UINT64_MAX);
 		break;
