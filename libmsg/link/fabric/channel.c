@@ -129,6 +129,7 @@ static void channels_close(struct msg_channels *channels)
 		close(set->channels.fd);
 	if (set->timer >= 0)
 		close(set->timer);
+	free(set->acks);
 	free(set->work);
 	free(set->table);
 	free(set);
@@ -262,7 +263,8 @@ static int make_table(struct channel_set *set)
 
 	set->table = calloc(n, sizeof *set->table);
 	set->work = calloc((size_t)n * depth * 2, sizeof *set->work);
-	if (!set->table || !set->work)
+	set->acks = calloc(n, sizeof *set->acks);
+	if (!set->table || !set->work || !set->acks)
 		return -FI_ENOMEM;
 	for (uint32_t i = 0; i < n; i++) {
 		struct channel_work *work = set->work + (size_t)i * depth * 2;

@@ -16,14 +16,16 @@
  * While messages follow each other no look finds nothing, and the kernel does as it
  * always does.
  *
- * The socket is libfabric's, which names those of a queue that it polls (channel_wait.c);
- * ours is the one with the addresses of the endpoint.  Where there is no such queue,
- * nothing is done.
+ * The socket is libfabric's, and ours to look for: among all files of the process it is
+ * the one with the addresses of the endpoint, which keeps it open until it is closed
+ * itself.
  *
  * Neighbours: called by channel_connect.c and channel_data.c.  Test: tests/channel/ack.c.
  */
+#include <dirent.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -44,30 +46,36 @@ static bool has_address(int fd, bool peer, const struct sockaddr_storage *wanted
 	       memcmp(&address, wanted, bytes) == 0;
 }
 
-/* The socket of an endpoint, if it is one of those polled. */
-static int find_socket(struct channel_set *set, struct fid_ep *ep)
+/* The socket of an endpoint that is connected, or none that can be found. */
+static int find_socket(struct fid_ep *ep)
 {
-	struct pollfd sockets[CHANNEL_SOCKETS_MAX];
-	struct fi_wait_pollfd list = {
-		.nfds = CHANNEL_SOCKETS_MAX, .fd = sockets};
 	struct sockaddr_storage self, peer;
 	size_t self_bytes = sizeof self, peer_bytes = sizeof peer;
+	int found = CHANNEL_NO_SOCKET;
+	const struct dirent *file;
+	DIR *files;
 
-	if (fi_control(&set->cqs[0].cq->fid, FI_GETWAIT, &list) ||
-		fi_getname(&ep->fid, &self, &self_bytes) ||
+	if (fi_getname(&ep->fid, &self, &self_bytes) ||
 		fi_getpeer(ep, &peer, &peer_bytes))
-		return CHANNEL_SOCKET_NONE;
-	for (size_t i = 0; i < list.nfds; i++)
-		if (has_address(sockets[i].fd, false, &self, self_bytes) &&
-			has_address(sockets[i].fd, true, &peer, peer_bytes))
-			return sockets[i].fd;
-	return CHANNEL_SOCKET_NONE;
+		return CHANNEL_NO_SOCKET;
+	files = opendir("/proc/self/fd");
+	while (files && found == CHANNEL_NO_SOCKET && (file = readdir(files))) {
+		/* Of the two that are no number 0, which fits no better. */
+		int fd = atoi(file->d_name);
+
+		if (has_address(fd, false, &self, self_bytes) &&
+			has_address(fd, true, &peer, peer_bytes))
+			found = fd;
+	}
+	if (files)
+		closedir(files);
+	return found;
 }
 
 void channel_ack_open(const struct channel_set *set, struct channel *c)
 {
-	if (set->cqs[0].by_poll && c->cq == &set->cqs[0])
-		c->socket = CHANNEL_SOCKET_UNKNOWN;
+	if (set->lane->lane != MSG_LANE_VERBS)
+		c->socket = find_socket(c->ep);
 }
 
 void channel_ack_close(struct channel_set *set, struct channel *c)
@@ -78,7 +86,7 @@ void channel_ack_close(struct channel_set *set, struct channel *c)
 		if (set->acks[i].channel != c)
 			set->acks[kept++] = set->acks[i];
 	set->ack_count = kept;
-	c->socket = CHANNEL_SOCKET_NONE;
+	c->socket = CHANNEL_NO_SOCKET;
 	c->ack_due = false;
 }
 
@@ -86,26 +94,20 @@ void channel_ack_due(struct channel_set *set, struct channel *c, size_t bytes)
 {
 	if (c->ack_due || bytes > SMALL_BYTES)
 		return;
-	/* One a connection of the queue by poll, of which there are no more. */
 	set->acks[set->ack_count++] =
 		(struct channel_ack){.channel = c, .sent = c->sends.head};
 	c->ack_due = true;
 }
 
-static void acknowledge(struct channel_set *set, struct channel *c)
+static void acknowledge(struct channel *c)
 {
 	/* Twice: the first expects no answer where there was nothing to say. */
 	const int now = 2, expect = 0;
 
-	/* libfabric polls it from its first look after the connection on. */
-	if (c->socket == CHANNEL_SOCKET_UNKNOWN)
-		c->socket = find_socket(set, c->ep);
-	if (c->socket >= 0 &&
-		(setsockopt(c->socket, IPPROTO_TCP, TCP_QUICKACK, &now,
-			 sizeof now) ||
-			setsockopt(c->socket, IPPROTO_TCP, TCP_QUICKACK,
-				&expect, sizeof expect)))
-		c->socket = CHANNEL_SOCKET_NONE;
+	if (setsockopt(c->socket, IPPROTO_TCP, TCP_QUICKACK, &now, sizeof now) ||
+		setsockopt(c->socket, IPPROTO_TCP, TCP_QUICKACK, &expect,
+			sizeof expect))
+		c->socket = CHANNEL_NO_SOCKET;
 }
 
 void channel_ack_now(struct channel_set *set)
@@ -115,7 +117,7 @@ void channel_ack_now(struct channel_set *set)
 
 		c->ack_due = false;
 		if (c->sends.head == set->acks[i].sent)
-			acknowledge(set, c);
+			acknowledge(c);
 	}
 	set->ack_count = 0;
 }

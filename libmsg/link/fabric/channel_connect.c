@@ -86,7 +86,7 @@ static struct channel *begin(struct channel_set *set, enum channel_state state)
 	c->state = state;
 	c->error = 0;
 	c->known = false;
-	c->socket = CHANNEL_SOCKET_NONE;
+	c->socket = CHANNEL_NO_SOCKET;
 	c->greeting_bytes = 0;
 	memset(&c->peer, 0, sizeof c->peer);
 	c->sends.head = c->sends.tail = 0;

@@ -273,7 +273,7 @@ static bool give_message(struct channel_set *set,
 		.token = low_of(entry->op_context),
 		.bytes = (uint32_t)entry->len,
 	};
-	if (c && c->socket != CHANNEL_SOCKET_NONE)
+	if (c && c->socket != CHANNEL_NO_SOCKET)
 		channel_ack_due(set, c, entry->len);
 	if (!c || c->state == CHANNEL_CONNECTING) {
 		event->type = MSG_CHANNEL_RECEIVE_FAILED;

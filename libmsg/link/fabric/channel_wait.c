@@ -8,7 +8,7 @@
  * poll(2), which costs as much for each socket.  So the first few connections of a set
  * are of a queue of that kind, and the others, if they come to be, of another one.
  *
- *     cqs[0]  by poll   a few connections     \
+ *     cqs[0]  by poll   FEW_MAX connections   \
  *     cqs[1]  by epoll  all others             > the set's descriptor
  *     events, timer                           /
  *
@@ -26,6 +26,8 @@
 #include "base/clock.h"
 #include "link/fabric/channels.h"
 
+/* Of so many sockets poll(2) takes about what an epoll takes to be woken. */
+#define FEW_MAX 4u
 /* From this on tcp always looks by epoll. */
 #define EPOLL_ALONE FI_VERSION(1, 18)
 
@@ -58,8 +60,8 @@ int channel_cq_open(struct channel_set *set)
 		       FI_VERSION_LT(fi_version(), EPOLL_ALONE);
 	uint32_t most = set->channels.connection_max;
 
-	if (by_poll && most > CHANNEL_FEW_MAX)
-		most = CHANNEL_FEW_MAX;
+	if (by_poll && most > FEW_MAX)
+		most = FEW_MAX;
 	return open_one(set, by_poll, most);
 }
 

@@ -53,10 +53,7 @@
 #define CHANNEL_STRANGERS_MAX 32u
 #define CHANNEL_CQS 2u
 #define CHANNEL_SOCKETS_MAX 64u
-/* Of so many sockets poll(2) takes about what an epoll takes to be woken. */
-#define CHANNEL_FEW_MAX 4u
-#define CHANNEL_SOCKET_NONE (-1) /* Or none that we can know. */
-#define CHANNEL_SOCKET_UNKNOWN (-2)
+#define CHANNEL_NO_SOCKET (-1)
 
 enum channel_state {
 	CHANNEL_FREE,
@@ -122,7 +119,7 @@ struct channel {
 	uint64_t drained_at;  /* Ending: completions read by then. */
 	struct fid_ep *ep;
 	struct channel_cq *cq; /* Of that. */
-	int socket;            /* Of TCP; see channel_ack.c. */
+	int socket;            /* Of TCP, to acknowledge by (channel_ack.c). */
 	bool ack_due;          /* It stands in `acks`. */
 	struct fi_info *request; /* ASKED: to accept or to refuse. */
 	struct sockaddr_storage peer; /* Who asked. */
@@ -177,7 +174,7 @@ struct channel_set {
 	uint32_t entry;       /* The next of these to be given out, */
 	uint32_t entry_count; /* and how many there are. */
 	struct fi_cq_data_entry entries[CHANNEL_ENTRIES];
-	struct channel_ack acks[CHANNEL_FEW_MAX];
+	struct channel_ack *acks; /* One a channel at most. */
 	uint32_t ack_count;
 
 	int timer;           /* For who sleeps while one is being set up. */
