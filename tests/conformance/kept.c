@@ -146,7 +146,7 @@ START_TEST(who_comes_late_reads_nothing_that_is_gone)
 	NOBODY_ELSE_KEEPS();
 	peer = peer_start(run_publisher, NULL);
 	hear(peer.from);
-	for (unsigned i = 0; i < 100; i++) {
+	for (unsigned i = 0; i < 50; i++) {
 		struct msg_subscriber *s =
 			open_late(node, i % 2 ? 3 : UINT32_MAX);
 
