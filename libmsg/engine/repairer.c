@@ -32,8 +32,10 @@
 #define LOOK_SHELF_NS MSG_NS_PER_MS
 /* When a frame that is being sent is looked for again. */
 #define POSTING_NS (20 * MSG_NS_PER_US)
+/* Until a connection that had no room is looked at again. */
+#define REST_NS (200 * MSG_NS_PER_US)
 
-/* Repairs: as much as a fast network takes, or loopback, and at once what the
+/* Repairs by datagrams: as much as a fast network takes, or loopback, and at once what the
  * socket buffer of a receiver holds by default (net.core.rmem_max): what is not
  * sent now is asked for again. */
 #define REPAIR_BYTES_PER_S 2000000000u
@@ -105,7 +107,7 @@ int msg_repairer_open(
 	memset(r, 0, sizeof *r);
 	r->options = *options;
 	r->wake_fd = -1;
-	r->flow_ns = UINT64_MAX;
+	r->flow_ns = r->rest_ns = UINT64_MAX;
 	for (uint32_t i = 0; i < MSG_REPAIRER_PLACES; i++)
 		r->flying[i] = REPAIRER_NO_FRAME;
 	result = open_tables(r);
@@ -178,13 +180,29 @@ int msg_repairer_start(
 
 /* ---- in ---------------------------------------------------------------- */
 
-static void answer(struct msg_repairer *r, const struct msg_report *report,
-	const struct msg_repairer_peer *peer, uint64_t now)
+/* The rest of an answer that finds no room on his connection waits until it does:
+ * whoever asked takes what lies between two repairs for lost, on a connection, too,
+ * and would ask again a round trip later.  What has none when the next report comes
+ * gives way to that. */
+static bool may_go_on(struct msg_repairer *r, uint32_t handle, uint64_t now)
 {
-	uint32_t handle = peer ? peer->handle : r->group;
+	r->rest_ns = UINT64_MAX;
+	if (!r->session || handle == r->group ||
+		msg_session_has_room(r->session, handle))
+		return true;
+	r->rest_handle = handle;
+	r->rest_ns = now + REST_NS;
+	return false;
+}
+
+/* `handle`: where who asked is reached alone; the group: nowhere. */
+static void answer(struct msg_repairer *r, const struct msg_report *report,
+	uint32_t handle, uint64_t now)
+{
+	const bool reached = handle != r->group;
 	struct msg_repair_action action;
 
-	for (;;) {
+	while (may_go_on(r, handle, now)) {
 		msg_repair_next(&r->repair, now, &action);
 		switch (action.kind) {
 		case MSG_REPAIR_UNICAST:
@@ -195,9 +213,9 @@ static void answer(struct msg_repairer *r, const struct msg_report *report,
 			break;
 		case MSG_REPAIR_ANSWER:
 			/* Where a JOIN begins is nobody else's affair. */
-			if (peer)
+			if (reached)
 				repairer_send_probe(r, handle, &action, report);
-			if (peer && action.flags & MSG_PROBE_JOIN)
+			if (reached && action.flags & MSG_PROBE_JOIN)
 				repairer_send_shelf(r, handle);
 			break;
 		default:
@@ -206,6 +224,12 @@ static void answer(struct msg_repairer *r, const struct msg_report *report,
 		if (!repairer_has_place(r))
 			repairer_turn_link(r, 0);
 	}
+}
+
+static void go_on(struct msg_repairer *r, uint64_t now)
+{
+	if (now >= r->rest_ns)
+		answer(r, &r->repair.report, r->rest_handle, now);
 }
 
 static void hear(struct msg_repairer *r, const uint8_t *data, uint32_t bytes,
@@ -234,12 +258,13 @@ static void hear(struct msg_repairer *r, const uint8_t *data, uint32_t bytes,
 			&r->options.counters[MSG_COUNTER_UNBELIEVED], 1);
 		return;
 	}
+	go_on(r, now);
 	if (!msg_repair_report(&r->repair, &report, now))
 		return;
 	peer = repairer_take_peer(r, &report, call, now);
 	if (!(report.flags & MSG_REPORT_JOIN))
 		msg_flow_report(&r->flow, &report, r->repair.next, now);
-	answer(r, &report, peer, now);
+	answer(r, &report, peer ? peer->handle : r->group, now);
 }
 
 int repairer_turn_link(struct msg_repairer *r, uint64_t now)
@@ -406,8 +431,10 @@ static uint64_t look_interval(
 int msg_repairer_turn(struct msg_repairer *r, uint64_t now)
 {
 	uint64_t naks = r->repair.counts.naks;
-	int n = repairer_turn_link(r, now);
+	int n;
 
+	go_on(r, now);
+	n = repairer_turn_link(r, now);
 	if (n >= 0 && r->show) {
 		int more = turn_show(r, now);
 
@@ -432,6 +459,8 @@ uint64_t msg_repairer_deadline(const struct msg_repairer *r)
 
 	if (repair < r->again_ns)
 		repair = r->again_ns;
+	if (repair > r->rest_ns)
+		repair = r->rest_ns;
 	return repair < r->flow_ns ? repair : r->flow_ns;
 }
 

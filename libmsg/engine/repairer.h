@@ -135,6 +135,8 @@ struct msg_repairer {
 	bool closing;
 	uint64_t flow_ns; /* When msg_flow_expire has work. */
 	uint64_t ask_ns;  /* Not asked for what is short before. */
+	uint64_t rest_ns; /* When the rest of an answer is tried again, … */
+	uint32_t rest_handle; /* … and to whom it goes; UINT64_MAX: none is left. */
 	uint64_t reading_ns; /* When somebody said that he reads. */
 	struct msg_show *show; /* Large messages, or NULL. */
 	struct msg_repair repair;

@@ -140,6 +140,10 @@ int msg_repairer_start_session(
 	struct msg_repairer *r, struct msg_session *session)
 {
 	r->session = session;
+	/* A connection has room for what its end takes, and the answer to a report
+	 * waits for that (repairer.c): what is put off would be asked for again, a
+	 * round trip later, and given up by who has no time for two. */
+	msg_repair_unpaced(&r->repair);
 	/* Nothing is lost at the end of a burst. */
 	r->no_tail = UINT32_MAX;
 	return msg_repairer_start(

@@ -24,7 +24,8 @@
  *     `stuck_ns` while something is under way is ended, and counted; so nobody
  *     waits longer.
  *   - `side` waits for nobody: who takes nothing for STALL_NS is passed over,
- *     counted; what was for him is one loss more.
+ *     counted; what was for him is one loss more.  A send to all passes over who
+ *     has as much under way as he may, too; one to him alone says AGAIN.
  *   - Handles are the session's own.  CLOSED comes behind all that was received
  *     by that handle, and is the last of it.
  *   - A cookie is the caller's, one a connection.
@@ -96,6 +97,8 @@ int msg_session_accept(struct msg_session *session, uint32_t handle,
 	const void *greeting, uint32_t greeting_bytes, uint64_t cookie);
 /* Sends to the group go to it, too, from now on. */
 void msg_session_attach(struct msg_session *session, uint32_t handle);
+/* Whether a send of `side` to that one, or to all, would not say AGAIN. */
+bool msg_session_has_room(struct msg_session *session, uint32_t group);
 /* CLOSED follows. */
 void msg_session_hang_up(struct msg_session *session, uint32_t handle);
 /* 0: no such handle. */

@@ -111,6 +111,42 @@ static void post_aside(struct session_face *f, struct session_connection *c,
 	post_on(f, SESSION_SIDE, c, send);
 }
 
+static struct session_connection *open_one(struct msg_session *s, uint32_t handle)
+{
+	struct session_connection *c = session_of_handle(s, handle);
+
+	return c && c->state == SESSION_STATE_OPEN ? c : NULL;
+}
+
+/* Whether `side` may send to one, or to all: what is done may not have been seen. */
+static bool side_has_room(struct session_face *f, uint32_t group)
+{
+	struct msg_session *s = f->session;
+	struct session_connection *c = NULL;
+	bool all = group == MSG_SESSION_ALL;
+
+	if (!all)
+		c = open_one(s, group);
+	if (has_room(f) && (all ? have_room(s) : !c || !is_full(s, c)))
+		return true;
+	session_see(s);
+	if (!has_room(f))
+		return false;
+	/* Of all, those that have none are passed over. */
+	c = all ? NULL : open_one(s, group);
+	return !c || !is_full(s, c) || is_stalled(c);
+}
+
+bool msg_session_has_room(struct msg_session *s, uint32_t group)
+{
+	bool result;
+
+	session_enter(s);
+	result = side_has_room(&s->faces[SESSION_SIDE], group);
+	session_leave(s);
+	return result;
+}
+
 static int side_send(struct msg_link *link, const struct msg_link_send *send)
 {
 	struct session_face *f = session_face_of(link);
@@ -120,14 +156,11 @@ static int side_send(struct msg_link *link, const struct msg_link_send *send)
 	int result = 0;
 
 	session_enter(s);
-	if (!has_room(f)) {
-		session_see(s);
-		if (!has_room(f))
-			result = -MSG_ERROR_AGAIN;
-	}
+	if (!side_has_room(f, send->group))
+		result = -MSG_ERROR_AGAIN;
 	if (!all)
-		c = session_of_handle(s, send->group);
-	if (!all && (!c || c->state != SESSION_STATE_OPEN))
+		c = open_one(s, send->group);
+	if (!all && !c)
 		result = -MSG_ERROR_ARGUMENT;
 	if (result == 0) {
 		begin_flight(f, send->token);

@@ -60,6 +60,13 @@ void msg_repair_start(struct msg_repair *repair,
 			options->burst / MSG_REPAIR_SHARE + 1, 0);
 }
 
+void msg_repair_unpaced(struct msg_repair *repair)
+{
+	repair->pace.rate = 0;
+	for (uint32_t i = 0; i < MSG_REPAIR_SHARES; i++)
+		repair->shares[i].rate = 0;
+}
+
 void msg_repair_forget(struct msg_repair *repair, uint64_t first)
 {
 	repair->first = least(most(repair->first, first), repair->next);

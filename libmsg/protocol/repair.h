@@ -228,6 +228,10 @@ static inline void msg_repair_sent(struct msg_repair *repair, uint32_t bytes)
 	repair->deadline = 0;
 }
 
+/* Repairs leave by something that takes no more than the other end does: they are not
+ * paced, and never put off. */
+void msg_repair_unpaced(struct msg_repair *repair);
+
 /* Frames below `first` can no longer be had. */
 void msg_repair_forget(struct msg_repair *repair, uint64_t first);
 

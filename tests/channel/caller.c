@@ -29,6 +29,22 @@ struct publisher {
 	msg_counter_t counters[MSG_COUNTER_COUNT];
 };
 
+/* As large as any, of memory that is there. */
+static bool a_frame(
+	void *context, uint64_t number, struct msg_repairer_frame *frame)
+{
+	const struct publisher *p = context;
+
+	*frame = (struct msg_repairer_frame){
+		.type = MSG_FRAME_SINGLE,
+		.sequence = number,
+		.iov = {{p->repairer.region.base,
+			FRAME - MSG_FRAME_HEADER_BYTES}},
+		.iov_count = 1,
+	};
+	return true;
+}
+
 static bool no_frame(
 	void *context, uint64_t number, struct msg_repairer_frame *frame)
 {
@@ -51,20 +67,23 @@ static uint64_t back(void *context, uint64_t messages)
 	return messages < SENT ? SENT - messages : 0;
 }
 
-static void publisher_open(struct publisher *p)
+/* Of so many frames, to so many connections: the more of them, the fewer sends each
+ * may have under way. */
+static void publisher_open_with(struct publisher *p,
+	struct msg_repairer_source source, uint32_t sent, uint32_t connections)
 {
 	struct msg_session_options o = {
 		.stream_count = 16,
-		.connection_max = 8,
+		.connection_max = connections,
 	};
 	struct msg_repairer_options options = {
-		.source = {no_frame, same, back, p},
+		.source = source,
 		.incarnation = INCARNATION,
 		.tag = TAG,
 		.publisher = (uint32_t)INCARNATION,
 		.frame_bytes = FRAME,
 		.receive_bytes = FRAME,
-		.history = 64,
+		.history = 256,
 		.heartbeat_ms = 60000,
 		.rtt_ns = MSG_NS_PER_MS,
 		.flow = MSG_FLOW_POLICY_MIN,
@@ -85,8 +104,14 @@ static void publisher_open(struct publisher *p)
 		"%s", text);
 	ck_assert_int_eq(
 		msg_repairer_start_session(&p->repairer, p->session), 0);
-	for (uint32_t i = 0; i < SENT; i++)
+	for (uint32_t i = 0; i < sent; i++)
 		msg_repairer_sent(&p->repairer, FRAME);
+}
+
+static void publisher_open(struct publisher *p)
+{
+	publisher_open_with(p,
+		(struct msg_repairer_source){no_frame, same, back, p}, SENT, 8);
 }
 
 static void publisher_close(struct publisher *p)
@@ -309,6 +334,63 @@ START_TEST(who_calls_again_is_one_and_the_same)
 }
 END_TEST
 
+/* All that is asked for comes, and in order, though it is more than a socket of
+ * datagrams would hold, and more than a connection may have under way. */
+START_TEST(a_long_report_is_answered_whole)
+{
+	const uint32_t count = 200;
+	struct msg_report said = {
+		.receiver = 9,
+		.heard = count,
+		.count = (uint16_t)count,
+		.window = 100,
+		.reach = {.bytes = 1},
+	};
+	struct msg_greeting greeting = good(9);
+	uint64_t limit = now_ms() + (uint64_t)patience_ms();
+	struct msg_link_event e;
+	struct publisher p;
+	struct seat seat;
+	uint32_t handle, had = 0;
+
+	publisher_open_with(&p,
+		(struct msg_repairer_source){a_frame, same, back, &p}, count,
+		1024);
+	ck_assert_uint_lt(msg_session_side(p.session)->send_count, count);
+	seat_open(&seat, false, 2, 10000);
+	seat_post(&seat, SEAT_SLOTS / 2);
+	greeting.sequence = 0;
+	handle = call(&seat, &p, greeting);
+	next(&seat, &p, MSG_LINK_CONNECTED);
+	memset(said.missing, 0xff, count / 8);
+	ck_assert_int_eq(seat_send(seat.side, &seat, handle, 300,
+				 msg_report_write(seat_slot(&seat, 300), &said,
+					 TAG, (uint32_t)INCARNATION), 0), 0);
+	while (had < count) {
+		struct msg_frame frame;
+
+		ck_assert_int_ge(msg_repairer_turn(
+					 &p.repairer, msg_clock_ns()), 0);
+		seat_turn(&seat);
+		ck_assert_uint_lt(now_ms(), limit);
+		if (seat.count == 0)
+			continue;
+		e = seat_await((struct seat *[]){&seat}, 1, &seat,
+			MSG_LINK_RECEIVED);
+		ck_assert_int_eq(msg_frame_read(seat_slot(&seat, e.token),
+					 e.bytes, &frame),
+			MSG_FRAME_OK);
+		/* Or a probe. */
+		if (frame.type == MSG_FRAME_SINGLE)
+			ck_assert_uint_eq(frame.transmission, had++);
+	}
+	ck_assert_uint_eq(counted(&p, MSG_COUNTER_NAKS), 1);
+	ck_assert_uint_eq(counted(&p, MSG_COUNTER_PASSED_OVER), 0);
+	seat_close(&seat);
+	publisher_close(&p);
+}
+END_TEST
+
 void add_caller(Suite *suite)
 {
 	TCase *c = check_case(suite, "caller", 120);
@@ -316,4 +398,5 @@ void add_caller(Suite *suite)
 	tcase_add_test(c, who_means_another_is_refused);
 	tcase_add_test(c, nobody_reports_for_another);
 	tcase_add_test(c, who_calls_again_is_one_and_the_same);
+	tcase_add_test(c, a_long_report_is_answered_whole);
 }
