@@ -2,39 +2,14 @@
 /*
  * test_server.c - the broker in this process, with clients that speak frames:
  * who gets which ring, what goes from a publisher to its readers, what is left
- * when somebody goes.
+ * when somebody goes.  The directory: server_directory.c.
  */
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "broker/client.h"
-#include "broker/server_internal.h"
-
-#include "broker_peer.h"
-#include "check_main.h"
-
-static void setup(void)
-{
-	config_init(&broker_config);
-	ck_assert_int_eq(config_set(&broker_config, CONFIG_LANE, "none",
-				 CONFIG_FROM_OPTION, "--lane"),
-		0);
-	ck_assert_int_eq(config_set(&broker_config, CONFIG_NAME, "test",
-				 CONFIG_FROM_OPTION, "--name"),
-		0);
-	ck_assert_int_eq(config_set(&broker_config, CONFIG_SOCKET, "/test.sock",
-				 CONFIG_FROM_OPTION, "--socket"),
-		0);
-	ck_assert_int_eq(config_finish(&broker_config), 0);
-	broker_open();
-}
-
-static void teardown(void)
-{
-	broker_close();
-}
+#include "server_side.h"
 
 static unsigned open_descriptors(void)
 {
@@ -45,145 +20,7 @@ static unsigned open_descriptors(void)
 	return count;
 }
 
-static void subscribe_late(
-	struct broker_peer *peer, const char *pattern, uint32_t history)
-{
-	struct msg_control m = {.kind = MSG_CONTROL_SUBSCRIBE};
-
-	broker_peer_open(peer);
-	broker_peer_hello(peer, MSG_CONTROL_SUBSCRIBER);
-	snprintf(m.subscribe.pattern, sizeof m.subscribe.pattern, "%s",
-		pattern);
-	m.subscribe.policy = MSG_CONTROL_LAP;
-	m.subscribe.hold_max = 64;
-	m.subscribe.message_bytes_max = 1u << 20;
-	m.subscribe.history_count = history;
-	broker_peer_say(peer, &m);
-	ck_assert(broker_peer_hear(peer));
-	ck_assert_int_eq(peer->got.kind, MSG_CONTROL_SUBSCRIBED);
-}
-
-static void subscribe(struct broker_peer *peer, const char *pattern)
-{
-	subscribe_late(peer, pattern, 0);
-}
-
-#define READERS 64u
-
-struct source {
-	struct broker_peer peer;
-	struct msg_shm_segment ring, pool, ledgers[READERS];
-	struct msg_ring_writer writer;
-	uint32_t freed;
-	bool started;
-};
-
-static void freed(void *context, uint32_t token)
-{
-	struct source *s = context;
-
-	(void)token;
-	s->freed++;
-}
-
-/* Of a topic that is reliable it keeps so much, if that is not 0, and has large
- * messages. */
-static void ask_to_publish(struct source *s, const char *topic, uint32_t id,
-	uint64_t history_bytes)
-{
-	struct msg_control m = {.kind = MSG_CONTROL_PUBLISH};
-
-	memset(s, 0, sizeof *s);
-	s->ring = s->pool = (struct msg_shm_segment)MSG_SHM_SEGMENT;
-	for (uint32_t i = 0; i < READERS; i++)
-		s->ledgers[i] = (struct msg_shm_segment)MSG_SHM_SEGMENT;
-	broker_peer_open(&s->peer);
-	broker_peer_hello(&s->peer, MSG_CONTROL_PUBLISHER);
-	snprintf(m.publish.topic, sizeof m.publish.topic, "%s", topic);
-	m.publish.incarnation = 0x1234567800000000ull | id;
-	m.publish.message_bytes_max = 1000;
-	m.publish.loan_count_max = 16;
-	m.publish.period_ms = 1000;
-	if (history_bytes > 0) {
-		m.publish.reliability = MSG_RELIABILITY_RELIABLE;
-		m.publish.history_bytes = history_bytes;
-		m.publish.large_bytes_max = 1u << 20;
-		m.publish.large_memory_bytes = 4u << 20;
-	}
-	broker_peer_say(&s->peer, &m);
-	ck_assert(broker_peer_hear(&s->peer));
-}
-
-static void publish_keeping(struct source *s, const char *topic, uint32_t id,
-	uint64_t history_bytes)
-{
-	struct msg_ring_writer_options options = {.free = freed, .context = s};
-	struct msg_control mapped = {.kind = MSG_CONTROL_MAPPED};
-	struct msg_control_publishing *shape = &s->peer.got.publishing;
-
-	ask_to_publish(s, topic, id, history_bytes);
-	ck_assert_int_eq(s->peer.got.kind, MSG_CONTROL_PUBLISHING);
-	ck_assert_int_eq(msg_shm_segment_map_writable(&s->ring, s->peer.fds[0],
-				 msg_ring_bytes(shape->entry_count)),
-		0);
-	ck_assert_int_eq(msg_shm_segment_map_writable(&s->pool, s->peer.fds[1],
-				 (size_t)shape->slot_count *
-					 shape->slot_bytes),
-		0);
-	options.header = (struct msg_ring_header *)s->ring.base;
-	options.entry_count = shape->entry_count;
-	options.pin_max = 64;
-	ck_assert_int_eq(msg_ring_writer_open(&s->writer, &options), 0);
-	broker_peer_say(&s->peer, &mapped);
-}
-
-static void publish(struct source *s, const char *topic, uint32_t id)
-{
-	publish_keeping(s, topic, id, 0);
-}
-
-static void leave(struct source *s)
-{
-	broker_peer_close(&s->peer);
-	msg_ring_writer_close(&s->writer);
-	msg_shm_segment_close(&s->ring);
-	msg_shm_segment_close(&s->pool);
-	for (uint32_t i = 0; i < READERS; i++)
-		msg_shm_segment_close(&s->ledgers[i]);
-}
-
-/* What the broker tells a publisher of its readers. */
-static unsigned hear_readers(struct source *s)
-{
-	unsigned count = 0;
-
-	while (broker_peer_hear(&s->peer)) {
-		struct msg_control_reader *r = &s->peer.got.reader;
-
-		if (s->peer.got.kind == MSG_CONTROL_STARTED) {
-			s->started = true;
-			continue;
-		}
-		if (s->peer.got.kind == MSG_CONTROL_READER_GONE) {
-			msg_ring_writer_remove(&s->writer,
-				s->peer.got.reader_gone.reader);
-			continue;
-		}
-		ck_assert_int_eq(s->peer.got.kind, MSG_CONTROL_READER);
-		ck_assert_int_eq(msg_shm_segment_map_readonly(
-					 &s->ledgers[r->reader],
-					 s->peer.fds[0],
-					 msg_ring_ledger_bytes(r->hold_max)),
-			0);
-		msg_ring_writer_add(&s->writer, r->reader,
-			(struct msg_ring_ledger *)s->ledgers[r->reader].base,
-			r->hold_max, MSG_RING_LAP);
-		count++;
-	}
-	return count;
-}
-
-static void put(struct source *s, uint64_t sequence)
+static void put(struct side_source *s, uint64_t sequence)
 {
 	struct msg_ring_item item = {
 		.sequence = sequence,
@@ -246,16 +83,16 @@ START_TEST(a_publisher_is_read_without_the_broker)
 	struct msg_shm_segment maps[3];
 	struct broker_peer reader;
 	struct msg_view views[8];
-	struct source source;
+	struct side_source source;
 
-	publish(&source, "a.b", 7);
-	subscribe(&reader, "a.b");
+	side_publish(&source, "a.b", 7);
+	side_subscribe(&reader, "a.b");
 	ck_assert(broker_peer_hear(&reader));
 	ck_assert_str_eq(reader.got.ring.topic, "a.b");
 	ck_assert_uint_eq(reader.got.ring.publisher, 7);
 	ck_assert_int_eq(reader.got.ring.origin, MSG_CONTROL_LOCAL);
 	read_ring(&reader, maps);
-	ck_assert_uint_eq(hear_readers(&source), 1);
+	ck_assert_uint_eq(side_hear_readers(&source), 1);
 	for (uint64_t i = 0; i < 5; i++)
 		put(&source, i);
 	ck_assert_int_eq(msg_inbox_take(&inbox, views, 8), 5);
@@ -266,7 +103,7 @@ START_TEST(a_publisher_is_read_without_the_broker)
 		ck_assert_uint_eq(views[i].topic, 5);
 	}
 	msg_inbox_release(&inbox, views, 5);
-	leave(&source);
+	side_leave(&source);
 	/* The publisher is gone, and its readers are told so. */
 	ck_assert(broker_peer_hear(&reader));
 	ck_assert_int_eq(reader.got.kind, MSG_CONTROL_RING_GONE);
@@ -280,11 +117,11 @@ START_TEST(who_waits_reads_from_the_first_message_on)
 	struct msg_shm_segment maps[3];
 	struct broker_peer reader;
 	struct msg_view views[8];
-	struct source source;
+	struct side_source source;
 
-	subscribe(&reader, "a.b");
-	publish(&source, "a.b", 7);
-	ck_assert_uint_eq(hear_readers(&source), 1);
+	side_subscribe(&reader, "a.b");
+	side_publish(&source, "a.b", 7);
+	ck_assert_uint_eq(side_hear_readers(&source), 1);
 	ck_assert(source.started);
 	for (uint64_t i = 0; i < 5; i++)
 		put(&source, i);
@@ -297,7 +134,7 @@ START_TEST(who_waits_reads_from_the_first_message_on)
 	msg_inbox_release(&inbox, views, 5);
 	msg_inbox_close(&inbox);
 	broker_peer_close(&reader);
-	leave(&source);
+	side_leave(&source);
 }
 END_TEST
 
@@ -338,9 +175,9 @@ START_TEST(who_comes_late_begins_with_what_its_publisher_says_is_kept)
 	} cases[] = {{0, 0}, {3, 3}, {9, 9}, {10, 10}, {11, 10},
 		{1ull << 40, 10}, {UINT64_MAX, 10}};
 	struct msg_ring_header *header;
-	struct source source;
+	struct side_source source;
 
-	publish_keeping(&source, "a.b", 7, 16u << 20);
+	side_publish_keeping(&source, "a.b", 7, 16u << 20);
 	header = (struct msg_ring_header *)source.ring.base;
 	ck_assert_uint_gt(source.peer.got.publishing.retain, 10);
 	ck_assert_uint_gt(source.peer.got.publishing.large_bytes, 0);
@@ -350,17 +187,17 @@ START_TEST(who_comes_late_begins_with_what_its_publisher_says_is_kept)
 		struct broker_peer reader;
 
 		atomic_store(&header->kept, cases[i].kept);
-		subscribe_late(&reader, "a.b", UINT32_MAX);
+		side_subscribe_late(&reader, "a.b", UINT32_MAX);
 		ck_assert(broker_peer_hear(&reader));
 		ck_assert_int_eq(reader.got.kind, MSG_CONTROL_RING);
 		ck_assert_uint_eq(reader.got.ring.start, cases[i].start);
 		ck_assert_uint_eq(
 			reader.got.ring.history, 10 - cases[i].start);
-		hear_readers(&source);
+		side_hear_readers(&source);
 		broker_peer_close(&reader);
-		hear_readers(&source);
+		side_hear_readers(&source);
 	}
-	leave(&source);
+	side_leave(&source);
 }
 END_TEST
 
@@ -370,13 +207,13 @@ START_TEST(nobody_begins_before_its_publisher_can_hear_of_it)
 {
 	static const int little = 1;
 	const struct msg_session *page;
-	struct broker_peer readers[READERS];
+	struct broker_peer readers[SIDE_READERS];
 	const struct client *owner;
-	struct source source;
+	struct side_source source;
 	unsigned last = 0;
 	uint32_t news;
 
-	publish(&source, "a.b", 7);
+	side_publish(&source, "a.b", 7);
 	put(&source, 0);
 	owner = broker_server->publishers->client;
 	page = (const struct msg_session *)owner->page.base;
@@ -384,8 +221,8 @@ START_TEST(nobody_begins_before_its_publisher_can_hear_of_it)
 				 SO_SNDBUF, &little, sizeof little),
 		0);
 	for (;; last++) {
-		ck_assert_uint_lt(last, READERS);
-		subscribe(&readers[last], "a.b");
+		ck_assert_uint_lt(last, SIDE_READERS);
+		side_subscribe(&readers[last], "a.b");
 		if (!client_has_room(owner))
 			break;
 		ck_assert(broker_peer_hear(&readers[last]));
@@ -395,19 +232,19 @@ START_TEST(nobody_begins_before_its_publisher_can_hear_of_it)
 	ck_assert(!broker_peer_hear(&readers[last]));
 	put(&source, 1);
 	news = msg_session_news(page);
-	ck_assert_uint_gt(hear_readers(&source), 0);
+	ck_assert_uint_gt(side_hear_readers(&source), 0);
 	broker_step();
 	/* What was said late is news once more. */
 	ck_assert_uint_ne(msg_session_news(page), news);
-	ck_assert_uint_eq(hear_readers(&source), 1);
+	ck_assert_uint_eq(side_hear_readers(&source), 1);
 	ck_assert(broker_peer_hear(&readers[last]));
 	ck_assert_int_eq(readers[last].got.kind, MSG_CONTROL_RING);
 	ck_assert_uint_eq(readers[last].got.ring.start, 2);
 	for (unsigned i = 0; i <= last; i++) {
 		broker_peer_close(&readers[i]);
-		hear_readers(&source);
+		side_hear_readers(&source);
 	}
-	leave(&source);
+	side_leave(&source);
 }
 END_TEST
 
@@ -416,49 +253,49 @@ END_TEST
  * nobody out. */
 START_TEST(a_place_is_as_if_nobody_had_been_there)
 {
-	struct source source;
+	struct side_source source;
 	struct broker_peer reader;
 	struct msg_ring_header *header;
 
-	publish(&source, "a.b", 7);
+	side_publish(&source, "a.b", 7);
 	header = (struct msg_ring_header *)source.ring.base;
 	atomic_store(&header->floor[0], MSG_RING_EVICTED);
-	subscribe(&reader, "a.b");
+	side_subscribe(&reader, "a.b");
 	ck_assert(broker_peer_hear(&reader));
 	ck_assert_int_eq(reader.got.kind, MSG_CONTROL_RING);
 	ck_assert_uint_eq(reader.got.ring.reader, 1);
 	broker_peer_close(&reader);
 	for (uint32_t i = 0; i < MSG_RING_READERS_MAX; i++)
 		atomic_store(&header->floor[i], 5);
-	subscribe(&reader, "a.*");
+	side_subscribe(&reader, "a.*");
 	ck_assert(broker_peer_hear(&reader));
 	ck_assert_int_eq(reader.got.kind, MSG_CONTROL_RING);
 	broker_peer_close(&reader);
-	leave(&source);
+	side_leave(&source);
 }
 END_TEST
 
 START_TEST(patterns_get_what_matches_now_and_later)
 {
-	struct source one, two, other;
+	struct side_source one, two, other;
 	struct broker_peer reader;
 
-	publish(&one, "x.one", 7);
-	subscribe(&reader, "x.*");
+	side_publish(&one, "x.one", 7);
+	side_subscribe(&reader, "x.*");
 	ck_assert(broker_peer_hear(&reader));
 	ck_assert_str_eq(reader.got.ring.topic, "x.one");
-	publish(&other, "y.one", 8);
+	side_publish(&other, "y.one", 8);
 	ck_assert(!broker_peer_hear(&reader));
-	publish(&two, "x.two", 9);
+	side_publish(&two, "x.two", 9);
 	ck_assert(broker_peer_hear(&reader));
 	ck_assert_str_eq(reader.got.ring.topic, "x.two");
-	ck_assert_uint_eq(hear_readers(&other), 0);
-	ck_assert_uint_eq(hear_readers(&two), 1);
+	ck_assert_uint_eq(side_hear_readers(&other), 0);
+	ck_assert_uint_eq(side_hear_readers(&two), 1);
 	broker_peer_close(&reader);
-	ck_assert_uint_eq(hear_readers(&one), 1);
-	leave(&one);
-	leave(&two);
-	leave(&other);
+	ck_assert_uint_eq(side_hear_readers(&one), 1);
+	side_leave(&one);
+	side_leave(&two);
+	side_leave(&other);
 }
 END_TEST
 
@@ -472,16 +309,16 @@ START_TEST(who_goes_leaves_nothing)
 	before = open_descriptors();
 	for (int i = 0; i < 40; i++) {
 		struct broker_peer readers[3];
-		struct source source;
+		struct side_source source;
 
-		subscribe(&readers[0], "a.>");
-		publish(&source, "a.b", 100u + (uint32_t)i);
-		subscribe(&readers[1], "a.b");
-		subscribe(&readers[2], ">");
+		side_subscribe(&readers[0], "a.>");
+		side_publish(&source, "a.b", 100u + (uint32_t)i);
+		side_subscribe(&readers[1], "a.b");
+		side_subscribe(&readers[2], ">");
 		/* In another order each time. */
 		for (int k = 0; k < 3; k++)
 			broker_peer_close(&readers[(i + k) % 3]);
-		leave(&source);
+		side_leave(&source);
 	}
 	ck_assert_ptr_null(broker_server->clients);
 	for (int kind = 0; kind < ACCOUNT_KIND_COUNT; kind++)
@@ -501,14 +338,14 @@ END_TEST
 
 START_TEST(a_reader_that_came_and_went_was_never_there)
 {
-	struct source source;
+	struct side_source source;
 
-	publish(&source, "a.b", 7);
+	side_publish(&source, "a.b", 7);
 	/* The publisher listens to nothing meanwhile. */
 	for (int i = 0; i < 1000; i++) {
 		struct broker_peer reader;
 
-		subscribe(&reader, "a.b");
+		side_subscribe(&reader, "a.b");
 		broker_peer_close(&reader);
 	}
 	ck_assert(!source.peer.socket ||
@@ -517,7 +354,7 @@ START_TEST(a_reader_that_came_and_went_was_never_there)
 	for (int i = 0; i < 200 && broker_peer_hear(&source.peer); i++)
 		broker_step();
 	ck_assert_uint_eq(broker_server->client_count, 1);
-	leave(&source);
+	side_leave(&source);
 }
 END_TEST
 
@@ -537,7 +374,7 @@ START_TEST(what_is_out_of_order_is_refused_with_a_reason)
 {
 	struct msg_control m = {.kind = MSG_CONTROL_SUBSCRIBE};
 	struct broker_peer peer;
-	struct source source;
+	struct side_source source;
 
 	broker_peer_open(&peer);
 	strcpy(m.subscribe.pattern, "a");
@@ -561,9 +398,9 @@ START_TEST(what_is_out_of_order_is_refused_with_a_reason)
 	ck_assert(broker_peer_hear(&peer));
 	refused(&peer, MSG_ERROR_ARGUMENT, "a..b");
 
-	ask_to_publish(&source, "a.*", 7, 0);
+	side_ask_to_publish(&source, "a.*", 7, 0);
 	refused(&source.peer, MSG_ERROR_ARGUMENT, "a.*");
-	ask_to_publish(&source, "a", 0, 0);
+	side_ask_to_publish(&source, "a", 0, 0);
 	refused(&source.peer, MSG_ERROR_ARGUMENT, "incarnation");
 }
 END_TEST
@@ -589,121 +426,14 @@ START_TEST(a_quota_is_a_refusal_that_names_its_key)
 }
 END_TEST
 
-/* ---- a directory that fits no socket ---------------------------------- */
-
-#define HEARD MSG_ROSTER_MAX
-#define LOCAL 40u
-#define TOPICS (2 * HEARD)
-
-static unsigned told[TOPICS];
-static struct source locals[LOCAL];
-
-static void announce(uint32_t id, bool closing)
-{
-	struct msg_announcement said = {
-		.incarnation = id,
-		.publisher = id,
-		.message_bytes_max = 1,
-		.frame_bytes = 1000,
-		.period_ms = 60000,
-		.closing = closing,
-	};
-
-	/* Long ones: a message of the answer is nearly full. */
-	snprintf(said.topic, sizeof said.topic, "heard.%0200u", id);
-	msg_roster_note(&broker_server->network.roster, &said, msg_clock_ns());
-}
-
-static void ask_for_all(struct broker_peer *peer)
-{
-	struct msg_control m = {.kind = MSG_CONTROL_WATCH};
-
-	strcpy(m.watch.pattern, ">");
-	broker_peer_say(peer, &m);
-}
-
-/* Hear some messages of an answer; true: its last. */
-static bool hear_listing(struct broker_peer *peer, unsigned count)
-{
-	for (; count > 0; count--) {
-		const struct msg_control_listing *l = &peer->got.listing;
-
-		for (int i = 0; i < 100 && !broker_peer_hear(peer); i++)
-			broker_step();
-		ck_assert_int_eq(peer->got.kind, MSG_CONTROL_LISTING);
-		for (uint32_t i = 0; i < l->topic_count; i++)
-			told[l->topics[i].publisher]++;
-		if (!l->more)
-			return true;
-	}
-	return false;
-}
-
-START_TEST(a_directory_larger_than_a_socket_is_told_whole)
-{
-	struct broker_peer peer;
-	uint32_t gone = 0, came = HEARD;
-
-	ck_assert_int_eq(msg_roster_open(&broker_server->network.roster), 0);
-	for (uint32_t id = LOCAL; id < HEARD; id++)
-		announce(id, false);
-	for (uint32_t id = 1; id < LOCAL; id++)
-		publish(&locals[id], "local", id);
-	broker_peer_open(&peer);
-	broker_peer_hello(&peer, MSG_CONTROL_ONLOOKER);
-	/* Asked twice at once: two whole answers, one behind the other. */
-	ask_for_all(&peer);
-	ask_for_all(&peer);
-	for (int i = 0; i < 2; i++) {
-		memset(told, 0, sizeof told);
-		ck_assert(hear_listing(&peer, HEARD / 32 + 2));
-		for (uint32_t id = 1; id < HEARD; id++)
-			ck_assert_uint_eq(told[id], 1);
-	}
-	/* And with publishers that come and go at each message of it. */
-	memset(told, 0, sizeof told);
-	ask_for_all(&peer);
-	while (!hear_listing(&peer, 1)) {
-		uint32_t first = LOCAL + gone++;
-
-		announce(first, true);
-		announce(HEARD - gone, true);
-		announce(came++, false);
-		announce(came++, false);
-		if (gone % 4 == 0 && gone / 4 < LOCAL)
-			leave(&locals[gone / 4]);
-		ck_assert_uint_lt(gone, 1000);
-	}
-	ck_assert_uint_gt(gone, 100);
-	for (uint32_t id = 1; id < TOPICS; id++)
-		ck_assert_uint_le(told[id], 1);
-	for (uint32_t id = LOCAL + gone; id < HEARD - gone; id++)
-		ck_assert_uint_eq(told[id], 1);
-	for (uint32_t id = gone / 4 + 1; id < LOCAL; id++) {
-		ck_assert_uint_eq(told[id], 1);
-		leave(&locals[id]);
-	}
-	/* Whoever never reads on costs nothing but his socket. */
-	ask_for_all(&peer);
-	broker_step();
-	ck_assert_uint_eq(broker_server->client_count, 1);
-	ck_assert(broker_server->clients->listing.active);
-	broker_peer_close(&peer);
-	ck_assert_uint_eq(broker_server->client_count, 0);
-	msg_roster_close(&broker_server->network.roster);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *suite = suite_create("broker server");
 	TCase *attach = check_case(suite, "attach", 60);
 	TCase *refuse = check_case(suite, "refuse", 30);
-	TCase *list = check_case(suite, "list", 60);
 
-	tcase_add_checked_fixture(attach, setup, teardown);
-	tcase_add_checked_fixture(refuse, setup, teardown);
-	tcase_add_checked_fixture(list, setup, teardown);
+	tcase_add_checked_fixture(attach, side_open, side_close);
+	tcase_add_checked_fixture(refuse, side_open, side_close);
 	tcase_add_test(attach, a_publisher_is_read_without_the_broker);
 	tcase_add_test(attach, who_waits_reads_from_the_first_message_on);
 	tcase_add_test(
@@ -718,6 +448,6 @@ int main(void)
 	tcase_add_test(attach, a_reader_that_came_and_went_was_never_there);
 	tcase_add_test(refuse, what_is_out_of_order_is_refused_with_a_reason);
 	tcase_add_test(refuse, a_quota_is_a_refusal_that_names_its_key);
-	tcase_add_test(list, a_directory_larger_than_a_socket_is_told_whole);
+	add_directory_tests(suite);
 	return check_main(suite, NULL);
 }
