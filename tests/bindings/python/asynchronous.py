@@ -13,13 +13,9 @@ import sys
 import time
 
 import msg
+from support import must
 
 ROUNDS = 300
-
-
-def must(condition, text=""):
-    if not condition:
-        raise AssertionError(text)
 
 
 async def echo(subscriber, publisher):

@@ -16,6 +16,7 @@ import threading
 import time
 
 import msg
+from support import must, one, raises
 
 # An object left open, or an error in a destructor, that only a line on the terminal
 # would tell.
@@ -29,21 +30,6 @@ CHECKS = []
 def check(function):
     CHECKS.append(function)
     return function
-
-
-def must(condition, text=""):
-    if not condition:
-        raise AssertionError(text)
-
-
-def raises(kind, call, *arguments, **options):
-    """What `call` raises, which has to be of `kind`."""
-    try:
-        call(*arguments, **options)
-    except kind as error:
-        must(str(error))
-        return error
-    raise AssertionError(f"{call} did not raise {kind.__name__}")
 
 
 class Pair:
@@ -67,12 +53,6 @@ class Pair:
 def outside():
     """A node that no broker stands behind, and that announces often."""
     return msg.Node(broker=msg.Broker.NEVER, announce_ms=20, progress_thread=True)
-
-
-def one(subscriber, timeout=10):
-    for view in subscriber.messages(timeout=timeout):
-        return view
-    raise AssertionError("nothing came")
 
 
 def silent(subscriber):

@@ -11,6 +11,7 @@ import sys
 
 import msg
 from msg.protobuf import decoder, encoder
+from support import must, one, raises
 
 try:
     from google.protobuf.message import DecodeError
@@ -21,25 +22,6 @@ try:
     import numpy
 except ImportError:
     numpy = None
-
-
-def must(condition, text=""):
-    if not condition:
-        raise AssertionError(text)
-
-
-def one(subscriber):
-    for view in subscriber.messages(timeout=10):
-        return view
-    raise AssertionError("nothing came")
-
-
-def raises(kind, call):
-    try:
-        call()
-    except kind:
-        return
-    raise AssertionError(f"no {kind.__name__}")
 
 
 def of_protobuf(node):

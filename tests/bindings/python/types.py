@@ -8,24 +8,12 @@ needed; with one, the same is done from a class.
 """
 
 import msg
+from support import must, one, raises
 
 try:
     from google.protobuf.timestamp_pb2 import Timestamp
 except ImportError:
     Timestamp = None
-
-
-def must(condition, text=""):
-    if not condition:
-        raise AssertionError(text)
-
-
-def raises(kind, call, *arguments, **options):
-    try:
-        call(*arguments, **options)
-    except kind as error:
-        return str(error)
-    raise AssertionError(f"{call} did not raise {kind.__name__}")
 
 
 def part(number, content):
@@ -61,12 +49,6 @@ def made(kind):
     must(kind.decode(long)["name"] == "x" * 5000)
     raises(msg.ArgumentError, msg.Type.of_schema, msg.Encoding.PROTOBUF, "x", QUOTE)
     raises(msg.ArgumentError, msg.Type.of_schema, msg.Encoding.PROTOBUF, "x", b"\xff")
-
-
-def one(subscriber):
-    for view in subscriber.messages(timeout=10):
-        return view
-    raise AssertionError("nothing came")
 
 
 def fetched(node, kind):
