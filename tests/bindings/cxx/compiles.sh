@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # compiles.sh - each header alone, msg.hpp before and after what else holds MSG_*
-# names, and all that the conformance program says with it, compile without a warning: with
-# each C++ compiler here, as C++17 and C++20, with and without assertions.
+# names, and all that the conformance program says with it, compile without a
+# warning: with each C++ compiler here, as C++17 and C++20, with and without
+# assertions.
 set -euo pipefail
 : "${SOURCE:?}"
 
@@ -35,6 +36,10 @@ msg::publisher open_one(msg::node &node)
 #endif
 }
 CPP
+# All of it at once.
+for file in "$SOURCE"/tests/bindings/cxx/conformance*.cpp; do
+	echo "#include \"$file\""
+done >"$work/conformance.cpp"
 # A function of an object `a`; those named wrong_... must not compile.
 cat >"$work/lines" <<'CPP'
 right_loan msg::loan &a: msg::loan c(std::move(a));
@@ -113,7 +118,7 @@ for compiler in g++ clang++; do
 	must $compiler c++17 "$work/after.cpp"
 	# Leaving fields out is what they are for; -Wextra would have all named.
 	must $compiler c++20 "$work/designated.cpp" -Wno-missing-field-initializers
-	must $compiler c++17 "$SOURCE/tests/bindings/cxx/conformance.cpp"
+	must $compiler c++17 "$work/conformance.cpp"
 	for header in "$SOURCE"/bindings/cxx/msg/*.hpp \
 		"$SOURCE"/bindings/cxx/msg/cxx/*.hpp; do
 		case $header in

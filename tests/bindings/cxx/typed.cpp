@@ -14,18 +14,10 @@
 #include <cstdlib>
 #include <limits>
 
+#include "must.hpp"
 #include "quote.pb-c.h"
 
 using namespace std::chrono_literals;
-
-#define MUST(what)                                                             \
-	do {                                                                   \
-		if (!(what)) {                                                 \
-			std::printf("FAIL %s:%d: %s: %s\n", __FILE__,          \
-				__LINE__, __func__, #what);                    \
-			std::exit(1);                                          \
-		}                                                              \
-	} while (0)
 
 namespace lab
 {
