@@ -16,34 +16,50 @@ static int send_until_held(struct trial *t, int limit)
 	return n;
 }
 
+/* One reader says that he is there, and then nothing more: how many messages until
+ * his publisher, who gives him up after 300 ms, is held up. */
+static int hold_up(struct trial *t, struct msg_publisher_options *publisher,
+	const struct msg_subscriber_options *subscriber)
+{
+	int64_t begin;
+
+	memory_wire_reset(NULL);
+	publisher->flow = MSG_FLOW_MIN;
+	publisher->give_up_ms = 300;
+	open_trial(t, check_seed(), publisher);
+	add_reader(t, subscriber);
+	publish(t);
+	settle(t);
+	/* Its report says that it is there. */
+	for (begin = now_ns(); now_ns() - begin < 300 * MS;)
+		take_all(t);
+	return send_until_held(t, 1000);
+}
+
+/* How long it is held up. */
+static int64_t held_for(struct trial *t)
+{
+	int64_t begin = now_ns();
+
+	while (send_until_held(t, 1) == 0) {
+		virtual_clock_pass(IDLE_NS);
+		MUST(t, now_ns() - begin < 5 * S);
+	}
+	return now_ns() - begin;
+}
+
 START_TEST(who_is_slow_holds_up_who_waits_and_is_cut_off)
 {
 	struct msg_publisher_options p = MSG_PUBLISHER_OPTIONS;
 	struct msg_subscriber_options s = MSG_SUBSCRIBER_OPTIONS;
 	struct trial t;
-	int64_t begin;
 	int n;
 
-	memory_wire_reset(NULL);
-	p.flow = MSG_FLOW_MIN;
-	p.give_up_ms = 300;
 	s.buffer_count = 64;
-	open_trial(&t, check_seed(), &p);
-	add_reader(&t, &s);
-	publish(&t);
-	settle(&t);
-	/* Its report says that it is there. */
-	for (begin = now_ns(); now_ns() - begin < 300 * MS;)
-		take_all(&t);
-	n = send_until_held(&t, 1000);
+	n = hold_up(&t, &p, &s);
 	MUST(&t, n > 8 && n < 1000);
 	MUST(&t, msg_publisher_counter(t.publisher, MSG_COUNTER_HELD_UP) > 0);
-	begin = now_ns();
-	while (send_until_held(&t, 1) == 0) {
-		virtual_clock_pass(IDLE_NS);
-		MUST(&t, now_ns() - begin < 5 * S);
-	}
-	MUST(&t, now_ns() - begin > 200 * MS);
+	MUST(&t, held_for(&t) > 200 * MS);
 	MUST(&t, msg_publisher_counter(t.publisher, MSG_COUNTER_CUT_OFF) == 1);
 	MUST(&t, send_until_held(&t, 1000) == 1000);
 	close_trial(&t);
@@ -76,30 +92,16 @@ START_TEST(who_needs_the_oldest_and_never_answers_is_cut_off)
 	struct msg_publisher_options p = MSG_PUBLISHER_OPTIONS;
 	struct msg_subscriber_options s = MSG_SUBSCRIBER_OPTIONS;
 	struct trial t;
-	int64_t begin;
+	int64_t held;
 	int n;
 
-	memory_wire_reset(NULL);
-	p.flow = MSG_FLOW_MIN;
-	p.give_up_ms = 300;
 	p.history_bytes = 64 << 10;
 	p.loan_count_max = 8;
 	s.events = 1;
-	open_trial(&t, check_seed(), &p);
-	add_reader(&t, &s);
-	publish(&t);
-	settle(&t);
-	for (begin = now_ns(); now_ns() - begin < 300 * MS;)
-		take_all(&t);
-	n = send_until_held(&t, 1000);
+	n = hold_up(&t, &p, &s);
 	MUST(&t, n > 8 && n < 200);
-	begin = now_ns();
-	while (send_until_held(&t, 1) == 0) {
-		virtual_clock_pass(IDLE_NS);
-		MUST(&t, now_ns() - begin < 5 * S);
-	}
-	MUST(&t, now_ns() - begin >= 300 * MS);
-	MUST(&t, now_ns() - begin < 400 * MS);
+	held = held_for(&t);
+	MUST(&t, held >= 300 * MS && held < 400 * MS);
 	MUST(&t, msg_publisher_counter(t.publisher, MSG_COUNTER_CUT_OFF) == 1);
 	/* Nobody is waited for any more. */
 	MUST(&t, send_until_held(&t, 1000) == 1000);

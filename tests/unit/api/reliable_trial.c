@@ -10,11 +10,6 @@
 
 uint32_t announce_ms = 20;
 
-int64_t now_ns(void)
-{
-	return (int64_t)virtual_clock_ns();
-}
-
 /* ---- payloads ---------------------------------------------------------- */
 
 uint32_t length_of(const struct trial *t, uint64_t sequence)
@@ -27,11 +22,6 @@ uint32_t length_of(const struct trial *t, uint64_t sequence)
 	if (kind < 97)
 		return (uint32_t)random_below(&random, 1000);
 	return (uint32_t)random_below(&random, t->message_bytes_max);
-}
-
-void fill(uint8_t *data, size_t bytes, uint64_t sequence)
-{
-	random_fill(data, bytes, sequence * 31 + 7);
 }
 
 static void check_bytes(
@@ -109,100 +99,41 @@ void take_all(struct trial *t)
 void publish(struct trial *t)
 {
 	uint32_t bytes = length_of(t, t->sent);
-	int64_t limit = now_ns() + 30 * S;
 	struct msg_loan loan;
-	int result;
 
-	while ((result = msg_publisher_loan(t->publisher, bytes, &loan)) ==
-		-MSG_ERROR_AGAIN) {
-		take_all(t);
-		MUST(t, now_ns() < limit);
-	}
-	MUST(t, result == 0);
-	fill(loan.data, bytes, t->sent);
+	lend(t, bytes, &loan);
 	virtual_clock_pass(WRITE_NS);
-	if (random_chance(&t->random, 700))
-		result = msg_publisher_queue(t->publisher, &loan, bytes);
-	else
-		result = msg_publisher_send(t->publisher, &loan, bytes);
-	MUST(t, result == 0);
-	t->sent++;
-}
-
-/* Until every reader has seen, or been told of, all that was sent. */
-void settle(struct trial *t)
-{
-	int64_t limit = now_ns() + 30 * S;
-	uint32_t done = 0;
-
-	while (done < t->reader_count) {
-		int flushed = msg_publisher_flush(t->publisher);
-
-		MUST(t, flushed == 0 || flushed == -MSG_ERROR_AGAIN);
-		take_all(t);
-		done = 0;
-		for (uint32_t i = 0; i < t->reader_count; i++)
-			done += t->readers[i].expected == t->sent;
-		ck_assert_msg(now_ns() < limit,
-			"MSG_TEST_SEED=0x%llx: %llu of %llu",
-			(unsigned long long)t->seed,
-			(unsigned long long)t->readers[0].expected,
-			(unsigned long long)t->sent);
-	}
+	queue_or_send(t, &loan, bytes, 700);
 }
 
 struct reader *add_reader(
 	struct trial *t, const struct msg_subscriber_options *options)
 {
 	struct msg_subscriber_options o = *options;
-	struct reader *r = &t->readers[t->reader_count++];
 
-	memset(r, 0, sizeof *r);
 	if (!o.topic)
 		o.topic = "reliable";
-	ck_assert_msg(msg_subscriber_open(t->node, &o, &r->subscriber) == 0,
-		"%s", msg_error_text());
-	return r;
+	return subscribe(t, &o);
 }
 
 void open_trial(struct trial *t, uint64_t seed,
 	const struct msg_publisher_options *options)
 {
-	struct msg_node_options n = MSG_NODE_OPTIONS;
 	struct msg_publisher_options o = *options;
 
-	memset(t, 0, sizeof *t);
-	t->seed = seed;
-	t->random.state = seed;
+	open_node(t, seed, announce_ms);
 	t->message_bytes_max = 20000;
 	t->scratch = malloc(2 * t->message_bytes_max);
-	n.broker = MSG_BROKER_NEVER;
-	n.announce_ms = announce_ms;
-	ck_assert_int_eq(msg_node_open(&n, &t->node), 0);
 	o.topic = "reliable";
 	o.message_bytes_max = t->message_bytes_max;
 	o.reliability = MSG_RELIABILITY_RELIABLE;
-	/* Nobody takes while this thread closes. */
-	if (o.linger_ms == 0)
-		o.linger_ms = 20;
-	ck_assert_msg(msg_publisher_open(t->node, &o, &t->publisher) == 0,
-		"%s", msg_error_text());
+	open_publisher(t, &o);
 }
 
 void close_trial(struct trial *t)
 {
-	memory_wire_reset(NULL);
-	for (uint32_t i = 0; i < t->reader_count; i++)
-		MUST(t, msg_subscriber_close(t->readers[i].subscriber) == 0);
-	MUST(t, msg_publisher_close(t->publisher) == 0);
-	MUST(t, msg_node_close(t->node) == 0);
-	MUST(t, memory_wire_counts.links == 0);
+	close_stream(t);
 	free(t->scratch);
-}
-
-uint64_t counted(const struct reader *r, int index)
-{
-	return msg_subscriber_counter(r->subscriber, index);
 }
 
 /* What is queued is not sent, and no history yet. */

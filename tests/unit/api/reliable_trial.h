@@ -15,15 +15,10 @@
 #include <stdint.h>
 
 #include <msg/msg.h>
-#include <msg/stats.h>
 
-#include "memory_link.h"
 #include "random.h"
-#include "trial.h"
 #include "virtual_clock.h"
 
-#define S 1000000000ll
-#define MS 1000000ll
 #define SUBSCRIBERS_MAX 4
 #define IDLE_NS 10000u /* What passes when nobody has anything to do. */
 
@@ -52,7 +47,7 @@ struct trial {
 
 extern uint32_t announce_ms; /* Of nodes that are opened. */
 
-int64_t now_ns(void);
+#include "stream_trial.h"
 
 /* `options`: without topic, reliability and size. */
 void open_trial(struct trial *t, uint64_t seed,
@@ -62,11 +57,9 @@ void close_trial(struct trial *t);
 /* Of the trial's topic, where `options` names none. */
 struct reader *add_reader(
 	struct trial *t, const struct msg_subscriber_options *options);
-uint64_t counted(const struct reader *r, int index);
 
-/* Message `sequence`: how long it is, and its bytes. */
+/* How long message `sequence` is. */
 uint32_t length_of(const struct trial *t, uint64_t sequence);
-void fill(uint8_t *data, size_t bytes, uint64_t sequence);
 
 /* The next message, queued or sent. */
 void publish(struct trial *t);
@@ -75,10 +68,6 @@ void flush(struct trial *t);
 
 /* Views are checked and given back; false: there were none. */
 bool take_some(struct trial *t, struct reader *r);
-/* All that is there for all, and one turn of the node. */
-void take_all(struct trial *t);
-/* Until every reader has seen, or been told of, all that was sent. */
-void settle(struct trial *t);
 
 /* Further tests of the program, in files of their own. */
 void add_flow_tests(TCase *tc);  /* reliable_flow.c */

@@ -2,27 +2,13 @@
 /* fetch_trial.c - see fetch_trial.h. */
 #include "fetch_trial.h"
 
-#include <string.h>
-#include <time.h>
-
 #include "memory_channel.h"
-#include "memory_link.h"
 
-#define S 1000000000ll
-#define MS 1000000ll
 #define BYTES_MAX 3000u
 #define QUEUED 700 /* Per mille. */
 #define QUEUED_RC 300
 
 static uint8_t scratch[CONNECTED_MAX + 8];
-
-int64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * S + now.tv_nsec;
-}
 
 /* ---- payloads ---------------------------------------------------------- */
 
@@ -41,11 +27,6 @@ static size_t bytes_of(const struct trial *t, uint64_t sequence)
 		return CONNECTED_MAX - random_below(&random, 100);
 	return random_below(
 		&random, random_chance(&random, 100) ? BYTES_MAX : 200);
-}
-
-static void fill(uint8_t *data, size_t bytes, uint64_t sequence)
-{
-	random_fill(data, bytes, sequence * 31 + 7);
 }
 
 static void check_bytes(
@@ -90,92 +71,45 @@ void take_all(struct trial *t)
 
 void publish(struct trial *t, uint32_t count)
 {
-	int64_t limit = now_ns() + 30 * S;
 	struct msg_loan loan;
 
 	for (; count > 0; count--) {
 		size_t bytes = bytes_of(t, t->sent);
-		int result;
 
-		while ((result = msg_publisher_loan(t->publisher, bytes,
-				&loan)) == -MSG_ERROR_AGAIN) {
-			take_all(t);
-			MUST(t, now_ns() < limit);
-		}
-		MUST(t, result == 0);
-		fill(loan.data, bytes, t->sent);
-		result = random_chance(&t->random, t->topic ? QUEUED_RC : QUEUED)
-				 ? msg_publisher_queue(
-					   t->publisher, &loan, bytes)
-				 : msg_publisher_send(
-					   t->publisher, &loan, bytes);
-		MUST(t, result == 0);
-		t->sent++;
+		lend(t, bytes, &loan);
+		queue_or_send(
+			t, &loan, bytes, t->topic ? QUEUED_RC : QUEUED);
 	}
 	msg_publisher_flush(t->publisher);
-}
-
-void settle(struct trial *t)
-{
-	int64_t limit = now_ns() + 30 * S;
-	uint32_t done = 0;
-
-	while (done < t->reader_count) {
-		/* AGAIN: what was queued has not left yet. */
-		int flushed = msg_publisher_flush(t->publisher);
-
-		MUST(t, flushed == 0 || flushed == -MSG_ERROR_AGAIN);
-		take_all(t);
-		done = 0;
-		for (uint32_t i = 0; i < t->reader_count; i++)
-			done += t->readers[i].expected == t->sent;
-		ck_assert_msg(now_ns() < limit,
-			"MSG_TEST_SEED=0x%llx: %llu of %llu",
-			(unsigned long long)t->seed,
-			(unsigned long long)t->readers[0].expected,
-			(unsigned long long)t->sent);
-	}
 }
 
 struct reader *add_reader(
 	struct trial *t, uint32_t history, uint32_t buffers)
 {
 	struct msg_subscriber_options o = MSG_SUBSCRIBER_OPTIONS;
-	struct reader *r = &t->readers[t->reader_count++];
+	struct reader *r;
 
 	o.topic = "fetch";
 	o.message_bytes_max = message_most(t);
 	o.buffer_count = buffers;
 	o.history_count = history;
 	o.give_up_ms = t->give_up_ms;
+	r = subscribe(t, &o);
 	r->begin = r->expected = UINT64_MAX;
-	ck_assert_msg(msg_subscriber_open(t->node, &o, &r->subscriber) == 0,
-		"%s", msg_error_text());
 	return r;
-}
-
-uint64_t counted(const struct reader *r, int index)
-{
-	return msg_subscriber_counter(r->subscriber, index);
 }
 
 void open_trial(struct trial *t, uint64_t seed, enum trial_topic topic,
 	size_t history_bytes)
 {
-	struct msg_node_options n = MSG_NODE_OPTIONS;
 	struct msg_publisher_options o = MSG_PUBLISHER_OPTIONS;
 
 	memory_wire_reset(NULL);
 	memory_channel_reset(&(struct memory_channel_options){.seed = seed});
 	memory_reads = true;
-	memset(t, 0, sizeof *t);
-	t->seed = seed;
+	open_node(t, seed, 20);
 	t->topic = topic;
-	t->random.state = seed;
 	t->give_up_ms = 30000;
-	n.broker = MSG_BROKER_NEVER;
-	n.announce_ms = 20;
-	ck_assert_int_eq(msg_node_open(&n, &t->node), 0);
 	o.topic = "fetch";
 	o.message_bytes_max = message_most(t);
 	o.reliability = topic ? MSG_RELIABILITY_RC : MSG_RELIABILITY_RELIABLE;
@@ -183,21 +117,13 @@ void open_trial(struct trial *t, uint64_t seed, enum trial_topic topic,
 	if (topic == TOPIC_CALLS_FREE)
 		o.flow = MSG_FLOW_TAGGED;
 	o.history_bytes = history_bytes;
-	/* Nobody takes while this thread closes. */
-	o.linger_ms = 20;
-	ck_assert_msg(msg_publisher_open(t->node, &o, &t->publisher) == 0,
-		"%s", msg_error_text());
+	open_publisher(t, &o);
 }
 
 void close_trial(struct trial *t)
 {
-	memory_wire_reset(NULL);
 	memory_channel_options = (struct memory_channel_options){0};
-	for (uint32_t i = 0; i < t->reader_count; i++)
-		MUST(t, msg_subscriber_close(t->readers[i].subscriber) == 0);
-	MUST(t, msg_publisher_close(t->publisher) == 0);
-	MUST(t, msg_node_close(t->node) == 0);
-	MUST(t, memory_wire_counts.links == 0);
+	close_stream(t);
 	MUST(t, memory_channel_counts.sets == 0);
 	MUST(t, memory_channel_counts.regions == 0);
 }

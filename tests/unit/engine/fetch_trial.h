@@ -14,10 +14,8 @@
 #include <stdint.h>
 
 #include <msg/msg.h>
-#include <msg/stats.h>
 
 #include "random.h"
-#include "trial.h"
 
 #define READERS_MAX 3
 /* Of a connected topic: more than 16 bits, and room in one buffer by a device. */
@@ -48,7 +46,7 @@ struct trial {
 	uint32_t reader_count;
 };
 
-int64_t now_ns(void);
+#include "stream_trial.h"
 
 void open_trial(struct trial *trial, uint64_t seed, enum trial_topic topic,
 	size_t history_bytes);
@@ -58,13 +56,8 @@ void close_trial(struct trial *trial);
 /* `buffers`: 0: as many as there are by default. */
 struct reader *add_reader(
 	struct trial *trial, uint32_t history, uint32_t buffers);
-uint64_t counted(const struct reader *reader, int index);
 
 void publish(struct trial *trial, uint32_t count);
-/* One turn of all. */
-void take_all(struct trial *trial);
-/* Turns until every reader has seen, or been told of, all that was sent. */
-void settle(struct trial *trial);
 
 /* A reader that asked for `wanted` of what is sent begins there, and sees all that
  * follows while more is published. */

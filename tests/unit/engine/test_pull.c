@@ -14,15 +14,11 @@
 #include <msg/msg.h>
 #include <msg/stats.h>
 
-#include "check_main.h"
 #include "memory_channel.h"
-#include "memory_link.h"
 #include "protocol/frame.h"
 #include "protocol/large.h"
-#include "trial.h"
+#include "random.h"
 
-#define S 1000000000ll
-#define MS 1000000ll
 #define READERS_MAX 3
 #define HELD_MAX 4
 #define MESSAGES_MAX 256
@@ -51,13 +47,7 @@ struct trial {
 	uint8_t *scratch;
 };
 
-static int64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * S + now.tv_nsec;
-}
+#include "stream_trial.h"
 
 /* ---- payloads ---------------------------------------------------------- */
 
@@ -66,11 +56,6 @@ static size_t draw(struct trial *t, bool large)
 	if (!large)
 		return random_below(&t->random, SMALL_MAX);
 	return SMALL_MAX + 1 + random_below(&t->random, LARGE_MAX - SMALL_MAX);
-}
-
-static void fill(uint8_t *data, size_t bytes, uint64_t sequence)
-{
-	random_fill(data, bytes, sequence * 31 + 7);
 }
 
 static void check_bytes(struct trial *t, const struct msg_view *view)
@@ -129,7 +114,7 @@ static void take_some(struct trial *t, struct reader *r)
 			(uint32_t)random_below(&t->random, r->held_count));
 }
 
-static void take_all(struct trial *t)
+void take_all(struct trial *t)
 {
 	for (uint32_t i = 0; i < t->reader_count; i++)
 		take_some(t, &t->readers[i]);
@@ -139,27 +124,14 @@ static void take_all(struct trial *t)
 /* One message of `bytes`; or at times none. */
 static void publish(struct trial *t, size_t bytes)
 {
-	int64_t limit = now_ns() + 30 * S;
 	struct msg_loan loan;
-	int result;
 
-	while ((result = msg_publisher_loan(t->publisher, bytes, &loan)) ==
-		-MSG_ERROR_AGAIN) {
-		take_all(t);
-		MUST(t, now_ns() < limit);
-	}
-	MUST(t, result == 0);
+	lend(t, bytes, &loan);
 	t->bytes[t->sent] = bytes;
-	fill(loan.data, bytes, t->sent);
-	if (random_chance(&t->random, 100)) {
+	if (random_chance(&t->random, 100))
 		msg_publisher_abandon(t->publisher, &loan);
-		return;
-	}
-	result = random_chance(&t->random, 500)
-			 ? msg_publisher_queue(t->publisher, &loan, bytes)
-			 : msg_publisher_send(t->publisher, &loan, bytes);
-	MUST(t, result == 0);
-	t->sent++;
+	else
+		queue_or_send(t, &loan, bytes, 500);
 }
 
 static void publish_surely(struct trial *t, size_t bytes)
@@ -170,80 +142,41 @@ static void publish_surely(struct trial *t, size_t bytes)
 		publish(t, bytes);
 }
 
-/* Until every reader has seen, or been told of, all that was sent. */
-static void settle(struct trial *t)
-{
-	int64_t limit = now_ns() + 30 * S;
-	uint32_t done = 0;
-
-	while (done < t->reader_count) {
-		int flushed = msg_publisher_flush(t->publisher);
-
-		MUST(t, flushed == 0 || flushed == -MSG_ERROR_AGAIN);
-		take_all(t);
-		done = 0;
-		for (uint32_t i = 0; i < t->reader_count; i++)
-			done += t->readers[i].expected == t->sent;
-		ck_assert_msg(now_ns() < limit,
-			"MSG_TEST_SEED=0x%llx: %llu of %llu",
-			(unsigned long long)t->seed,
-			(unsigned long long)t->readers[0].expected,
-			(unsigned long long)t->sent);
-	}
-}
-
 static struct reader *add_reader(
 	struct trial *t, const struct msg_subscriber_options *options)
 {
 	struct msg_subscriber_options o = *options;
-	struct reader *r = &t->readers[t->reader_count++];
+	struct reader *r;
 
 	o.topic = "pull";
 	o.message_bytes_max = SMALL_MAX;
 	o.events = 1;
+	r = subscribe(t, &o);
 	r->large_max = o.large_bytes_max;
-	ck_assert_msg(msg_subscriber_open(t->node, &o, &r->subscriber) == 0,
-		"%s", msg_error_text());
 	return r;
 }
 
 static void open_trial(struct trial *t, uint64_t seed,
 	const struct msg_publisher_options *options)
 {
-	struct msg_node_options n = MSG_NODE_OPTIONS;
 	struct msg_publisher_options o = *options;
 
-	memset(t, 0, sizeof *t);
-	t->seed = seed;
-	t->random.state = seed;
+	open_node(t, seed, 20);
 	t->scratch = malloc(LARGE_MAX + 8);
-	n.broker = MSG_BROKER_NEVER;
-	n.announce_ms = 20;
-	ck_assert_int_eq(msg_node_open(&n, &t->node), 0);
 	o.topic = "pull";
 	o.message_bytes_max = SMALL_MAX;
 	o.large_bytes_max = LARGE_MAX;
 	o.reliability = MSG_RELIABILITY_RELIABLE;
-	/* Nobody takes while this thread closes. */
-	o.linger_ms = 20;
-	ck_assert_msg(msg_publisher_open(t->node, &o, &t->publisher) == 0,
-		"%s", msg_error_text());
+	open_publisher(t, &o);
 }
 
 /* All that was borrowed of the system is back. */
 static void close_trial(struct trial *t)
 {
-	memory_wire_reset(NULL);
-	for (uint32_t i = 0; i < t->reader_count; i++) {
-		struct reader *r = &t->readers[i];
-
-		while (r->held_count > 0)
-			give_back(t, r, 0);
-		MUST(t, msg_subscriber_close(r->subscriber) == 0);
-	}
-	MUST(t, msg_publisher_close(t->publisher) == 0);
-	MUST(t, msg_node_close(t->node) == 0);
-	MUST(t, memory_wire_counts.links == 0);
+	for (uint32_t i = 0; i < t->reader_count; i++)
+		while (t->readers[i].held_count > 0)
+			give_back(t, &t->readers[i], 0);
+	close_stream(t);
 	MUST(t, memory_channel_counts.sets == 0);
 	MUST(t, memory_channel_counts.regions == 0);
 	free(t->scratch);
