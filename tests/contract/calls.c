@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -213,3 +214,14 @@ void calls_end(struct calls *calls)
 }
 
 #endif
+
+bool calls_by_clock(void)
+{
+	struct timespec now;
+	struct calls calls;
+
+	calls_begin();
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	calls_end(&calls);
+	return calls.system > 0;
+}

@@ -41,4 +41,8 @@ bool calls_can(const char **why);
 void calls_begin(void);
 void calls_end(struct calls *calls);
 
+/* Whether reading the clock is a system call here: where the kernel's clock source
+ * is none that the vDSO can read. */
+bool calls_by_clock(void);
+
 #endif

@@ -40,17 +40,6 @@ static struct msg_node *open_node(void)
 	return node;
 }
 
-static bool clock_is_a_call(void)
-{
-	struct timespec now;
-	struct calls calls;
-
-	calls_begin();
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	calls_end(&calls);
-	return calls.system > 0;
-}
-
 START_TEST(the_steady_path_makes_no_calls)
 {
 	uint64_t begin = now_ns(), looks;
@@ -65,7 +54,7 @@ START_TEST(the_steady_path_makes_no_calls)
 		steady_names[_i], calls.allocations);
 	ck_assert_msg(calls.locks == 0, "%s: %u locks", steady_names[_i],
 		calls.locks);
-	if (clock_is_a_call())
+	if (calls_by_clock())
 		calls.by_number[SYS_clock_gettime] = 0;
 	for (int k = 0; k < CALLS_SYSTEM_MAX; k++)
 		ck_assert_msg(calls.by_number[k] == 0 ||

@@ -29,17 +29,6 @@ static struct msg_node *open_node(void)
 	return node;
 }
 
-static bool clock_is_a_call(void)
-{
-	struct timespec now;
-	struct calls calls;
-
-	calls_begin();
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	calls_end(&calls);
-	return calls.system > 0;
-}
-
 /* A lone datagram goes by the plain calls, which are a little shorter. */
 static bool moves_data(long number)
 {
@@ -62,7 +51,7 @@ START_TEST(the_steady_path_only_receives_and_sends)
 	ck_assert_msg(calls.allocations == 0, "%s: %u allocations", name,
 		calls.allocations);
 	ck_assert_msg(calls.locks == 0, "%s: %u locks", name, calls.locks);
-	if (clock_is_a_call())
+	if (calls_by_clock())
 		calls.by_number[SYS_clock_gettime] = 0;
 	for (int k = 0; k < CALLS_SYSTEM_MAX; k++)
 		ck_assert_msg(calls.by_number[k] == 0 || moves_data(k),

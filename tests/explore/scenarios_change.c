@@ -52,13 +52,14 @@ static void publisher_with_news(void *unused)
 	explore_signal(WORLD_PUBLISHED);
 }
 
+/* Under number 0, with the ledger of its own. */
 static void reader_that_comes(void *argument)
 {
 	struct world_reader *r = argument;
 
 	explore_await(WORLD_TOLD_READER);
 	msg_ring_reader_open(&r->ring, world.header, world.entry_count,
-		world.ledgers[0], 0, MSG_RING_HEAD);
+		world.ledgers[r - world.readers], 0, MSG_RING_HEAD);
 	r->start = r->ring.next;
 	explore_note("begins at %llu", (unsigned long long)r->start);
 	for (unsigned i = 0; i < 2; i++) {
@@ -216,25 +217,6 @@ static void writer_that_removes(void *unused)
 	explore_signal(WORLD_PUBLISHED);
 }
 
-static void reader_that_follows(void *argument)
-{
-	struct world_reader *r = argument;
-
-	explore_await(WORLD_TOLD_READER);
-	msg_ring_reader_open(&r->ring, world.header, world.entry_count,
-		world.ledgers[1], 0, MSG_RING_HEAD);
-	r->start = r->ring.next;
-	for (unsigned i = 0; i < 2; i++) {
-		uint32_t slot;
-
-		explore_checkpoint(i);
-		if (world_take(r, &slot))
-			explore_payload_read(slot, r->ring.next - 1);
-		msg_ring_settle(&r->ring, r->ring.next);
-	}
-	world_drain(r);
-}
-
 void scenario_remove(void)
 {
 	world_open(&(struct world_options){.entry_count = 4,
@@ -246,7 +228,7 @@ void scenario_remove(void)
 	world_reader_state(explore_thread("reader 0", reader_that_goes,
 				   &world.readers[0]),
 		0);
-	world_reader_state(explore_thread("reader 1", reader_that_follows,
+	world_reader_state(explore_thread("reader 1", reader_that_comes,
 				   &world.readers[1]),
 		1);
 }

@@ -143,12 +143,7 @@ static void step(struct input *in)
 
 static void start(void)
 {
-	config_init(&broker_config);
-	MUST(config_set(&broker_config, CONFIG_LANE, "none", CONFIG_FROM_OPTION,
-		     "--lane") == 0);
-	MUST(config_set(&broker_config, CONFIG_SOCKET, "/fuzz.sock",
-		     CONFIG_FROM_OPTION, "--socket") == 0);
-	MUST(config_finish(&broker_config) == 0);
+	broker_configure("none");
 	/* Small, so that limits are met. */
 	broker_config.limits.most[ACCOUNT_BYTES] = 4u << 20;
 	broker_config.limits.most[ACCOUNT_HELD_SLOTS] = 512;

@@ -29,6 +29,22 @@ static void must(bool good, const char *what)
 	abort();
 }
 
+static void configure(enum config_setting which, const char *value)
+{
+	must(config_set(&broker_config, which, value, CONFIG_FROM_OPTION,
+		     "a test") == 0,
+		value);
+}
+
+void broker_configure(const char *lane)
+{
+	config_init(&broker_config);
+	configure(CONFIG_LANE, lane);
+	configure(CONFIG_NAME, "test");
+	configure(CONFIG_SOCKET, "/test.sock");
+	must(config_finish(&broker_config) == 0, "config_finish");
+}
+
 void broker_open(void)
 {
 	struct sockaddr_un nowhere = {.sun_family = AF_UNIX};

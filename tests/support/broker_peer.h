@@ -3,8 +3,8 @@
  * broker_peer.h - a client of a broker without libmsg's client side: frames by
  * hand, rings by hand; for tests of the broker alone, and for its fuzzer.
  *
- * The broker lives in the same process: broker_open makes one with no network,
- * broker_peer_open a connection to it, and broker_step serves all of them.
+ * The broker lives in the same process: broker_open makes one, broker_peer_open a
+ * connection to it, and broker_step serves all of them.
  */
 #ifndef TESTS_SUPPORT_BROKER_PEER_H
 #define TESTS_SUPPORT_BROKER_PEER_H
@@ -24,7 +24,9 @@
 extern struct config broker_config;
 extern struct server *broker_server;
 
-/* A broker that serves this host alone; abort on failure. */
+/* Defaults, on that lane ("none": this host alone); abort on failure. */
+void broker_configure(const char *lane);
+/* A broker as broker_config says; abort on failure. */
 void broker_open(void);
 void broker_close(void);
 

@@ -351,17 +351,7 @@ void keep_setup(void)
 	struct memory_wire_options wire = {.seed = check_seed()};
 
 	memory_wire_reset(&wire);
-	config_init(&broker_config);
-	ck_assert_int_eq(config_set(&broker_config, CONFIG_LANE, "udp",
-				 CONFIG_FROM_OPTION, "--lane"),
-		0);
-	ck_assert_int_eq(config_set(&broker_config, CONFIG_NAME, "test",
-				 CONFIG_FROM_OPTION, "--name"),
-		0);
-	ck_assert_int_eq(config_set(&broker_config, CONFIG_SOCKET, "/test.sock",
-				 CONFIG_FROM_OPTION, "--socket"),
-		0);
-	ck_assert_int_eq(config_finish(&broker_config), 0);
+	broker_configure("udp");
 	broker_open();
 	open_sink(0);
 }

@@ -7,17 +7,7 @@
 
 void side_open(void)
 {
-	config_init(&broker_config);
-	ck_assert_int_eq(config_set(&broker_config, CONFIG_LANE, "none",
-				 CONFIG_FROM_OPTION, "--lane"),
-		0);
-	ck_assert_int_eq(config_set(&broker_config, CONFIG_NAME, "test",
-				 CONFIG_FROM_OPTION, "--name"),
-		0);
-	ck_assert_int_eq(config_set(&broker_config, CONFIG_SOCKET, "/test.sock",
-				 CONFIG_FROM_OPTION, "--socket"),
-		0);
-	ck_assert_int_eq(config_finish(&broker_config), 0);
+	broker_configure("none");
 	broker_open();
 }
 

@@ -226,29 +226,26 @@ START_TEST(a_file_that_is_none_is_refused)
 }
 END_TEST
 
+#define BROKER_SECTION                                                         \
+	"\xef\xbb\xbf; comment\r\n"                                            \
+	"[broker] # that is the first\r\n"                                     \
+	"name: feed-1\r\n"                                                     \
+	"port = 7500 ; as the others\n"                                        \
+	"lane=udp\ninterface = lo\nttl=2\n"                                    \
+	"groups = ff15::4d00+64\nslots = 8Ki\n"                                \
+	"socket_mode = 660\nsocket_group = 27\n"
+
 START_TEST(a_full_file_is_taken)
 {
 	const gid_t group = 27;
 
 	ck_assert_int_eq(
-		read_text("\xef\xbb\xbf; comment\r\n"
-			  "[broker] # that is the first\r\n"
-			  "name: feed-1\r\n"
-			  "port = 7500 ; as the others\n"
-			  "lane=udp\ninterface = lo\nttl=2\n"
-			  "groups = ff15::4d00+64\nslots = 8Ki\n"
-			  "socket_mode = 660\nsocket_group = 27\n"
+		read_text(BROKER_SECTION
 			  "[ quota ]\n"),
 		-MSG_ERROR_ARGUMENT);
 	config_init(config);
 	ck_assert_int_eq(
-		read_text("\xef\xbb\xbf; comment\r\n"
-			  "[broker] # that is the first\r\n"
-			  "name: feed-1\r\n"
-			  "port = 7500 ; as the others\n"
-			  "lane=udp\ninterface = lo\nttl=2\n"
-			  "groups = ff15::4d00+64\nslots = 8Ki\n"
-			  "socket_mode = 660\nsocket_group = 27\n"
+		read_text(BROKER_SECTION
 			  "[quota]\nbytes = 1Gi\nroot_exempt = yes\n"
 			  "[topic md.>]\nsubscribe = uid:5, user:root\n"
 			  "\tgid:27\n\n"

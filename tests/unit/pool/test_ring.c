@@ -219,6 +219,19 @@ START_TEST(who_may_be_evicted_is_and_who_may_block_does)
 }
 END_TEST
 
+/* The first takes what is there and has the last of it on the way; the second has
+ * all of it in hand.  Neither is evicted for that yet. */
+static void as_a_relay_does(void)
+{
+	settle(0);
+	put_some(14);
+	take_some(1, 14);
+	take_some(0, 10);
+	settle(0);
+	take_some(0, 4);
+	ck_assert_uint_eq(msg_ring_hoarder(&writer, 0), MSG_RING_READERS_MAX);
+}
+
 START_TEST(nobody_is_thrown_out_for_one_that_is_waited_for)
 {
 	open_ring(64);
@@ -232,24 +245,11 @@ START_TEST(nobody_is_thrown_out_for_one_that_is_waited_for)
 	take_some(1, 14);
 	settle(1);
 	ck_assert_uint_eq(msg_ring_hoarder(&writer, 0), 0);
-	/* As a relay does, it takes what is there and has it on the way. */
-	settle(0);
-	put_some(14);
-	take_some(1, 14);
-	take_some(0, 10);
-	settle(0);
-	take_some(0, 4);
-	ck_assert_uint_eq(msg_ring_hoarder(&writer, 0), MSG_RING_READERS_MAX);
+	as_a_relay_does();
 	settle(1);
 	ck_assert_uint_eq(msg_ring_hoarder(&writer, 0), 0);
 	/* What it keeps by agreement is held against nobody. */
-	settle(0);
-	put_some(14);
-	take_some(1, 14);
-	take_some(0, 10);
-	settle(0);
-	take_some(0, 4);
-	ck_assert_uint_eq(msg_ring_hoarder(&writer, 0), MSG_RING_READERS_MAX);
+	as_a_relay_does();
 	writer.readers[1].keeps = 12;
 	ck_assert_uint_eq(msg_ring_hoarder(&writer, 0), 0);
 	/* So few are not what is short. */
