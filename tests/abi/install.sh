@@ -22,19 +22,8 @@ for name in $(compgen -A variable MSG_); do unset "$name"; done
 export MSG_LANE=udp MSG_INTERFACE=lo MSG_PORT=$((20000 + $$ % 12000))
 unset DESTDIR LD_LIBRARY_PATH PKG_CONFIG_PATH
 
-say() { echo "$*"; }
-
-# quietly WHAT COMMAND...: what it prints is shown when it fails.
-quietly() {
-	local what=$1
-	shift
-	if ! "$@" >"$work/said" 2>&1; then
-		cat "$work/said"
-		echo "FAIL: $what"
-		exit 1
-	fi
-	say "ok: $what"
-}
+# shellcheck source=tests/support/quietly.sh
+. "$SOURCE/tests/support/quietly.sh"
 
 # received WHAT PROGRAM [NAME=VALUE...]
 received() {

@@ -127,15 +127,8 @@ done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-quietly() {
-	local what=$1
-	shift
-	if ! "$@" >"$work/said" 2>&1; then
-		tail -n 60 "$work/said"
-		fail "$what"
-	fi
-	echo "ok: $what"
-}
+# shellcheck source=tests/support/quietly.sh
+. "$SOURCE/tests/support/quietly.sh"
 
 build=$BUILD/debian
 quietly 'configure' "$CMAKE" -C "$SOURCE/libmsg/cmake/debian.cmake" -S "$SOURCE" \

@@ -8,6 +8,7 @@
 #   attempt WANTED [OPTION...]  run one that must end with that exit code; what
 #                             it says is $work/attempt.err
 #   said TEXT                 that sentence holds TEXT
+#   talk NAME ARGUMENTS...    start broker_talk ($TALK) as part of broker a
 #   clients PATH COUNT HOLD [LEFT]   connect so often, wait until no more than LEFT
 #                             are open, and hold them that long; prints how many
 #                             are still open then (python3)
@@ -27,6 +28,13 @@ broker() {
 	start "$name" "$MSGBROKERD" "${quiet[@]}" \
 		--socket "$place/$name.sock" --name "$name" "$@"
 	await 20 grep -q 'info: started:' "$work/$name.err"
+}
+
+talk() {
+	local name=$1
+	shift
+	start "$name" "$TALK" "$place/a.sock" "$@"
+	await 10 grep -q ready "$work/$name.out"
 }
 
 attempt() {

@@ -22,13 +22,6 @@ def subscriber(pid):
 print(eval("(" + sys.argv[2] + ")"))' "$1" "$2"
 }
 
-talk() { # talk NAME ARGUMENTS...: started, and part of the broker
-	local name=$1
-	shift
-	start "$name" "$TALK" "$place/a.sock" "$@"
-	await 10 grep -q ready "$work/$name.out"
-}
-
 info() {
 	"$MSG" info --json --interval 0.6 "$@" a >"$work/info.json" 2>"$work/info.err"
 }

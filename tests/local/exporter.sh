@@ -12,12 +12,6 @@ export XDG_RUNTIME_DIR=$work/run
 place=$XDG_RUNTIME_DIR/msg
 mkdir -p "$place"
 
-talk() { # talk NAME ARGUMENTS...: started, and part of the broker
-	local name=$1
-	shift
-	start "$name" "$TALK" "$place/a.sock" "$@"
-	await 10 grep -q ready "$work/$name.out"
-}
 # fetch FILE [PATH [HEADER [METHOD]]]: the status; the body in FILE, headers beside
 fetch() {
 	python3 - "$url" "$@" <<-'END'

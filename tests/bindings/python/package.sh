@@ -19,16 +19,8 @@ export PIP_ROOT_USER_ACTION=ignore
 cp -r "$SOURCE/bindings/python" "$work/tree"
 cd "$work"
 
-quietly() {
-	local what=$1
-	shift
-	if ! "$@" >"$work/said" 2>&1; then
-		cat "$work/said"
-		echo "FAIL: $what"
-		exit 1
-	fi
-	echo "ok: $what"
-}
+# shellcheck source=tests/support/quietly.sh
+. "$SOURCE/tests/support/quietly.sh"
 
 # works FOLDER: what is installed there sends itself ten messages.
 works() {
