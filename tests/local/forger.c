@@ -22,6 +22,7 @@
 
 #include "base/trail.h"
 #include "link/fabric/fabric.h"
+#include "now.h"
 #include "protocol/recover.h"
 #include "random.h"
 #include "topic/groups.h"
@@ -56,14 +57,6 @@ static void must(bool holds, const char *what)
 		return;
 	fprintf(stderr, "forger: %s\n", what);
 	exit(1);
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 static uint32_t below(uint32_t limit)

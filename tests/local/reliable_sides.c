@@ -34,18 +34,11 @@
 #include <msg/msg.h>
 #include <msg/stats.h>
 
+#include "now.h"
 #include "random.h"
 
 #define BYTES_MAX 5000u
 #define SILENCE_S 20
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static void must(int result, const char *what)
 {

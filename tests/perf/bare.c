@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* bare.c - what two processes of this machine can do at best; see ipc.h. */
 #include "ipc.h"
+#include "sum.h"
 
 #include <linux/futex.h>
 #include <sched.h>
@@ -36,18 +37,7 @@ void ipc_go(struct ipc_page *page, uint32_t sides, uint32_t turn)
 
 uint64_t ipc_sum(const void *data, size_t bytes)
 {
-	const uint8_t *at = data;
-	uint64_t sum = 0;
-	uint64_t word;
-
-	for (; bytes >= sizeof word; bytes -= sizeof word) {
-		memcpy(&word, at, sizeof word);
-		sum += word;
-		at += sizeof word;
-	}
-	while (bytes-- > 0)
-		sum += *at++;
-	return sum;
+	return sum_of(data, bytes);
 }
 
 /* ---- a cache line there and back --------------------------------------- */
@@ -56,12 +46,12 @@ void bare_line_near(struct ipc_page *page, const struct ipc_job *job)
 {
 	ipc_go(page, 2, 1);
 	for (uint32_t i = 1; i <= job->count; i++) {
-		uint64_t begin = ipc_now();
+		uint64_t begin = now_ns();
 
 		atomic_store_explicit(&page->ping, i, memory_order_release);
 		spin_until(&page->pong, i);
 		page->samples[(i - 1) % IPC_SAMPLES] =
-			(uint32_t)(ipc_now() - begin);
+			(uint32_t)(now_ns() - begin);
 	}
 	page->sample_count =
 		job->count < IPC_SAMPLES ? job->count : IPC_SAMPLES;
@@ -85,7 +75,7 @@ void bare_futex_waker(struct ipc_page *page, const struct ipc_job *job)
 	ipc_go(page, 2, 1);
 	for (uint32_t i = 1; i <= job->count; i++) {
 		nanosleep(&pause, NULL);
-		atomic_store(&page->stamp, ipc_now());
+		atomic_store(&page->stamp, now_ns());
 		atomic_store(&page->word, i);
 		syscall(SYS_futex, &page->word, FUTEX_WAKE, 1, NULL, NULL, 0);
 		spin_until(&page->pong, i);
@@ -100,7 +90,7 @@ void bare_futex_sleeper(struct ipc_page *page, const struct ipc_job *job)
 			syscall(SYS_futex, &page->word, FUTEX_WAIT, i - 1,
 				NULL, NULL, 0);
 		page->samples[(i - 1) % IPC_SAMPLES] =
-			(uint32_t)(ipc_now() - atomic_load(&page->stamp));
+			(uint32_t)(now_ns() - atomic_load(&page->stamp));
 		atomic_store(&page->pong, i);
 	}
 	page->sample_count =
@@ -149,7 +139,7 @@ void bare_ring_reader(struct ipc_page *page, const struct ipc_job *job)
 	uint64_t begin;
 
 	ipc_go(page, 2, 1);
-	begin = ipc_now();
+	begin = now_ns();
 	while (tail < job->count * record) {
 		uint64_t head = atomic_load_explicit(
 			&page->head, memory_order_acquire);
@@ -164,6 +154,6 @@ void bare_ring_reader(struct ipc_page *page, const struct ipc_job *job)
 		atomic_store_explicit(
 			&page->tail, tail, memory_order_release);
 	}
-	page->result = job->count * 1e9 / (double)(ipc_now() - begin);
+	page->result = job->count * 1e9 / (double)(now_ns() - begin);
 	page->sum = sum;
 }

@@ -51,10 +51,10 @@ static pid_t start(const struct deaf_plan *plan, struct deaf_page *page,
 
 static int await(const _Atomic bool *flag)
 {
-	uint64_t limit = deaf_now() + PATIENCE_NS;
+	uint64_t limit = now_ns() + PATIENCE_NS;
 
 	while (!atomic_load(flag)) {
-		if (deaf_now() > limit)
+		if (now_ns() > limit)
 			return -1;
 		usleep(1000);
 	}
@@ -69,11 +69,11 @@ static void pass(uint32_t ms)
 /* Whether it ended by itself, and well; it is gone afterwards. */
 static int end(pid_t pid)
 {
-	uint64_t limit = deaf_now() + PATIENCE_NS;
+	uint64_t limit = now_ns() + PATIENCE_NS;
 	int status = 1;
 
 	while (waitpid(pid, &status, WNOHANG) == 0) {
-		if (deaf_now() > limit) {
+		if (now_ns() > limit) {
 			kill(pid, SIGKILL);
 			waitpid(pid, &status, 0);
 			return -1;
@@ -87,7 +87,7 @@ static int end(pid_t pid)
 static void be_deaf(const struct deaf_plan *plan, struct deaf_page *page,
 	enum deaf_scenario scenario, pid_t *other)
 {
-	page->deaf_ns = deaf_now();
+	page->deaf_ns = now_ns();
 	if (scenario == DEAF_STOPPED)
 		kill(*other, SIGSTOP);
 	if (scenario == DEAF_KILLED) {
@@ -95,7 +95,7 @@ static void be_deaf(const struct deaf_plan *plan, struct deaf_page *page,
 		waitpid(*other, NULL, 0);
 	}
 	pass(plan->deaf_ms);
-	page->cured_ns = deaf_now();
+	page->cured_ns = now_ns();
 	if (scenario == DEAF_STOPPED)
 		kill(*other, SIGCONT);
 	if (scenario == DEAF_KILLED)
@@ -117,7 +117,7 @@ static int run(const struct deaf_plan *plan, struct deaf_page *page,
 	}
 	publisher = start(plan, page, NULL);
 	failed |= await(&page->publishing);
-	page->begin_ns = deaf_now();
+	page->begin_ns = now_ns();
 	if (failed == 0) {
 		pass(plan->lead_ms);
 		be_deaf(plan, page, scenario, &other);

@@ -24,7 +24,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <time.h>
+
+#include "now.h"
 
 #define DEAF_ARRIVALS_MAX (1u << 19)
 
@@ -72,14 +73,6 @@ struct deaf_page {
 	uint64_t cured_ns;         /* … to here. */
 	struct deaf_book books[3]; /* The healthy one, the other, its heir. */
 };
-
-static inline uint64_t deaf_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 /* Bodies of processes; they end with the exit status returned. */
 int deaf_publish(const struct deaf_plan *plan, struct deaf_page *page);

@@ -39,7 +39,7 @@ static int send_one(const struct deaf_plan *plan,
 	if (result < 0)
 		return result;
 	memset(loan.data, (int)(number & 0xff), plan->bytes);
-	stamp.sent_ns = deaf_now();
+	stamp.sent_ns = now_ns();
 	memcpy(loan.data, &stamp, sizeof stamp);
 	return msg_publisher_send(publisher, &loan, plan->bytes);
 }
@@ -58,7 +58,7 @@ int deaf_publish(const struct deaf_plan *plan, struct deaf_page *page)
 		return fail("the publisher's node");
 	if (msg_publisher_open(node, &options, &publisher) < 0)
 		return fail("publisher");
-	start = deaf_now();
+	start = now_ns();
 	for (uint64_t i = 0; !atomic_load(&page->enough); i++) {
 		uint64_t due = start + i * 1000000000u / plan->rate;
 		struct timespec at = {
@@ -147,7 +147,7 @@ int deaf_subscribe(const struct deaf_plan *plan, struct deaf_page *page,
 	atomic_store(&book->ready, true);
 	while (!is_complete(page, book)) {
 		int n = msg_subscriber_take(subscriber, views, VIEWS);
-		uint64_t now = deaf_now();
+		uint64_t now = now_ns();
 
 		if (n < 0)
 			return fail(msg_error_name(n));

@@ -115,11 +115,11 @@ static int prefer(void)
  * keeps the other side from ever getting to its own processor. */
 static int meet(const struct perf_plan *plan, struct shared *shared)
 {
-	uint64_t limit = perf_now() + READY_NS;
+	uint64_t limit = now_ns() + READY_NS;
 
 	atomic_fetch_add(&shared->ready, 1);
 	while (atomic_load(&shared->ready) < 2) {
-		if (perf_now() > limit)
+		if (now_ns() > limit)
 			return -1;
 		usleep(1000);
 	}
@@ -141,19 +141,19 @@ static void wait_until(const struct perf_plan *plan, uint64_t due)
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
 		return;
 	}
-	while (perf_now() < due)
+	while (now_ns() < due)
 		;
 }
 
 static int send_paced(const struct perf_plan *plan, struct shared *shared,
 	const struct perf_lane *lane, void *sender)
 {
-	uint64_t start = perf_now();
+	uint64_t start = now_ns();
 
 	for (uint64_t i = 0; i < plan->count; i++) {
 		wait_until(
 			plan, start + (uint64_t)((double)i * 1e9 / plan->rate));
-		if (lane->send(sender, perf_now(), 1) < 0)
+		if (lane->send(sender, now_ns(), 1) < 0)
 			return -1;
 		shared->sender.count++;
 	}
@@ -174,8 +174,8 @@ static void wait_for_room(
 		if (sent + plan->batch <= seen + *gone + plan->window)
 			return;
 		if (since == 0 || seen != last)
-			since = perf_now();
-		else if (perf_now() - since > STUCK_NS)
+			since = now_ns();
+		else if (now_ns() - since > STUCK_NS)
 			*gone = sent - seen;
 		last = seen;
 	}
@@ -184,11 +184,11 @@ static void wait_for_room(
 static int send_flood(const struct perf_plan *plan, struct shared *shared,
 	const struct perf_lane *lane, void *sender)
 {
-	uint64_t end = perf_now() + (uint64_t)(plan->seconds * 1e9);
+	uint64_t end = now_ns() + (uint64_t)(plan->seconds * 1e9);
 	uint64_t gone = 0;
 	int n;
 
-	for (uint64_t now = 0; (now = perf_now()) < end;) {
+	for (uint64_t now = 0; (now = now_ns()) < end;) {
 		if (plan->window)
 			wait_for_room(plan, shared, &gone);
 		n = lane->send(sender, now, plan->batch);
@@ -229,7 +229,7 @@ static bool over(
 	if (!atomic_load_explicit(&shared->done, memory_order_acquire))
 		return false;
 	return received >= shared->sender.count ||
-	       perf_now() - quiet_since > QUIET_NS;
+	       now_ns() - quiet_since > QUIET_NS;
 }
 
 static void take_samples(const struct perf_plan *plan, struct shared *shared,
@@ -312,7 +312,7 @@ static int receive_all(const struct perf_plan *plan, struct shared *shared,
 {
 	struct process *me = &shared->receiver;
 	uint64_t stamps[PERF_RECEIVE_MAX];
-	struct span span = {.last = perf_now()};
+	struct span span = {.last = now_ns()};
 
 	for (;;) {
 		int n = lane->receive(receiver, stamps);
@@ -327,7 +327,7 @@ static int receive_all(const struct perf_plan *plan, struct shared *shared,
 				return -1;
 			continue;
 		}
-		now = perf_now();
+		now = now_ns();
 		if (plan->latency)
 			take_samples(plan, shared, stamps, n, now);
 		if (trace->file)

@@ -22,7 +22,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <time.h>
+
+#include "now.h"
 
 #define PERF_RECEIVE_MAX 64 /* Messages a call of `receive` may hand over. */
 
@@ -78,14 +79,6 @@ struct perf_lane {
 	void (*sender_close)(void *sender);
 	void (*receiver_close)(void *receiver);
 };
-
-static inline uint64_t perf_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 /* plan.c.  0: measure; 1: the arguments are wrong, which stderr says; 2: they
  * asked for something else, which is done. */

@@ -14,7 +14,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <time.h>
+
+#include "now.h"
 
 #define IPC_SAMPLES 20000u
 
@@ -46,14 +47,6 @@ struct ipc_job {
 };
 
 typedef void ipc_side(struct ipc_page *page, const struct ipc_job *job);
-
-static inline uint64_t ipc_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 /* Wait for `sides` processes to come here; for the n-th time if `turn` is n. */
 void ipc_meet(struct ipc_page *page, uint32_t sides, uint32_t turn);

@@ -105,11 +105,11 @@ void msg_round_near(struct ipc_page *page, const struct ipc_job *job)
 	there = open_publisher(page, node, "ipc.ping", job->bytes);
 	ipc_go(page, 2, 2);
 	for (uint32_t i = 0; i < job->count; i++) {
-		uint64_t begin = ipc_now();
+		uint64_t begin = now_ns();
 
 		send_one(page, there, job->bytes, i, false);
 		take_one(page, back);
-		page->samples[i % IPC_SAMPLES] = (uint32_t)(ipc_now() - begin);
+		page->samples[i % IPC_SAMPLES] = (uint32_t)(now_ns() - begin);
 	}
 	page->sample_count =
 		job->count < IPC_SAMPLES ? job->count : IPC_SAMPLES;
@@ -140,7 +140,7 @@ void msg_block_sender(struct ipc_page *page, const struct ipc_job *job)
 	ipc_go(page, 2, 2);
 	for (uint32_t i = 1; i <= job->count; i++) {
 		nanosleep(&pause, NULL);
-		send_one(page, publisher, job->bytes, ipc_now(), false);
+		send_one(page, publisher, job->bytes, now_ns(), false);
 		while (atomic_load(&page->pong) < i)
 			__builtin_ia32_pause();
 	}
@@ -168,7 +168,7 @@ void msg_block_receiver(struct ipc_page *page, const struct ipc_job *job)
 		}
 		memcpy(&stamp, view.data, sizeof stamp);
 		page->samples[i++ % IPC_SAMPLES] =
-			(uint32_t)(ipc_now() - stamp);
+			(uint32_t)(now_ns() - stamp);
 		msg_subscriber_release(s, &view, 1);
 		atomic_store(&page->pong, i);
 	}
@@ -202,7 +202,7 @@ void msg_rate_receiver(struct ipc_page *page, const struct ipc_job *job)
 
 	ipc_meet(page, 2, 1);
 	ipc_go(page, 2, 2);
-	begin = ipc_now();
+	begin = now_ns();
 	for (uint64_t got = 0; got + lost < job->count;) {
 		int n = msg_subscriber_take(s, views, 64);
 
@@ -214,7 +214,7 @@ void msg_rate_receiver(struct ipc_page *page, const struct ipc_job *job)
 			msg_subscriber_release(s, views, n);
 		got += n > 0 ? (uint64_t)n : 0;
 	}
-	page->result = job->count * 1e9 / (double)(ipc_now() - begin);
+	page->result = job->count * 1e9 / (double)(now_ns() - begin);
 	page->sum = sum;
 	if (lost > 0) {
 		fprintf(stderr,
@@ -236,11 +236,11 @@ void msg_cost_sender(struct ipc_page *page, const struct ipc_job *job)
 	ipc_meet(page, 2, 1);
 	publisher = open_publisher(page, open_node(page, job), "ipc.cost", 64);
 	ipc_go(page, 2, 2);
-	begin = ipc_now();
+	begin = now_ns();
 	for (uint32_t i = 0; i < messages; i++)
 		send_one(page, publisher, job->bytes, i,
 			i % IPC_BATCH != IPC_BATCH - 1);
-	page->result = (double)(ipc_now() - begin) / messages;
+	page->result = (double)(now_ns() - begin) / messages;
 	ipc_meet(page, 2, 3);
 }
 

@@ -146,7 +146,7 @@ static void bare_turn(void)
 
 static uint64_t bare_read(void)
 {
-	uint64_t begin = perf_now();
+	uint64_t begin = now_ns();
 	size_t piece = (size_t)plan.piece << 10;
 
 	if (piece > bare.set->message_bytes_max)
@@ -174,7 +174,7 @@ static uint64_t bare_read(void)
 	}
 	while (bare.out > 0)
 		bare_turn();
-	return perf_now() - begin;
+	return now_ns() - begin;
 }
 
 /* ---- messages ----------------------------------------------------------- */
@@ -241,7 +241,7 @@ static void send_one(bool fill)
 	check(result < 0, "loan");
 	if (fill)
 		memset(loan.data, 0x5a, bytes);
-	atomic_store(&shared->began, perf_now());
+	atomic_store(&shared->began, now_ns());
 	check(msg_publisher_send(publisher, &loan, bytes), "send");
 }
 
@@ -253,7 +253,7 @@ static uint64_t take_one(void)
 
 	while ((n = msg_subscriber_take(subscriber, &view, 1)) == 0)
 		;
-	now = perf_now();
+	now = now_ns();
 	check(n < 0 || view.lost_before > 0 || view.bytes != bytes, "take");
 	msg_subscriber_release(subscriber, &view, 1);
 	return now - atomic_load(&shared->began);

@@ -38,6 +38,8 @@
 #include <msg/msg.h>
 #include <msg/stats.h>
 
+#include "now.h"
+
 #define BATCH_MAX 1000u
 #define VIEWS 64
 #define LIMIT_NS 20000000000u
@@ -68,14 +70,6 @@ static char topic[32];
 
 /* What is being measured. */
 static const char *phase;
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static void must(int result, const char *what)
 {

@@ -135,7 +135,7 @@ static double ping(const struct rc_way *way, bool first, uint32_t bytes)
 	struct rc_found found = {0};
 
 	for (uint32_t i = 0; i < plan.pings; i++) {
-		uint64_t begin = perf_now();
+		uint64_t begin = now_ns();
 
 		if (first) {
 			send_surely(way, &found, 0, bytes);
@@ -144,7 +144,7 @@ static double ping(const struct rc_way *way, bool first, uint32_t bytes)
 			wait_received(way, &found, i + 1);
 			send_surely(way, &found, 0, bytes);
 		}
-		ns[i] = (uint32_t)(perf_now() - begin);
+		ns[i] = (uint32_t)(now_ns() - begin);
 	}
 	settle(way, &found, plan.pings);
 	qsort(ns, plan.pings, sizeof ns[0], by_value);
@@ -155,7 +155,7 @@ static double stream(const struct rc_way *way, bool first, uint32_t bytes)
 {
 	uint32_t count = (uint32_t)(((uint64_t)plan.mib << 20) / bytes);
 	struct rc_found found = {0};
-	uint64_t begin = perf_now();
+	uint64_t begin = now_ns();
 	double seconds;
 
 	if (!first) {
@@ -170,7 +170,7 @@ static double stream(const struct rc_way *way, bool first, uint32_t bytes)
 		send_surely(way, &found, i % RC_WINDOW, bytes);
 	}
 	wait_received(way, &found, 1);
-	seconds = (double)(perf_now() - begin) / 1e9;
+	seconds = (double)(now_ns() - begin) / 1e9;
 	settle(way, &found, count);
 	return plan.mib / seconds;
 }

@@ -24,19 +24,13 @@
 
 #include <msg/msg.h>
 
+#include "now.h"
+
 #define TOPIC "perf.start"
 #define ROUNDS_MAX 101
 #define PAUSE_US 200
 #define WAIT_NS 1000000000
 #define CHILD "first-message" /* As first argument: be the subscriber. */
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static int fail(const char *what)
 {

@@ -17,6 +17,8 @@
 
 #include <msg/msg.h>
 
+#include "now.h"
+
 struct host {
 	char folder[64];
 	char socket[96];
@@ -65,6 +67,5 @@ unsigned process_maps(pid_t pid, const char *text);
 uint64_t process_queued_ns(pid_t pid);
 
 void sleep_us(uint64_t us);
-uint64_t now_ns(void);
 
 #endif

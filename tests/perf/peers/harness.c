@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../sum.h"
 #include "account.h"
 
 #define SAMPLES_MAX 60000u  /* Of a subscriber. */
@@ -64,18 +65,7 @@ void peer_fill(void *to, size_t bytes, uint64_t number)
 
 void peer_read_more(struct peer_reader *reader, const void *data, size_t bytes)
 {
-	const uint8_t *at = data;
-	uint64_t sum = 0;
-	uint64_t word;
-
-	for (; bytes >= sizeof word; bytes -= sizeof word) {
-		memcpy(&word, at, sizeof word);
-		sum += word;
-		at += sizeof word;
-	}
-	while (bytes-- > 0)
-		sum += *at++;
-	reader->sum += sum;
+	reader->sum += sum_of(data, bytes);
 }
 
 void peer_read(struct peer_reader *reader, const void *data, size_t bytes)
