@@ -111,3 +111,37 @@ make_messages() {
 		i=$((i + 1))
 	done
 }
+
+# ---- accounts of subscribers on the right, of messages from the left -------
+
+# number NAME FILE: of the summary a subscriber prints last.
+number() {
+	tail -n 1 "$2" | tr ',{}' '\n' | sed -n "s/^ *\"$1\": *//p"
+}
+
+# account N OUT COUNT: what `echo --json` wrote into OUT/right/N says of each of
+# COUNT that it was delivered or lost; $lost is what the wire dropped, $dropped
+# frames, but for announcements.
+account() {
+	local out=$2 count=$3 delivered
+	dropped=$(sed -e 's/.*"left_to_right":\(.*\),"right_to_left".*/\1/' \
+		-e 's/.*"roce_multicast":{\([^}]*\)}.*/\1/' "$out/relay.json" |
+		tr , '\n' | sed -n 's/^"dropped"://p')
+	delivered=$(number messages "$out/right/$1")
+	lost=$(number lost "$out/right/$1")
+	echo "subscriber $1: $delivered delivered, $lost lost;" \
+		"the wire dropped $dropped frames"
+	[ $((delivered + lost)) = "$count" ] ||
+		fail "of $count messages, $((delivered + lost)) accounted for"
+	[ "$lost" -le "$dropped" ] || fail "more lost than the wire dropped"
+	[ $((dropped - lost)) -le 60 ] || fail "drops that nobody counted"
+}
+
+# as_lossy_as PERCENT: behind an account, the wire was as bad as it was to be.
+as_lossy_as() {
+	if [ "$1" = 0 ]; then
+		[ "$dropped" = 0 ] || fail "a wire without faults dropped frames"
+	else
+		[ "$lost" -gt 0 ] || fail "nothing was lost: the wire was too good"
+	fi
+}
