@@ -19,10 +19,10 @@
 #include <time.h>
 
 #include "command.h"
-#include "delivery.h"
 #include "lane.h"
 #include "options.h"
 #include "pace.h"
+#include "publishing.h"
 #include "stop.h"
 #include "text.h"
 
@@ -31,15 +31,10 @@
 enum {
 	OPTION_BATCH = OPTION_LONG,
 	OPTION_BUFFERS,
-	OPTION_FLOW,
 	OPTION_FROM,
-	OPTION_GIVE_UP_MS,
-	OPTION_HISTORY,
-	OPTION_HISTORY_MS,
 	OPTION_LINGER,
 	OPTION_LOOP,
 	OPTION_PREFIX,
-	OPTION_RELIABILITY,
 	OPTION_SPEED,
 	OPTION_TO,
 	OPTION_TOPIC,
@@ -68,19 +63,7 @@ static const struct option_spec options[] = {
 	{OPTION_RELIABILITY, "reliability", "WHAT",
 		"best-effort, reliable or rc (as it "
 		"was recorded)"},
-	{OPTION_HISTORY, "history", "BYTES",
-		"reliable: memory for what was sent "
-		"(4Mi)"},
-	{OPTION_HISTORY_MS, "history-ms", "N",
-		"reliable: keep nothing that is older "
-		"(no limit)"},
-	{OPTION_FLOW, "flow", "WHOM",
-		"reliable: wait for none, min (all) or "
-		"tagged, or for\n"
-		"                               the N fastest (none)"},
-	{OPTION_GIVE_UP_MS, "give-up-ms", "N",
-		"reliable: wait no longer for who "
-		"does not move (1000)"},
+	PUBLISHING_OPTIONS,
 	{OPTION_WAIT_MS, "wait-ms", "N",
 		"between announcing the topics and "
 		"the first message, so that\n"
@@ -185,24 +168,6 @@ static void take_publisher_option(struct play *play, int id)
 		wanted->loan_count_max =
 			(uint32_t)value_count("--buffers", optarg, 2, 65536);
 		break;
-	case OPTION_RELIABILITY:
-		wanted->reliability = delivery_reliability(optarg);
-		break;
-	case OPTION_HISTORY:
-		wanted->history_bytes = value_count(
-			"--history", optarg, 64u << 10, (uint64_t)4 << 30);
-		break;
-	case OPTION_HISTORY_MS:
-		wanted->history_ms = (uint32_t)value_count(
-			"--history-ms", optarg, 1, 3600000);
-		break;
-	case OPTION_FLOW:
-		delivery_flow(optarg, wanted);
-		break;
-	case OPTION_GIVE_UP_MS:
-		wanted->give_up_ms = (uint32_t)value_count(
-			"--give-up-ms", optarg, 10, 60000);
-		break;
 	case OPTION_LINGER:
 		play->linger = value_seconds("--linger", optarg);
 		break;
@@ -210,6 +175,7 @@ static void take_publisher_option(struct play *play, int id)
 		play->wait_ms = value_count("--wait-ms", optarg, 0, 3600000);
 		break;
 	default:
+		publishing_option(wanted, id);
 		break;
 	}
 }

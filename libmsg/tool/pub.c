@@ -19,10 +19,10 @@
 
 #include <msg/stats.h>
 
-#include "delivery.h"
 #include "lane.h"
 #include "options.h"
 #include "pace.h"
+#include "publishing.h"
 #include "source.h"
 #include "stop.h"
 #include "text.h"
@@ -30,14 +30,9 @@
 enum {
 	OPTION_BATCH = OPTION_LONG,
 	OPTION_BUFFERS,
-	OPTION_FLOW,
-	OPTION_GIVE_UP_MS,
-	OPTION_HISTORY,
-	OPTION_HISTORY_MS,
 	OPTION_LARGE,
 	OPTION_LINGER,
 	OPTION_MAX_BYTES,
-	OPTION_RELIABILITY,
 	OPTION_WAIT_MS,
 };
 
@@ -62,24 +57,12 @@ static const struct option_spec options[] = {
 	{OPTION_RELIABILITY, "reliability", "WHAT",
 		"best-effort, reliable or rc "
 		"(best-effort)"},
-	{OPTION_HISTORY, "history", "BYTES",
-		"reliable: memory for what was sent "
-		"(4Mi)"},
-	{OPTION_HISTORY_MS, "history-ms", "N",
-		"reliable: keep nothing that is older "
-		"(no limit)"},
+	PUBLISHING_OPTIONS,
 	{OPTION_LARGE, "large", "N",
 		"reliable: messages above --max-bytes, up to N "
 		"(at most 1Gi), are\n"
 		"                               read by receivers from "
 		"where they stand (none)"},
-	{OPTION_FLOW, "flow", "WHOM",
-		"reliable: wait for none, min (all) or "
-		"tagged, or for\n"
-		"                               the N fastest (none)"},
-	{OPTION_GIVE_UP_MS, "give-up-ms", "N",
-		"reliable: wait no longer for who "
-		"does not move (1000)"},
 	{OPTION_WAIT_MS, "wait-ms", "N",
 		"between announcing the topic and "
 		"the first message, so that\n"
@@ -153,24 +136,6 @@ static void take_option(struct pub *pub, int id)
 	case OPTION_BUFFERS:
 		pub->buffers = value_count("--buffers", optarg, 2, 65536);
 		break;
-	case OPTION_RELIABILITY:
-		pub->wanted.reliability = delivery_reliability(optarg);
-		break;
-	case OPTION_HISTORY:
-		pub->wanted.history_bytes = value_count(
-			"--history", optarg, 64u << 10, (uint64_t)4 << 30);
-		break;
-	case OPTION_HISTORY_MS:
-		pub->wanted.history_ms = (uint32_t)value_count(
-			"--history-ms", optarg, 1, 3600000);
-		break;
-	case OPTION_FLOW:
-		delivery_flow(optarg, &pub->wanted);
-		break;
-	case OPTION_GIVE_UP_MS:
-		pub->wanted.give_up_ms = (uint32_t)value_count(
-			"--give-up-ms", optarg, 10, 60000);
-		break;
 	case OPTION_LARGE:
 		pub->wanted.large_bytes_max = value_count(
 			"--large", optarg, 1, MSG_LARGE_BYTES_MAX);
@@ -186,6 +151,7 @@ static void take_option(struct pub *pub, int id)
 		pub->wait_ms = value_count("--wait-ms", optarg, 0, 3600000);
 		break;
 	default:
+		publishing_option(&pub->wanted, id);
 		break;
 	}
 }
