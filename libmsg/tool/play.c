@@ -19,6 +19,7 @@
 #include <time.h>
 
 #include "command.h"
+#include "delivery.h"
 #include "lane.h"
 #include "options.h"
 #include "pace.h"

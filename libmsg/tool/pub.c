@@ -19,6 +19,7 @@
 
 #include <msg/stats.h>
 
+#include "delivery.h"
 #include "lane.h"
 #include "options.h"
 #include "pace.h"

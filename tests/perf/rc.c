@@ -199,7 +199,7 @@ static double distance(struct shared *shared, int *stage, bool first)
 
 	meet(shared, ++*stage);
 	priority(SCHED_FIFO);
-	begin = perf_now();
+	begin = now_ns();
 	for (uint32_t i = !first; i < LINES; i += 2) {
 		/* Partner: the same two lines of the other process. */
 		for (uint32_t spins = 0; atomic_load_explicit(&shared->line,
@@ -210,7 +210,7 @@ static double distance(struct shared *shared, int *stage, bool first)
 			&shared->line, i + 1, memory_order_release);
 	}
 	priority(SCHED_OTHER);
-	return (double)(perf_now() - begin) / LINES;
+	return (double)(now_ns() - begin) / LINES;
 }
 
 static double take(struct shared *shared, int *stage,
