@@ -32,8 +32,13 @@
  * names its own place, and a debugger that of a crash. */
 #define _mark_point(file, line) ((void)0)
 
-/* A case of tests that may take `seconds` each (times CK_TIMEOUT_MULTIPLIER).
- */
+/* How many times as long as at rest everything takes just now: what wants to run, a
+ * processor; 1 to 20.  For limits against what hangs, which are to mean the same
+ * whatever else the machine has to do; never for what is measured. */
+double check_slowness(void);
+
+/* A case of tests that may take `seconds` each (times CK_TIMEOUT_MULTIPLIER, and
+ * times check_slowness now). */
 TCase *check_case(Suite *suite, const char *name, double seconds);
 
 /* Run the suites, NULL at the end; the program's exit status. */

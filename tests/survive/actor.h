@@ -92,14 +92,19 @@ void actor_stop(struct actor *actor);
 /* SIGKILL, and reap. */
 void actor_kill(struct actor *actor);
 
-/* Poll until `condition`, or fail the test after `seconds`. */
+/* Poll until `condition`, or fail the test after `seconds`, as many times as long as
+ * the machine is slow just then. */
 #define AWAIT(seconds, condition)                                              \
 	do {                                                                   \
-		uint64_t await_limit = now_ns() + (seconds) * 1000000000ull;   \
+		uint64_t await_begin = now_ns();                               \
+		uint64_t await_limit = await_begin + (seconds) * 1000000000ull;\
                                                                                \
 		while (!(condition)) {                                         \
 			actors_check();                                        \
-			if (now_ns() > await_limit)                            \
+			if (now_ns() > await_limit &&                          \
+				now_ns() - await_begin >                       \
+					(uint64_t)((seconds) * 1e9 *           \
+						   check_slowness()))          \
 				ck_abort_msg("waited %d s in vain for: %s",    \
 					(int)(seconds), #condition);           \
 			sleep_us(200);                                         \
