@@ -65,7 +65,8 @@ struct keep_large {
 
 #define KEEP_LARGE_NONE UINT32_MAX
 
-/* Of a publisher whose keep is open, and what is read by.  0, or an error with the trail. */
+/* Of a publisher whose keep is open, and what is read by.  0, or an error with the
+ * trail. */
 int keep_large_open(
 	struct publisher *publisher, const struct msg_control_publish *wish);
 /* Behind the repairer, before what it was read by; NULL is allowed. */

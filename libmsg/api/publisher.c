@@ -266,7 +266,9 @@ int msg_publisher_close(struct msg_publisher *p)
 		msg_attendant_remove(
 			&p->node->attendant, &p->publication->attended);
 		msg_publication_close(p->publication,
-			p->repair_ns > PUBLISHER_LINGER_NS ? p->repair_ns : PUBLISHER_LINGER_NS);
+			p->repair_ns > PUBLISHER_LINGER_NS
+				? p->repair_ns
+				: PUBLISHER_LINGER_NS);
 		free(p->publication);
 		msg_node_release(p->node);
 	} else {

@@ -18,7 +18,8 @@ static inline uint64_t msg_counter_get(const msg_counter_t *counter)
 	return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
-static inline __attribute__((always_inline)) void msg_counter_add(msg_counter_t *counter, uint64_t n)
+static inline __attribute__((always_inline)) void msg_counter_add(
+	msg_counter_t *counter, uint64_t n)
 {
 	atomic_store_explicit(
 		counter, msg_counter_get(counter) + n, memory_order_relaxed);

@@ -14,8 +14,9 @@
  * Of a connected topic (caller.c) it is the same, but that frames are larger, and
  * come into wide slots apart from those of connections: what a publisher was told
  * that he may send has its buffers, whatever is read meanwhile, and what is read
- * never waits for one of them.  No more is read than he would be allowed to send (hold.c); and where his
- * connection ends, so does reading, until he is connected to again.
+ * never waits for one of them.  No more is read than he would be allowed to send
+ * (hold.c); and where his connection ends, so does reading, until he is connected to
+ * again.
  *
  * What does not come that way is asked for after all: a frame that the publisher
  * has no more (the answer will be that it is gone), all of them when the

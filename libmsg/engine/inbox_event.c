@@ -5,8 +5,8 @@
  * What a ring's writer does not say in the ring: that its publisher came, is the
  * same program as one before, or went; what was lapped with nothing behind it;
  * that the ring was taken from us; and what is not said of a ring at all, that
- * somebody is of another type than this reader expects.  A record of such a view is among those kept,
- * which need not be in order.
+ * somebody is of another type than this reader expects.  A record of such a view is
+ * among those kept, which need not be in order.
  */
 #include "engine/inbox_internal.h"
 #include "engine/inbox_quick.h"

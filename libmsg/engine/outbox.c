@@ -304,7 +304,10 @@ static int admit(struct msg_lender *lender)
 {
 	struct msg_outbox *o = of(lender);
 
-	return msg_outbox_has_places(o) || outbox_reclaim(o, msg_outbox_has_places) ? 0 : refuse(o);
+	return msg_outbox_has_places(o) ||
+			       outbox_reclaim(o, msg_outbox_has_places)
+		       ? 0
+		       : refuse(o);
 }
 
 static int find_slot(struct msg_lender *lender, uint32_t *slot)

@@ -12,8 +12,9 @@
  * A reliable one keeps what it sent (history.h), with slots of its own for that
  * beside those lent out, and repairs it (repairer.h).  A frame is remembered
  * before it is posted, or behind that with nobody let in between, so that no
- * report can be about one unknown; if posting fails, its receivers ask for it.  Slots come back by forgetting the oldest
- * frames, when slots are short or frames too old.
+ * report can be about one unknown; if posting fails, its receivers ask for it.
+ * Slots come back by forgetting the oldest frames, when slots are short or frames
+ * too old.
  * Neighbours: called by api/; calls protocol/, pool/ and a link.
  * Test: tests/unit/engine/test_transmit.c, tests/conformance.
  */

@@ -16,8 +16,8 @@
  * In the way is who has at least half as much as whoever has most: who keeps one
  * view while another has all the rest is not to pay for that.  And nobody is, if all
  * of them together have less than the caller says would be missed: what is short is
- * not theirs, but what a relay keeps by agreement, which counts for nothing.  Time counts while
- * the writer waits and looks: a writer that does not run blames nobody.
+ * not theirs, but what a relay keeps by agreement, which counts for nothing.  Time
+ * counts while the writer waits and looks: a writer that does not run blames nobody.
  *
  * A ledger is hostile.  To move is to have taken, or to have returned, more than
  * ever before; neither can go beyond the head, so a liar moves no more often than

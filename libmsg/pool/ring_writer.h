@@ -149,8 +149,8 @@ uint32_t msg_ring_heaviest(
 /* Whether the reader's place is taken, and not by one that was evicted. */
 bool msg_ring_writer_has(const struct msg_ring_writer *writer, uint32_t reader);
 
-/* Free what nobody needs and need not be retained; with `revoke` > 0 also what only laggards need, below
- * that index.  How many tokens came back. */
+/* Free what nobody needs and need not be retained; with `revoke` > 0 also what only
+ * laggards need, below that index.  How many tokens came back. */
 uint32_t msg_ring_reclaim(struct msg_ring_writer *writer, uint64_t revoke);
 
 /* Free what nobody needs, retained or not; or half of what is retained.  How many

@@ -56,10 +56,10 @@
  * only forward, and only if it has the stream's incarnation, once one is known.
  * Frames that a forged one told of are forgotten again by the next probe, and
  * reports do not speak of them any more, for a publisher believes no report of
- * frames that he never sent.  A replayed frame is behind the position, or in the window already: dropped.  A
- * frame's messages must follow those before, or, behind lost frames, lie as far
- * ahead as so many frames can carry: else the frame counts as lost.  Nothing
- * here grows: the window is the caller's memory, and fixed.
+ * frames that he never sent.  A replayed frame is behind the position, or in the
+ * window already: dropped.  A frame's messages must follow those before, or, behind
+ * lost frames, lie as far ahead as so many frames can carry: else the frame counts
+ * as lost.  Nothing here grows: the window is the caller's memory, and fixed.
  *
  * The books balance, whatever the wire says, modulo 2^64:
  *     sequence == origin + messages delivered + lost_total
@@ -141,8 +141,9 @@ struct msg_recover_mark {
 };
 
 struct msg_recover {
-	/* The fast way needs one cache line: down to `calm`.  Frames are counted in 64 bits from somewhere above 2^32, so that none
-	 * that a stream can name lies below zero. */
+	/* The fast way needs one cache line: down to `calm`.  Frames are counted in
+	 * 64 bits from somewhere above 2^32, so that none that a stream can name
+	 * lies below zero. */
 	uint64_t next;      /* Frame expected. */
 	uint64_t top;       /* Frames below were heard of. */
 	uint64_t report_at; /* A report is due when `next` gets there. */

@@ -46,10 +46,10 @@
  *
  * Hostile input.  A report of frames or repairs never sent is not believed as a
  * whole.  A liar gets no more than the buckets give, and can make others get
- * their repairs by multicast and two round trips later (crowd), and probes come later, but never
- * later than the heartbeat (round trip).  A report makes its sender no promise
- * about where repairs go: that the reach in it is the sender's own is for the
- * caller to check, as far as the link can tell.
+ * their repairs by multicast and two round trips later (crowd), and probes come
+ * later, but never later than the heartbeat (round trip).  A report makes its sender
+ * no promise about where repairs go: that the reach in it is the sender's own is for
+ * the caller to check, as far as the link can tell.
  *
  * Frame numbers are 64 bits inside and do not wrap; the wire's 32 bits do.
  *

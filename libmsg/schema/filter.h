@@ -12,7 +12,7 @@
  * on one walk through the message, each as its path is passed; then the program,
  * in postfix, says what they come to.  Everything is bounded: bytes, tests, names
  * of a path, brackets in brackets.
- * Test: tests/unit/schema/test_filter.c, fuzz: tests/fuzz/fuzz_filter.c.
+ * Test: tests/unit/schema/test_filter.c, fuzz: tests/fuzz/fuzz_schema.c.
  */
 #ifndef MSG_SCHEMA_FILTER_H
 #define MSG_SCHEMA_FILTER_H

@@ -74,8 +74,8 @@ size_t msg_announce_pack(
 
 /* Unpack and check; false if malformed in any way, and then nothing was
  * written.  The trail stays as it is.  `publisher` is the low half of the
- * incarnation: the caller compares it with the frame's.  Text fields that are not UTF-8 or hold control characters are
- * malformed: they are shown on terminals. */
+ * incarnation: the caller compares it with the frame's.  Text fields that are not
+ * UTF-8 or hold control characters are malformed: they are shown on terminals. */
 bool msg_announce_unpack(struct msg_announcement *announcement,
 	const uint8_t *body, size_t bytes);
 

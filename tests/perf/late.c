@@ -3,8 +3,8 @@
  * late.c - how long a late joiner takes to have what was sent before it came.
  *
  *     perf_late [--interface IF | --device NAME] [--bytes N] [--count N]
- *         [--rounds N] [--fifo] [--batch N] [--rc] [--publisher SOCKET] [--subscriber SOCKET]
- *         [--give-up MS] [--pause US]
+ *         [--rounds N] [--fifo] [--batch N] [--rc] [--publisher SOCKET]
+ *         [--subscriber SOCKET] [--give-up MS] [--pause US]
  *
  * A publisher of its own process has sent COUNT messages of a reliable topic, in
  * batches (of 32), and sleeps; a thread of its node serves who asks.  A subscriber
@@ -14,12 +14,15 @@
  *     live   the same messages as they are sent, to a subscriber that is there
  *     late   the same messages from the history
  *
- * --device: by a verbs lane, where it reads them.  --rc: a topic by connections.  --publisher, --subscriber: behind the broker
- * at that socket, each.  --pause: late, it takes one message each so many
- * microseconds; --give-up: of the subscriber, 20 s unless told.  What is read or repaired is then the broker's count.  One line a round: bytes, count, copy, live,
- * late in ns, of late how long until the first message came, the frames that were read from the publisher, those that it sent
- * again, and the processor time of its process (not of its broker) in ns, both of them while it was late.  Times of
- * opening sockets and buffers are in none of them: late counts from the open call's return.
+ * --device: by a verbs lane, where it reads them.  --rc: a topic by connections.
+ * --publisher, --subscriber: behind the broker at that socket, each.  --pause: late,
+ * it takes one message each so many microseconds; --give-up: of the subscriber, 20 s
+ * unless told.  What is read or repaired is then the broker's count.  One line a
+ * round: bytes, count, copy, live, late in ns, of late how long until the first
+ * message came, the frames that were read from the publisher, those that it sent
+ * again, and the processor time of its process (not of its broker) in ns, both of
+ * them while it was late.  Times of opening sockets and buffers are in none of them:
+ * late counts from the open call's return.
  * Neighbours: reliable.sh.  Test: perf.smoke.
  */
 #include <getopt.h>

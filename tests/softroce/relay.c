@@ -15,8 +15,8 @@
  * how many frames subject to faults went before it in that direction: the same
  * frames meet the same fate whatever the timing and whatever the other
  * direction does, and another rate of duplicates leaves the losses as they
- * were.  --foretell tells that fate beforehand.  A frame picked for reordering waits until 1 to 4 later ones passed
- * it, or for --hold if none come.
+ * were.  --foretell tells that fate beforehand.  A frame picked for reordering waits
+ * until 1 to 4 later ones passed it, or for --hold if none come.
  *
  * When a receiver does not keep up, its queue fills and we stop reading from
  * the sender, whose card then waits: a slow machine costs time, never frames.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * recover_belief.c - what a reliable stream does not believe: forged frames, older probes,
- * sequences that do not follow.
+ * recover_belief.c - what a reliable stream does not believe: forged frames, older
+ * probes, sequences that do not follow.
  */
 #include "recover_loss.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * recover_loss.c - what of a reliable stream is lost, when it is given up, and how it is
- * counted.
+ * recover_loss.c - what of a reliable stream is lost, when it is given up, and how
+ * it is counted.
  */
 #include "recover_loss.h"
 
