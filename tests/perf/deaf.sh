@@ -26,7 +26,7 @@ stopped (SIGSTOP), in another run killed (SIGKILL), for 8 seconds.
   --bytes N      of a message (1024)
   --books-only   judge what was delivered and lost, not how late
   --no-fifo      no real-time priority (only root gets it anyway)
-  --build DIR    where the project was built (build/main, or MSG_BUILD)
+  --build DIR    where the project was built (build/main, build/gcc, or MSG_BUILD)
   --results DIR  where results go (build/perf-results): deaf.*.tsv, deaf.png
   --help         this text
 

@@ -23,7 +23,7 @@ a byte ring.  Results go to build/perf-results: ipc.txt, ipc.json, ipc.png.
   --quick        3 rounds of a tenth of the messages
   --only TEXT    only rows whose name holds this
   --no-fifo      no real-time priority (only root gets it anyway)
-  --build DIR    where the project was built (build/main, or MSG_BUILD)
+  --build DIR    where the project was built (build/main, build/gcc, or MSG_BUILD)
   --results DIR  where results go
   --help         this text
 

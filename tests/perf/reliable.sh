@@ -26,7 +26,7 @@ reliable.json, reliable.png, and reliable.runs.tsv (each run).  repair needs roo
   --rounds N     how many rounds (7)
   --quick        3 rounds of a tenth
   --no-fifo      no real-time priority (only root gets it anyway)
-  --build DIR    where the project was built (build/main, or MSG_BUILD)
+  --build DIR    where the project was built (build/main, build/gcc, or MSG_BUILD)
   --results DIR  where results go
   --help         this text
 

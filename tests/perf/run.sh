@@ -34,7 +34,7 @@ latency.svg, rate.svg.
   --peers         only libmsg beside ZeroMQ, nng, iceoryx and others, which are
                   installed for it (peers/peers.sh)
   --pairs N       how many pairs
-  --build DIR     where the project was built (build/main, or MSG_BUILD)
+  --build DIR     where the project was built (build/main, build/gcc, or MSG_BUILD)
   --results DIR   where results go
   --no-fifo       no real-time priority (only root gets it anyway)
   --help          this text
@@ -70,7 +70,7 @@ while [ $# -gt 0 ]; do
 	shift
 done
 if [ -z "$build" ]; then
-	for build in "$project/build/main" "$project/build/perf" "$project/build"; do
+	for build in "$project/build/main" "$project/build/gcc" "$project/build"; do
 		[ ! -x "$build/tests/perf/perf_msg" ] || break
 	done
 fi

@@ -20,7 +20,7 @@ with no memory that it may lock (ulimit -l 0).
 
   --rounds N     how many starts (21)
   --no-times     do not judge how long it took
-  --build DIR    where the project was built (build/main, or MSG_BUILD)
+  --build DIR    where the project was built (build/main, build/gcc, or MSG_BUILD)
   --results DIR  where results go (build/perf-results): start.txt
   --help         this text
 
