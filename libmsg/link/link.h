@@ -15,8 +15,8 @@
  *          arm: 0 = sleep on fd is safe, AGAIN = poll first
  *
  * Behind it: link/fabric (libfabric; a module of its own, libmsg-fabric.so,
- * because linking libfabric costs 0.2 s before main), and in tests a link in
- * memory.  Threads: one per link at a time; link_open of a domain and close of
+ * because linking libfabric costs 0.2 s before main); session.h, a link made of
+ * connections; and in tests a link in memory.  Threads: one per link at a time; link_open of a domain and close of
  * its links come from set-up calls on any thread.
  * Test: tests/conformance runs over every implementation.
  */
