@@ -8,6 +8,8 @@
 
 #include "text.h"
 
+#define FIRST_LEAST 10 /* The first column is never cut to less. */
+
 static const char *title(const struct table *t, int column)
 {
 	return t->titles[column] + (t->titles[column][0] == '>');
@@ -78,6 +80,47 @@ void table_count(struct table *t, unsigned long long value)
 	table_add(t, "%llu", value);
 }
 
+static size_t table_width(const struct table *t)
+{
+	size_t width = 0;
+
+	for (int c = 0; c < t->columns; c++)
+		if (!t->hidden[c])
+			width += t->width[c] + (width > 0 ? 2 : 0);
+	return width;
+}
+
+void table_fit(struct table *t, size_t width, const char *const *least)
+{
+	size_t now;
+
+	for (; *least && table_width(t) > width; least++)
+		for (int c = 0; c < t->columns; c++)
+			if (strcmp(title(t, c), *least) == 0)
+				t->hidden[c] = true;
+	now = table_width(t);
+	if (now > width && t->width[0] > FIRST_LEAST) {
+		size_t spare = t->width[0] - FIRST_LEAST;
+
+		t->width[0] -= spare < now - width ? spare : now - width;
+	}
+}
+
+/* What of a cell stands there: its bytes, and ".." behind them if it was cut. */
+static size_t cut(const char *cell, size_t width, const char **behind)
+{
+	size_t bytes = strlen(cell);
+
+	*behind = "";
+	if (text_columns(cell) <= width)
+		return bytes;
+	*behind = "..";
+	for (bytes = 0; width > 2; width--)
+		for (bytes++; (cell[bytes] & 0xc0) == 0x80; bytes++)
+			;
+	return bytes;
+}
+
 int table_rows(const struct table *t)
 {
 	return t->cells / t->columns;
@@ -91,12 +134,16 @@ void table_line(const struct table *t, int row, char *line, size_t bytes)
 	for (int c = 0; c < t->columns && at < bytes; c++) {
 		const char *cell =
 			row < 0 ? title(t, c) : t->text[row * t->columns + c];
-		size_t blanks = t->width[c] - text_columns(cell);
+		const char *behind;
+		size_t shown = cut(cell, t->width[c], &behind);
+		size_t blanks = *behind ? 0 : t->width[c] - text_columns(cell);
 		bool right = t->titles[c][0] == '>';
 		bool last = c + 1 == t->columns;
 
-		at += (size_t)snprintf(line + at, bytes - at, "%*s%s%*s",
-			right ? (int)blanks : 0, "", cell,
+		if (t->hidden[c])
+			continue;
+		at += (size_t)snprintf(line + at, bytes - at, "%*s%.*s%s%*s",
+			right ? (int)blanks : 0, "", (int)shown, cell, behind,
 			last    ? 0
 			: right ? 2
 				: (int)blanks + 2,

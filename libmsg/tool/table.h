@@ -26,6 +26,7 @@ struct table {
 	int capacity;
 	char **text;
 	size_t width[TABLE_COLUMNS_MAX];
+	bool hidden[TABLE_COLUMNS_MAX];
 };
 
 /* `titles` ends with NULL and outlives the table. */
@@ -38,6 +39,10 @@ void table_safe(struct table *table, const char *text);
 void table_count(struct table *table, unsigned long long value);
 
 int table_rows(const struct table *table);
+
+/* Make all of a full table no wider than that, if it can be done: the columns of
+ * these titles are left out, one after the other, and then the first is cut. */
+void table_fit(struct table *table, size_t width, const char *const *least);
 
 /* Line `row` without its end, cut to what fits. */
 void table_line(const struct table *table, int row, char *line, size_t bytes);

@@ -68,11 +68,17 @@ static void draw(struct screen *s)
 	refresh();
 }
 
+/* What is of least use on a narrow terminal, that first: who is slow, and why, is
+ * what this is for. */
+static const char *const least[] = {"VIA", "UID", "HELD", "POLICY", "MESSAGES",
+	"PROGRAM", "ROLE", "RATE/S", "LOST", "LAG", "PID", NULL};
+
 static void fill(struct screen *s)
 {
 	table_close(&s->table);
 	look_sort(&s->top->look, s->top->sort, s->top->reverse);
 	look_table(&s->top->look, &s->table);
+	table_fit(&s->table, (size_t)COLS, least);
 }
 
 /* What a key asks for: -1 the end, 1 another look, 0 nothing more. */

@@ -101,6 +101,8 @@ if command -v script >/dev/null; then
 	await 30 grep -qa 'md\.acme' "$work/screen"
 	printf s >&8
 	await 20 grep -qa 'rate' "$work/screen"
+	# Of 80 columns or fewer: what matters most is not what is cut.
+	check "who is slow is shown" grep -qa 'STATE' "$work/screen"
 	printf q >&8
 	finish screen
 	is "exit of top on a terminal" 0 $code
