@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Dict, NoReturn, Optional, Type
 
 from ._library import ErrorCode, steady
@@ -100,7 +101,12 @@ def fail_steady(result: int, call: str) -> NoReturn:
 
 def number(name: str, value: int, limit: int = 0xFFFFFFFF) -> int:
     """`value`, if C can hold it: ctypes would cut it off without a word."""
-    value = int(value)
+    try:
+        value = operator.index(value)
+    except TypeError:
+        raise TypeError(
+            f"{name} must be an int (see the enums of msg), not {value!r}"
+        ) from None
     if not 0 <= value <= limit:
         raise ArgumentError(
             ErrorCode.ARGUMENT, f"{name} is {value}; it may be 0 to {limit}"

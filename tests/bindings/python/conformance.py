@@ -569,6 +569,10 @@ def arguments():
         refused("port", msg.Node, port=2**32 + 7400)
         refused("buffer_count", node.subscriber, "a", buffer_count=-1)
         refused("NUL", node.publisher, "a\0b")
+        # A word where a number of an enum belongs, and what would be cut off.
+        for value in "reliable", 2.5:
+            error = raises(TypeError, node.publisher, "n", reliability=value)
+            must("reliability must be an int" in str(error), error)
         raises(TypeError, node.publisher, b"bytes")
         p = node.publisher("a")
         s = node.subscriber("a")
