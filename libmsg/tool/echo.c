@@ -92,6 +92,7 @@ struct echo {
 	struct print print;
 	struct show show;
 	struct require require;
+	char **patterns; /* Of the subscribers. */
 	struct msg_subscriber **subscribers;
 	struct pollfd *fds;
 	int subscriber_count;
@@ -196,6 +197,7 @@ static int read_line(
 static int open_subscribers(
 	struct echo *echo, struct msg_node *node, char **patterns, int count)
 {
+	echo->patterns = patterns;
 	for (int i = 0; i < count; i++) {
 		struct msg_subscriber **at =
 			&echo->subscribers[echo->subscriber_count];
@@ -242,6 +244,19 @@ static int wanted_now(const struct echo *echo, int most)
 	return left < (uint64_t)most ? (int)left : most;
 }
 
+/* Whether an earlier pattern has it already. */
+static bool shown_before(
+	const struct echo *echo, int index, const struct msg_view *view)
+{
+	const char *topic =
+		msg_subscriber_topic(echo->subscribers[index], view);
+
+	for (int i = 0; i < index; i++)
+		if (msg_topic_match(echo->patterns[i], topic) == 1)
+			return true;
+	return false;
+}
+
 /* One round over the subscribers: how many messages were shown, negative on
  * failure. */
 static int take_round(struct echo *echo)
@@ -259,7 +274,8 @@ static int take_round(struct echo *echo)
 		if (count < 0)
 			return count;
 		for (int v = 0; v < count; v++)
-			show_view(&echo->show, subscriber, &views[v]);
+			if (!shown_before(echo, i, &views[v]))
+				show_view(&echo->show, subscriber, &views[v]);
 		msg_subscriber_release(subscriber, views, count);
 		taken += count;
 	}

@@ -15,6 +15,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "options.h"
@@ -360,15 +361,13 @@ static void close_all(struct recovery *recovery)
 		close(recovery->out);
 }
 
-/* The same file would be emptied before it is read. */
+/* The same file, under whatever names, would be emptied before it is read. */
 static bool same_file(const char *a, const char *b)
 {
-	char *first = realpath(a, NULL), *second = realpath(b, NULL);
-	bool same = first && second && strcmp(first, second) == 0;
+	struct stat first, second;
 
-	free(first);
-	free(second);
-	return same;
+	return stat(a, &first) == 0 && stat(b, &second) == 0 &&
+	       first.st_dev == second.st_dev && first.st_ino == second.st_ino;
 }
 
 int file_recover(const struct file_request *request, const char *path)

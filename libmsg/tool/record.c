@@ -263,7 +263,11 @@ static int write_failed(const struct record *record, int error)
 	if (error == -EEXIST)
 		complain("%s is there already; --overwrite replaces it", path);
 	else
-		complain("cannot write %s: %s", path, strerror(-error));
+		complain("cannot write %s: %s%s", path, strerror(-error),
+			record->take.messages > 0
+				? "; what was taken last is not in it, msg "
+				  "file info counts what is"
+				: "");
 	return TOOL_EXIT_UNMET;
 }
 

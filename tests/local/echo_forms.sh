@@ -79,3 +79,12 @@ for form in text auto hex json bare none; do
 		fail "$form: a control character came through"
 	fi
 done
+
+# What several patterns match is shown once, as it is recorded once.
+start twice "$MSG" echo 'two.>' two.a --timeout 60 --count 3
+await 30 grep -q "listening to two.a" "$work/twice.err"
+"$MSG" pub -q two.a -m 1 -m 2 --linger 1 "${to_patterns[@]}" || fail "pub: $?"
+"$MSG" pub -q two.b -m 3 "${to_patterns[@]}" || fail "pub: $?"
+finish twice 70
+is "lines" "two.a 1|two.a 2|two.b 3|" \
+	"$(cut -d' ' -f1,4 "$work/twice.out" | tr '\n' '|')"

@@ -36,6 +36,10 @@ print(json.loads(open(sys.argv[1]).read().splitlines()[-1])["synced"])' \
 	"$MSG" file recover -q "$file" -o "$work/whole.mcap" --overwrite ||
 		fail "recover: exit $?"
 	whole "$work/whole.mcap"
+	ln -f "$file" "$work/other.mcap"
+	"$MSG" file recover -q "$file" -o "$work/other.mcap" --overwrite \
+		2>"$work/itself.err" && fail "recovered into itself"
+	check "says so" grep -q 'into itself' "$work/itself.err"
 	is "messages recovered" "$messages" \
 		"$(info "$work/whole.mcap" 'f["messages"]')"
 	"$MSG" play "$file" --prefix again --speed 0 --wait-ms 0 \
