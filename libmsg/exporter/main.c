@@ -281,6 +281,25 @@ static int serve(struct exporter *exporter, struct sockaddr_storage *address)
 	return EXIT_DONE;
 }
 
+/* What can be no broker's name would be missing for ever; one that is not there may
+ * come. */
+static bool check_names(char **names, int count)
+{
+	for (int i = 0; i < count; i++) {
+		struct msg_broker *broker = NULL;
+		int error = *names[i] ? msg_broker_open(names[i], &broker)
+				      : -MSG_ERROR_ARGUMENT;
+
+		msg_broker_close(broker);
+		if (error != -MSG_ERROR_ARGUMENT)
+			continue;
+		fprintf(stderr, "msg-exporter: NAME %d of %d: %s\n", i + 1,
+			count, *names[i] ? msg_error_text() : "is empty");
+		return false;
+	}
+	return true;
+}
+
 /* A descriptor of the three that is closed would be a connection's, and what we
  * say would go there. */
 static void fill_standard(void)
@@ -309,6 +328,8 @@ int main(int argc, char **argv)
 				DEFAULT_LISTEN " or [::1]:9740\n");
 		return EXIT_USAGE;
 	}
+	if (!check_names(argv + optind, argc - optind))
+		return EXIT_USAGE;
 	metrics_open(&exporter.metrics, argv + optind, argc - optind);
 	code = serve(&exporter, &address);
 	metrics_close(&exporter.metrics);

@@ -75,6 +75,7 @@ static const struct option_spec options[] = {
 #define WAIT_MS 100u
 #define CONNECT_MS 500u
 #define WAIT_DEFAULT UINT64_MAX
+#define WONDER_NS 1000000000u
 
 struct pub {
 	const char *topic;
@@ -91,6 +92,7 @@ struct pub {
 	uint64_t queued;
 	uint64_t bytes;
 	uint64_t failed;
+	bool waited; /* For long, and that is said. */
 	struct msg_publisher_options wanted;
 };
 
@@ -180,9 +182,25 @@ static void read_operands(struct pub *pub, int argc, char **argv)
 
 /* ---- sending ----------------------------------------------------------- */
 
+/* Once, when it has waited since `begin_ns` for long enough to wonder. */
+static void say_waiting(struct pub *pub, uint64_t begin_ns)
+{
+	const struct msg_publisher_options *o = &pub->wanted;
+
+	if (pub->waited || clock_ns() - begin_ns < WONDER_NS)
+		return;
+	pub->waited = true;
+	say("waiting for a free buffer: %s",
+		o->flow || o->reliability == MSG_RELIABILITY_RC
+			? "subscribers that this topic waits for are slow, or "
+			  "not there yet"
+			: "the lane is full, or a subscriber here blocks");
+}
+
 /* Borrow a buffer, waiting while all are out or on the wire. */
 static int borrow(struct pub *pub, size_t bytes, struct msg_loan *loan)
 {
+	uint64_t begin = 0;
 	int error;
 
 	for (unsigned tries = 0; !stop_asked(); tries++) {
@@ -191,10 +209,14 @@ static int borrow(struct pub *pub, size_t bytes, struct msg_loan *loan)
 			return error;
 		if (pub->queued > 0 && msg_publisher_flush(pub->publisher) == 0)
 			pub->queued = 0;
-		if (tries < 100)
+		if (tries < 100) {
 			sched_yield();
-		else
-			stop_sleep(clock_ns() + 50000);
+			continue;
+		}
+		if (begin == 0)
+			begin = clock_ns();
+		say_waiting(pub, begin);
+		stop_sleep(clock_ns() + 50000);
 	}
 	return -MSG_ERROR_TIMEOUT;
 }

@@ -200,6 +200,11 @@ for bad in 'nowhere' '127.0.0.1' '127.0.0.1:70000' '::1:80' '127.0.0.1:x'; do
 	"$EXPORTER" --listen "$bad" 2>/dev/null
 	is "exit of --listen $bad" 2 $?
 done
+for bad in '' a/b 'a b' .a; do
+	timeout 20 "$EXPORTER" --listen 127.0.0.1:0 "$bad" 2>"$work/bad.err"
+	is "exit of the broker '$bad'" 2 $?
+	check "says which" grep -q 'NAME 1 of 1' "$work/bad.err"
+done
 "$EXPORTER" --listen "$url" 2>"$work/taken.err"
 is "exit of a port that is taken" 1 $?
 check "says so" grep -q 'cannot listen' "$work/taken.err"

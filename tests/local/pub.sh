@@ -72,3 +72,10 @@ awk -v t="$took" 'BEGIN { exit !(t >= 1.49 && t < 4) }' ||
 	fail "300 messages at 200/s took $took s"
 finish paced
 is "sizes" 300 "$(grep -c ' 100 bytes$' "$work/paced.out")"
+
+# Who waits for subscribers that are not there says so, and can be asked to end.
+start alone "$MSG" pub pub.alone -m x --reliability reliable --flow 1
+await 30 grep -q 'waiting for a free buffer: subscribers' "$work/alone.err"
+kill -INT "${pids[alone]}"
+finish alone
+is "exit of one that waited in vain" 0 $code
