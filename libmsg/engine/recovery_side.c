@@ -139,6 +139,9 @@ static bool reach(struct msg_receiver *r, struct msg_stream *s)
 	s->reach = *to;
 	s->reachable =
 		link->ops->reach(link, to->data, to->bytes, &s->handle) == 0;
+	/* Whoever has no way to it now may have one with the next report. */
+	if (!s->reachable)
+		s->reach.bytes = 0;
 	return s->reachable;
 }
 

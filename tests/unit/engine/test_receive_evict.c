@@ -190,6 +190,43 @@ START_TEST(one_place_is_not_given_to_two)
 }
 END_TEST
 
+static const struct msg_link_ops *side_ops;
+static unsigned asked;
+
+/* Nobody is there the first time. */
+static int reach_later(struct msg_link *link, const uint8_t *reach,
+	uint32_t bytes, uint32_t *handle)
+{
+	return asked++ == 0 ? -MSG_ERROR_ARGUMENT
+			    : side_ops->reach(link, reach, bytes, handle);
+}
+
+START_TEST(who_cannot_be_reached_now_may_be_later)
+{
+	struct msg_link_ops ops;
+
+	open_side();
+	side_ops = side->ops;
+	ops = *side_ops;
+	ops.reach = reach_later;
+	side->ops = &ops;
+	asked = 0;
+	say_to_all(1, MSG_PROBE_ASK);
+	turn();
+	ck_assert_uint_eq(asked, 1);
+	ck_assert_uint_eq(memory_wire_counts.unicast, 0);
+	say_to_all(1, MSG_PROBE_ASK);
+	turn();
+	ck_assert_uint_eq(asked, 2);
+	ck_assert_uint_eq(memory_wire_counts.unicast, 1);
+	/* And is not asked for again. */
+	say_to_all(1, MSG_PROBE_ASK);
+	turn();
+	ck_assert_uint_eq(asked, 2);
+	side->ops = side_ops;
+}
+END_TEST
+
 /* Whose gaps nobody will fill any more: they and those who wait for them. */
 START_TEST(the_dead_do_not_keep_the_buffers)
 {
@@ -347,6 +384,7 @@ int main(void)
 
 	tcase_add_checked_fixture(streams, setup, teardown);
 	tcase_add_test(streams, one_place_is_not_given_to_two);
+	tcase_add_test(streams, who_cannot_be_reached_now_may_be_later);
 	tcase_add_test(
 		streams, nothing_is_left_of_who_spoke_in_anothers_name);
 	tcase_add_test(streams, a_topic_is_refused_without_memory);
