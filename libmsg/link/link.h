@@ -144,7 +144,8 @@ struct msg_link_ops {
 	 * bytes written, or FABRIC. */
 	int (*name)(struct msg_link *link, uint8_t *reach);
 	/* A handle to send to whom `name` said that of elsewhere; leave() gives it
-	 * back.  0; ARGUMENT (not an address of this lane), MEMORY, FABRIC. */
+	 * back.  0; ARGUMENT (not an address of this lane, or none that anybody has
+	 * now), AGAIN (others were waited for in vain: later), MEMORY, FABRIC. */
 	int (*reach)(struct msg_link *link, const uint8_t *reach, uint32_t bytes,
 		uint32_t *handle);
 	/* Lend a buffer for one frame.  0, AGAIN, FABRIC. */

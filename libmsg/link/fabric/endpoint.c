@@ -206,15 +206,23 @@ static int fabric_reach(struct msg_link *link, const uint8_t *reach,
 {
 	struct endpoint *e = (struct endpoint *)link;
 	union fabric_address address;
+	uint64_t begin = msg_clock_ns();
 	fi_addr_t inserted;
 	uint32_t place;
+	int found;
 
 	if (fabric_reach_read(e->domain, reach, bytes, &address))
 		return -MSG_ERROR_ARGUMENT;
+	if (!fabric_reach_may(e->domain, begin))
+		return -MSG_ERROR_AGAIN;
 	if (find_place(e, &place))
 		return -MSG_ERROR_MEMORY;
+	found = fi_av_insert(e->av, &address, 1, &inserted, 0, NULL);
+	/* By UDP nobody is asked. */
+	if (e->domain->link.lane == MSG_LANE_VERBS)
+		fabric_reach_took(e->domain, begin, msg_clock_ns());
 	/* One that the device knows no way to is as good as none. */
-	if (fi_av_insert(e->av, &address, 1, &inserted, 0, NULL) != 1)
+	if (found != 1)
 		return -MSG_ERROR_ARGUMENT;
 	e->groups[place] =
 		(struct group){.address = inserted, .peer = true};

@@ -17,6 +17,8 @@
 #ifndef MSG_LINK_FABRIC_FABRIC_H
 #define MSG_LINK_FABRIC_FABRIC_H
 
+#include <stdatomic.h>
+
 #include <rdma/fabric.h>
 #include <rdma/fi_domain.h>
 #include <rdma/fi_endpoint.h>
@@ -34,6 +36,9 @@ struct fabric_domain {
 	struct fid_fabric *fabric;
 	struct fid_domain *domain;
 	uint32_t ttl;
+	/* No address of a peer is looked up before.  Relaxed: of any thread, and one
+	 * look-up more is no harm. */
+	_Atomic uint64_t reach_ns;
 };
 
 /* The tables the module exports. */
@@ -67,6 +72,14 @@ uint32_t fabric_reach_write(const struct fabric_domain *domain,
 /* What came in is hostile.  0, or -FI_EINVAL: not one of this lane. */
 int fabric_reach_read(const struct fabric_domain *domain, const uint8_t *reach,
 	uint32_t bytes, union fabric_address *address);
+
+/* On RoCE the kernel asks the network who has an address, and who asks it waits for
+ * that: a second, where nobody answers.  Addresses come from strangers, so that only
+ * a small part of all time may be spent so.  Whether one may be looked up now; and
+ * how long it took. */
+bool fabric_reach_may(const struct fabric_domain *domain, uint64_t now);
+void fabric_reach_took(
+	struct fabric_domain *domain, uint64_t begin, uint64_t end);
 
 /* Write the reason; returns -code. */
 int fabric_fail(char *text, int code, const char *format, ...)

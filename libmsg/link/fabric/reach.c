@@ -17,16 +17,39 @@
 
 #include <rdma/fi_errno.h>
 
+#include "base/clock.h"
 #include "fi_ext_udmc.h"
 #include "link/fabric/fabric.h"
 
 enum kind { KIND_VERBS = 1, KIND_IPV4 = 4, KIND_IPV6 = 6 };
+
+/* What an answer takes that is there; and of what takes longer, so many times that
+ * passes before the next. */
+#define REACH_SOON_NS (200 * MSG_NS_PER_MS)
+#define REACH_PAUSE 19u
 
 #define IPV4_BYTES 7u
 #define IPV6_BYTES 19u
 #define VERBS_BYTES 30u
 
 _Static_assert(VERBS_BYTES <= MSG_LINK_REACH_BYTES_MAX, "room for all");
+
+/* ---- how often ---------------------------------------------------------- */
+
+bool fabric_reach_may(const struct fabric_domain *domain, uint64_t now)
+{
+	return now >= atomic_load_explicit(
+			      &domain->reach_ns, memory_order_relaxed);
+}
+
+void fabric_reach_took(
+	struct fabric_domain *domain, uint64_t begin, uint64_t end)
+{
+	if (end - begin > REACH_SOON_NS)
+		atomic_store_explicit(&domain->reach_ns,
+			end + REACH_PAUSE * (end - begin),
+			memory_order_relaxed);
+}
 
 /* ---- out --------------------------------------------------------------- */
 

@@ -224,6 +224,44 @@ START_TEST(addresses_that_lead_elsewhere_are_refused)
 }
 END_TEST
 
+#define MS MSG_NS_PER_MS
+
+/* Of all time a twentieth, whatever strangers say. */
+START_TEST(addresses_that_nobody_has_keep_us_seldom)
+{
+	struct fabric_domain *d = (struct fabric_domain *)domain;
+	uint64_t now = 1000 * MS, waited = 0;
+	struct end a, b;
+	uint32_t handle;
+
+	open_end(&a);
+	open_end(&b);
+	for (int i = 0; i < 100000; i++, now += MS) {
+		if (!fabric_reach_may(d, now))
+			continue;
+		fabric_reach_took(d, now, now + 1020 * MS);
+		now += 1020 * MS;
+		waited += 1020 * MS;
+	}
+	ck_assert_uint_ge(waited, 1020 * MS);
+	ck_assert_uint_le(20 * waited, now + 20 * 1020 * MS);
+	/* Those that answer are waited for by nobody. */
+	d->reach_ns = 0;
+	fabric_reach_took(d, now, now + 100 * MS);
+	ck_assert(fabric_reach_may(d, now + 100 * MS));
+	/* A link asks first. */
+	ck_assert_int_eq(a.link->ops->reach(a.link, b.reach, b.reach_bytes,
+				 &handle),
+		0);
+	d->reach_ns = UINT64_MAX;
+	ck_assert_int_eq(a.link->ops->reach(a.link, b.reach, b.reach_bytes,
+				 &handle),
+		-MSG_ERROR_AGAIN);
+	b.link->ops->close(b.link);
+	a.link->ops->close(a.link);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("reach");
@@ -234,5 +272,6 @@ int main(void)
 	tcase_add_test(reach, a_message_wakes_who_sleeps_on_the_descriptor);
 	tcase_add_test(reach, handles_that_are_given_back_are_used_again);
 	tcase_add_test(reach, addresses_that_lead_elsewhere_are_refused);
+	tcase_add_test(reach, addresses_that_nobody_has_keep_us_seldom);
 	return check_main(suite, NULL);
 }
