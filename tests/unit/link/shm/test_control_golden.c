@@ -65,8 +65,8 @@ static void say(const char *format, ...)
 
 static void say_hello(const struct msg_control_hello *hello)
 {
-	say("version %u\nrole %u\nprogram \"%s\"\n", hello->version,
-		hello->role, hello->program);
+	say("version %u\nrole %u\nprogram \"%s\"\npatient %u\n",
+		hello->version, hello->role, hello->program, hello->patient);
 }
 
 static void say_publish(const struct msg_control_publish *publish)
