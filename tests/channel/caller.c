@@ -347,8 +347,8 @@ START_TEST(a_long_report_is_answered_whole)
 		.reach = {.bytes = 1},
 	};
 	struct msg_greeting greeting = good(9);
-	uint64_t limit = now_ms() + (uint64_t)patience_ms();
 	struct msg_link_event e;
+	uint64_t limit;
 	struct publisher p;
 	struct seat seat;
 	uint32_t handle, had = 0;
@@ -366,6 +366,7 @@ START_TEST(a_long_report_is_answered_whole)
 	ck_assert_int_eq(seat_send(seat.side, &seat, handle, 300,
 				 msg_report_write(seat_slot(&seat, 300), &said,
 					 TAG, (uint32_t)INCARNATION), 0), 0);
+	limit = now_ms() + (uint64_t)patience_ms();
 	while (had < count) {
 		struct msg_frame frame;
 

@@ -26,7 +26,7 @@ bool on_tcp(void)
 
 int patience_ms(void)
 {
-	return on_tcp() ? 5000 : 30000;
+	return (int)((on_tcp() ? 5000 : 30000) * check_slowness());
 }
 
 uint64_t now_ms(void)
