@@ -42,6 +42,44 @@ struct rc_way {
 
 extern const struct rc_way rc_raw, rc_each, rc_channel, rc_apart, rc_topic;
 
+/* A way is a table of calls that know which of them they are: of symbol_state, by
+ * the functions calls_open, calls_connect and so on. */
+#define RC_WAY(symbol, text, calls)                                            \
+	static void symbol##_open(                                             \
+		const char *device, bool listen, struct rc_address *self)      \
+	{                                                                      \
+		calls##_open(&symbol##_state, device, listen, self);           \
+	}                                                                      \
+	static void symbol##_connect(const struct rc_address *address)         \
+	{                                                                      \
+		calls##_connect(&symbol##_state, address);                     \
+	}                                                                      \
+	static void symbol##_accept(void)                                      \
+	{                                                                      \
+		calls##_accept(&symbol##_state);                               \
+	}                                                                      \
+	static bool symbol##_send(uint32_t slot, uint32_t bytes)               \
+	{                                                                      \
+		return calls##_send(&symbol##_state, slot, bytes);             \
+	}                                                                      \
+	static void symbol##_poll(struct rc_found *found)                      \
+	{                                                                      \
+		calls##_poll(&symbol##_state, found);                          \
+	}                                                                      \
+	static void symbol##_close(void)                                       \
+	{                                                                      \
+		calls##_close(&symbol##_state);                                \
+	}                                                                      \
+	const struct rc_way symbol = {                                         \
+		.name = text,                                                  \
+		.open = symbol##_open,                                         \
+		.connect = symbol##_connect,                                   \
+		.accept = symbol##_accept,                                     \
+		.send = symbol##_send,                                         \
+		.poll = symbol##_poll,                                         \
+		.close = symbol##_close,                                       \
+	}
+
 /* Ends the program, when `failed`. */
 void rc_check(bool failed, const char *what, int error);
 /* RC_WINDOW x 2 slots of RC_BYTES_MAX: to receive into, then to send from. */

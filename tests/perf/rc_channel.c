@@ -188,43 +188,8 @@ static void channels_close(struct channels *c)
 	}
 }
 
-/* A way is a table of calls that know which of them they are. */
-#define WAY(symbol, text, count)                                               \
-static struct channels symbol##_state = {.end_count = count};          \
-static void symbol##_open(                                             \
-	const char *device, bool listen, struct rc_address *self)      \
-{                                                                      \
-	channels_open(&symbol##_state, device, listen, self);          \
-}                                                                      \
-static void symbol##_connect(const struct rc_address *address)         \
-{                                                                      \
-	channels_connect(&symbol##_state, address);                    \
-}                                                                      \
-static void symbol##_accept(void)                                      \
-{                                                                      \
-	channels_accept(&symbol##_state);                              \
-}                                                                      \
-static bool symbol##_send(uint32_t slot, uint32_t bytes)               \
-{                                                                      \
-	return channels_send(&symbol##_state, slot, bytes);            \
-}                                                                      \
-static void symbol##_poll(struct rc_found *found)                      \
-{                                                                      \
-	channels_poll(&symbol##_state, found);                         \
-}                                                                      \
-static void symbol##_close(void)                                       \
-{                                                                      \
-	channels_close(&symbol##_state);                               \
-}                                                                      \
-const struct rc_way symbol = {                                         \
-	.name = text,                                                  \
-	.open = symbol##_open,                                         \
-	.connect = symbol##_connect,                                   \
-	.accept = symbol##_accept,                                     \
-	.send = symbol##_send,                                         \
-	.poll = symbol##_poll,                                         \
-	.close = symbol##_close,                                       \
-}
+static struct channels rc_channel_state = {.end_count = 1};
+RC_WAY(rc_channel, "channel", channels);
 
-WAY(rc_channel, "channel", 1);
-WAY(rc_apart, "apart", 2);
+static struct channels rc_apart_state = {.end_count = 2};
+RC_WAY(rc_apart, "apart", channels);

@@ -203,43 +203,8 @@ static void raw_close(struct raw *raw)
 	fi_freeinfo(raw->info);
 }
 
-/* A way is a table of calls that know which of them they are. */
-#define WAY(symbol, text, connections)                                         \
-static struct raw symbol##_state = {.ep_count = connections};          \
-static void symbol##_open(                                             \
-	const char *device, bool listen, struct rc_address *self)      \
-{                                                                      \
-	raw_open(&symbol##_state, device, listen, self);               \
-}                                                                      \
-static void symbol##_connect(const struct rc_address *address)         \
-{                                                                      \
-	raw_connect(&symbol##_state, address);                         \
-}                                                                      \
-static void symbol##_accept(void)                                      \
-{                                                                      \
-	raw_accept(&symbol##_state);                                   \
-}                                                                      \
-static bool symbol##_send(uint32_t slot, uint32_t bytes)               \
-{                                                                      \
-	return raw_send(&symbol##_state, slot, bytes);                 \
-}                                                                      \
-static void symbol##_poll(struct rc_found *found)                      \
-{                                                                      \
-	raw_poll(&symbol##_state, found);                              \
-}                                                                      \
-static void symbol##_close(void)                                       \
-{                                                                      \
-	raw_close(&symbol##_state);                                    \
-}                                                                      \
-const struct rc_way symbol = {                                         \
-	.name = text,                                                  \
-	.open = symbol##_open,                                         \
-	.connect = symbol##_connect,                                   \
-	.accept = symbol##_accept,                                     \
-	.send = symbol##_send,                                         \
-	.poll = symbol##_poll,                                         \
-	.close = symbol##_close,                                       \
-}
+static struct raw rc_raw_state = {.ep_count = 1};
+RC_WAY(rc_raw, "raw", raw);
 
-WAY(rc_raw, "raw", 1);
-WAY(rc_each, "each", 2);
+static struct raw rc_each_state = {.ep_count = 2};
+RC_WAY(rc_each, "each", raw);
