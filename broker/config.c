@@ -292,10 +292,35 @@ static int place_socket(struct config *config)
 			  : 0;
 }
 
+/* Who writes both in one place means something else than he gets.  An option may
+ * overrule what a file says of the network. */
+static int check_network(const struct config *config)
+{
+	const struct config_value *lane = &config->values[CONFIG_LANE];
+	static const enum config_setting of_networks[] = {
+		CONFIG_INTERFACE, CONFIG_DEVICE};
+
+	if (lane->number != CONFIG_LANE_NONE)
+		return 0;
+	for (size_t i = 0; i < sizeof of_networks / sizeof *of_networks; i++) {
+		const struct config_value *value =
+			&config->values[of_networks[i]];
+
+		if (value->text[0] != '\0' && value->origin == lane->origin)
+			return msg_fail(MSG_ERROR_ARGUMENT,
+				"lane is none, but %s is %s; leave one of them "
+				"out",
+				config_specs[of_networks[i]].key, value->text);
+	}
+	return 0;
+}
+
 int config_finish(struct config *config)
 {
-	int result = place_socket(config);
+	int result = check_network(config);
 
+	if (result == 0)
+		result = place_socket(config);
 	if (result == 0)
 		acl_finish(&config->acl);
 	return result;

@@ -20,6 +20,18 @@ static void add_rate(struct table *table, double value)
 		table_add(table, "%s", text_scaled(value, text, sizeof text));
 }
 
+/* A relay is none, and of a publisher elsewhere it may not be known yet. */
+static void add_process(struct table *table, uint32_t pid, uint32_t uid)
+{
+	if (pid == 0) {
+		table_add(table, "-");
+		table_add(table, "-");
+		return;
+	}
+	table_count(table, pid);
+	table_count(table, uid);
+}
+
 void look_headline(const struct look *look, char *text, size_t bytes)
 {
 	const struct msg_broker_info *info = msg_broker_info(look->broker);
@@ -50,8 +62,7 @@ void look_table(const struct look *look, struct table *table)
 		table_safe(table, line->stream->topic);
 		table_add(table, "%s", line->stream->local ? "local" : "net");
 		table_add(table, "%s", look_role(line));
-		table_count(table, look_pid(line));
-		table_count(table, look_uid(line));
+		add_process(table, look_pid(line), look_uid(line));
 		table_safe(table, look_program(line));
 		add_rate(table, line->rate);
 		table_count(table, line->count);

@@ -68,6 +68,21 @@ is "the settings read again" "$(sed 's/ *;.*//' "$work/text")" \
 json_valid "$work/json" || fail "not JSON: $(cat "$work/json")"
 check "JSON has rights" grep -q '"subscribe":\["uid:5","gid:6"\]' "$work/json"
 
+# A network that is wanted and not.
+for two in "--lane none --interface lo" "--no-network --device rxe7"; do
+	read -ra arguments <<<"$two"
+	"$MSGBROKERD" --check-config --config "$work/empty.conf" \
+		"${arguments[@]}" >"$work/both" 2>"$work/both.err"
+	is "exit of $two" 2 $?
+	check "says so" grep -q 'lane is none, but .* leave one' "$work/both.err"
+done
+printf '[broker]\ninterface = lo\n' >"$work/lo.conf"
+"$MSGBROKERD" --check-config --config "$work/lo.conf" --no-network \
+	>"$work/over" || fail "an option overrules the file: exit $?"
+printf 'lane = none\n' >>"$work/lo.conf"
+"$MSGBROKERD" --check-config --config "$work/lo.conf" 2>/dev/null
+is "exit of a file with both" 2 $?
+
 # `msg broker` finds the broker on PATH.
 PATH=$(dirname "$MSGBROKERD"):$PATH
 "$MSG" broker >"$work/list" || fail "msg broker: exit $?"
