@@ -10,13 +10,21 @@
 
 #define FLOW_COUNT_MAX 1024u
 
+static const char *const reliabilities[] = {
+	"best-effort", "reliable", "rc", NULL};
+
 uint32_t delivery_reliability(const char *text)
 {
-	static const char *const names[] = {
-		"best-effort", "reliable", "rc", NULL};
-
-	return (uint32_t)value_choice("--reliability", text, names) +
+	return (uint32_t)value_choice("--reliability", text, reliabilities) +
 	       MSG_RELIABILITY_BEST_EFFORT;
+}
+
+const char *delivery_name(uint32_t reliability)
+{
+	return reliability >= MSG_RELIABILITY_BEST_EFFORT &&
+			       reliability <= MSG_RELIABILITY_RC
+		       ? reliabilities[reliability - MSG_RELIABILITY_BEST_EFFORT]
+		       : "-";
 }
 
 void delivery_flow(const char *text, struct msg_publisher_options *o)

@@ -10,6 +10,9 @@
 /* "best-effort", "reliable" or "rc"; enum msg_reliability. */
 uint32_t delivery_reliability(const char *text);
 
+/* The other way round; "-" where it is not known. */
+const char *delivery_name(uint32_t reliability);
+
 /* "none", "min", "tagged", or "2" for the two fastest. */
 void delivery_flow(const char *text, struct msg_publisher_options *options);
 

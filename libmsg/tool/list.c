@@ -17,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "delivery.h"
 #include "json.h"
 #include "lane.h"
 #include "list_broker.h"
@@ -28,7 +29,7 @@
 /* 2.2 of the default period: a rate takes two announcements of a publisher;
  * after one it is unknown and the library says 0. */
 #define WAIT_SECONDS 2.2
-#define COLUMNS 9
+#define COLUMNS 11
 
 enum {
 	OPTION_JSON = OPTION_LONG,
@@ -144,7 +145,8 @@ static int listen_until(struct list *list, uint64_t until_ns)
 typedef char cell_text[1100]; /* A topic of 255 bytes, each as \xHH. */
 
 static const char *const titles[COLUMNS] = {"TOPIC", "PUBLISHER", "HOST",
-	"PROGRAM", "PID", "UID", "RATE/S", "MESSAGES", "AGE"};
+	"PROGRAM", "PID", "UID", "RATE/S", "MESSAGES", "AGE", "DELIVERY",
+	"TYPE"};
 static const bool right[COLUMNS] = {
 	[4] = true, [5] = true, [6] = true, [7] = true, [8] = true};
 
@@ -181,8 +183,14 @@ static void cell(const struct msg_topic_info *info, int column, cell_text *text)
 	case 7:
 		snprintf(out, size, "%" PRIu64, info->message_count);
 		break;
-	default:
+	case 8:
 		snprintf(out, size, "%.1f s", (double)info->age_ns / 1e9);
+		break;
+	case 9:
+		snprintf(out, size, "%s", delivery_name(info->reliability));
+		break;
+	default:
+		text_escape(out, size, *info->type_name ? info->type_name : "-");
 		break;
 	}
 }
@@ -240,6 +248,8 @@ static void print_json(const struct msg_topic_info *info)
 	json_number(&json, "age_seconds", (double)info->age_ns / 1e9);
 	json_count(&json, "message_bytes_max", info->message_bytes_max);
 	json_count(&json, "frame_bytes", info->frame_bytes);
+	if (info->reliability)
+		json_text(&json, "reliability", delivery_name(info->reliability));
 	if (info->type_hash) {
 		json_text(&json, "type", info->type_name);
 		json_id(&json, "type_hash", info->type_hash);

@@ -50,6 +50,7 @@ static void describe(struct msg_topic_info *to, const struct look_line *line,
 		.pid = line->publisher->pid,
 		.uid = line->publisher->uid,
 		.frame_bytes = info->frame_bytes,
+		.type_name = "", /* A broker's counters do not tell. */
 	};
 }
 

@@ -42,8 +42,10 @@ table() {
 	"$MSG" list 'list.>' >"$work/table" && [ "$(wc -l <"$work/table")" = 3 ]
 }
 await 15 table
-check "title" grep -q '^TOPIC .*PUBLISHER .*HOST .*PROGRAM .*AGE' "$work/table"
-check "row" grep -Eq "^list\.one +[0-9a-f]{16} +[^ ]+ +msg +$one " "$work/table"
+check "title" grep -q '^TOPIC .*PUBLISHER .*HOST .*PROGRAM .*AGE .*DELIVERY .*TYPE$' \
+	"$work/table"
+check "row" grep -Eq "^list\.one +[0-9a-f]{16} +[^ ]+ +msg +$one .* best-effort +-$" \
+	"$work/table"
 
 # Whoever listens sees a topic that closed in order go at once: a silent one would
 # stay for five seconds, and so for ten looks.
