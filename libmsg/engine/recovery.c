@@ -211,6 +211,7 @@ void recovery_relieve(struct msg_receiver *r, bool wide)
 
 		if (s->used && s->kind == MSG_STREAM_RELIABLE &&
 			s->calls == wide && s->recover.held_count > 0 &&
+			!s->recover.paused &&
 			now - s->heard_ns >= MSG_STREAM_SILENT_NS &&
 			(!found || s->heard_ns < found->heard_ns))
 			found = s;
