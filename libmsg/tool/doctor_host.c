@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@
 
 /* The receive buffer the library asks for per socket. */
 #define RCVBUF_WANTED (4l << 20)
+#define FILES_LEAST 256
 /* CAP_NET_ADMIN, linux/capability.h: may exceed net.core.rmem_max. */
 #define NET_ADMIN_BIT 12
 
@@ -216,6 +218,24 @@ static void check_machine(struct doctor *doctor)
 			machine.cpu, machine.cores, machine.kernel);
 }
 
+/* A subscriber takes four or so, a broker some for each of its clients. */
+static void check_files(struct doctor *doctor)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	if (limit.rlim_cur >= FILES_LEAST)
+		finding(doctor, FINDING_OK, "files", NULL,
+			"%llu files may be open",
+			(unsigned long long)limit.rlim_cur);
+	else
+		finding(doctor, FINDING_WARN, "files", "ulimit -n 1024",
+			"only %llu files may be open; programs with some "
+			"topics need more",
+			(unsigned long long)limit.rlim_cur);
+}
+
 static void check_shm(struct doctor *doctor)
 {
 	struct statvfs room;
@@ -262,6 +282,7 @@ void check_host(struct doctor *doctor)
 	check_limits(doctor);
 	check_ipv6(doctor);
 	check_machine(doctor);
+	check_files(doctor);
 	check_shm(doctor);
 	check_hugepages(doctor);
 }

@@ -198,7 +198,7 @@ static int open_subscribers(
 	struct echo *echo, struct msg_node *node, char **patterns, int count)
 {
 	echo->patterns = patterns;
-	for (int i = 0; i < count; i++) {
+	for (int i = 0; i < count && !stop_asked(); i++) {
 		struct msg_subscriber **at =
 			&echo->subscribers[echo->subscriber_count];
 		int error;

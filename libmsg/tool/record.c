@@ -288,7 +288,13 @@ static int open_sources(struct record *record)
 {
 	for (int i = 0; i < record->take.source_count; i++) {
 		struct record_source *source = &record->take.sources[i];
-		int error = subscribe(record, source);
+		int error;
+
+		if (stop_asked()) { /* Many take their time. */
+			record->take.source_count = i;
+			break;
+		}
+		error = subscribe(record, source);
 
 		if (error < 0)
 			return lane_fail("cannot subscribe", error);

@@ -10,7 +10,7 @@ $(cat "$work/text")"
 check "a real message came back" \
 	grep -Eq '^ok +multicast .*came back' "$work/text"
 check "the lane" grep -Eq '^ok +lane ' "$work/text"
-for name in memlock clock cpu shm sockets ipv6 hugepages; do
+for name in memlock clock cpu files shm sockets ipv6 hugepages; do
 	check "check $name" grep -Eq "^(ok|note|warn|fail) +$name " "$work/text"
 done
 warnings=$(grep -c '^warn' "$work/text")
@@ -32,6 +32,10 @@ env -u MSG_INTERFACE -u MSG_LANE "$MSG" doctor --device nosuch_rxe --json >"$wor
 is "exit with an unknown device" 2 $?
 check "JSON" json_valid "$work/doctor.json"
 check "finding" grep -q '"check":"lane","status":"fail"' "$work/doctor.json"
+
+(ulimit -n 100 && "$MSG" doctor >"$work/few")
+is "exit with few files" 1 $?
+check "says so" grep -Eq '^warn files .*only 100' "$work/few"
 
 if [ ! -e /sys/class/infiniband ]; then
 	env -u MSG_INTERFACE -u MSG_LANE "$MSG" doctor >"$work/text"

@@ -32,6 +32,17 @@ for signal in INT TERM; do
 	check "JSON summary" grep -q '"event":"summary"' "$work/json.out"
 done
 
+# Asked while it still subscribes, it does not go on with that.
+for what in echo "record -o $work/many.mcap"; do
+	# shellcheck disable=SC2086,SC2046 # words
+	start many "$MSG" $what $(seq -f 'stop.many.%g' 3000)
+	await 30 grep -q 'listening to stop.many.3' "$work/many.err"
+	kill -INT "${pids[many]}"
+	finish many 60
+	is "exit of $what" 0 $code
+	check "not all were opened" [ "$(grep -c listening "$work/many.err")" -lt 3000 ]
+done
+
 # A pub that waits for its input ends too.
 mkfifo "$work/fifo"
 exec 9<>"$work/fifo"

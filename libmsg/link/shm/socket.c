@@ -250,7 +250,7 @@ static int cannot_send(struct msg_socket *s)
 	case EPIPE:
 	case ECONNRESET:
 		return fail(&s->sending, MSG_ERROR_FABRIC,
-			"the peer of this connection hung up");
+			"the peer of this connection hung up; its log may say why");
 	default:
 		return fail_errno(&s->sending, MSG_ERROR_FABRIC,
 			"cannot send to the peer");
@@ -432,7 +432,7 @@ static int hung_up(struct msg_socket *s)
 {
 	return fail(&s->receiving, MSG_ERROR_FABRIC,
 		s->have > 0 ? "the peer hung up in the middle of a message"
-			    : "the peer of this connection hung up");
+			    : "the peer of this connection hung up; its log may say why");
 }
 
 /* Read up to `bytes` of the frame; returns how many, 0 if none are here. */
