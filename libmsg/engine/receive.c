@@ -441,10 +441,12 @@ static int refill(struct msg_receiver *r)
 
 	if (r->posted + r->unposted > want - want / 8)
 		return 0;
-	if (r->pool.free_count < reserved(r) + RECEIVE_TURN_EVENTS)
+	if (r->pool.free_count < reserved(r) + RECEIVE_TURN_EVENTS) {
 		receive_reclaim(r);
-	if (r->posted < want / FEW && r->pool.free_count <= reserved(r))
-		recovery_relieve(r, false);
+		if (r->posted < want / FEW &&
+			r->pool.free_count <= reserved(r))
+			recovery_relieve(r, false);
+	}
 	return post(r);
 }
 
