@@ -223,6 +223,8 @@ START_TEST(who_was_lapped_is_told_though_nothing_follows)
 	expect(asked, MSG_EVENT_JOINED, 0, 0);
 	for (uint64_t i = 0; i < 5; i++)
 		expect(asked, MSG_EVENT_MESSAGE, i, 0);
+	/* Nor is it silent before a busy machine has done the rest. */
+	announce(5, false);
 	/* And now it takes nothing. */
 	for (uint64_t i = 5; i < 15; i++)
 		send_message(i);
