@@ -11,7 +11,8 @@
 #include "link/module.h"
 #include "rc.h"
 
-/* Who only sends looks for what has left so seldom, in looks for messages. */
+/* With less under way than half of what may be, what has left is looked for so
+ * seldom, in looks for messages that found none. */
 #define LOOKS_IN_VAIN 64u
 
 /* One set with its connection. */
@@ -26,6 +27,7 @@ struct channels {
 	struct end ends[2]; /* Out and in; or one for both ways. */
 	struct end *out, *in;
 	uint32_t end_count;
+	uint32_t under_way;
 	uint32_t looks;
 };
 
@@ -151,10 +153,11 @@ static bool channels_send(struct channels *c, uint32_t slot, uint32_t bytes)
 
 	if (result != -MSG_ERROR_AGAIN)
 		check(result, "send");
+	c->under_way += result == 0;
 	return result == 0;
 }
 
-static int look(struct end *end, struct rc_found *found)
+static void look(struct end *end, struct rc_found *found)
 {
 	struct msg_channel_event events[16];
 	int n = end->set->ops->poll(end->set, events, 16);
@@ -170,14 +173,17 @@ static int look(struct end *end, struct rc_found *found)
 		found->received++;
 		post(end, events[i].token);
 	}
-	return n;
 }
 
 static void channels_poll(struct channels *c, struct rc_found *found)
 {
-	if (look(c->in, found) == 0 && c->out != c->in &&
-		++c->looks % LOOKS_IN_VAIN == 0)
+	uint32_t sent = found->sent;
+
+	if (c->out != c->in && (c->under_way >= RC_WINDOW / 2 ||
+				       ++c->looks % LOOKS_IN_VAIN == 0))
 		look(c->out, found);
+	look(c->in, found);
+	c->under_way -= found->sent - sent;
 }
 
 static void channels_close(struct channels *c)
