@@ -31,7 +31,7 @@ msg record ;4; [1-9][0-9]* messages, .* 0 lost on the way, 0 dropped here
 msg play ;=20; [1-9][0-9]* messages, .* 0 failed
 msg list; ;=30; md.acme
 man msg; ;=20; MSG_PUBLISHER\|msg_publisher_send
-python3 ;=30; 9: 189.0 (0 lost before)
+/usr/bin/python3 ;=30; 9: 189.0 (0 lost before)
 c++ ;=120; east 9: 189.5
 msgbrokerd ;=5;
 build/demo/examples/hello_subscribe ;=20; hello 49 (0 lost before)
@@ -41,7 +41,7 @@ END
 
 # The indented blocks, without what a picture or a table is.
 lines() {
-	awk '/^```/ { code = !code } !code && /^    [a-z]+[\/ a-z+]/ &&
+	awk '/^```/ { code = !code } !code && /^    \/?[a-z]+[\/ a-z+]/ &&
 		!/^    (publisher|group|frames|memory|every) / { print substr($0, 5) }' \
 		"$root/README.md"
 }

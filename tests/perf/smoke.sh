@@ -49,7 +49,7 @@ MSG_PORT=$port MSG_GROUPS=$group+8 timeout 60 "$programs/perf_late" --count 2000
 "$programs/perf_raw_verbs" latency --device none --count 1 >/dev/null 2>&1 &&
 	fail "a device that is not there was taken"
 [ "$(MSG_MODULE_DIR=$programs/../../libmsg/msg timeout 60 "$programs/perf_rc" \
-	--rounds 1 --pings 50 --mib 2 | grep -c ' / .*[0-9]\.[0-9]* (')" = 19 ] ||
+	--rounds 1 --pings 50 --mib 2 | grep -c ' / .*[0-9]\.[0-9]* (')" = 28 ] ||
 	fail "perf_rc"
 [ "$(MSG_MODULE_DIR=$programs/../../libmsg/msg timeout 60 \
 	"$programs/perf_large" --rounds 1 --mib 4 |
