@@ -121,6 +121,14 @@ static uint64_t newest_from(const struct keep *k, uint64_t sequence)
 	return low - 1;
 }
 
+static uint64_t next_begin(const struct keep *k)
+{
+	uint64_t frame = newest_from(k, k->next_sequence - 1) + 1;
+
+	return frame < k->next && k->frames[frame & k->mask].begins ? frame
+								    : k->next;
+}
+
 /* As msg_history_back (engine/history.h). */
 static uint64_t find_back(void *context, uint64_t messages)
 {
@@ -131,8 +139,10 @@ static uint64_t find_back(void *context, uint64_t messages)
 
 	if (oldest < k->next && !k->frames[oldest & k->mask].begins)
 		oldest = newest_from(k, sequence_of(k, oldest)) + 1;
-	if (messages == 0 || oldest == k->next)
+	if (oldest == k->next)
 		return k->next;
+	if (messages == 0)
+		return next_begin(k);
 	if (messages >= k->next_sequence - sequence_of(k, oldest))
 		return oldest;
 	frame = newest_from(k, k->next_sequence - messages);

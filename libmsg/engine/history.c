@@ -99,13 +99,23 @@ static uint64_t oldest_begin(const struct msg_history *h)
 	return newest_from(h, msg_history_sequence(h, h->first)) + 1;
 }
 
+/* Where the message begins that comes next, which may be under way. */
+static uint64_t next_begin(const struct msg_history *h)
+{
+	uint64_t frame = newest_from(h, h->next_sequence - 1) + 1;
+
+	return frame < h->next && begins(h, frame) ? frame : h->next;
+}
+
 uint64_t msg_history_back(const struct msg_history *h, uint64_t messages)
 {
 	uint64_t oldest = oldest_begin(h);
 	uint64_t frame;
 
-	if (messages == 0 || oldest == h->next)
+	if (oldest == h->next)
 		return h->next;
+	if (messages == 0)
+		return next_begin(h);
 	if (messages >= h->next_sequence - msg_history_sequence(h, oldest))
 		return oldest;
 	frame = newest_from(h, h->next_sequence - messages);

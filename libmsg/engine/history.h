@@ -101,8 +101,9 @@ static inline const struct msg_history_frame *msg_history_get(
 }
 
 /* The newest frame that begins with the first part of a message and from which
- * on there are `messages` or more; if there is none, the oldest that begins so;
- * and for 0 messages, or if there is none at all, history->next. */
+ * on there are `messages` or more; if there is none, the oldest that begins so.  For
+ * 0 messages, or if there is none at all, history->next; but where a message is under
+ * way that is there from its first part on, for 0 that. */
 uint64_t msg_history_back(
 	const struct msg_history *history, uint64_t messages);
 

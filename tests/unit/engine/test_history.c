@@ -122,6 +122,16 @@ START_TEST(back_goes_to_the_frame_that_holds_enough)
 	msg_history_forget(&history);
 	msg_history_forget(&history);
 	ck_assert_uint_eq(msg_history_back(&history, 3), 6);
+	/* One that is under way is the next one, and begins with its first part. */
+	add_single(113);                          /* 6 */
+	slot = msg_transmit_get(&pool);
+	add(MSG_FRAME_FRAGMENT, slot, 114, 0, 0); /* 7 and 8: 114 */
+	add(MSG_FRAME_FRAGMENT, slot, 114, 64, 0);
+	ck_assert_uint_eq(msg_history_back(&history, 0), 7);
+	ck_assert_uint_eq(msg_history_back(&history, 1), 6);
+	msg_history_forget(&history);
+	msg_history_forget(&history);
+	ck_assert_uint_eq(msg_history_back(&history, 0), 9);
 	done();
 }
 END_TEST
@@ -131,14 +141,17 @@ static uint64_t back_slowly(uint64_t messages)
 {
 	uint64_t found = history.next;
 
-	if (messages == 0)
-		return found;
 	for (uint64_t n = history.next; n-- > history.first;) {
 		const struct msg_history_frame *f =
 			msg_history_get(&history, n);
 
 		if (f->type == MSG_FRAME_FRAGMENT && f->offset > 0)
 			continue;
+		/* For none, that of a message under way. */
+		if (messages == 0)
+			return f->sequence == history.next_sequence
+				       ? n
+				       : history.next;
 		found = n;
 		if (history.next_sequence - f->sequence >= messages)
 			break;
