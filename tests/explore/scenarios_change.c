@@ -34,6 +34,28 @@ static void add_if_news(void)
 		&world.writer, 0, world.ledgers[0], 4, MSG_RING_LAP);
 }
 
+/* Whoever came meanwhile is to find the rest. */
+static void end_publishing(void)
+{
+	explore_await(WORLD_TOLD_PUBLISHER);
+	explore_await(WORLD_TOLD_READER);
+	add_if_news();
+	explore_signal(WORLD_PUBLISHED);
+}
+
+static void read_and_drain(struct world_reader *r)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		uint32_t slot;
+
+		explore_checkpoint(i);
+		if (world_take(r, &slot))
+			explore_payload_read(slot, r->ring.next - 1);
+		msg_ring_settle(&r->ring, r->ring.next);
+	}
+	world_drain(r);
+}
+
 static void publisher_with_news(void *unused)
 {
 	(void)unused;
@@ -45,11 +67,7 @@ static void publisher_with_news(void *unused)
 		if (!world_publish())
 			world.refused++;
 	}
-	/* Whoever came meanwhile is to find the rest. */
-	explore_await(WORLD_TOLD_PUBLISHER);
-	explore_await(WORLD_TOLD_READER);
-	add_if_news();
-	explore_signal(WORLD_PUBLISHED);
+	end_publishing();
 }
 
 /* Under number 0, with the ledger of its own. */
@@ -62,15 +80,7 @@ static void reader_that_comes(void *argument)
 		world.ledgers[r - world.readers], 0, MSG_RING_HEAD);
 	r->start = r->ring.next;
 	explore_note("begins at %llu", (unsigned long long)r->start);
-	for (unsigned i = 0; i < 2; i++) {
-		uint32_t slot;
-
-		explore_checkpoint(i);
-		if (world_take(r, &slot))
-			explore_payload_read(slot, r->ring.next - 1);
-		msg_ring_settle(&r->ring, r->ring.next);
-	}
-	world_drain(r);
+	read_and_drain(r);
 }
 
 void scenario_add(void)
@@ -133,10 +143,7 @@ static void publisher_that_yields(void *unused)
 		if (!world_publish())
 			world.refused++;
 	}
-	explore_await(WORLD_TOLD_PUBLISHER);
-	explore_await(WORLD_TOLD_READER);
-	add_if_news();
-	explore_signal(WORLD_PUBLISHED);
+	end_publishing();
 }
 
 static void reader_of_history(void *argument)
@@ -146,15 +153,7 @@ static void reader_of_history(void *argument)
 	explore_await(WORLD_TOLD_READER);
 	msg_ring_reader_open(&r->ring, world.header, world.entry_count,
 		world.ledgers[0], 0, r->start);
-	for (unsigned i = 0; i < 2; i++) {
-		uint32_t slot;
-
-		explore_checkpoint(i);
-		if (world_take(r, &slot))
-			explore_payload_read(slot, r->ring.next - 1);
-		msg_ring_settle(&r->ring, r->ring.next);
-	}
-	world_drain(r);
+	read_and_drain(r);
 }
 
 void scenario_late(void)
