@@ -15,8 +15,10 @@
 #define SLOTS_MAX (1u << 20)
 #define FRAMES_MIN 64u
 #define FRAMES_MAX (1u << 20)
-/* Slots taken back at once: the gate is paid once for them. */
-#define BATCH 8u
+/* Slots taken back at once: the gate is paid once for them.  Of few and large ones
+ * only a share: what is taken early is as much more memory to go through. */
+#define BATCH_MAX 8u
+#define BATCH_SHARE 8u
 /* While frames follow each other so fast, the clock is read only now and then:
  * it costs as much as all the rest that is done to keep a frame. */
 #define BLIND_NS (20 * MSG_NS_PER_US)
@@ -103,6 +105,15 @@ static uint32_t history_frames(const struct msg_transmitter *t)
 	return frames;
 }
 
+static uint32_t batch(const struct msg_transmitter *t)
+{
+	uint32_t kept = t->lender.pool.count - t->options.loan_count_max;
+
+	if (kept < 2 * BATCH_SHARE)
+		return 1;
+	return kept / BATCH_SHARE < BATCH_MAX ? kept / BATCH_SHARE : BATCH_MAX;
+}
+
 static uint32_t parts_most(const struct msg_transmitter *t)
 {
 	return t->options.message_bytes_max > t->lone_max
@@ -132,6 +143,7 @@ int transmit_keep_open(struct msg_transmitter *t)
 	int result;
 
 	t->parts_most = parts_most(t);
+	t->batch = batch(t);
 	options.history = history_frames(t);
 	result = msg_history_open(&t->history, &t->lender.pool,
 		options.history, o->first_sequence);
@@ -390,7 +402,7 @@ static void thin_to_size(struct msg_transmitter *t)
 	const struct msg_transmit_pool *pool = &t->lender.pool;
 	uint32_t most = t->options.loan_count_max;
 
-	if (pool->free_count + pool->loan_count + BATCH <= most)
+	if (pool->free_count + pool->loan_count + t->batch <= most)
 		take_back(t, most - pool->loan_count);
 }
 
@@ -427,12 +439,12 @@ int transmit_take_kept(struct msg_transmitter *t, uint32_t *slot)
 	struct msg_transmit_pool *pool = &t->lender.pool;
 	int result = 0;
 
-	if (!take_back(t, BATCH)) {
+	if (!take_back(t, t->batch)) {
 		/* What flies keeps its slot, remembered or not. */
 		result = msg_transmitter_flush(t);
 		if (result == 0 || result == -MSG_ERROR_AGAIN)
 			result = transmit_poll(t);
-		take_back(t, BATCH);
+		take_back(t, t->batch);
 	}
 	*slot = msg_transmit_get(pool);
 	if (*slot != MSG_TRANSMIT_NONE)
@@ -443,7 +455,7 @@ int transmit_take_kept(struct msg_transmitter *t, uint32_t *slot)
 		result = transmit_held_up(t);
 		if (result < 0)
 			return result;
-		take_back(t, BATCH);
+		take_back(t, t->batch);
 		*slot = msg_transmit_get(pool);
 		if (*slot != MSG_TRANSMIT_NONE)
 			return 0;
