@@ -67,15 +67,20 @@ void msg_history_show(
 /* For them: frame `number` has come. */
 void msg_history_tell(struct msg_history *history, uint64_t number);
 
-/* Frame number history->next, which is not full, was made of this. */
-static inline void msg_history_add(struct msg_history *history,
-	const struct msg_history_frame *frame, uint64_t now)
+/* Where what frame number history->next is made of stands, once msg_history_add has
+ * it; it is not full.  Nobody looks there before. */
+static inline struct msg_history_frame *msg_history_place(
+	const struct msg_history *history)
 {
-	struct msg_history_frame *kept =
-		&history->frames[history->next++ & history->mask];
+	return &history->frames[history->next & history->mask];
+}
 
-	*kept = *frame;
-	kept->sent_ns = now;
+/* That frame is there, and `frame`, its place, is written. */
+static inline void msg_history_add(struct msg_history *history,
+	struct msg_history_frame *frame, uint64_t now)
+{
+	history->next++;
+	frame->sent_ns = now;
 	history->next_sequence = frame->sequence + frame->messages;
 	msg_transmit_hold(history->pool, frame->slot);
 	if (__builtin_expect(history->shelf != NULL, 0))

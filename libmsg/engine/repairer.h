@@ -219,7 +219,12 @@ static inline void msg_repairer_forget(struct msg_repairer *r, uint64_t first)
 }
 
 /* Whether a repair of the frame is under way: its memory is still read. */
-bool msg_repairer_flies(struct msg_repairer *repairer, uint64_t frame);
+bool msg_repairer_flies_here(struct msg_repairer *repairer, uint64_t frame);
+static inline bool msg_repairer_flies(struct msg_repairer *r, uint64_t frame)
+{
+	return r->sent_head != r->sent_tail &&
+	       msg_repairer_flies_here(r, frame);
+}
 
 /* Frames from here on may still be asked for by somebody who is waited for;
  * UINT64_MAX: nobody is. */

@@ -183,10 +183,8 @@ void msg_repairer_ask(struct msg_repairer *r, uint64_t now)
 	repairer_ask_all(r);
 }
 
-bool msg_repairer_flies(struct msg_repairer *r, uint64_t frame)
+bool msg_repairer_flies_here(struct msg_repairer *r, uint64_t frame)
 {
-	if (r->sent_head == r->sent_tail)
-		return false;
 	repairer_turn_link(r, 0);
 	for (uint32_t i = r->sent_tail; i != r->sent_head; i++)
 		if (r->flying[i % MSG_REPAIRER_PLACES] == frame)

@@ -17,9 +17,6 @@
 #include "protocol/frame.h"
 #include "protocol/large.h"
 
-/* Called from where the usual way is to a broker, and saves no registers. */
-#define APART __attribute__((noinline))
-
 uint32_t msg_transmitter_depth(const struct msg_transmitter *t)
 {
 	uint32_t depth = 64;
@@ -121,53 +118,6 @@ MSG_LENDER_INLINE void write_header(struct msg_transmitter *t, uint8_t *header,
 	msg_frame_write(header, &frame);
 }
 
-/* Of `bytes` of body, `apart` are the table in the slot's scratch. */
-static APART void remember_packed(struct msg_transmitter *t, uint8_t *header,
-	uint32_t bytes, uint32_t apart, bool more)
-{
-	struct msg_history_frame frame = {
-		.sequence = t->lender.sequence,
-		.slot = t->lender.open,
-		.bytes = bytes - apart,
-		.table = (uint16_t)apart,
-		.messages = (uint16_t)t->lender.pack.count,
-		.type = MSG_FRAME_PACKED,
-	};
-
-	transmit_remember(t, header, &frame, more);
-}
-
-static APART void remember_single(struct msg_transmitter *t, uint8_t *header,
-	uint32_t slot, uint32_t offset, uint32_t bytes, bool more)
-{
-	struct msg_history_frame frame = {
-		.sequence = t->lender.sequence,
-		.slot = slot,
-		.offset = offset,
-		.bytes = bytes,
-		.messages = 1,
-		.type = MSG_FRAME_SINGLE,
-	};
-
-	transmit_remember(t, header, &frame, more);
-}
-
-static APART void remember_part(struct msg_transmitter *t, uint8_t *header,
-	uint32_t slot, const struct msg_fragment *part)
-{
-	struct msg_history_frame frame = {
-		.sequence = t->lender.sequence,
-		.slot = slot,
-		.offset = part->offset,
-		.bytes = part->bytes,
-		.total = part->total,
-		.messages = part->offset + part->bytes == part->total,
-		.type = MSG_FRAME_FRAGMENT,
-	};
-
-	transmit_remember(t, header, &frame, true);
-}
-
 /* The frame being filled, its table behind it. */
 static void gather(
 	struct msg_transmitter *t, struct msg_link_send *send, bool more)
@@ -198,7 +148,7 @@ static void gather(
 	write_header(
 		t, header, MSG_FRAME_PACKED, bytes, t->lender.sequence);
 	if (t->repairer)
-		remember_packed(t, header, bytes, apart, more);
+		transmit_remember_packed(t, header, bytes, apart, more);
 }
 
 /* Write a message's header in front of it; both are `send`. */
@@ -236,7 +186,8 @@ static APART int post_usually(struct msg_transmitter *t, uint32_t slot,
 
 	gather_single(t, slot, bytes, t->lender.sequence, &send);
 	if (t->repairer)
-		remember_single(t, send.iov[0].iov_base, slot, 0, bytes, more);
+		transmit_remember_single(
+			t, send.iov[0].iov_base, slot, 0, bytes, more);
 	return transmit_post_here(t, &send, slot, more);
 }
 
@@ -252,13 +203,6 @@ static inline int post_single(struct msg_transmitter *t, uint32_t slot,
 int transmit_post_large(struct msg_transmitter *t, uint32_t slot, bool more)
 {
 	struct msg_link_send send = {.iov_count = 1};
-	struct msg_history_frame frame = {
-		.sequence = t->lender.sequence,
-		.slot = slot,
-		.bytes = MSG_LARGE_BYTES,
-		.messages = 1,
-		.type = MSG_FRAME_LARGE,
-	};
 	struct msg_frame said = {
 		.type = MSG_FRAME_LARGE,
 		.flags = MSG_FRAME_RELIABLE,
@@ -271,7 +215,7 @@ int transmit_post_large(struct msg_transmitter *t, uint32_t slot, bool more)
 			  MSG_FRAME_HEADER_BYTES;
 
 	msg_frame_write(header, &said);
-	transmit_remember(t, header, &frame, more);
+	transmit_remember_large(t, header, slot, more);
 	send.iov[0].iov_base = header;
 	send.iov[0].iov_len = MSG_FRAME_HEADER_BYTES + MSG_LARGE_BYTES;
 	return post(t, &send, slot, more);
@@ -332,7 +276,7 @@ static int send_large(
 			lender->sequence);
 		msg_fragment_write(header + MSG_FRAME_HEADER_BYTES, &part);
 		if (t->repairer)
-			remember_part(t, header, slot, &part);
+			transmit_remember_part(t, header, slot, &part);
 		send.iov[0].iov_base = header;
 		send.iov[0].iov_len =
 			MSG_FRAME_HEADER_BYTES + MSG_FRAGMENT_HEADER_BYTES;
@@ -360,7 +304,7 @@ static int send_stray(struct msg_lender *lender, uint32_t slot, uint32_t offset,
 		return result;
 	write_header(t, header, MSG_FRAME_SINGLE, bytes, lender->sequence);
 	if (t->repairer)
-		remember_single(t, header, slot, offset, bytes, more);
+		transmit_remember_single(t, header, slot, offset, bytes, more);
 	send.iov[0].iov_base = header;
 	send.iov[0].iov_len = MSG_FRAME_HEADER_BYTES;
 	send.iov[1].iov_base =
@@ -409,20 +353,7 @@ static const struct msg_lender_exit to_link = {
 	.send_stray = send_stray,
 };
 
-/* Lends what to_link sends. */
-static const struct msg_lender_exit from_history = {
-	.find_slot = transmit_find_kept,
-};
-
 /* ---- the calls --------------------------------------------------------- */
-
-static APART int lend_kept(
-	struct msg_transmitter *t, size_t bytes, struct msg_loan *loan)
-{
-	if (bytes > t->lender.message_bytes_max)
-		return transmit_lend_large(t, bytes, loan);
-	return msg_lender_lend_fresh(&t->lender, &from_history, bytes, loan);
-}
 
 APART int msg_transmitter_lend(
 	struct msg_transmitter *t, size_t bytes, struct msg_loan *loan)
@@ -431,7 +362,7 @@ APART int msg_transmitter_lend(
 	if (msg_lender_lend_behind(&t->lender, bytes, loan))
 		return 0;
 	if (__builtin_expect(t->repairer != NULL, 0))
-		return lend_kept(t, bytes, loan);
+		return transmit_lend_kept(t, bytes, loan);
 	return msg_lender_lend_fresh(&t->lender, &to_link, bytes, loan);
 }
 

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * transmit_internal.h - what transmit.c (frames), transmit_flight.c (what is under
- * way), transmit_keep.c (what a reliable topic keeps) and transmit_large.c (what its
- * receivers read) say to each other.
+ * way), transmit_keep.c (what a reliable topic keeps), transmit_lend.c (whence its
+ * loans come) and transmit_large.c (what its receivers read) say to each other.
  */
 #ifndef MSG_ENGINE_TRANSMIT_INTERNAL_H
 #define MSG_ENGINE_TRANSMIT_INTERNAL_H
 
 #include "base/clock.h"
 #include "engine/transmit.h"
+#include "protocol/fragment.h"
+
+/* Called from where the usual way is to a broker, or of best effort, and saves no
+ * registers. */
+#define APART __attribute__((noinline))
 
 static inline void transmit_count(
 	struct msg_transmitter *t, enum msg_counter_index index, uint64_t n)
@@ -48,10 +53,21 @@ uint32_t transmit_kept_slots(
 int transmit_keep_open(struct msg_transmitter *t);
 void transmit_keep_close(struct msg_transmitter *t);
 
-/* Frame number history.next, whose header is written, is about to be posted: the
- * header says that it can be had again.  `more`: it may wait for a flush. */
-void transmit_remember(struct msg_transmitter *t, uint8_t *header,
-	const struct msg_history_frame *frame, bool more);
+/* A frame whose header is written is about to be posted, and has number history.next:
+ * the header says that it can be had again.  `more`: it may wait for a flush.  It is
+ *   packed  the frame being filled, `bytes` of body, `apart` of them the table in the
+ *           slot's scratch
+ *   single  a message of `bytes` from `offset` on in the slot
+ *   part    of the message in the slot
+ *   large   the LARGE frame whose body is in the slot */
+APART void transmit_remember_packed(struct msg_transmitter *t, uint8_t *header,
+	uint32_t bytes, uint32_t apart, bool more);
+APART void transmit_remember_single(struct msg_transmitter *t, uint8_t *header,
+	uint32_t slot, uint32_t offset, uint32_t bytes, bool more);
+APART void transmit_remember_part(struct msg_transmitter *t, uint8_t *header,
+	uint32_t slot, const struct msg_fragment *part);
+void transmit_remember_large(
+	struct msg_transmitter *t, uint8_t *header, uint32_t slot, bool more);
 
 /* Whether a lone message leaves first and is remembered then, which is that much less
  * between it and its reader.  Who serves repairs beside us would be kept out while it
@@ -67,13 +83,40 @@ static inline bool transmit_posts_first(const struct msg_transmitter *t)
 int transmit_post_first(struct msg_transmitter *t, struct msg_link_send *send,
 	uint32_t slot, uint32_t bytes);
 
+/* Inside the gate: forget all frames below `end`, whoever is waited for.  False:
+ * one of them is being sent again. */
+bool transmit_forget_to(struct msg_transmitter *t, uint64_t end);
+
+/* Inside the gate: forget the oldest frame; whoever does so says so to the repairer
+ * before it leaves (transmit_forgotten).  False: it is still needed. */
+static inline bool transmit_forget(struct msg_transmitter *t, uint64_t needed)
+{
+	struct msg_history *h = &t->history;
+
+	if (h->first == h->next || h->first >= needed ||
+		msg_repairer_flies(t->repairer, h->first))
+		return false;
+	msg_history_forget(h);
+	return true;
+}
+
+static inline void transmit_forgotten(struct msg_transmitter *t)
+{
+	msg_repairer_forget(t->repairer, t->history.first);
+}
+
+/* ---- transmit_lend.c --------------------------------------------------- */
+
+/* A loan of a reliable topic. */
+APART int transmit_lend_kept(
+	struct msg_transmitter *t, size_t bytes, struct msg_loan *loan);
+
 /* As find_slot of a reliable topic's exit. */
 int transmit_find_kept(struct msg_lender *lender, uint32_t *slot);
 
 /* Nothing waits for a flush any more; of a connected topic the next loan is made ready.
  * Returns `result`. */
-__attribute__((noinline)) int transmit_flushed(
-	struct msg_transmitter *t, int result);
+APART int transmit_flushed(struct msg_transmitter *t, int result);
 
 /* Receivers say that no frame more may leave: look whether they still do.  0,
  * or AGAIN. */
@@ -85,10 +128,10 @@ int transmit_clogged(struct msg_transmitter *t);
 
 /* Frames that may come before slots are asked for again: of this message, and of
  * those that are lent out; no more than half the table is kept free for them. */
-static inline uint64_t transmit_frames_due(const struct msg_transmitter *t)
+static inline uint64_t transmit_frames_due(
+	const struct msg_transmitter *t, uint32_t loans)
 {
-	uint64_t due = (uint64_t)t->parts_most *
-		       (t->lender.pool.loan_count + 1);
+	uint64_t due = (uint64_t)t->parts_most * (loans + 1);
 	uint64_t most = (t->history.mask + 1) / 2;
 
 	return due < most ? due : most;
@@ -97,19 +140,13 @@ static inline uint64_t transmit_frames_due(const struct msg_transmitter *t)
 /* Whether the history's table is nearly full. */
 static inline bool transmit_is_crowded(const struct msg_transmitter *t)
 {
-	return t->history.next - t->history.first + transmit_frames_due(t) >
+	return t->history.next - t->history.first +
+		       transmit_frames_due(t, t->lender.pool.loan_count) >
 	       t->history.mask + 1;
 }
 
 /* It is: make room in it.  0, or AGAIN: somebody needs the oldest frames. */
 int transmit_crowded(struct msg_transmitter *t);
-
-/* A slot from the history; AGAIN, FABRIC. */
-int transmit_take_kept(struct msg_transmitter *t, uint32_t *slot);
-
-/* Inside the gate: forget all frames below `end`, whoever is waited for.  False:
- * one of them is being sent again. */
-bool transmit_forget_to(struct msg_transmitter *t, uint64_t end);
 
 /* ---- transmit_large.c -------------------------------------------------- */
 

@@ -23,10 +23,10 @@
  * it costs as much as all the rest that is done to keep a frame. */
 #define BLIND_NS (20 * MSG_NS_PER_US)
 #define BLIND_MAX 15u
-/* Of the slot that comes next, as much as the frame before took is fetched
- * ahead, while that one is sent: a history is larger than the nearest caches,
- * and a slot comes back when it has left them. */
-#define AHEAD_BYTES_MAX 256u
+/* Of the slot that comes next, a message's first lines are fetched ahead, while the
+ * frame before is sent: a history is larger than the nearest caches, and a slot comes
+ * back when it has left them.  The processor goes on with the rest by itself. */
+#define LINE 64u
 
 uint32_t transmit_kept_slots(
 	const struct msg_transmit_options *options, uint32_t capacity)
@@ -149,6 +149,7 @@ int transmit_keep_open(struct msg_transmitter *t)
 		options.history, o->first_sequence);
 	if (result < 0)
 		return result;
+	t->roomy = options.history - transmit_frames_due(t, o->loan_count_max);
 	t->repairer = calloc(1, sizeof *t->repairer);
 	if (!t->repairer)
 		return msg_fail(MSG_ERROR_MEMORY, "no memory for repairs");
@@ -166,43 +167,33 @@ void transmit_keep_close(struct msg_transmitter *t)
 
 /* ---- sending ------------------------------------------------------------ */
 
-/* Forget the oldest frame, inside the gate.  False: it is still needed. */
-static bool forget(struct msg_transmitter *t, uint64_t needed)
-{
-	struct msg_history *h = &t->history;
-
-	if (h->first == h->next || h->first >= needed ||
-		msg_repairer_flies(t->repairer, h->first))
-		return false;
-	msg_history_forget(h);
-	msg_repairer_forget(t->repairer, h->first);
-	return true;
-}
-
 bool transmit_forget_to(struct msg_transmitter *t, uint64_t end)
 {
-	while (t->history.first < end)
-		if (!forget(t, UINT64_MAX))
-			return false;
-	return true;
+	while (t->history.first < end && transmit_forget(t, UINT64_MAX))
+		;
+	transmit_forgotten(t);
+	return t->history.first >= end;
 }
 
 static bool is_old(const struct msg_transmitter *t)
 {
 	const struct msg_history *h = &t->history;
 
-	return t->options.history_ns > 0 && h->first < h->next &&
+	return h->first < h->next &&
 	       t->now - h->frames[h->first & h->mask].sent_ns >
 		       t->options.history_ns;
 }
 
 /* The table is full for all that lending leaves room in it: more was lent out than
  * it takes.  Who needs the oldest loses it. */
-static void make_room(struct msg_transmitter *t)
+static __attribute__((noinline)) void make_room(struct msg_transmitter *t)
 {
+	msg_repairer_enter(t->repairer);
 	while (msg_history_is_full(&t->history))
-		if (!forget(t, UINT64_MAX))
+		if (!transmit_forget(t, UINT64_MAX))
 			sched_yield();
+	transmit_forgotten(t);
+	msg_repairer_leave(t->repairer);
 }
 
 /* A thread that serves repairs reads the precise clock itself; and of connections none
@@ -223,19 +214,20 @@ MSG_LENDER_INLINE void look_at_clock(struct msg_transmitter *t)
 	t->blind = t->blind_most;
 }
 
-static void fetch_ahead(const struct msg_transmit_pool *pool, uint32_t bytes)
+MSG_LENDER_INLINE void fetch_ahead(
+	const struct msg_transmit_pool *pool, uint32_t bytes)
 {
-	uint32_t end = MSG_TRANSMIT_PAYLOAD + bytes;
 	const uint8_t *next;
 
 	if (pool->free_count == 0)
 		return;
-	if (end > AHEAD_BYTES_MAX)
-		end = AHEAD_BYTES_MAX;
-	next = msg_transmit_payload(pool, pool->free[pool->free_count - 1]) -
-	       MSG_TRANSMIT_PAYLOAD;
-	for (uint32_t at = 0; at < end; at += 64)
-		__builtin_prefetch(next + at, 1);
+	next = msg_transmit_payload(pool, pool->free[pool->free_count - 1]);
+	__builtin_prefetch(next - LINE, 1); /* Its header. */
+	__builtin_prefetch(next, 1);
+	if (bytes <= LINE)
+		return;
+	__builtin_prefetch(next + LINE, 1);
+	__builtin_prefetch(next + 2 * LINE, 1);
 }
 
 static inline void note_time(struct msg_transmitter *t)
@@ -246,49 +238,128 @@ static inline void note_time(struct msg_transmitter *t)
 		look_at_clock(t);
 }
 
-/* Inside the gate. */
-MSG_LENDER_INLINE void keep(
-	struct msg_transmitter *t, const struct msg_history_frame *frame, bool more)
+/* Where what the next frame is made of is to be written. */
+static inline struct msg_history_frame *next_place(struct msg_transmitter *t)
 {
-	struct msg_repairer *r = t->repairer;
-	uint32_t bytes = MSG_FRAME_HEADER_BYTES + frame->bytes + frame->table;
-
-	if (frame->type == MSG_FRAME_FRAGMENT)
-		bytes += MSG_FRAGMENT_HEADER_BYTES;
 	if (msg_history_is_full(&t->history))
 		make_room(t);
-	while (is_old(t) && forget(t, msg_repairer_needed(r)))
+	return msg_history_place(&t->history);
+}
+
+/* Inside the gate. */
+static void forget_old(struct msg_transmitter *t)
+{
+	uint64_t needed = msg_repairer_needed(t->repairer);
+
+	while (is_old(t) && transmit_forget(t, needed))
 		;
+	transmit_forgotten(t);
+}
+
+/* Inside the gate. */
+MSG_LENDER_INLINE void keep(struct msg_transmitter *t,
+	struct msg_history_frame *frame, uint32_t bytes, bool more)
+{
+	struct msg_repairer *r = t->repairer;
+
+	if (t->options.history_ns > 0)
+		forget_old(t);
 	msg_history_add(&t->history, frame, t->now);
-	msg_repairer_sent(r, bytes);
+	msg_repairer_sent(r, MSG_FRAME_HEADER_BYTES + bytes);
 	r->held = more;
 }
 
-void transmit_remember(struct msg_transmitter *t, uint8_t *header,
-	const struct msg_history_frame *frame, bool more)
+/* `frame` is written and in its place; behind its header there are `bytes` of it. */
+MSG_LENDER_INLINE void remember(struct msg_transmitter *t, uint8_t *header,
+	struct msg_history_frame *frame, uint32_t bytes, bool more)
 {
 	struct msg_repairer *r = t->repairer;
 
 	msg_frame_number(header, (uint32_t)t->history.next);
 	note_time(t);
-	fetch_ahead(&t->lender.pool, frame->bytes);
+	fetch_ahead(&t->lender.pool, bytes);
 	msg_repairer_enter(r);
-	keep(t, frame, more);
+	keep(t, frame, bytes, more);
 	atomic_store_explicit(&r->posting, true, memory_order_relaxed);
 	msg_repairer_leave(r);
+}
+
+void transmit_remember_packed(struct msg_transmitter *t, uint8_t *header,
+	uint32_t bytes, uint32_t apart, bool more)
+{
+	struct msg_history_frame *frame = next_place(t);
+
+	*frame = (struct msg_history_frame){
+		.sequence = t->lender.sequence,
+		.slot = t->lender.open,
+		.bytes = bytes - apart,
+		.table = (uint16_t)apart,
+		.messages = (uint16_t)t->lender.pack.count,
+		.type = MSG_FRAME_PACKED,
+	};
+	remember(t, header, frame, bytes, more);
+}
+
+void transmit_remember_single(struct msg_transmitter *t, uint8_t *header,
+	uint32_t slot, uint32_t offset, uint32_t bytes, bool more)
+{
+	struct msg_history_frame *frame = next_place(t);
+
+	*frame = (struct msg_history_frame){
+		.sequence = t->lender.sequence,
+		.slot = slot,
+		.offset = offset,
+		.bytes = bytes,
+		.messages = 1,
+		.type = MSG_FRAME_SINGLE,
+	};
+	remember(t, header, frame, bytes, more);
+}
+
+void transmit_remember_part(struct msg_transmitter *t, uint8_t *header,
+	uint32_t slot, const struct msg_fragment *part)
+{
+	struct msg_history_frame *frame = next_place(t);
+
+	*frame = (struct msg_history_frame){
+		.sequence = t->lender.sequence,
+		.slot = slot,
+		.offset = part->offset,
+		.bytes = part->bytes,
+		.total = part->total,
+		.messages = part->offset + part->bytes == part->total,
+		.type = MSG_FRAME_FRAGMENT,
+	};
+	remember(t, header, frame, MSG_FRAGMENT_HEADER_BYTES + part->bytes,
+		true);
+}
+
+void transmit_remember_large(
+	struct msg_transmitter *t, uint8_t *header, uint32_t slot, bool more)
+{
+	struct msg_history_frame *frame = next_place(t);
+
+	*frame = (struct msg_history_frame){
+		.sequence = t->lender.sequence,
+		.slot = slot,
+		.bytes = MSG_LARGE_BYTES,
+		.messages = 1,
+		.type = MSG_FRAME_LARGE,
+	};
+	remember(t, header, frame, MSG_LARGE_BYTES, more);
 }
 
 int transmit_post_first(struct msg_transmitter *t, struct msg_link_send *send,
 	uint32_t slot, uint32_t bytes)
 {
-	struct msg_history_frame frame;
+	struct msg_history_frame *frame = next_place(t);
 	struct msg_repairer *r = t->repairer;
 	int result;
 
 	msg_frame_number(send->iov[0].iov_base, (uint32_t)t->history.next);
 	msg_repairer_enter(r);
 	result = t->link->ops->send(t->link, send);
-	frame = (struct msg_history_frame){
+	*frame = (struct msg_history_frame){
 		.sequence = t->lender.sequence,
 		.slot = slot,
 		.bytes = bytes,
@@ -296,213 +367,9 @@ int transmit_post_first(struct msg_transmitter *t, struct msg_link_send *send,
 		.type = MSG_FRAME_SINGLE,
 	};
 	note_time(t);
-	keep(t, &frame, false);
+	keep(t, frame, bytes, false);
 	atomic_store_explicit(&r->posting, result < 0, memory_order_relaxed);
 	msg_repairer_leave(r);
 	fetch_ahead(&t->lender.pool, bytes);
 	return result;
-}
-
-/* ---- lending ------------------------------------------------------------ */
-
-int transmit_held_up(struct msg_transmitter *t)
-{
-	struct msg_repairer *r = t->repairer;
-	bool may;
-	int n;
-
-	/* What is queued must leave, or nobody moves. */
-	msg_transmitter_flush(t);
-	msg_repairer_enter(r);
-	r->waiting = true;
-	n = msg_repairer_turn(r, msg_clock_ns());
-	may = msg_repairer_may(r, t->history.next);
-	r->waiting = !may;
-	msg_repairer_leave(r);
-	if (may)
-		return 0;
-	if (n < 0)
-		return n;
-	transmit_count(t, MSG_COUNTER_HELD_UP, 1);
-	return -MSG_ERROR_AGAIN;
-}
-
-int transmit_clogged(struct msg_transmitter *t)
-{
-	if (transmit_in_flight(t) <= t->link->send_count / 2)
-		return 0;
-	/* Who waits here sees to those that it waits for. */
-	msg_repairer_progress(t->repairer, msg_clock_ns());
-	transmit_count(t, MSG_COUNTER_HELD_UP, 1);
-	return -MSG_ERROR_AGAIN;
-}
-
-/* Who lacks the oldest frame when memory is short holds us up, too. */
-static void note_short(
-	struct msg_transmitter *t, bool is_short, uint64_t needed)
-{
-	const struct msg_history *h = &t->history;
-
-	t->repairer->forget_to = is_short && h->first < h->next &&
-						 h->first >= needed
-					 ? h->first + 1
-					 : 0;
-}
-
-/* Forget frames until there is room for those; false: somebody needs them. */
-static bool thin_out(struct msg_transmitter *t)
-{
-	struct msg_repairer *r = t->repairer;
-	uint64_t needed;
-
-	msg_repairer_enter(r);
-	needed = msg_repairer_needed(r);
-	while (transmit_is_crowded(t) && forget(t, needed))
-		;
-	note_short(t, transmit_is_crowded(t), needed);
-	msg_repairer_leave(r);
-	return !transmit_is_crowded(t);
-}
-
-int transmit_crowded(struct msg_transmitter *t)
-{
-	int result;
-
-	if (thin_out(t))
-		return 0;
-	result = transmit_held_up(t);
-	if (result < 0 || thin_out(t))
-		return result;
-	transmit_count(t, MSG_COUNTER_HELD_UP, 1);
-	return -MSG_ERROR_AGAIN;
-}
-
-/* Take back slots until `least` are free; false: none is, the oldest frame is
- * needed. */
-static bool take_back(struct msg_transmitter *t, uint32_t least)
-{
-	struct msg_repairer *r = t->repairer;
-	bool taken = true;
-	uint64_t needed;
-
-	msg_repairer_enter(r);
-	needed = msg_repairer_needed(r);
-	while (t->lender.pool.free_count < least && taken)
-		taken = forget(t, needed);
-	note_short(t, t->lender.pool.free_count == 0, needed);
-	msg_repairer_leave(r);
-	return t->lender.pool.free_count > 0;
-}
-
-/* What is kept beyond history_bytes stands in slots for loans.  The slot that was
- * written last but a few is in the caches, the oldest one may have left them: so
- * those are left alone while nobody needs what they hold. */
-static void thin_to_size(struct msg_transmitter *t)
-{
-	const struct msg_transmit_pool *pool = &t->lender.pool;
-	uint32_t most = t->options.loan_count_max;
-
-	if (pool->free_count + pool->loan_count + t->batch <= most)
-		take_back(t, most - pool->loan_count);
-}
-
-/* Of a connected topic, what the next loan would have to do in front of its message is
- * done behind this one, as far as it can be by now.  What fails is met there again. */
-static void prepare(struct msg_transmitter *t)
-{
-	struct msg_repairer *r = t->repairer;
-
-	if (transmit_is_long(t))
-		(void)transmit_poll(t);
-	if (!r->threaded && !msg_repairer_may(r, t->history.next))
-		(void)msg_repairer_progress(r, msg_clock_ns());
-	thin_to_size(t);
-}
-
-int transmit_flushed(struct msg_transmitter *t, int result)
-{
-	struct msg_repairer *r = t->repairer;
-
-	if (r->held) {
-		msg_repairer_enter(r);
-		r->held = false;
-		msg_repairer_leave(r);
-	}
-	msg_repairer_wake(r);
-	if (t->options.connected)
-		prepare(t);
-	return result;
-}
-
-int transmit_take_kept(struct msg_transmitter *t, uint32_t *slot)
-{
-	struct msg_transmit_pool *pool = &t->lender.pool;
-	int result = 0;
-
-	if (!take_back(t, t->batch)) {
-		/* What flies keeps its slot, remembered or not. */
-		result = msg_transmitter_flush(t);
-		if (result == 0 || result == -MSG_ERROR_AGAIN)
-			result = transmit_poll(t);
-		take_back(t, t->batch);
-	}
-	*slot = msg_transmit_get(pool);
-	if (*slot != MSG_TRANSMIT_NONE)
-		return 0;
-	if (result < 0)
-		return result;
-	if (t->options.flow != MSG_FLOW_POLICY_NONE) {
-		result = transmit_held_up(t);
-		if (result < 0)
-			return result;
-		take_back(t, t->batch);
-		*slot = msg_transmit_get(pool);
-		if (*slot != MSG_TRANSMIT_NONE)
-			return 0;
-		/* Few slots are fewer frames than receivers report after. */
-		msg_repairer_enter(t->repairer);
-		msg_repairer_ask(t->repairer, msg_clock_ns());
-		msg_repairer_leave(t->repairer);
-	}
-	transmit_count(t, MSG_COUNTER_LOAN_REFUSED, 1);
-	MSG_PROBE2(refused, t->options.publisher, t->lender.pool.loan_count);
-	return -MSG_ERROR_AGAIN;
-}
-
-/* A reliable topic's slots come back from its history.  A message that joins a
- * frame needs none, and no more leave than before: so receivers are asked for
- * their leave here, once a frame. */
-int transmit_find_kept(struct msg_lender *lender, uint32_t *slot)
-{
-	struct msg_transmitter *t = transmit_of(lender);
-	int result;
-
-	if (lender->pool.loan_count >= t->options.loan_count_max) {
-		transmit_count(t, MSG_COUNTER_LOAN_REFUSED, 1);
-		MSG_PROBE2(refused, t->options.publisher,
-			lender->pool.loan_count);
-		return -MSG_ERROR_AGAIN;
-	}
-	if (!msg_repairer_may(t->repairer, t->history.next)) {
-		result = transmit_held_up(t);
-		if (result < 0)
-			return result;
-	}
-	/* Slots are short before that is, but where they hold many frames. */
-	if (transmit_is_crowded(t)) {
-		result = transmit_crowded(t);
-		if (result < 0)
-			return result;
-	}
-	if (transmit_is_long(t)) {
-		result = transmit_poll(t);
-		if (result >= 0 && t->options.connected)
-			result = transmit_clogged(t);
-		if (result < 0)
-			return result;
-	}
-	thin_to_size(t);
-	*slot = msg_transmit_get(&lender->pool);
-	return *slot != MSG_TRANSMIT_NONE ? 0
-					  : transmit_take_kept(t, slot);
 }

@@ -2,10 +2,10 @@
 /*
  * cost.c - instructions of ours per message: what callgrind counts.
  *
- *     MSG_MODULE_DIR=... cost BATCH COUNT [reliable|rc] [post|view]
+ *     MSG_MODULE_DIR=... cost BATCH COUNT [reliable|rc] [post|view|frame]
  *
  * Sends COUNT messages of 64 bytes in batches, taking each batch back before
- * the next; of an rc topic also in vain, often, behind each, as who waits does.
+ * the next; with `frame` of 1 KiB, each of which fills a frame; of an rc topic also in vain, often, behind each, as who waits does.
  * callgrind collects inside cost_publish, cost_receive or cost_wait, whichever
  * --toggle-collect names; the warm-up runs through twins of them.  With `post` or
  * `view` it is told where, by null_channel.c and here: from the loan until the link
@@ -29,6 +29,8 @@
 #endif
 
 #define BYTES 64
+#define FULL_BYTES 1024
+#define FRAME_BYTES (24 + FULL_BYTES)
 #define BATCH_MAX 64
 #define WARM 2000
 #define WAITS 8 /* Takes in vain, a message. */
@@ -55,6 +57,7 @@ __attribute__((noreturn)) static void broken(const char *what)
 static enum null_mark from, until;
 static bool counts;
 static bool taking; /* Others than the subscriber poll, too. */
+static size_t bytes = BYTES;
 
 void cost_mark(enum null_mark mark)
 {
@@ -71,13 +74,13 @@ static inline __attribute__((always_inline)) void publish(
 	struct msg_loan loan;
 
 	for (int i = 1; i <= batch; i++) {
-		if (msg_publisher_loan(publisher, BYTES, &loan) < 0)
+		if (msg_publisher_loan(publisher, bytes, &loan) < 0)
 			broken("loan");
 		*(uint64_t *)loan.data = (uint64_t)i;
 		if (i == batch)
-			msg_publisher_send(publisher, &loan, BYTES);
+			msg_publisher_send(publisher, &loan, bytes);
 		else
-			msg_publisher_queue(publisher, &loan, BYTES);
+			msg_publisher_queue(publisher, &loan, bytes);
 	}
 }
 
@@ -170,6 +173,7 @@ int main(int argc, char **argv)
 	struct msg_node_options options = MSG_NODE_OPTIONS;
 	int batch = argc > 2 ? atoi(argv[1]) : 0;
 	int count = argc > 2 ? atoi(argv[2]) : 0;
+	const char *what = argc > 4 ? argv[4] : "";
 	struct msg_publisher *publisher;
 	struct msg_subscriber *subscriber;
 	bool reliable = argc > 3 && strcmp(argv[3], "reliable") == 0;
@@ -177,9 +181,15 @@ int main(int argc, char **argv)
 	struct msg_node *node;
 
 	if (batch < 1 || batch > BATCH_MAX || count < batch) {
-		fprintf(stderr, "usage: %s BATCH COUNT [reliable|rc] "
-				"[post|view]\n", argv[0]);
+		fprintf(stderr,
+			"usage: %s BATCH COUNT [reliable|rc] "
+			"[post|view|frame]\n",
+			argv[0]);
 		return 2;
+	}
+	if (strcmp(what, "frame") == 0) {
+		bytes = FULL_BYTES;
+		options.frame_bytes = FRAME_BYTES;
 	}
 	options.announce_ms = 60000; /* The once-a-second is not counted. */
 	out.topic = in.topic = "perf.cost";
@@ -195,8 +205,7 @@ int main(int argc, char **argv)
 	if (rc)
 		meet(node, publisher, subscriber);
 	warm_up(publisher, subscriber, batch, rc);
-	if (argc > 4)
-		choose(argv[4]);
+	choose(what);
 	for (int i = 0; i < count / batch; i++) {
 		cost_publish(publisher, batch);
 		cost_receive(subscriber, batch);

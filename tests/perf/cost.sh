@@ -7,7 +7,8 @@
 #
 # PROGRAMS is the build folder of tests/perf.  Four figures: publish (loan, fill,
 # send) and receive (take, release), 64 bytes, batch 1 and 32; the same of a
-# reliable topic of which nothing is lost; the same of an rc topic, as where there
+# reliable topic of which nothing is lost, and beside both frame: what is published in
+# frames of a message each, 1 KiB, batch 32; the same of an rc topic, as where there
 # are queue pairs; with --broker the four through rings of a broker that serves this
 # host alone.  Of an rc topic also what stands between a message and its reader: post,
 # from the loan until the link is given the message; view, from the link's word that it
@@ -24,8 +25,9 @@ set -euo pipefail
 declare -A budget=(
 	[lane.publish.1]=345 [lane.publish.32]=122
 	[lane.receive.1]=677 [lane.receive.32]=103
-	[reliable.publish.1]=650 [reliable.publish.32]=133
+	[reliable.publish.1]=610 [reliable.publish.32]=131
 	[reliable.receive.1]=780 [reliable.receive.32]=106
+	[lane.frame.32]=387 [reliable.frame.32]=599
 	[rc.publish.1]=922 [rc.publish.32]=144
 	[rc.receive.1]=663 [rc.receive.32]=109
 	[rc.post.1]=353 [rc.view.1]=537 [rc.wait.1]=198
@@ -48,12 +50,13 @@ export MSG_MODULE_DIR=$programs/null
 failed=0
 # Print the figure of one path and batch, beside its budget.
 measure() { # measure LANE PATH BATCH
-	local each takes limit=${budget[$1.$2.$3]} verdict='' how=()
+	local each path takes limit=${budget[$1.$2.$3]} verdict='' how=()
 
-	case $1 in reliable | rc) how=("$1") ;; esac
-	case $2 in post | view) how+=("$2") ;; esac
+	case $1.$2 in *.frame | reliable.* | rc.*) how=("$1") ;; esac
+	case $2 in post | view | frame) how+=("$2") ;; esac
 	[ "$2" = wait ] && takes=8 || takes=1
-	each=$(each "cost_$2" '/null(_link|_channel)?\.[ch]:|/perf_cost\]' \
+	case $2 in frame) path=publish ;; *) path=$2 ;; esac
+	each=$(each "cost_$path" '/null(_link|_channel)?\.[ch]:|/perf_cost\]' \
 		"$programs/perf_cost" "$3" $count ${how[@]+"${how[@]}"})
 	each=$(awk -v e="$each" -v t=$takes 'BEGIN { printf "%.1f", e / t }')
 	if awk -v e="$each" -v l="$limit" 'BEGIN { exit !(e > 1.25 * l) }'; then
@@ -79,6 +82,7 @@ measure_all() { # measure_all LANE
 printf '%-7s %-8s %5s %8s %8s\n' through path batch instr. budget
 measure_all lane
 measure_all reliable
+for lane in lane reliable; do measure $lane frame 32; done
 export NULL_READS=yes # As where there are queue pairs.
 measure_all rc
 for path in wait post view; do measure rc $path 1; done

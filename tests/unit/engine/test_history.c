@@ -32,15 +32,16 @@ static void done(void)
 static void add(uint8_t type, uint32_t slot, uint64_t sequence,
 	uint32_t offset, uint16_t messages)
 {
-	struct msg_history_frame frame = {
+	struct msg_history_frame *frame = msg_history_place(&history);
+
+	*frame = (struct msg_history_frame){
 		.sequence = sequence,
 		.slot = slot,
 		.offset = offset,
 		.type = type,
 		.messages = messages,
 	};
-
-	msg_history_add(&history, &frame, 0);
+	msg_history_add(&history, frame, 0);
 }
 
 static void add_single(uint64_t sequence)
