@@ -124,6 +124,19 @@ static uint32_t unwanted(struct msg_receiver *r, struct msg_stream *s,
 	return skip < messages ? (uint32_t)skip : (uint32_t)messages;
 }
 
+/* The first of a connected stream may be the middle of a message whose beginning is
+ * kept no more; who heard of it before was owed that message. */
+static void note_torn(struct msg_receiver *r, struct msg_stream *s,
+	const struct msg_span *span)
+{
+	if (!s->calls || !s->recover.fresh || span->offset == 0 ||
+		s->recover.sequence != span->sequence + 1 ||
+		span->sequence < s->due)
+		return;
+	receive_note_loss(r, s, 1, MSG_LOSS_HISTORY);
+	s->due = span->sequence + 1;
+}
+
 /* The frame whose turn it is; takes the slot over. */
 static void deliver(struct msg_receiver *r, struct msg_stream *s,
 	struct msg_frame *frame, struct msg_span *span, uint32_t slot)
@@ -137,6 +150,8 @@ static void deliver(struct msg_receiver *r, struct msg_stream *s,
 		skip = unwanted(r, s, span);
 	/* All of a frame is unwanted only if the publisher does not keep to
 	 * what it said. */
+	if (!follows)
+		note_torn(r, s, span);
 	if (!follows ||
 		(skip > 0 && skip == span->end_sequence - span->sequence)) {
 		msg_receive_put(&r->pool, slot);
