@@ -118,14 +118,6 @@ int transmit_find_kept(struct msg_lender *lender, uint32_t *slot);
  * Returns `result`. */
 APART int transmit_flushed(struct msg_transmitter *t, int result);
 
-/* Receivers say that no frame more may leave: look whether they still do.  0,
- * or AGAIN. */
-int transmit_held_up(struct msg_transmitter *t);
-
-/* Whether connections have so much under way that a frame more would have to
- * wait.  0, or AGAIN. */
-int transmit_clogged(struct msg_transmitter *t);
-
 /* Frames that may come before slots are asked for again: of this message, and of
  * those that are lent out; no more than half the table is kept free for them. */
 static inline uint64_t transmit_frames_due(
@@ -136,17 +128,6 @@ static inline uint64_t transmit_frames_due(
 
 	return due < most ? due : most;
 }
-
-/* Whether the history's table is nearly full. */
-static inline bool transmit_is_crowded(const struct msg_transmitter *t)
-{
-	return t->history.next - t->history.first +
-		       transmit_frames_due(t, t->lender.pool.loan_count) >
-	       t->history.mask + 1;
-}
-
-/* It is: make room in it.  0, or AGAIN: somebody needs the oldest frames. */
-int transmit_crowded(struct msg_transmitter *t);
 
 /* ---- transmit_large.c -------------------------------------------------- */
 

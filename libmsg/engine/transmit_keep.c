@@ -105,6 +105,7 @@ static uint32_t history_frames(const struct msg_transmitter *t)
 	return frames;
 }
 
+/* How many slots are taken back at once. */
 static uint32_t batch(const struct msg_transmitter *t)
 {
 	uint32_t kept = t->lender.pool.count - t->options.loan_count_max;
@@ -186,7 +187,7 @@ static bool is_old(const struct msg_transmitter *t)
 
 /* The table is full for all that lending leaves room in it: more was lent out than
  * it takes.  Who needs the oldest loses it. */
-static __attribute__((noinline)) void make_room(struct msg_transmitter *t)
+static APART void make_room(struct msg_transmitter *t)
 {
 	msg_repairer_enter(t->repairer);
 	while (msg_history_is_full(&t->history))
@@ -214,6 +215,8 @@ MSG_LENDER_INLINE void look_at_clock(struct msg_transmitter *t)
 	t->blind = t->blind_most;
 }
 
+/* Inlined by force: what only fetches ahead is without effect to the compiler, and a
+ * call of it is left out. */
 MSG_LENDER_INLINE void fetch_ahead(
 	const struct msg_transmit_pool *pool, uint32_t bytes)
 {
@@ -262,7 +265,7 @@ MSG_LENDER_INLINE void keep(struct msg_transmitter *t,
 {
 	struct msg_repairer *r = t->repairer;
 
-	if (t->options.history_ns > 0)
+	if (t->options.history_ns > 0 && is_old(t))
 		forget_old(t);
 	msg_history_add(&t->history, frame, t->now);
 	msg_repairer_sent(r, MSG_FRAME_HEADER_BYTES + bytes);

@@ -12,7 +12,9 @@
 #include "base/clock.h"
 #include "base/probe.h"
 
-int transmit_held_up(struct msg_transmitter *t)
+/* Receivers say that no frame more may leave: look whether they still do.  0,
+ * or AGAIN. */
+static APART int held_up(struct msg_transmitter *t)
 {
 	struct msg_repairer *r = t->repairer;
 	bool may;
@@ -34,7 +36,9 @@ int transmit_held_up(struct msg_transmitter *t)
 	return -MSG_ERROR_AGAIN;
 }
 
-int transmit_clogged(struct msg_transmitter *t)
+/* Whether connections have so much under way that a frame more would have to
+ * wait.  0, or AGAIN. */
+static APART int clogged(struct msg_transmitter *t)
 {
 	if (transmit_in_flight(t) <= t->link->send_count / 2)
 		return 0;
@@ -42,6 +46,14 @@ int transmit_clogged(struct msg_transmitter *t)
 	msg_repairer_progress(t->repairer, msg_clock_ns());
 	transmit_count(t, MSG_COUNTER_HELD_UP, 1);
 	return -MSG_ERROR_AGAIN;
+}
+
+/* Whether the history's table is nearly full. */
+static inline bool is_crowded(const struct msg_transmitter *t)
+{
+	return t->history.next - t->history.first +
+		       transmit_frames_due(t, t->lender.pool.loan_count) >
+	       t->history.mask + 1;
 }
 
 /* Who lacks the oldest frame when memory is short holds us up, too. */
@@ -64,21 +76,22 @@ static bool thin_out(struct msg_transmitter *t)
 
 	msg_repairer_enter(r);
 	needed = msg_repairer_needed(r);
-	while (transmit_is_crowded(t) && transmit_forget(t, needed))
+	while (is_crowded(t) && transmit_forget(t, needed))
 		;
 	transmit_forgotten(t);
-	note_short(t, transmit_is_crowded(t), needed);
+	note_short(t, is_crowded(t), needed);
 	msg_repairer_leave(r);
-	return !transmit_is_crowded(t);
+	return !is_crowded(t);
 }
 
-int transmit_crowded(struct msg_transmitter *t)
+/* It is: make room in it.  0, or AGAIN: somebody needs the oldest frames. */
+static APART int crowded(struct msg_transmitter *t)
 {
 	int result;
 
 	if (thin_out(t))
 		return 0;
-	result = transmit_held_up(t);
+	result = held_up(t);
 	if (result < 0 || thin_out(t))
 		return result;
 	transmit_count(t, MSG_COUNTER_HELD_UP, 1);
@@ -86,7 +99,8 @@ int transmit_crowded(struct msg_transmitter *t)
 }
 
 /* Forget frames below `end` until so many slots are free, or one is still sent. */
-static inline void forget_until(struct msg_transmitter *t, uint32_t least, uint64_t end)
+static inline void forget_until(
+	struct msg_transmitter *t, uint32_t least, uint64_t end)
 {
 	struct msg_history *h = &t->history;
 
@@ -125,6 +139,7 @@ static void thin_to_size(struct msg_transmitter *t)
 		take_back(t, most - pool->loan_count);
 }
 
+/* The same at need: whatever may hold slots up is seen to. */
 static APART int take_kept(struct msg_transmitter *t, uint32_t *slot)
 {
 	struct msg_transmit_pool *pool = &t->lender.pool;
@@ -143,7 +158,7 @@ static APART int take_kept(struct msg_transmitter *t, uint32_t *slot)
 	if (result < 0)
 		return result;
 	if (t->options.flow != MSG_FLOW_POLICY_NONE) {
-		result = transmit_held_up(t);
+		result = held_up(t);
 		if (result < 0)
 			return result;
 		take_back(t, t->batch);
@@ -175,28 +190,27 @@ MSG_LENDER_INLINE int find_here(struct msg_lender *lender, uint32_t *slot)
 		return -MSG_ERROR_AGAIN;
 	}
 	if (!msg_repairer_may(t->repairer, t->history.next)) {
-		result = transmit_held_up(t);
+		result = held_up(t);
 		if (result < 0)
 			return result;
 	}
 	/* Slots are short before that is, but where they hold many frames. */
 	if (t->history.next - t->history.first > t->roomy &&
-		transmit_is_crowded(t)) {
-		result = transmit_crowded(t);
+		is_crowded(t)) {
+		result = crowded(t);
 		if (result < 0)
 			return result;
 	}
 	if (transmit_is_long(t)) {
 		result = transmit_poll(t);
 		if (result >= 0 && t->options.connected)
-			result = transmit_clogged(t);
+			result = clogged(t);
 		if (result < 0)
 			return result;
 	}
 	thin_to_size(t);
 	*slot = msg_transmit_get(&lender->pool);
-	return *slot != MSG_TRANSMIT_NONE ? 0
-					  : take_kept(t, slot);
+	return *slot != MSG_TRANSMIT_NONE ? 0 : take_kept(t, slot);
 }
 
 int transmit_find_kept(struct msg_lender *lender, uint32_t *slot)
