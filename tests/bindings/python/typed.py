@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""types.py - typed topics from Python: made, named, fetched, decoded, refused.
+"""typed.py - typed topics from Python: made, named, fetched, decoded, refused.
 
-    types.py direct|broker
+    typed.py direct|broker
 
 The type is a FileDescriptorSet written here by hand, so that no protobuf module is
 needed; with one, the same is done from a class.
