@@ -53,6 +53,17 @@ START_TEST(without_a_rate_nothing_is_throttled)
 }
 END_TEST
 
+START_TEST(what_leaves_by_connections_is_not_throttled)
+{
+	begin_paced(0, 1000, 1);
+	msg_repair_unpaced(&repair);
+	sent(60);
+	for (int i = 0; i < 100; i++)
+		ck_assert_uint_eq(ask_for_all(A), 60);
+	ck_assert_uint_eq(repair.counts.throttled, 0);
+}
+END_TEST
+
 START_TEST(what_is_throttled_is_had_by_asking_again)
 {
 	begin_paced(0, 1000, 1);
@@ -237,6 +248,7 @@ void add_storm_tests(Suite *suite)
 
 	tcase_add_test(storm, one_that_wants_all_leaves_something_to_others);
 	tcase_add_test(storm, without_a_rate_nothing_is_throttled);
+	tcase_add_test(storm, what_leaves_by_connections_is_not_throttled);
 	tcase_add_test(storm, what_is_throttled_is_had_by_asking_again);
 	tcase_add_test(storm, small_frames_cost_what_they_have);
 	tcase_add_test(storm, answers_are_limited_too);
