@@ -3,6 +3,8 @@
 #include "link/module.h"
 
 #include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
@@ -91,6 +93,18 @@ static void *find_module(char *why)
 	return module;
 }
 
+/* The loader says what it lacks in its own words, and no code. */
+static const char *advice(void)
+{
+	int fd = open("/", O_PATH | O_CLOEXEC);
+
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+		return "raise the limit of open files (ulimit -n)";
+	if (fd >= 0)
+		close(fd);
+	return "install libfabric1, librdmacm1 and libibverbs1";
+}
+
 static int load(void)
 {
 	char why[MSG_TRAIL_BYTES] = "";
@@ -99,9 +113,8 @@ static int load(void)
 
 	if (!module && *why)
 		return msg_fail(MSG_ERROR_FABRIC,
-			"cannot load %s: %s; install libfabric1, librdmacm1 and "
-			"libibverbs1",
-			MSG_LINK_MODULE_FILE, why);
+			"cannot load %s: %s; %s", MSG_LINK_MODULE_FILE, why,
+			advice());
 	if (!module)
 		return msg_fail(MSG_ERROR_FABRIC,
 			"%s is neither beside libmsg nor in %s; install it there or "

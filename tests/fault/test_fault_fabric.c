@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -182,6 +183,21 @@ START_TEST(directories)
 }
 END_TEST
 
+START_TEST(who_has_no_descriptor_for_the_module_is_told_so)
+{
+	struct msg_node_options o = MSG_NODE_OPTIONS;
+	const struct rlimit none = {0, 0};
+	struct msg_node *node;
+
+	o.lane = MSG_LANE_UDP;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	ck_assert_int_eq(msg_node_open(&o, &node), -MSG_ERROR_FABRIC);
+	ck_assert_msg(strstr(msg_error_text(), "cannot load") &&
+			      strstr(msg_error_text(), "(ulimit -n)"),
+		"%s", msg_error_text());
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("faults, fabric");
@@ -191,6 +207,7 @@ int main(void)
 	tcase_add_test(open, publishers);
 	tcase_add_loop_test(open, subscribers, 0, 2);
 	tcase_add_test(open, directories);
+	tcase_add_test(open, who_has_no_descriptor_for_the_module_is_told_so);
 	return check_main(suite, NULL);
 }
 
