@@ -98,14 +98,17 @@ static APART int crowded(struct msg_transmitter *t)
 	return -MSG_ERROR_AGAIN;
 }
 
-/* Forget frames below `end` until so many slots are free, or one is still sent. */
+/* Forget frames below `end` until so many slots are free, or one is still sent.  Those
+ * that fly are the newest, and left alone: their slots would not come back, and all that
+ * is kept could go for nothing. */
 static inline void forget_until(
 	struct msg_transmitter *t, uint32_t least, uint64_t end)
 {
 	struct msg_history *h = &t->history;
+	uint64_t landed = h->next - transmit_in_flight(t);
 
-	if (end > h->next)
-		end = h->next;
+	if (end > landed)
+		end = landed;
 	while (t->lender.pool.free_count < least && h->first < end &&
 		!msg_repairer_flies(t->repairer, h->first))
 		msg_history_forget(h);
@@ -135,8 +138,13 @@ static void thin_to_size(struct msg_transmitter *t)
 	const struct msg_transmit_pool *pool = &t->lender.pool;
 	uint32_t most = t->options.loan_count_max;
 
-	if (pool->free_count + pool->loan_count + t->batch <= most)
-		take_back(t, most - pool->loan_count);
+	if (pool->free_count + pool->loan_count + t->batch > most)
+		return;
+	/* Where few are kept, what flew may be most of them.  What fails is met when
+	 * the next frame leaves. */
+	if (transmit_in_flight(t) > (t->history.next - t->history.first) / 2)
+		(void)transmit_poll(t);
+	take_back(t, most - pool->loan_count);
 }
 
 /* The same at need: whatever may hold slots up is seen to. */
