@@ -15,6 +15,7 @@ int msg_history_open(struct msg_history *h, struct msg_transmit_pool *pool,
 	h->pool = pool;
 	h->mask = count - 1;
 	h->next_sequence = first_sequence;
+	h->bytes = 0;
 	h->frames = calloc(count, sizeof *h->frames);
 	if (!h->frames)
 		return msg_fail(MSG_ERROR_MEMORY,
@@ -64,14 +65,6 @@ void msg_history_tell(struct msg_history *h, uint64_t number)
 	msg_shelf_add(h->shelf, &place);
 }
 
-/* Whether a message begins where the frame does. */
-static bool begins(const struct msg_history *h, uint64_t frame)
-{
-	const struct msg_history_frame *f = &h->frames[frame & h->mask];
-
-	return f->type != MSG_FRAME_FRAGMENT || f->offset == 0;
-}
-
 /* The newest frame whose first message is `sequence` or earlier; first - 1:
  * none.  Sequences of frames rise, those of fragments stay the same. */
 static uint64_t newest_from(const struct msg_history *h, uint64_t sequence)
@@ -94,7 +87,7 @@ static uint64_t newest_from(const struct msg_history *h, uint64_t sequence)
  * frames, and anybody may ask for this: they are not looked at one by one. */
 static uint64_t oldest_begin(const struct msg_history *h)
 {
-	if (h->first == h->next || begins(h, h->first))
+	if (h->first == h->next || msg_history_begins(h, h->first))
 		return h->first;
 	return newest_from(h, msg_history_sequence(h, h->first)) + 1;
 }
@@ -104,7 +97,7 @@ static uint64_t next_begin(const struct msg_history *h)
 {
 	uint64_t frame = newest_from(h, h->next_sequence - 1) + 1;
 
-	return frame < h->next && begins(h, frame) ? frame : h->next;
+	return frame < h->next && msg_history_begins(h, frame) ? frame : h->next;
 }
 
 uint64_t msg_history_back(const struct msg_history *h, uint64_t messages)
@@ -119,7 +112,7 @@ uint64_t msg_history_back(const struct msg_history *h, uint64_t messages)
 	if (messages >= h->next_sequence - msg_history_sequence(h, oldest))
 		return oldest;
 	frame = newest_from(h, h->next_sequence - messages);
-	return begins(h, frame)
+	return msg_history_begins(h, frame)
 		       ? frame
 		       : newest_from(h, msg_history_sequence(h, frame) - 1) + 1;
 }

@@ -24,6 +24,7 @@
 
 #include "engine/shelf.h"
 #include "pool/transmit.h"
+#include "protocol/frame.h"
 
 struct msg_history_frame {
 	uint64_t sequence; /* Of its (first) message. */
@@ -45,6 +46,7 @@ struct msg_history {
 	uint64_t first;
 	uint64_t next;
 	uint64_t next_sequence; /* Messages sent. */
+	uint64_t bytes; /* Of all messages that are there. */
 	struct msg_history_shelf *shelf; /* Others read it; or NULL. */
 };
 
@@ -82,6 +84,7 @@ static inline void msg_history_add(struct msg_history *history,
 	history->next++;
 	frame->sent_ns = now;
 	history->next_sequence = frame->sequence + frame->messages;
+	history->bytes += frame->bytes;
 	msg_transmit_hold(history->pool, frame->slot);
 	if (__builtin_expect(history->shelf != NULL, 0))
 		msg_history_tell(history, history->next - 1);
@@ -90,10 +93,24 @@ static inline void msg_history_add(struct msg_history *history,
 /* The oldest is no more; there is one. */
 static inline void msg_history_forget(struct msg_history *history)
 {
+	const struct msg_history_frame *frame =
+		&history->frames[history->first & history->mask];
+
 	if (__builtin_expect(history->shelf != NULL, 0))
 		msg_shelf_raise(history->shelf, history->first + 1);
-	msg_transmit_drop(history->pool,
-		history->frames[history->first++ & history->mask].slot);
+	history->first++;
+	history->bytes -= frame->bytes;
+	msg_transmit_drop(history->pool, frame->slot);
+}
+
+/* Whether a message begins where a frame that is there does. */
+static inline bool msg_history_begins(
+	const struct msg_history *history, uint64_t frame)
+{
+	const struct msg_history_frame *f =
+		&history->frames[frame & history->mask];
+
+	return f->type != MSG_FRAME_FRAGMENT || f->offset == 0;
 }
 
 /* NULL: it is no more, or not yet. */

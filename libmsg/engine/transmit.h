@@ -75,7 +75,6 @@ struct msg_transmitter {
 	uint32_t parts_most;   /* Frames of the largest message. */
 	uint32_t blind;        /* Frames more until the clock is read. */
 	uint32_t blind_most;
-	uint32_t batch;        /* Slots taken back at once. */
 	uint64_t roomy; /* So many frames leave room in the history for all
 	                          that may be lent out. */
 	msg_counter_t counters[MSG_COUNTER_COUNT];

@@ -15,10 +15,6 @@
 #define SLOTS_MAX (1u << 20)
 #define FRAMES_MIN 64u
 #define FRAMES_MAX (1u << 20)
-/* Slots taken back at once: the gate is paid once for them.  Of few and large ones
- * only a share: what is taken early is as much more memory to go through. */
-#define BATCH_MAX 8u
-#define BATCH_SHARE 8u
 /* While frames follow each other so fast, the clock is read only now and then:
  * it costs as much as all the rest that is done to keep a frame. */
 #define BLIND_NS (20 * MSG_NS_PER_US)
@@ -105,16 +101,6 @@ static uint32_t history_frames(const struct msg_transmitter *t)
 	return frames;
 }
 
-/* How many slots are taken back at once. */
-static uint32_t batch(const struct msg_transmitter *t)
-{
-	uint32_t kept = t->lender.pool.count - t->options.loan_count_max;
-
-	if (kept < 2 * BATCH_SHARE)
-		return 1;
-	return kept / BATCH_SHARE < BATCH_MAX ? kept / BATCH_SHARE : BATCH_MAX;
-}
-
 static uint32_t parts_most(const struct msg_transmitter *t)
 {
 	return t->options.message_bytes_max > t->lone_max
@@ -144,7 +130,6 @@ int transmit_keep_open(struct msg_transmitter *t)
 	int result;
 
 	t->parts_most = parts_most(t);
-	t->batch = batch(t);
 	options.history = history_frames(t);
 	result = msg_history_open(&t->history, &t->lender.pool,
 		options.history, o->first_sequence);

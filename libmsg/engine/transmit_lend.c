@@ -12,6 +12,9 @@
 #include "base/clock.h"
 #include "base/probe.h"
 
+/* Slots taken back at once, where there are many: the gate is paid once for them. */
+#define BATCH_MAX 8u
+
 /* Receivers say that no frame more may leave: look whether they still do.  0,
  * or AGAIN. */
 static APART int held_up(struct msg_transmitter *t)
@@ -115,6 +118,15 @@ static inline void forget_until(
 	transmit_forgotten(t);
 }
 
+static inline uint32_t batch(const struct msg_transmitter *t)
+{
+	uint32_t share = t->options.loan_count_max / 4;
+
+	if (share < BATCH_MAX)
+		return share > 0 ? share : 1;
+	return BATCH_MAX;
+}
+
 /* Take back slots until `least` are free; false: none is, the oldest frame is
  * needed. */
 static bool take_back(struct msg_transmitter *t, uint32_t least)
@@ -130,21 +142,48 @@ static bool take_back(struct msg_transmitter *t, uint32_t least)
 	return t->lender.pool.free_count > 0;
 }
 
-/* What is kept beyond history_bytes stands in slots for loans.  The slot that was
- * written last but a few is in the caches, the oldest one may have left them: so
- * those are left alone while nobody needs what they hold. */
+/* Whether more is kept than history_bytes says, at the cost of slots for loans. */
+static inline bool has_surplus(const struct msg_transmitter *t)
+{
+	const struct msg_transmit_pool *pool = &t->lender.pool;
+
+	return t->history.bytes > t->options.history_bytes &&
+	       pool->free_count + pool->loan_count < t->options.loan_count_max;
+}
+
+/* Of that, forget whole messages that landed and that nobody needs. */
+static APART void forget_surplus(struct msg_transmitter *t)
+{
+	struct msg_repairer *r = t->repairer;
+	const struct msg_history *h = &t->history;
+	uint64_t end;
+
+	/* Most of it may be what flies, or did when somebody looked last.  What fails
+	 * is met when the next frame leaves. */
+	(void)transmit_poll(t);
+	msg_repairer_enter(r);
+	end = h->next - transmit_in_flight(t);
+	if (end > msg_repairer_needed(r))
+		end = msg_repairer_needed(r);
+	while ((has_surplus(t) || !msg_history_begins(h, h->first)) &&
+		transmit_forget(t, end))
+		;
+	transmit_forgotten(t);
+	msg_repairer_leave(r);
+}
+
+/* What is kept beyond the slots for it stands in slots for loans, half of them at most.
+ * The slot that was written last but a few is in the caches, the oldest one may have left
+ * them: so those are left alone while nobody needs what they hold.  But of large messages
+ * each one more is as much more memory to go through. */
 static void thin_to_size(struct msg_transmitter *t)
 {
 	const struct msg_transmit_pool *pool = &t->lender.pool;
-	uint32_t most = t->options.loan_count_max;
 
-	if (pool->free_count + pool->loan_count + t->batch > most)
-		return;
-	/* Where few are kept, what flew may be most of them.  What fails is met when
-	 * the next frame leaves. */
-	if (transmit_in_flight(t) > (t->history.next - t->history.first) / 2)
-		(void)transmit_poll(t);
-	take_back(t, most - pool->loan_count);
+	if (pool->free_count + pool->loan_count <= t->options.loan_count_max / 2)
+		take_back(t, pool->free_count + batch(t));
+	else if (has_surplus(t))
+		forget_surplus(t);
 }
 
 /* The same at need: whatever may hold slots up is seen to. */
@@ -153,12 +192,12 @@ static APART int take_kept(struct msg_transmitter *t, uint32_t *slot)
 	struct msg_transmit_pool *pool = &t->lender.pool;
 	int result = 0;
 
-	if (!take_back(t, t->batch)) {
+	if (!take_back(t, batch(t))) {
 		/* What flies keeps its slot, remembered or not. */
 		result = msg_transmitter_flush(t);
 		if (result == 0 || result == -MSG_ERROR_AGAIN)
 			result = transmit_poll(t);
-		take_back(t, t->batch);
+		take_back(t, batch(t));
 	}
 	*slot = msg_transmit_get(pool);
 	if (*slot != MSG_TRANSMIT_NONE)
@@ -169,7 +208,7 @@ static APART int take_kept(struct msg_transmitter *t, uint32_t *slot)
 		result = held_up(t);
 		if (result < 0)
 			return result;
-		take_back(t, t->batch);
+		take_back(t, batch(t));
 		*slot = msg_transmit_get(pool);
 		if (*slot != MSG_TRANSMIT_NONE)
 			return 0;

@@ -25,9 +25,9 @@ set -euo pipefail
 declare -A budget=(
 	[lane.publish.1]=345 [lane.publish.32]=122
 	[lane.receive.1]=677 [lane.receive.32]=103
-	[reliable.publish.1]=610 [reliable.publish.32]=131
+	[reliable.publish.1]=637 [reliable.publish.32]=131
 	[reliable.receive.1]=780 [reliable.receive.32]=106
-	[lane.frame.32]=387 [reliable.frame.32]=599
+	[lane.frame.32]=387 [reliable.frame.32]=612
 	[rc.publish.1]=922 [rc.publish.32]=144
 	[rc.receive.1]=663 [rc.receive.32]=109
 	[rc.post.1]=353 [rc.view.1]=537 [rc.wait.1]=198
