@@ -97,10 +97,8 @@ count_failure() {
 }
 
 jobs=$(nproc)
-# Tests of processes wait more than they compute; the quick tier has nothing
-# that minds company.
+# Tests of processes wait more than they compute, but where a sanitizer watches.
 tests_at_once=$((jobs + 1))
-[ "$tier" != quick ] || tests_at_once=$((jobs * 2))
 
 # build FOLDER [CMAKE ARGUMENT...]; its output is shown when it fails.
 build() {
@@ -170,7 +168,7 @@ phase_gcc() {
 	local without='softroce|long'
 	[ "$tier" != quick ] || without='softroce|long|perf|survive|explore|model'
 	build gcc -DCMAKE_C_COMPILER=gcc || return 0
-	run gcc gcc -LE "^($without)\$"
+	tests_at_once=$((jobs * 2)) run gcc gcc -LE "^($without)\$"
 }
 
 phase_clang() {
