@@ -148,10 +148,10 @@ static void deliver(struct msg_receiver *r, struct msg_stream *s,
 		note_loss(r, s);
 	if (follows && s->begins)
 		skip = unwanted(r, s, span);
-	/* All of a frame is unwanted only if the publisher does not keep to
-	 * what it said. */
 	if (!follows)
 		note_torn(r, s, span);
+	/* All of a frame is unwanted only if the publisher does not keep to
+	 * what it said. */
 	if (!follows ||
 		(skip > 0 && skip == span->end_sequence - span->sequence)) {
 		msg_receive_put(&r->pool, slot);
@@ -302,9 +302,11 @@ static void note_begin(struct msg_receiver *r, struct msg_stream *s,
 	s->begins = true;
 	count(r, MSG_COUNTER_CAUGHT_UP, wanted);
 	/* Sent since it was heard of, and no more to be had. */
-	if (s->calls && probe->first_sequence > s->due)
+	if (s->calls && probe->first_sequence > s->due) {
 		receive_note_loss(r, s, probe->first_sequence - s->due,
 			MSG_LOSS_HISTORY);
+		s->due = probe->first_sequence;
+	}
 }
 
 void recovery_probe(struct msg_receiver *r, const struct msg_frame *frame,

@@ -218,8 +218,9 @@ static inline void msg_repairer_forget(struct msg_repairer *r, uint64_t first)
 	msg_repair_forget(&r->repair, first);
 }
 
-/* Whether a repair of the frame is under way: its memory is still read. */
+/* The same where repairs are under way at all. */
 bool msg_repairer_flies_here(struct msg_repairer *repairer, uint64_t frame);
+/* Whether a repair of the frame is under way: its memory is still read. */
 static inline bool msg_repairer_flies(struct msg_repairer *r, uint64_t frame)
 {
 	return r->sent_head != r->sent_tail &&

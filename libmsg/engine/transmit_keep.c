@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/probe.h"
 #include "base/trail.h"
 #include "protocol/fragment.h"
 

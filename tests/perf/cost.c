@@ -5,7 +5,8 @@
  *     MSG_MODULE_DIR=... cost BATCH COUNT [reliable|rc] [post|view|frame]
  *
  * Sends COUNT messages of 64 bytes in batches, taking each batch back before
- * the next; with `frame` of 1 KiB, each of which fills a frame; of an rc topic also in vain, often, behind each, as who waits does.
+ * the next; with `frame` of 1 KiB, each of which fills a frame; of an rc topic
+ * also in vain, often, behind each, as who waits does.
  * callgrind collects inside cost_publish, cost_receive or cost_wait, whichever
  * --toggle-collect names; the warm-up runs through twins of them.  With `post` or
  * `view` it is told where, by null_channel.c and here: from the loan until the link
