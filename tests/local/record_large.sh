@@ -15,7 +15,7 @@ mkdir "$work/data"
 python3 - "$work/data" "$seed" <<'PYTHON'
 import random, sys
 r = random.Random(int(sys.argv[2]))
-for i, size in enumerate([100, 3000000, 0, 20 << 20, r.randrange(1 << 20), 7]):
+for i, size in enumerate([100, 3000000, 0, 20 << 20, r.randrange(1 << 19, 1 << 20), 7]):
     with open("%s/%d" % (sys.argv[1], i), "wb") as f:
         f.write(r.randbytes(size))
 PYTHON
