@@ -282,6 +282,32 @@ static uint32_t hold_max(const struct client *c, const struct stream *stream)
 	return c->wish.hold_max < most ? c->wish.hold_max : most;
 }
 
+int client_has_place(const struct client *c)
+{
+	struct accounts *accounts = c->server->accounts;
+	uint32_t least =
+		c->wish.hold_max < HOLD_LEAST ? c->wish.hold_max : HOLD_LEAST;
+	int result;
+
+	if (c->ring_count == CLIENT_RINGS_MAX)
+		return msg_fail(MSG_ERROR_BUSY,
+			"'%s' covers more than %u streams; narrow it",
+			c->pattern, CLIENT_RINGS_MAX);
+	result = account_charge(
+		accounts, c->peer.uid, ACCOUNT_HELD_SLOTS, least);
+	if (result == 0)
+		account_release(
+			accounts, c->peer.uid, ACCOUNT_HELD_SLOTS, least);
+	return result;
+}
+
+void client_leave_out(struct client *c, const char *topic)
+{
+	msg_session_leave_out((struct msg_session *)c->page.base);
+	log_say(LOG_STREAM_LEFT_OUT, "pid %d of uid %u goes without '%s': %s",
+		(int)c->peer.pid, c->peer.uid, topic, msg_trail_text());
+}
+
 int client_attach(struct client *c, struct stream *stream)
 {
 	struct accounts *accounts = c->server->accounts;
@@ -293,10 +319,9 @@ int client_attach(struct client *c, struct stream *stream)
 	for (uint32_t i = 0; i < c->ring_count; i++)
 		if (c->rings[i].stream == stream)
 			return 0;
-	if (c->ring_count == CLIENT_RINGS_MAX)
-		return msg_fail(MSG_ERROR_BUSY,
-			"'%s' covers more than %u streams; narrow it",
-			c->pattern, CLIENT_RINGS_MAX);
+	reader = client_has_place(c);
+	if (reader < 0)
+		return reader;
 	if (left < hold && left >= HOLD_LEAST)
 		hold = (uint32_t)left;
 	reader = account_charge(

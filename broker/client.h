@@ -139,6 +139,13 @@ int client_doorbell(const struct client *owner, const struct client *reader);
 /* Whether this subscriber wants a topic, and may have it. */
 bool client_wants(const struct client *client, const char *topic);
 
+/* Whether it may read one stream more.  0, or BUSY with the trail. */
+int client_has_place(const struct client *client);
+
+/* It is not given a stream of this topic, by the trail: counted for it, and logged.
+ * What it has it keeps: others make streams. */
+void client_leave_out(struct client *client, const char *topic);
+
 /* Attach a subscriber to a stream, or detach it; telling is the stream's. */
 int client_attach(struct client *client, struct stream *stream);
 void client_detach(struct client *client, struct stream *stream);

@@ -74,9 +74,10 @@ static void welcome(struct client *c, const struct msg_control_hello *hello)
 static int attach_all(struct client *c)
 {
 	struct server *server = c->server;
-	int result = 0;
+	bool pattern = msg_name_is_pattern(c->pattern);
+	int result = client_has_place(c);
 
-	if (!msg_name_is_pattern(c->pattern) && server->network.domain) {
+	if (result == 0 && !pattern && server->network.domain) {
 		struct stream *stream =
 			server_network_stream(
 				server, c->pattern, &c->wish);
@@ -86,10 +87,16 @@ static int attach_all(struct client *c)
 		if (stream && stream->reader_count == 0)
 			server_release_stream(server, stream);
 	}
-	for (struct stream *s = server->streams; s && result == 0; s = s->next)
-		if (!(s->local && !s->owner) && client_wants(c, s->topic))
-			result = client_attach(c, s);
-	if (result == 0 && msg_name_is_pattern(c->pattern))
+	for (struct stream *s = server->streams; s && result == 0; s = s->next) {
+		if ((s->local && !s->owner) || !client_wants(c, s->topic))
+			continue;
+		result = client_attach(c, s);
+		if (result < 0 && pattern) {
+			client_leave_out(c, s->topic);
+			result = 0;
+		}
+	}
+	if (result == 0 && pattern)
 		server_offer_network(server, c);
 	return result;
 }

@@ -61,6 +61,10 @@
 		"A user asked for more than his quota.",                       \
 		"See what his programs do, or raise the key of [quota] that "  \
 		"the line names.")                                             \
+	X(STREAM_LEFT_OUT, "stream-left-out", WARNING,                         \
+		"A subscriber goes without a publisher or topic that it wants.", \
+		"Narrow its pattern, or raise what the line names; it counts " \
+		"topics_refused or publishers_refused.")                       \
 	X(RIGHT_REFUSED, "right-refused", WARNING,                             \
 		"A user asked for a topic that the rights do not give him.",   \
 		"Add him to the topic's section, if he should have it.")       \

@@ -14,22 +14,29 @@
 #include <string.h>
 
 #include "broker/client.h"
-#include "broker/log.h"
-
-#include "base/trail.h"
 
 #define RING_ENTRIES_MIN 1024u
+
+static struct stream *known(const struct server *server, const char *topic)
+{
+	struct stream *s = server->streams;
+
+	while (s && (s->local || strcmp(s->topic, topic) != 0))
+		s = s->next;
+	return s;
+}
 
 struct stream *server_network_stream(struct server *server, const char *topic,
 	const struct msg_control_subscribe *wish)
 {
 	uint32_t class = acl_class(&server->options.config->acl, topic);
 	uint32_t entries = RING_ENTRIES_MIN;
-	struct stream *s;
+	struct stream *s = known(server, topic);
 
-	for (s = server->streams; s; s = s->next)
-		if (!s->local && strcmp(s->topic, topic) == 0)
-			return s;
+	if (s)
+		return s;
+	if (msg_follow_may_add(&server->feeds[class]->follow, topic) < 0)
+		return NULL;
 	/* As many entries as slots: it is never full. */
 	while (entries < server->slots)
 		entries *= 2;
@@ -68,22 +75,13 @@ void server_drop_readers(struct server *server, struct stream *stream)
 	}
 }
 
+/* Who makes streams is not to end the subscriptions of others: whoever cannot have
+ * one goes without it, and is told by a counter. */
 static void offer_to(struct stream *stream, struct client *client)
 {
-	int result;
-
-	if (!client_wants(client, stream->topic))
-		return;
-	result = client_attach(client, stream);
-	if (result == 0)
-		return;
-	/* Rather no subscription than one that misses a stream unseen. */
-	log_say(LOG_QUOTA_REFUSED,
-		"pid %d of uid %u cannot have '%s' and loses its subscription: "
-		"%s",
-		(int)client->peer.pid, client->peer.uid, stream->topic,
-		msg_trail_text());
-	client_refuse(client, result);
+	if (client_wants(client, stream->topic) &&
+		client_attach(client, stream) < 0)
+		client_leave_out(client, stream->topic);
 }
 
 void server_offer(struct server *server, struct stream *stream)
@@ -91,6 +89,18 @@ void server_offer(struct server *server, struct stream *stream)
 	for (struct client *c = server->clients; c; c = c->next)
 		offer_to(stream, c);
 	stream_tell(stream);
+}
+
+/* For a pattern.  Not made for who has no place for it: topics are announced again
+ * and again, by anybody. */
+static struct stream *find_for(
+	struct server *server, struct client *c, const char *topic)
+{
+	struct stream *s = known(server, topic);
+
+	if (!s && client_has_place(c) == 0)
+		s = server_network_stream(server, topic, &c->wish);
+	return s;
 }
 
 void server_announced(void *context, const char *topic)
@@ -103,9 +113,11 @@ void server_announced(void *context, const char *topic)
 		if (!msg_name_is_pattern(c->pattern) ||
 			!client_wants(c, topic))
 			continue;
-		stream = server_network_stream(server, topic, &c->wish);
-		if (!stream)
-			return;
+		stream = find_for(server, c, topic);
+		if (!stream) {
+			client_leave_out(c, topic);
+			continue;
+		}
 		offer_to(stream, c);
 		if (stream->reader_count == 0)
 			server_release_stream(server, stream);

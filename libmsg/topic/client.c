@@ -184,6 +184,13 @@ static int hear_all(struct msg_client *c)
 	return result == 0 ? msg_socket_flush(c->socket) : result;
 }
 
+uint32_t msg_client_left_out(const struct msg_client *c)
+{
+	const struct msg_session *page = (const struct msg_session *)c->page.base;
+
+	return page ? msg_session_left_out(page) : 0;
+}
+
 /* Whether something came within a moment. */
 static bool is_answering(const struct msg_client *c)
 {

@@ -123,6 +123,10 @@ static inline bool msg_client_has_news(const struct msg_client *client)
 	return msg_load(client->news, acquire) != client->news_seen;
 }
 
+/* Rings that this subscriber was not given, since its Welcome; 0: it has none, or
+ * the broker is away. */
+uint32_t msg_client_left_out(const struct msg_client *client);
+
 /* A message to the broker, without descriptors; as msg_socket_say. */
 static inline int msg_client_say(
 	struct msg_client *client, const struct msg_control *control)

@@ -101,12 +101,10 @@ static uint32_t add_topic(struct msg_follow *f, const char *topic,
 	return number;
 }
 
-int msg_follow_add(struct msg_follow *f, const char *topic, uint32_t *number)
+int msg_follow_may_add(const struct msg_follow *f, const char *topic)
 {
-	uint32_t group = msg_name_group(topic, f->groups->count);
-	uint32_t tag = msg_name_tag(topic);
-	uint32_t taken = msg_receiver_topic(f->receiver, tag);
-	int result;
+	uint32_t taken =
+		msg_receiver_topic(f->receiver, msg_name_tag(topic));
 
 	if (taken != UINT32_MAX)
 		return msg_fail(MSG_ERROR_ARGUMENT,
@@ -116,6 +114,17 @@ int msg_follow_add(struct msg_follow *f, const char *topic, uint32_t *number)
 		return msg_fail(MSG_ERROR_MEMORY,
 			"%u topics are followed already, the most of this lane",
 			f->topic_max);
+	return 0;
+}
+
+int msg_follow_add(struct msg_follow *f, const char *topic, uint32_t *number)
+{
+	uint32_t group = msg_name_group(topic, f->groups->count);
+	uint32_t tag = msg_name_tag(topic);
+	int result = msg_follow_may_add(f, topic);
+
+	if (result < 0)
+		return result;
 	snprintf(f->pattern, sizeof f->pattern, "%s", topic);
 	result = join(f, group);
 	if (result < 0)

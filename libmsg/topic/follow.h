@@ -56,9 +56,13 @@ int msg_follow_open_many(struct msg_follow *follow,
 	struct msg_receiver *receiver, const struct msg_groups *groups,
 	const struct msg_log *log, uint32_t topic_max);
 
+/* Whether msg_follow_add may follow one topic more.  0; MEMORY (too many), ARGUMENT
+ * (another topic has its tag); with the trail. */
+int msg_follow_may_add(const struct msg_follow *follow, const char *topic);
+
 /* Follow one exact, checked topic more; its number, which may be one that was
- * dropped.  0; MEMORY (too many), ARGUMENT (another topic has its tag), or what
- * the join returns; with the trail. */
+ * dropped.  0, what msg_follow_may_add returns, or what the join does; with the
+ * trail. */
 int msg_follow_add(
 	struct msg_follow *follow, const char *topic, uint32_t *number);
 void msg_follow_drop(struct msg_follow *follow, uint32_t number);

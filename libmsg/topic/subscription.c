@@ -58,15 +58,6 @@ static struct msg_inbox_ring *find_previous(
 	return found ? found->ring : NULL;
 }
 
-static void unmap(struct msg_source *source)
-{
-	msg_shm_segment_close(&source->entries);
-	msg_shm_segment_close(&source->pool);
-	msg_shm_segment_close(&source->ledger);
-	msg_shm_segment_close(&source->area);
-	source->ring = NULL;
-}
-
 /* Stable for a name, whichever broker says it. */
 static int number_topic(
 	struct msg_subscription *s, const char *topic, uint32_t *number)
@@ -89,41 +80,6 @@ static int number_topic(
 	return 0;
 }
 
-static int map(struct msg_source *source, const struct msg_control_ring *said,
-	const int *fds)
-{
-	const struct msg_ring_header *header;
-	int result = msg_shm_segment_map_readonly(
-		&source->entries, fds[0], msg_ring_bytes(said->entry_count));
-
-	if (result == 0)
-		result = msg_shm_segment_map_readonly(
-			&source->pool, fds[1], said->pool_bytes);
-	if (result == 0)
-		result = msg_shm_segment_map_writable(&source->ledger, fds[2],
-			msg_ring_ledger_bytes(said->hold_max));
-	/* Of its pages only those are touched that messages stand in. */
-	if (result == 0 && said->large_bytes > 0)
-		result = msg_shm_segment_map_sparse(
-			&source->area, fds[3], said->large_bytes, false);
-	if (result < 0)
-		return result;
-	/* None of it changes; of a writer that changes it even so, only its own
-	 * ring suffers: entry_count is the broker's word. */
-	header = (const struct msg_ring_header *)source->entries.base;
-	if (header->magic != MSG_RING_MAGIC ||
-		header->version != MSG_RING_VERSION ||
-		header->entry_count != said->entry_count)
-		return msg_fail(MSG_ERROR_FABRIC,
-			"the ring of '%s' is none of version %u", said->topic,
-			MSG_RING_VERSION);
-	if (said->history > said->entry_count)
-		return msg_fail(MSG_ERROR_FABRIC,
-			"the ring of '%s' has no %u entries", said->topic,
-			said->history);
-	return 0;
-}
-
 static int read_ring(struct msg_subscription *s, struct msg_source *source,
 	const struct msg_control_ring *said)
 {
@@ -133,7 +89,7 @@ static int read_ring(struct msg_subscription *s, struct msg_source *source,
 		.ledger = (struct msg_ring_ledger *)source->ledger.base,
 		.number = said->reader,
 		.start = said->start,
-		.pool = source->pool.base,
+		.pool = source->pool->segment.base,
 		.pool_bytes = said->pool_bytes,
 		.area = source->area.base,
 		.area_bytes = said->large_bytes,
@@ -193,7 +149,6 @@ static int add_source(struct msg_subscription *s,
 	}
 	*source = (struct msg_source){
 		.entries = MSG_SHM_SEGMENT,
-		.pool = MSG_SHM_SEGMENT,
 		.ledger = MSG_SHM_SEGMENT,
 		.area = MSG_SHM_SEGMENT,
 		.number = said->number,
@@ -204,11 +159,11 @@ static int add_source(struct msg_subscription *s,
 	};
 	result = number_topic(s, said->topic, &source->topic);
 	if (result == 0)
-		result = map(source, said, fds);
+		result = subscription_map(s, source, said, fds);
 	if (result == 0)
 		result = read_ring(s, source, said);
 	if (result < 0) {
-		unmap(source);
+		subscription_unmap(source);
 		msg_counter_add(&s->counters[counter], 1);
 		resign(said, fds[2]);
 	} else {
@@ -240,13 +195,27 @@ static void clear_out(struct msg_subscription *s)
 			    source->ring->stopped ||
 			    (source->give_up != 0 && now > source->give_up)) &&
 			msg_inbox_remove(&s->inbox, source->ring)) {
-			unmap(source);
+			subscription_unmap(source);
 			subscription_left(s, source->session);
 		}
 	}
 }
 
 /* ---- what the broker says ---------------------------------------------- */
+
+/* Streams that the broker could not give us: too many, or no quota is left. */
+static void count_left_out(struct msg_subscription *s)
+{
+	uint32_t now = msg_client_left_out(&s->client);
+	enum msg_counter_index counter = msg_name_is_pattern(s->said.pattern)
+						 ? MSG_COUNTER_TOPICS_REFUSED
+						 : MSG_COUNTER_PUBLISHERS_REFUSED;
+
+	if (now == s->left_out)
+		return;
+	msg_counter_add(&s->counters[counter], now - s->left_out);
+	s->left_out = now;
+}
 
 /* An older broker would not know of them, and give less without a word. */
 static int check_wishes(const struct msg_subscription *s)
@@ -359,6 +328,7 @@ static void lost(void *context, bool refused)
 
 	if (refused && s->client.refused.code == MSG_ERROR_EVICTED)
 		s->evicted = true;
+	s->left_out = 0; /* The next one counts anew. */
 	for (uint32_t i = 0; i < s->source_count; i++) {
 		struct msg_source *source = &s->sources[i];
 
@@ -412,9 +382,10 @@ static int open_inbox(
 		return result;
 	s->sources = calloc(MSG_SUBSCRIPTION_RINGS_MAX, sizeof *s->sources);
 	s->topics = calloc(MSG_SUBSCRIPTION_TOPICS_MAX, sizeof *s->topics);
+	s->pools = calloc(MSG_SUBSCRIPTION_RINGS_MAX, sizeof *s->pools);
 	s->doorbells =
 		calloc(MSG_SUBSCRIPTION_DOORBELLS_MAX, sizeof *s->doorbells);
-	if (!s->sources || !s->topics || !s->doorbells)
+	if (!s->sources || !s->topics || !s->pools || !s->doorbells)
 		return msg_fail(
 			MSG_ERROR_MEMORY, "no memory for a subscription");
 	return 0;
@@ -463,15 +434,17 @@ void msg_subscription_close(struct msg_subscription *s)
 	msg_client_close(&s->client);
 	for (uint32_t i = 0; i < s->source_count; i++)
 		if (s->sources[i].ring)
-			unmap(&s->sources[i]);
+			subscription_unmap(&s->sources[i]);
 	msg_inbox_close(&s->inbox);
 	subscription_close_descriptors(s);
 	free(s->sources);
 	free(s->topics);
+	free(s->pools);
 	free(s->doorbells);
 	s->doorbells = NULL;
 	s->sources = NULL;
 	s->topics = NULL;
+	s->pools = NULL;
 }
 
 const char *msg_subscription_topic(
@@ -486,6 +459,7 @@ const char *msg_subscription_topic(
 void subscription_turn(struct msg_subscription *s)
 {
 	msg_client_turn(&s->client);
+	count_left_out(s);
 	clear_out(s);
 }
 

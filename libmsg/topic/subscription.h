@@ -57,11 +57,21 @@ struct msg_subscription_options {
 	uint32_t large_bytes_max;
 };
 
+/* What entries of rings point into.  All topics of a class of rights have one at the
+ * broker, and it is mapped once: to map all its pages takes milliseconds. */
+struct msg_source_pool {
+	struct msg_shm_segment segment;
+	uint64_t device, inode;
+	uint32_t session;
+	uint32_t origin; /* A local publisher's is not shared. */
+	uint32_t users;  /* 0: this place is free. */
+};
+
 /* A ring we read, and what belongs to it. */
 struct msg_source {
 	struct msg_inbox_ring *ring; /* NULL: this place is free. */
 	struct msg_shm_segment entries;
-	struct msg_shm_segment pool;
+	struct msg_source_pool *pool;
 	struct msg_shm_segment ledger;
 	struct msg_shm_segment area; /* Of large messages, if any are to come. */
 	uint32_t number;  /* The broker's name for it, in its session. */
@@ -94,6 +104,7 @@ struct msg_subscription {
 	bool evictable;
 	bool evicted;
 	uint32_t session;      /* Attachments so far. */
+	uint32_t left_out;     /* Of the broker's count of that, what is in ours. */
 	uint32_t source_count; /* Places that were ever used. */
 	_Atomic uint32_t topic_count;
 	uint32_t publisher_count_max;
@@ -110,7 +121,8 @@ struct msg_subscription {
 	uint32_t gone_next;
 	bool eviction_told;
 	msg_counter_t counters[MSG_COUNTER_COUNT];
-	struct msg_source *sources; /* MSG_SUBSCRIPTION_RINGS_MAX */
+	struct msg_source *sources; /* MSG_SUBSCRIPTION_RINGS_MAX, … */
+	struct msg_source_pool *pools; /* … and no more of these. */
 	char (*topics)[MSG_TOPIC_BYTES_MAX + 1]; /* By number. */
 };
 
@@ -168,6 +180,13 @@ static inline bool subscription_is_starved(
 {
 	return subscription->inbox.free_count == 0;
 }
+
+/* subscription_map.c: what a ring was told with.  0, or an error with the trail;
+ * unmapping is safe whatever it was. */
+int subscription_map(struct msg_subscription *subscription,
+	struct msg_source *source, const struct msg_control_ring *said,
+	const int *fds);
+void subscription_unmap(struct msg_source *source);
 
 /* subscription_events.c: a source was added; its publisher is gone, with a goodbye
  * or without. */

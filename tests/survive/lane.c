@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "check_main.h"
+#include "topic/announce.h"
 #include "topic/name.h"
 
 #define BASIC 6
@@ -68,7 +69,7 @@ void lane_close_sender(struct lane *lane)
 	lane->sender = -1;
 }
 
-void lane_send(const struct lane *lane, const char *topic,
+static void send_to(const struct lane *lane, uint32_t group, const char *topic,
 	const struct msg_frame *frame, const void *body, size_t bytes)
 {
 	uint8_t data[1500];
@@ -80,10 +81,36 @@ void lane_send(const struct lane *lane, const char *topic,
 	whole.tag = msg_name_tag(topic);
 	msg_frame_write(data, &whole);
 	memcpy(data + MSG_FRAME_HEADER_BYTES, body, bytes);
-	msg_groups_address(&lane->groups,
-		msg_name_group(topic, lane->groups.count), &to);
+	msg_groups_address(&lane->groups, group, &to);
 	ck_assert_int_eq(sendto(lane->sender, data, whole.bytes, 0,
 				 (struct sockaddr *)&to,
 				 sizeof(struct sockaddr_in)),
 		(ssize_t)whole.bytes);
+}
+
+void lane_send(const struct lane *lane, const char *topic,
+	const struct msg_frame *frame, const void *body, size_t bytes)
+{
+	send_to(lane, msg_name_group(topic, lane->groups.count), topic, frame,
+		body, bytes);
+}
+
+void lane_announce(
+	const struct lane *lane, const char *topic, uint32_t publisher)
+{
+	struct msg_frame frame = {
+		.type = MSG_FRAME_ANNOUNCE, .publisher = publisher};
+	struct msg_announcement said = {
+		.host = "nowhere",
+		.program = "nobody",
+		.incarnation = 0x1234567800000000ull | publisher,
+		.publisher = publisher,
+		.message_bytes_max = 1000,
+		.frame_bytes = 1024,
+		.period_ms = 1000,
+	};
+	uint8_t body[MSG_ANNOUNCE_BYTES_MAX];
+
+	snprintf(said.topic, sizeof said.topic, "%s", topic);
+	send_to(lane, 0, topic, &frame, body, msg_announce_pack(&said, body));
 }

@@ -42,4 +42,8 @@ void lane_close_sender(struct lane *lane);
 void lane_send(const struct lane *lane, const char *topic,
 	const struct msg_frame *frame, const void *body, size_t bytes);
 
+/* Announce a publisher of `topic` that does not exist. */
+void lane_announce(
+	const struct lane *lane, const char *topic, uint32_t publisher);
+
 #endif

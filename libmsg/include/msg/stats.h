@@ -46,11 +46,13 @@ extern "C" {
 	X(PUBLISHERS, "publishers", "Publishers (incarnations) heard.",            \
 		"Many: somebody restarts often.")                                      \
 	X(PUBLISHERS_REFUSED, "publishers_refused", "Frames of publishers "        \
-		"beyond publisher_count_max, dropped.",                                \
-		"Raise publisher_count_max.")                                          \
+		"beyond publisher_count_max, dropped; or publishers whose ring the "   \
+		"broker could not give.", "Raise publisher_count_max; or see the "     \
+		"broker's log.")                                                       \
 	X(TOPICS_REFUSED, "topics_refused", "Announced topics that match the "     \
-		"pattern but were not followed: the table is full or the join "        \
-		"failed.", "Narrow the pattern; see msg doctor for joins.")            \
+		"pattern but were not followed: the table is full, the join failed, "  \
+		"or the broker had no more to give; counted each time.",               \
+		"Narrow the pattern; see the broker's log, and msg doctor for joins.") \
 	X(RELEASE_REFUSED, "release_refused", "Views or loans given back that "    \
 		"were not out: a double release.",                                     \
 		"A bug of the application: it gives something back twice.")            \

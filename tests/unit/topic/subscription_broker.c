@@ -63,6 +63,34 @@ START_TEST(a_dead_broker_is_noticed_and_found_again)
 }
 END_TEST
 
+/* Its pattern is "a.>": topics.  Each broker counts from nothing. */
+START_TEST(what_a_broker_leaves_out_is_counted)
+{
+	const enum msg_counter_index refused = MSG_COUNTER_TOPICS_REFUSED;
+	uint64_t end = deadline(10000);
+
+	side_open();
+	for (int i = 0; i < 3; i++)
+		msg_session_leave_out((struct msg_session *)broker.page.base);
+	subscription_turn(&s);
+	subscription_turn(&s);
+	ck_assert_uint_eq(msg_counter_get(&s.counters[refused]), 3);
+	fake_serve(&again, NULL);
+	fake_hang_up(&broker);
+	while (s.session < 2 && msg_clock_ns() < end)
+		ck_assert_int_eq(msg_subscription_wait(&s, deadline(100)),
+			-MSG_ERROR_TIMEOUT);
+	fake_served(&again);
+	msg_session_leave_out((struct msg_session *)again.page.base);
+	subscription_turn(&s);
+	ck_assert_uint_eq(msg_counter_get(&s.counters[refused]), 4);
+	ck_assert_uint_eq(
+		msg_counter_get(&s.counters[MSG_COUNTER_PUBLISHERS_REFUSED]),
+		0);
+	side_close();
+}
+END_TEST
+
 /* There is nothing to take; until it is attached so often, by calls of wait. */
 static void await_session(uint32_t session)
 {
@@ -237,6 +265,7 @@ void add_broker_tests(Suite *suite)
 	TCase *broker_case = check_case(suite, "broker", 20);
 
 	tcase_add_test(broker_case, a_dead_broker_is_noticed_and_found_again);
+	tcase_add_test(broker_case, what_a_broker_leaves_out_is_counted);
 	tcase_add_test(
 		broker_case, a_doorbell_is_held_as_long_as_its_ring_is_read);
 	tcase_add_test(broker_case,

@@ -18,6 +18,7 @@ START_TEST(the_page_is_laid_out_as_documented)
 		"\xef\xcd\xab\x89\x67\x45\x23\x01",
 		24);
 	ck_assert_uint_eq(offsetof(struct msg_session, news), 64);
+	ck_assert_uint_eq(offsetof(struct msg_session, left_out), 68);
 	ck_assert_uint_eq(msg_session_news(&page), 0);
 }
 END_TEST
@@ -51,6 +52,10 @@ START_TEST(a_step_is_seen_through_a_sealed_map_and_wraps)
 	ck_assert_int_eq(msg_shm_segment_map_readonly(
 				 &theirs, ours.fd, MSG_SESSION_BYTES),
 		0);
+	msg_session_leave_out(session);
+	msg_session_leave_out(session);
+	ck_assert_uint_eq(msg_session_left_out((void *)theirs.base), 2);
+	ck_assert_uint_eq(msg_session_news((void *)theirs.base), 0);
 	session->news = UINT32_MAX;
 	ck_assert_uint_eq(msg_session_news((void *)theirs.base), UINT32_MAX);
 	msg_session_step(session);
