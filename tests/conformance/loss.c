@@ -78,6 +78,23 @@ static struct msg_publisher *open_forgetful(
 	return open_publisher_as(node, &o);
 }
 
+/* Messages until one is taken, so that the last gap has a view behind it.  The first
+ * does it, but on a busy machine with an emulated device, where even that may come
+ * later than a gap is waited for. */
+static void put_behind(struct msg_node *node, struct msg_publisher *p,
+	struct msg_subscriber *s, struct books *books, size_t bytes,
+	uint64_t *sequence)
+{
+	for (int i = 0; i < 20; i++) {
+		publish_filled(p, bytes, 1, (*sequence)++, false);
+		settle(node, s, books, bytes, 1, *sequence);
+		if (books->expected == *sequence)
+			break;
+	}
+	ck_assert_uint_eq(books->expected, *sequence);
+	ck_assert_uint_eq(books->lost, counted(s, MSG_COUNTER_LOST));
+}
+
 /* Kernel sockets hold up to 32 MiB (16 asked, and the kernel doubles that). */
 static uint64_t flood_count(const struct msg_node *node)
 {
@@ -102,14 +119,11 @@ START_TEST(loss_is_told_where_it_is)
 		settle(node, s, &books, bytes, 1, sequence);
 	}
 	ck_assert_uint_gt(counted(s, MSG_COUNTER_LOST), 0);
-	/* One more, so that the last gap has a view behind it. */
-	publish_filled(p, bytes, 1, sequence++, false);
-	settle(node, s, &books, bytes, 1, sequence);
-	ck_assert_uint_eq(books.lost, counted(s, MSG_COUNTER_LOST));
+	put_behind(node, p, s, &books, bytes, &sequence);
 	ck_assert_uint_eq(books.taken, counted(s, MSG_COUNTER_MESSAGES));
-	ck_assert_uint_eq(books.expected, sequence);
-	/* But repairs may come twice. */
-	ck_assert(lane.reliable || lane.rc || counted(s, MSG_COUNTER_LATE) == 0);
+	/* But repairs may come twice, and see put_behind. */
+	ck_assert(lane.reliable || lane.rc || lane.device ||
+		  counted(s, MSG_COUNTER_LATE) == 0);
 	close_all(node, p, s);
 }
 END_TEST
@@ -132,11 +146,8 @@ START_TEST(batches_and_fragments_are_lost_whole)
 		publish_filled(p, small, 1, sequence++, true);
 	ck_assert_int_eq(msg_publisher_flush(p), 0);
 	settle(node, s, &books, small, 1, sequence);
-	publish_filled(p, small, 1, sequence++, false);
-	settle(node, s, &books, small, 1, sequence);
+	put_behind(node, p, s, &books, small, &sequence);
 	ck_assert_uint_gt(books.lost, 0);
-	ck_assert_uint_eq(books.lost, counted(s, MSG_COUNTER_LOST));
-	ck_assert_uint_eq(books.expected, sequence);
 	close_all(node, p, s);
 }
 END_TEST
@@ -151,20 +162,24 @@ START_TEST(a_lost_tail_is_counted)
 	struct msg_subscriber *s = open_small(node);
 	struct msg_publisher *p = open_publisher(node, "loss", 0);
 	size_t bytes = body_bytes(node);
-	uint64_t count = flood_count(node);
+	uint64_t count = flood_count(node), sequence = 0;
 	struct books books = {0};
+	int floods = 10;
 
-	for (uint64_t i = 0; i < count; i++)
-		publish_filled(p, bytes, 1, i, false);
-	settle(node, s, &books, bytes, 1, count);
-	/* It was the tail: no view says so yet, … (Of a reliable topic the tail
-	 * is what can still be had.) */
+	/* On a busy machine a device may still deliver while it is taken from: then
+	 * the tail was not lost, and it is tried again.  Of a reliable topic it is
+	 * what can still be had. */
+	do {
+		for (uint64_t i = 0; i < count; i++)
+			publish_filled(p, bytes, 1, sequence++, false);
+		settle(node, s, &books, bytes, 1, sequence);
+	} while (!lane.reliable && !lane.rc &&
+		 books.lost == counted(s, MSG_COUNTER_LOST) && --floods > 0);
+	/* It was the tail: no view says so yet, … */
 	ck_assert(lane.reliable || lane.rc ||
 		  books.lost < counted(s, MSG_COUNTER_LOST));
 	/* … the next one does. */
-	publish_filled(p, bytes, 1, count, false);
-	settle(node, s, &books, bytes, 1, count + 1);
-	ck_assert_uint_eq(books.lost, counted(s, MSG_COUNTER_LOST));
+	put_behind(node, p, s, &books, bytes, &sequence);
 	close_all(node, p, s);
 }
 END_TEST
