@@ -177,7 +177,9 @@ struct msg_channels_ops {
 	 * memory), FABRIC (CLOSED follows). */
 	int (*send)(struct msg_channels *channels,
 		const struct msg_channel_send *send);
-	/* Read what the peer shares; READ_DONE follows.  As send; TOO_LARGE. */
+	/* Read what the peer shares; READ_DONE follows.  As send; TOO_LARGE.  On TCP
+	 * what is asked of a connection between two polls is one batch: once it is
+	 * polled, reads and sends by it say AGAIN until all reads have come back. */
 	int (*read)(struct msg_channels *channels,
 		const struct msg_channel_read *read);
 	/* Up to `count` events; how many, or FABRIC. */

@@ -159,7 +159,7 @@ void end_close(struct end *end)
 
 /* ---- what is told ------------------------------------------------------ */
 
-static void poll_one(struct end *end)
+void end_poll(struct end *end)
 {
 	struct msg_channel_event events[16];
 	int n = end->set->ops->poll(end->set, events, 16);
@@ -182,7 +182,7 @@ void ends_poll(void)
 {
 	for (int i = 0; i < ENDS_MAX; i++)
 		if (opened[i])
-			poll_one(opened[i]);
+			end_poll(opened[i]);
 }
 
 bool has_told(const struct end *end)

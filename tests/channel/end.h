@@ -66,7 +66,8 @@ static inline uint8_t *buffer(struct end *end, uint32_t i)
 	return end->memory + (size_t)i * BUFFER_BYTES;
 }
 
-/* Poll all ends once. */
+/* Poll one once, or all. */
+void end_poll(struct end *end);
 void ends_poll(void);
 /* The next that this one is told, of this type. */
 struct told expect(struct end *end, uint32_t type);

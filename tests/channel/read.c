@@ -10,6 +10,9 @@
 #include "end.h"
 
 #define LARGE_BYTES (64u << 20)
+#define PIECES 17u
+#define PIECE_BYTES ((size_t)512 << 10)
+#define ROUNDS 100
 
 static uint8_t *map(size_t bytes)
 {
@@ -174,6 +177,88 @@ START_TEST(a_large_one_is_read_in_place)
 }
 END_TEST
 
+/* What is asked for first and the pieces behind it, as engine/pull.c reads. */
+static void ask_for_pieces(struct sharing *s, uint8_t *copy,
+	const struct msg_channel_region *into)
+{
+	for (uint32_t i = 0; i < PIECES; i++) {
+		struct msg_channel_read read = {
+			.into = i == 0 ? copy : copy + (size_t)i * PIECE_BYTES,
+			.bytes = i == 0 ? 8 : PIECE_BYTES,
+			.address = s->region.address + (uint64_t)i * PIECE_BYTES,
+			.key = s->region.key,
+			.handle = s->handle,
+			.token = i,
+			.region = into,
+		};
+
+		ck_assert_int_eq(
+			s->reader.set->ops->read(s->reader.set, &read), 0);
+	}
+}
+
+static void expect_pieces(struct sharing *s, uint8_t *copy)
+{
+	for (uint32_t i = 0; i < PIECES; i++) {
+		struct told told = next_told(&s->reader);
+
+		ck_assert_uint_eq(told.event.type, MSG_CHANNEL_READ_DONE);
+		ck_assert_uint_eq(told.event.token, i);
+	}
+	ck_assert_int_eq(memcmp(copy, s->memory, 8), 0);
+	ck_assert_int_eq(memcmp(copy + PIECE_BYTES, s->memory + PIECE_BYTES,
+				 (PIECES - 1) * PIECE_BYTES), 0);
+	memset(copy, 0, PIECES * PIECE_BYTES);
+}
+
+/* The owner may hear of the old connection's end at any time. */
+static void come_again(struct sharing *s)
+{
+	struct msg_channels *owner = s->owner.set;
+	struct told told;
+
+	s->handle = ask(&s->reader, &s->owner);
+	do {
+		told = next_told(&s->owner);
+		if (told.event.type == MSG_CHANNEL_ASKED)
+			ck_assert_int_eq(owner->ops->accept(owner,
+						 told.event.handle, "", 0), 0);
+	} while (told.event.type != MSG_CHANNEL_CONNECTED);
+	s->owner_handle = told.event.handle;
+	expect(&s->reader, MSG_CHANNEL_CONNECTED);
+}
+
+/* In the middle of reads, wherever both sides are with them: what is read by the next
+ * connection is whole. */
+START_TEST(who_hangs_up_while_it_reads_may_come_again)
+{
+	struct random_stream random = {check_seed()};
+	uint8_t *copy = map(PIECES * PIECE_BYTES);
+	struct msg_channel_region into;
+	struct sharing s;
+
+	sharing_open(&s, PIECES * PIECE_BYTES);
+	ck_assert_int_eq(s.reader.set->ops->share(s.reader.set, copy,
+				 PIECES * PIECE_BYTES, MSG_CHANNEL_LOCAL, &into),
+		0);
+	for (int round = 0; round < ROUNDS; round++) {
+		ask_for_pieces(&s, copy, &into);
+		for (uint64_t n = random_below(&random, 40); n > 0; n--)
+			end_poll(random_chance(&random, 500) ? &s.reader
+							     : &s.owner);
+		s.reader.set->ops->hang_up(s.reader.set, s.handle);
+		while (next_told(&s.reader).event.type != MSG_CHANNEL_CLOSED)
+			;
+		come_again(&s);
+		ask_for_pieces(&s, copy, &into);
+		expect_pieces(&s, copy);
+	}
+	s.reader.set->ops->unshare(s.reader.set, &into);
+	munmap(copy, PIECES * PIECE_BYTES);
+	sharing_close(&s);
+}
+END_TEST
+
 /* The read fails, its connection ends on both sides, another one lives. */
 static void expect_denied(struct sharing *s, uint64_t offset, uint32_t bytes)
 {
@@ -303,6 +388,7 @@ void add_read(Suite *suite)
 	tcase_add_test(c, any_part_is_read);
 	tcase_add_test(c, sends_and_reads_mix);
 	tcase_add_test(c, a_large_one_is_read_in_place);
+	tcase_add_test(c, who_hangs_up_while_it_reads_may_come_again);
 	tcase_add_test(c, beyond_the_end_is_denied);
 	tcase_add_test(c, what_is_not_shared_is_denied);
 	tcase_add_test(c, shared_no_more_is_denied);

@@ -46,8 +46,7 @@ static bool has_address(int fd, bool peer, const struct sockaddr_storage *wanted
 	       memcmp(&address, wanted, bytes) == 0;
 }
 
-/* The socket of an endpoint that is connected, or none that can be found. */
-static int find_socket(struct fid_ep *ep)
+int channel_ack_socket(struct fid_ep *ep)
 {
 	struct sockaddr_storage self, peer;
 	size_t self_bytes = sizeof self, peer_bytes = sizeof peer;
@@ -75,7 +74,7 @@ static int find_socket(struct fid_ep *ep)
 void channel_ack_open(const struct channel_set *set, struct channel *c)
 {
 	if (set->lane->lane != MSG_LANE_VERBS)
-		c->socket = find_socket(c->ep);
+		c->socket = channel_ack_socket(c->ep);
 }
 
 void channel_ack_close(struct channel_set *set, struct channel *c)

@@ -91,6 +91,7 @@ static struct channel *begin(struct channel_set *set, enum channel_state state)
 	memset(&c->peer, 0, sizeof c->peer);
 	c->sends.head = c->sends.tail = 0;
 	c->reads.head = c->reads.tail = 0;
+	c->reads_owed = 0;
 	c->deadline_ns = msg_clock_ns() + set->connect_limit_ns;
 	set->setting_up++;
 	set->look_now = true;
@@ -123,6 +124,7 @@ void channel_end(struct channel_set *set, struct channel *c, int error)
 	c->request = NULL;
 	c->state = CHANNEL_ENDING;
 	c->error = error;
+	channel_cut(set, c);
 	if (c->cq)
 		c->drained_at = c->cq->read + c->cq->size + CHANNEL_ENTRIES;
 	channel_enqueue(set, CHANNEL_ENDS, c);
@@ -250,6 +252,7 @@ static bool look_once(struct channel_set *set)
 	/* tcp looks into errno after a recv of 0, which does not set it: with an
 	 * EAGAIN left there it keeps a connection that has ended. */
 	errno = 0;
+	set->looks++;
 	n = fi_eq_read(set->eq, &type, event, sizeof event, 0);
 	if (n == -FI_EAVAIL)
 		on_error(set);

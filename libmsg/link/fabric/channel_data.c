@@ -97,7 +97,7 @@ static int ready(
 	if (!c || c->state != CHANNEL_OPEN)
 		return -MSG_ERROR_ARGUMENT;
 	out = (c->sends.head - c->sends.tail) + (c->reads.head - c->reads.tail);
-	if (out >= set->channels.send_count)
+	if (out >= set->channels.send_count || !channel_cut_allows(set, c))
 		return -MSG_ERROR_AGAIN;
 	*channel = c;
 	return 0;
@@ -220,6 +220,7 @@ int channel_read(
 		return channel_code(result);
 	}
 	under_way(set, &c->reads, read->token, true);
+	channel_cut_asked(set, c);
 	return 0;
 }
 
@@ -327,6 +328,7 @@ static bool give_read(struct channel_set *set, const void *context, int error,
 
 	if (!c || !holds(&c->reads, place))
 		return false;
+	channel_cut_told(c);
 	work = work_at(set, &c->reads, place);
 	if (work->done)
 		return false;
@@ -380,6 +382,8 @@ static int give_error(struct channel_set *set, struct msg_channel_event *event)
 		return 1;
 	}
 	c = by_context(set, error.op_context);
+	if (c && kind_of(error.op_context) == KIND_READ)
+		channel_cut_told(c);
 	if (c)
 		channel_end(set, c,
 			error.err == FI_ECANCELED ? ECONNRESET : error.err);
@@ -490,6 +494,8 @@ static bool give_back(struct channel_set *set, struct channel *c,
 /* What the provider had still to say has been read. */
 static bool is_drained(const struct channel_set *set, const struct channel *c)
 {
+	if (!channel_cut_done(set, c))
+		return false;
 	return set->drained || !c->cq || c->cq->read >= c->drained_at;
 }
 

@@ -19,6 +19,7 @@
  * Neighbours: channel.c opens, channel_connect.c binds, channel_data.c reads.
  * Test: tests/channel/sleep.c.
  */
+#include <errno.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -127,6 +128,9 @@ ssize_t channel_cq_read(struct channel_set *set)
 {
 	ssize_t n = -FI_EAGAIN;
 
+	/* As in channel_connect.c: tcp looks into it after a recv of 0. */
+	errno = 0;
+	set->looks++;
 	for (uint32_t i = 0; i < set->cq_count && n == -FI_EAGAIN; i++) {
 		set->cq_read = &set->cqs[set->cq_next];
 		if (++set->cq_next == set->cq_count)

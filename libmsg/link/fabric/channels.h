@@ -125,6 +125,8 @@ struct channel {
 	struct sockaddr_storage peer; /* Who asked. */
 	struct channel_ring sends;
 	struct channel_ring reads;
+	uint32_t reads_owed; /* Those that libfabric has to tell of yet, … */
+	uint64_t reads_look; /* … and `looks` when the first was asked for. */
 	uint32_t greeting_bytes;
 	uint8_t greeting[MSG_CHANNEL_GREETING_BYTES_MAX];
 };
@@ -170,6 +172,7 @@ struct channel_set {
 	bool look_now;
 	bool failed;
 
+	uint64_t looks; /* All in which libfabric may have received. */
 	bool drained; /* The last look at the queues found them empty. */
 	uint32_t entry;       /* The next of these to be given out, */
 	uint32_t entry_count; /* and how many there are. */
@@ -278,10 +281,24 @@ ssize_t channel_cq_read(struct channel_set *set);
 int channel_wait_open(struct channel_set *set);
 int channel_arm(struct msg_channels *channels);
 
+/* channel_cut.c */
+
+/* Whether something may be asked for by this connection just now. */
+bool channel_cut_allows(const struct channel_set *set, const struct channel *c);
+/* A read was asked for; libfabric has told of one, whatever became of it. */
+void channel_cut_asked(const struct channel_set *set, struct channel *c);
+void channel_cut_told(struct channel *c);
+/* It ends: have libfabric tell of its reads. */
+void channel_cut(const struct channel_set *set, struct channel *c);
+/* It has: the endpoint may be closed. */
+bool channel_cut_done(const struct channel_set *set, const struct channel *c);
+
 /* channel_ack.c */
 
 /* It is connected. */
 void channel_ack_open(const struct channel_set *set, struct channel *c);
+/* The socket of an endpoint that is connected, or CHANNEL_NO_SOCKET. */
+int channel_ack_socket(struct fid_ep *ep);
 /* Before its endpoint is closed. */
 void channel_ack_close(struct channel_set *set, struct channel *c);
 /* A message has come by a connection with a socket. */
