@@ -51,18 +51,34 @@ void hold_offered(
 
 	if (!h)
 		return;
-	if (!s->holds) {
-		s->holds = true;
-		if (h->offered++ == 0)
-			h->give_up_ns = GIVE_UP_NS;
-		if (r->rings[s->topic])
-			r->rings[s->topic]->waits = true;
-	}
-	if (give_up_ns > 0 && (give_up_ns < h->give_up_ns || h->offered == 1))
-		h->give_up_ns = give_up_ns;
+	if (s->holds)
+		return;
+	s->holds = true;
+	/* As it was said first: what is said of it later may be another's word. */
+	s->gives_up_ns = give_up_ns > 0 ? give_up_ns : GIVE_UP_NS;
+	if (h->offered++ == 0)
+		h->give_up_ns = GIVE_UP_NS;
+	if (r->rings[s->topic])
+		r->rings[s->topic]->waits = true;
 }
 
-/* Only now it has a part: anybody may announce. */
+/* The least patient of those that are connected. */
+static void find_patience(struct msg_receiver *r, uint32_t topic)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (uint32_t i = 0; i < r->streams.count; i++) {
+		const struct msg_stream *s = &r->streams.streams[i];
+
+		if (s->used && s->takes_part && s->topic == topic &&
+			s->gives_up_ns < least)
+			least = s->gives_up_ns;
+	}
+	if (least < UINT64_MAX)
+		r->holds[topic].give_up_ns = least;
+}
+
+/* Only now it has a part, and a say: anybody may announce. */
 void hold_opened(struct msg_receiver *r, struct msg_stream *s)
 {
 	struct msg_receive_hold *h = hold_of(r, s);
@@ -72,6 +88,7 @@ void hold_opened(struct msg_receiver *r, struct msg_stream *s)
 	s->takes_part = true;
 	h->streams++;
 	r->holding++;
+	find_patience(r, s->topic);
 }
 
 static void set_stalled(
@@ -92,6 +109,7 @@ void hold_closed(struct msg_receiver *r, struct msg_stream *s)
 	s->takes_part = false;
 	h->streams--;
 	r->holding--;
+	find_patience(r, s->topic);
 }
 
 void hold_stop(struct msg_receiver *r, struct msg_stream *s)

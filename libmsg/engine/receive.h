@@ -113,7 +113,7 @@ struct msg_receive_wish {
 struct msg_receive_hold {
 	uint32_t offered;    /* Streams that are had by connections, … */
 	uint32_t streams;    /* … and that are connected. */
-	uint64_t give_up_ns; /* How long the least patient of them waits. */
+	uint64_t give_up_ns; /* How long the least patient of these waits. */
 	bool waiting;        /* We do, for readers. */
 };
 

@@ -79,6 +79,7 @@ struct msg_stream {
 	bool begins;          /* … until one that is has come. */
 	uint32_t untold;      /* Bytes, since a report was hastened. */
 	bool holds;           /* It is one of its topic's (hold.c), … */
+	uint64_t gives_up_ns; /* … waits for us so long, … */
 	bool takes_part;      /* … and has a part of the slots. */
 	bool limited;         /* It was told how far it may go: … */
 	uint32_t told_window; /* … frames, then, … */

@@ -404,6 +404,27 @@ START_TEST(as_early_as_the_least_patient_publisher_wants)
 }
 END_TEST
 
+/* By what he said first, and no longer than he is there. */
+START_TEST(but_not_as_one_wants_who_is_not_connected)
+{
+	struct msg_stream *other;
+
+	offer(0, 400 * MS);
+	other = msg_stream_add(&r.streams, 99, 0, 1, msg_receiver_evict, &r);
+	other->topic = 0;
+	other->calls = true;
+	hold_offered(&r, other, 20 * MS);
+	hold_offered(&r, topics[0].stream, 20 * MS);
+	ck_assert_uint_eq(hold_patience(&r, 0), 300 * MS);
+	hold_opened(&r, other);
+	ck_assert_uint_eq(hold_patience(&r, 0), 15 * MS);
+	hold_closed(&r, other);
+	ck_assert_uint_eq(hold_patience(&r, 0), 300 * MS);
+	stall(0);
+	loses_after(300 * MS);
+}
+END_TEST
+
 START_TEST(or_as_late)
 {
 	offer(0, 4000 * MS);
@@ -522,6 +543,8 @@ int main(void)
 	tcase_add_checked_fixture(time, setup, teardown);
 	tcase_add_test(time, who_stops_is_lapped_before_publishers_give_us_up);
 	tcase_add_test(time, as_early_as_the_least_patient_publisher_wants);
+	tcase_add_test(time,
+		but_not_as_one_wants_who_is_not_connected);
 	tcase_add_test(time, or_as_late);
 	tcase_add_test(
 		time, who_was_lapped_once_is_so_at_once_until_he_reads);
