@@ -53,6 +53,17 @@ struct msg_node_options lane_node_options(const struct lane *lane)
 	return o;
 }
 
+struct msg_node *lane_open_other(const struct lane *lane)
+{
+	struct msg_node_options o = lane_node_options(lane);
+	struct msg_node *other;
+
+	o.announce_ms = 20;
+	o.flags = MSG_NODE_PROGRESS_THREAD;
+	ck_assert_msg(msg_node_open(&o, &other) == 0, "%s", msg_error_text());
+	return other;
+}
+
 void lane_open_sender(struct lane *lane)
 {
 	const struct in_addr loopback = {htonl(INADDR_LOOPBACK)};

@@ -35,6 +35,9 @@ void lane_choose(
 /* What a node is opened with that is another host there. */
 struct msg_node_options lane_node_options(const struct lane *lane);
 
+/* Such a node, which is heard of soon and serves its receivers by a thread. */
+struct msg_node *lane_open_other(const struct lane *lane);
+
 /* A socket for frames by hand, on loopback. */
 void lane_open_sender(struct lane *lane);
 void lane_close_sender(struct lane *lane);

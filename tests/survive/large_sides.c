@@ -12,15 +12,6 @@ const uint32_t deliveries[2] = {MSG_RELIABILITY_RELIABLE, MSG_RELIABILITY_RC};
 
 /* ---- the hosts ------------------------------------------------------------ */
 
-static void open_other(void)
-{
-	struct msg_node_options o = lane_node_options(&lane);
-
-	o.announce_ms = 20;
-	o.flags = MSG_NODE_PROGRESS_THREAD;
-	ck_assert_msg(msg_node_open(&o, &other) == 0, "%s", msg_error_text());
-}
-
 void setup_with(const char *config)
 {
 	const char *more[] = {"--large-bytes", large_memory, NULL};
@@ -31,7 +22,7 @@ void setup_with(const char *config)
 	host.arguments = lane.arguments;
 	host_start(&host);
 	ck_assert_msg(host_node(&host, &node) == 0, "%s", msg_error_text());
-	open_other();
+	other = lane_open_other(&lane);
 }
 
 void setup(void)

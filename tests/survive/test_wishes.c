@@ -30,17 +30,12 @@ static struct msg_node *other; /* Another host. */
 
 static void setup(void)
 {
-	struct msg_node_options o;
-
 	lane_choose(&lane, NULL, NULL);
 	host_open(&host, NULL);
 	host.arguments = lane.arguments;
 	host_start(&host);
 	ck_assert_msg(host_node(&host, &node) == 0, "%s", msg_error_text());
-	o = lane_node_options(&lane);
-	o.announce_ms = 20;
-	o.flags = MSG_NODE_PROGRESS_THREAD;
-	ck_assert_msg(msg_node_open(&o, &other) == 0, "%s", msg_error_text());
+	other = lane_open_other(&lane);
 }
 
 static void teardown(void)
