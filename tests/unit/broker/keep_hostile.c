@@ -154,10 +154,15 @@ START_TEST(who_is_refused_leaves_no_topic_behind)
 	ck_assert(broker_peer_hear(&peer));
 	ck_assert_int_eq(peer.got.kind, MSG_CONTROL_REFUSED);
 	ck_assert_uint_eq(unread_streams(), 0);
+	/* Who has his subscription keeps it, and goes without. */
 	server_announced(broker_server, "waiting.one");
-	ck_assert(broker_peer_hear(&waiting));
-	ck_assert_int_eq(waiting.got.kind, MSG_CONTROL_REFUSED);
+	ck_assert(!broker_peer_hear(&waiting));
 	ck_assert_uint_eq(unread_streams(), 0);
+	ck_assert_uint_eq(broker_server->client_count, 1);
+	ck_assert_uint_eq(
+		msg_session_left_out((const struct msg_session *)
+				broker_server->clients->page.base),
+		1);
 	broker_peer_close(&peer);
 	broker_peer_close(&waiting);
 	account_release(accounts, getuid(), ACCOUNT_HELD_SLOTS, left);
