@@ -268,6 +268,7 @@ static int try_wait(struct channel_set *set)
 
 	for (uint32_t i = 0; i < set->cq_count; i++)
 		fids[1 + i] = &set->cqs[i].cq->fid;
+	set->looks++;
 	return fi_trywait(set->fabric, fids, 1 + (int)set->cq_count);
 }
 
